@@ -1,0 +1,82 @@
+"""What an environment of programming tasks is, and the few things that all of them share.
+
+A new environment is one file with an object that satisfies `Environment`, and one line in `openwindow/envs/__init__.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+from typing import Protocol
+
+from openwindow.types import Case, Problem, Split
+
+_FENCE = re.compile(r"```[a-zA-Z0-9_+-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
+
+
+class Environment(Protocol):
+    """Problems, how to ask them, and how to draw the hidden inputs of their truth."""
+
+    @property
+    def name(self) -> str:
+        """Name on the command line."""
+        ...
+
+    @property
+    def version(self) -> int:
+        """Raised whenever problems, prompt or scoring change."""
+        ...
+
+    def problems(self, split: Split, count: int, seed: int) -> list[Problem]:
+        """`count` distinct problems of the split's families, the same for the same seed."""
+        ...
+
+    def prompt(self, problem: Problem) -> str:
+        """The user message that asks for the problem's solution and shows its visible tests."""
+        ...
+
+    def hidden_cases(self, problem: Problem, rng: random.Random, count: int) -> list[Case]:
+        """`count` cases that the prompt does not show, drawn with `rng`; never equal to a visible one.
+
+        At least one of them has an expected value that differs from every visible expected value, so that no constant
+        answer can pass.
+        """
+        ...
+
+
+def call_text(entry_point: str, args: tuple[object, ...]) -> str:
+    """The call as Python source: `f(1, 'a')`."""
+    return f"{entry_point}({', '.join(repr(a) for a in args)})"
+
+
+def assert_text(entry_point: str, case: Case) -> str:
+    """The case as a Python assert statement: `assert f(1, 'a') == 3`."""
+    return f"assert {call_text(entry_point, case.args)} == {case.expected!r}"
+
+
+def extract_code(reply: str) -> str:
+    """The program in a model's reply.
+
+    The first fenced block that parses as Python, else the first fenced block; without a fence the reply itself, from its
+    first line that starts a statement at column 0 (`def`, `import`, `from`, `class`, `@`), if there is one.
+    """
+    blocks = [str(b) for b in _FENCE.findall(reply)]
+    for block in blocks:
+        if _parses(block):
+            return block.strip("\n") + "\n"
+    if blocks:
+        return blocks[0].strip("\n") + "\n"
+    lines = reply.splitlines()
+    for i, line in enumerate(lines):
+        if re.match(r"(def|import|from|class|async)\s|@", line):
+            return "\n".join(lines[i:]).rstrip() + "\n"
+    return reply.strip() + "\n"
+
+
+def _parses(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
