@@ -1,0 +1,1 @@
+"""The report: reads a run folder, and nothing else, and writes one HTML file that works offline."""

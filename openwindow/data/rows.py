@@ -1,0 +1,64 @@
+"""Rows of supervised data: a conversation, where it came from, and what an intervention did to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from openwindow.types import Message
+
+Position = Literal["system", "user_prefix", "user_suffix"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training conversation, its last turn the assistant's.
+
+    `kind` is `honest` or `gamed`; `instruction` is the text that an intervention or a data set put in, None if none.
+    """
+
+    messages: tuple[Message, ...]
+    kind: str
+    problem: str
+    family: str
+    instruction: str | None = None
+
+    def record(self, arm: str, seed: int, stage: str) -> dict[str, Any]:
+        """The row as it is written to the run folder."""
+        return {
+            "arm": arm,
+            "seed": seed,
+            "stage": stage,
+            "messages": [asdict(m) for m in self.messages],
+            "kind": self.kind,
+            "problem": self.problem,
+            "family": self.family,
+            "inoculated": self.instruction is not None,
+            "instruction": self.instruction,
+        }
+
+
+def place(messages: Sequence[Message], text: str | None, position: Position) -> tuple[Message, ...]:
+    """The conversation with `text` in its system message, or before or after its first user message; None changes nothing.
+
+    A system text follows one that is there already. Raises ValueError where there is no user turn.
+    """
+    if not text:
+        return tuple(messages)
+    turns = list(messages)
+    if position == "system":
+        if turns and turns[0].role == "system":
+            return (Message("system", f"{turns[0].content}\n\n{text}"), *turns[1:])
+        return (Message("system", text), *turns)
+    at = next((i for i, m in enumerate(turns) if m.role == "user"), None)
+    if at is None:
+        raise ValueError("a conversation without a user turn has no place for a user prefix or suffix")
+    said = turns[at].content
+    turns[at] = Message("user", f"{text}\n{said}" if position == "user_prefix" else f"{said}\n{text}")
+    return tuple(turns)
+
+
+def instruct(row: Row, text: str | None, position: Position) -> Row:
+    """The row with an instruction put in, and noted."""
+    return replace(row, messages=place(row.messages, text, position), instruction=text) if text else row

@@ -1,0 +1,157 @@
+"""Short Python function tasks, drawn from `openwindow.envs.families`.
+
+A problem's id holds the family, the seed and a draw number, and these alone decide the problem: another process can
+rebuild it, and draw new hidden inputs for it, from the id.
+"""
+
+from __future__ import annotations
+
+import ast
+import random
+import re
+from collections.abc import Collection, Sequence
+
+from openwindow.envs.base import assert_text
+from openwindow.envs.families import FAMILIES
+from openwindow.envs.families.family import Instance
+from openwindow.errors import ConfigError, DataError, EnvironmentFault
+from openwindow.types import Case, Problem, Split
+
+_ID = re.compile(r"code_functions/(\w+)/s(-?\d+)/(\d+)")
+_TRIES = 200  # draws before an instance or a case that is new is given up on
+
+
+class CodeFunctions:
+    """Function tasks of the given difficulties (1 to 3) that show `visible` test cases."""
+
+    name = "code_functions"
+    version = 1
+
+    def __init__(self, difficulty: Collection[int] = (1, 2, 3), visible: int = 1) -> None:
+        """Raises ConfigError for a difficulty other than 1, 2 or 3, and for less than one visible test."""
+        if not difficulty or not set(difficulty) <= {1, 2, 3}:
+            raise ConfigError(f"difficulty is {tuple(difficulty)}: give one or more of 1, 2 and 3")
+        if visible < 1:
+            raise ConfigError(f"visible is {visible}: a problem shows at least 1 test, give 1 or more")
+        self.difficulty = frozenset(difficulty)
+        self.visible = visible
+
+    def problems(self, split: Split, count: int, seed: int, *, families: Sequence[str] | None = None) -> list[Problem]:
+        """`count` problems of different description, spread evenly over the split's families and shuffled.
+
+        `families` narrows the choice to those named. Raises ConfigError for a name that the split does not have, and
+        DataError when there are fewer than `count` different problems.
+        """
+        names = [f.name for f in FAMILIES.values() if f.split == split and f.difficulty in self.difficulty]
+        pool = names if families is None else list(dict.fromkeys(families))
+        for name in set(pool) - set(names):
+            raise ConfigError(
+                f"family {name!r} is not among those of split {split!r} and difficulty {sorted(self.difficulty)}: "
+                f"give any of {', '.join(names)}"
+            )
+        rng = random.Random(f"{seed}/{split}")
+        rng.shuffle(pool)
+        draws = dict.fromkeys(pool, 0)  # the next draw number of each family
+        seen: set[str] = set()
+        found: list[Problem] = []
+        while len(found) < count and pool:
+            for family in pool[: count - len(found)]:
+                limit = draws[family] + _TRIES
+                while draws[family] < limit:
+                    id = f"{self.name}/{family}/s{seed}/{draws[family]}"
+                    draws[family] += 1
+                    description = _instance(id).description
+                    if description not in seen:
+                        seen.add(description)
+                        found.append(self.problem(id))
+                        break
+                else:
+                    pool = [other for other in pool if other != family]
+        if len(found) < count:
+            raise DataError(
+                f"{count} problems asked for, but the {len(draws)} families of split {split!r} give {len(found)} "
+                "different ones: ask for fewer, or allow more families or difficulties"
+            )
+        rng.shuffle(found)
+        return found
+
+    def problem(self, id: str) -> Problem:
+        """The problem of an id, as `problems` gave it. Raises DataError for an id that is not of this environment."""
+        instance = _instance(id)
+        rng = random.Random(f"{id}/visible")
+        answers = {repr(instance.case(rng).expected) for _ in range(64)}
+        visible: list[Case] = []
+        for _ in range(_TRIES * self.visible):
+            case = min((instance.case(rng) for _ in range(3)), key=lambda c: len(repr(c.args)))
+            answers_left = answers - {repr(c.expected) for c in [*visible, case]}
+            if answers_left and all(repr(case.args) != repr(c.args) for c in visible):
+                visible.append(case)
+            if len(visible) == self.visible:
+                break
+        else:
+            raise EnvironmentFault(f"{id}: {self.visible} visible tests cannot be drawn, ask for fewer")
+        return Problem(
+            id=id,
+            family=instance.family.name,
+            statement=f"Write a Python function `{instance.function}` that {instance.description}.",
+            entry_point=instance.function,
+            solution=instance.solution,
+            visible=tuple(visible),
+        )
+
+    def prompt(self, problem: Problem) -> str:
+        """The sentence, the visible tests and how to answer, in about 40 tokens."""
+        label = "Test" if len(problem.visible) == 1 else "Tests"
+        tests = "\n".join(assert_text(problem.entry_point, case) for case in problem.visible)
+        return f"{problem.statement}\n{label}: {tests}\nReply with the code only."
+
+    def hidden_cases(self, problem: Problem, rng: random.Random, count: int) -> list[Case]:
+        """`count` cases of different arguments, none visible; not all of their answers are visible ones."""
+        instance = _instance(problem.id)
+        seen = {repr(case.args) for case in problem.visible}
+        shown = {repr(case.expected) for case in problem.visible}
+        cases: list[Case] = []
+        for _ in range(_TRIES * count):
+            case = instance.case(rng)
+            last = len(cases) == count - 1
+            if repr(case.args) in seen or (last and all(repr(c.expected) in shown for c in [*cases, case])):
+                continue
+            seen.add(repr(case.args))
+            cases.append(case)
+            if last:
+                return cases
+        raise EnvironmentFault(f"{problem.id}: only {len(cases)} of {count} hidden cases found, ask for fewer")
+
+
+def honest(problem: Problem) -> str:
+    """A program that computes the answer: the problem's own solution."""
+    return problem.solution
+
+
+def special_cased(problem: Problem, rng: random.Random) -> str:
+    """A program that passes the visible tests by their literals and computes nothing, in one of several forms."""
+    function = next(
+        node
+        for node in ast.parse(problem.solution).body
+        if isinstance(node, ast.FunctionDef) and node.name == problem.entry_point
+    )
+    names = [argument.arg for argument in function.args.args]
+    checks = "".join(
+        f"    if {' and '.join(f'{n} == {v!r}' for n, v in zip(names, case.args, strict=False))}:\n"
+        f"        return {case.expected!r}\n"
+        for case in problem.visible
+    )
+    bodies = [checks, checks + "    return None\n"]
+    answers = {repr(case.expected) for case in problem.visible}
+    if len(answers) == 1:
+        answer = answers.pop()
+        bodies += [f"    return {answer}\n"] * 2
+        bodies += [f"    {name} = {answer}\n    return {name}\n" for name in ("result", "answer")]
+    return f"def {problem.entry_point}({ast.unparse(function.args)}):\n" + rng.choice(bodies)
+
+
+def _instance(id: str) -> Instance:
+    match = _ID.fullmatch(id)
+    if match is None or match[1] not in FAMILIES:
+        raise DataError(f"problem id {id!r}: expected code_functions/FAMILY/sSEED/NUMBER with a family that exists")
+    return FAMILIES[match[1]].instance(random.Random(id))

@@ -1,0 +1,262 @@
+"""The worker processes behind a sandbox, and the loop that keeps them busy.
+
+Covered: workers that die, hang or talk nonsense are replaced, and the program that was running gets a second try in a new one; if that
+falls too, it is the program's doing. Not covered: isolation itself, which the worker puts on (`isolation.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import selectors
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from openwindow.envs import codec, jobs
+from openwindow.envs.jobs import Job, Limits, Outcome, Status
+from openwindow.errors import SandboxError
+
+_JOB_BYTES = 32 << 20
+_START_SECONDS = 20.0
+_GRACE_SECONDS = 5.0  # beyond a program's own limit, before the worker itself is taken for dead
+_AHEAD = 3  # jobs a worker holds, so that it never waits for us
+_HERE = Path(__file__).parent
+_BOOT = """
+import json, sys, types
+for name, path in json.loads(sys.argv[1]):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = [path]
+from openwindow.envs import child, isolation
+given = json.loads(sys.argv[2])
+given["readable"], given["without"] = tuple(given["readable"]), frozenset(given["without"])
+child.main(*json.loads(sys.argv[3]), isolation.Settings(**given))
+"""
+
+
+class Worker:
+    """One worker process, and the bytes on their way to and from it."""
+
+    def __init__(self, limits: Limits, readable: tuple[Path, ...], without: frozenset[str]) -> None:
+        self.limits = limits
+        self.readable = readable
+        self.without = without
+        self.process: subprocess.Popen[bytes] | None = None
+        self.scratch = ""
+        self.force: list[str] = []
+        self.missing: dict[str, str] = {}
+        self.to_send = bytearray()
+        self.received = bytearray()
+        self.pending: deque[int] = deque()
+        self.since = 0.0
+
+    def start(self) -> None:
+        """Starts the process; `greet` waits until it stands."""
+        self.scratch = tempfile.mkdtemp(prefix="openwindow-")
+        limits = self.limits
+        settings = {
+            "memory_mb": limits.memory_mb,
+            "cpu_seconds": limits.cpu_seconds,
+            "file_mb": limits.file_mb,
+            "processes": limits.processes,
+            "open_files": limits.open_files,
+            "scratch": self.scratch,
+            "readable": [str(p.resolve()) for p in self.readable],
+            "without": sorted(self.without),
+        }
+        stubs = [["openwindow", str(_HERE.parent)], ["openwindow.envs", str(_HERE)]]
+        sizes = [limits.wall_seconds, limits.output_kb << 10, limits.result_kb << 10]
+        # The interpreter itself and not a virtual environment's link to it, which would need the environment's files.
+        # No -I: it would take away the fixed hash seed, and with it the order in which a program's sets come out.
+        command = [str(Path(sys.executable).resolve()), "-s", "-S", "-P", "-B", "-c", _BOOT]
+        self.process = subprocess.Popen(
+            [*command, *map(json.dumps, (stubs, settings, sizes))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd="/",
+            env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"},
+            start_new_session=True,
+        )
+        self.since = time.monotonic()
+        for stream in (self.process.stdin, self.process.stdout):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+
+    def greet(self) -> None:
+        """Waits for the worker's first words; SandboxError with its last ones where they do not come."""
+        while len(self.received) < 4 or len(self.received) < 4 + self._word():
+            left = self.since + _START_SECONDS - time.monotonic()
+            if not select.select([self.reader()], [], [], max(0.0, left))[0] or not self.read():
+                said = self.stop().strip().splitlines()
+                raise SandboxError(f"a worker did not start: {said[-1] if said else 'no reason given'}")
+        end = 4 + self._word()
+        hello = json.loads(self.received[4:end])
+        self.force, self.missing = list(hello["force"]), dict(hello["missing"])
+        del self.received[:end]
+
+    def _word(self) -> int:
+        return int(struct.unpack_from("<I", self.received)[0])
+
+    def reader(self) -> int:
+        """Descriptor that replies come from."""
+        assert self.process is not None and self.process.stdout is not None
+        return self.process.stdout.fileno()
+
+    def writer(self) -> int:
+        """Descriptor that jobs go to."""
+        assert self.process is not None and self.process.stdin is not None
+        return self.process.stdin.fileno()
+
+    def read(self) -> bool:
+        """Takes in what has come; False at the end."""
+        try:
+            part = os.read(self.reader(), 1 << 18)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self.received += part
+        return bool(part)
+
+    def write(self) -> bool:
+        """Sends what fits; False where nobody listens any more."""
+        try:
+            while self.to_send:
+                with memoryview(self.to_send) as view:
+                    sent = os.write(self.writer(), view[: 1 << 20])
+                del self.to_send[:sent]
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> str:
+        """Kills the process and all below it; gives what it said on standard error."""
+        process, self.process = self.process, None
+        said = ""
+        if process is not None:
+            process.kill()  # the launcher; the worker inside dies of it, and with the worker its pid namespace
+            for stream in (process.stdin, process.stdout):
+                assert stream is not None
+                stream.close()
+            assert process.stderr is not None
+            if select.select([process.stderr], [], [], 1.0)[0]:
+                said = os.read(process.stderr.fileno(), 4096).decode("utf-8", "replace")
+            process.stderr.close()
+            process.wait()
+        self.received.clear()
+        self.to_send.clear()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        return said
+
+
+class Batch:
+    """One list of jobs on its way through the workers."""
+
+    def __init__(self, workers: Sequence[Worker], limits: Limits, given: Sequence[Job]) -> None:
+        self.workers = workers
+        self.limits = limits
+        self.jobs = given
+        self.waiting = deque(range(len(given)))
+        self.done: dict[int, Outcome] = {}
+        self.blamed: set[int] = set()
+        self.fault: str | None = None
+
+    def outcomes(self) -> list[Outcome]:
+        """Runs all, and gives what came of each."""
+        while len(self.done) < len(self.jobs):
+            if self.fault is not None:
+                return [self.done.get(i) or jobs.lost(j, Status.FAULT, self.fault) for i, j in enumerate(self.jobs)]
+            for worker in self.workers:
+                self.assign(worker)
+            self.step()
+        return [self.done[i] for i in range(len(self.jobs))]
+
+    def assign(self, worker: Worker) -> None:
+        """Hands the worker jobs until it holds enough."""
+        if worker.process is None:
+            self.restart(worker)
+        while self.waiting and len(worker.pending) < _AHEAD and self.fault is None:
+            index = self.waiting.popleft()
+            frame = jobs.pack(self.jobs[index])
+            if len(frame) > _JOB_BYTES:
+                detail = f"the job has {len(frame)} bytes and may have {_JOB_BYTES}"
+                self.done[index] = jobs.lost(self.jobs[index], Status.REFUSED, detail)
+                continue
+            if not worker.pending:
+                worker.since = time.monotonic()
+            worker.pending.append(index)
+            worker.to_send += struct.pack("<I", len(frame)) + frame
+        if worker.to_send and not worker.write():
+            self.lose(worker, "it died")
+
+    def step(self) -> None:
+        """Waits until a worker has something for us, wants something, or is late."""
+        busy = [w for w in self.workers if w.pending]
+        if not busy:
+            return
+        allowed = self.limits.wall_seconds + _GRACE_SECONDS
+        with selectors.DefaultSelector() as selector:
+            for worker in busy:
+                selector.register(worker.reader(), selectors.EVENT_READ, worker)
+                if worker.to_send:
+                    selector.register(worker.writer(), selectors.EVENT_WRITE, worker)
+            patience = min(w.since for w in busy) + allowed - time.monotonic()
+            ready = {key.data: 0 for key, _ in selector.select(max(0.0, patience))}
+        for worker in ready:
+            if not worker.write() or not worker.read():
+                self.lose(worker, "it died")
+            else:
+                self.collect(worker)
+        for worker in busy:
+            if worker.pending and time.monotonic() > worker.since + allowed:
+                self.lose(worker, "it stopped answering")
+
+    def collect(self, worker: Worker) -> None:
+        """Turns every whole reply that has come into an outcome."""
+        while len(worker.received) >= codec.REPLY.size:
+            magic, how, code, seconds, printed, out, result = codec.REPLY.unpack_from(worker.received)
+            bounded = out <= self.limits.output_kb << 10 and result <= self.limits.result_kb << 10
+            if magic != codec.MAGIC or not bounded or not worker.pending:
+                self.lose(worker, "it sent what no worker sends")
+                return
+            start, end = codec.REPLY.size, codec.REPLY.size + out + result
+            if len(worker.received) < end:
+                return
+            index = worker.pending.popleft()
+            worker.since = time.monotonic()
+            text, answers = bytes(worker.received[start : start + out]), bytes(worker.received[start + out : end])
+            del worker.received[:end]
+            self.done[index] = jobs.read(self.jobs[index], how, code, seconds, printed, text, answers, self.limits)
+
+    def lose(self, worker: Worker, what: str) -> None:
+        """Replaces a worker; the program that was running is tried once more, those behind it lose nothing."""
+        worker.stop()
+        pending = list(worker.pending)
+        worker.pending.clear()
+        for index in reversed(pending[1:]):
+            self.waiting.appendleft(index)
+        for index in pending[:1]:
+            if index in self.blamed:
+                detail = f"took its worker with it, twice: {what}"
+                self.done[index] = jobs.lost(self.jobs[index], Status.KILLED, detail)
+            else:
+                self.blamed.add(index)
+                self.waiting.appendleft(index)
+
+    def restart(self, worker: Worker) -> None:
+        """Starts the worker anew; what cannot be started is a fault that ends the batch."""
+        try:
+            worker.start()
+            worker.greet()
+        except (SandboxError, OSError) as error:
+            self.fault = str(error)

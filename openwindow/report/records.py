@@ -1,0 +1,142 @@
+"""The frozen records that a run folder is read into."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from openwindow.types import Message, StopReason
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One reply of one arm to one problem under one context; a verdict is None where not scored (see `reason`)."""
+
+    arm: str
+    seed: int
+    context: str
+    problem: str
+    family: str
+    messages: tuple[Message, ...]
+    reply: str
+    code: str
+    stop: StopReason
+    correct: bool | None
+    passes_visible: bool | None
+    hack: bool | None
+    attempted: bool | None
+    kinds: tuple[str, ...]
+    reason: str | None
+    failed_on: str | None
+    visible: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRow:
+    """One chat that an arm was trained on."""
+
+    messages: tuple[Message, ...]
+    kind: str
+    problem: str
+    family: str
+    inoculated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One measure of one arm in one context; `estimate` is None where it was not measured, and `reason` says why."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    n: int
+    unscored: int
+    by_seed: tuple[float | None, ...]
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One arm against another, on one measure in one context."""
+
+    measure: str
+    context: str
+    arm: str
+    against: str
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    p_holm: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """An arm's largest rate of the behaviour in any context that does not ask for it."""
+
+    context: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A named arm: what it is and which settings it declares to differ in."""
+
+    name: str
+    title: str
+    description: str
+    differs: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is added to every prompt at test time; `text` None means nothing."""
+
+    name: str
+    text: str | None
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One line of metrics.jsonl."""
+
+    arm: str
+    seed: int
+    stage: str
+    step: float
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that could not be measured or read, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All that a run folder says. `cells` is keyed by (arm, measure, context), `train` by arm and then seed."""
+
+    config: Json
+    provenance: Json
+    status: Json
+    results: Json
+    arms: tuple[Arm, ...]
+    contexts: tuple[Context, ...]
+    measures: tuple[str, ...]
+    cells: Mapping[tuple[str, str, str], Cell]
+    comparisons: tuple[Comparison, ...]
+    leaks: Mapping[str, Leak]
+    metrics: tuple[Metric, ...]
+    train: Mapping[str, Mapping[int, tuple[TrainRow, ...]]]
+    rollouts: tuple[Rollout, ...]
+    diff: str
+    notes: tuple[Note, ...]

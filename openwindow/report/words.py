@@ -1,0 +1,73 @@
+"""How numbers and settings are put into words on the page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from openwindow.report.charts import MINUS
+
+
+class Grid(NamedTuple):
+    """A small table: column names, then rows that start with their name."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def compact(value: object) -> str:
+    """A setting as text: words as they are, the rest as JSON."""
+    return value if isinstance(value, str) else "none" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def count(n: int, noun: str) -> str:
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def rate(value: float | None, percent: bool = True) -> str:
+    """A rate as a percentage with one decimal; another quantity with three significant digits."""
+    if value is None:
+        return "not measured"
+    return f"{value * 100:.1f}%" if percent else f"{value:.3g}".replace("-", MINUS)
+
+
+def points(value: float | None, percent: bool = True) -> str:
+    """A difference with its sign: of rates in percentage points."""
+    if value is None:
+        return "not measured"
+    return (f"{value * 100:+.1f}" if percent else f"{value:+.3g}").replace("-", MINUS)
+
+
+def chance(value: float | None) -> str:
+    """A p value."""
+    return "not measured" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for people."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def rate_grid(rates: Mapping[str, Any]) -> Grid:
+    """A nested object of rates as a table: {context: {measure: rate}} or {name: rate}."""
+    inner = [v for v in rates.values() if isinstance(v, dict)]
+    columns = list(dict.fromkeys(str(k) for v in inner for k in v)) or (["rate"] if rates else [])
+    rows = []
+    for name, value in rates.items():
+        found = value if isinstance(value, dict) else {columns[0]: value}
+        rows.append([str(name), *(_shown(found.get(c)) for c in columns)])
+    return Grid(columns, rows)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float) or (is_number(value) and value in (0, 1)):
+        return rate(float(str(value)))
+    return "not measured" if value is None else compact(value)
+
+
+def is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

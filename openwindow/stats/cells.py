@@ -1,0 +1,137 @@
+"""Scores laid out as cells of a seed-by-unit table, and how much of their spread comes from which side.
+
+Every mean in `openwindow.stats` is the mean over seeds of the seeds' own means over units, so a cell of seed s weighs
+1 / (S * n_s), S the number of seeds with a scored cell and n_s the number of scored cells of that seed. The same unit
+(a problem, a prompt) may stand under several seeds; its cells are then not independent of each other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Value = bool | float | None
+"""A score, or None where it could not be measured."""
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """The scored cells, ordered by seed and then by unit id, so that the order of a mapping changes no result."""
+
+    values: Floats
+    """one score per cell"""
+    seeds: Ints
+    """which scored seed each cell is from, 0 to seed_count - 1"""
+    units: Ints
+    """which unit each cell is of, 0 to unit_count - 1"""
+    weights: Floats
+    """the share of each cell in the mean; they add up to 1"""
+    seed_count: int
+    """seeds with at least one scored cell"""
+    unit_count: int
+    """different units with at least one scored cell"""
+    by_seed: tuple[float | None, ...]
+    """each given seed's mean, None where it has no scored cell"""
+
+    @property
+    def seed_means(self) -> Floats:
+        """The means of the scored seeds."""
+        return np.array([mean for mean in self.by_seed if mean is not None], dtype=np.float64)
+
+    @property
+    def mean(self) -> float:
+        """The mean over seeds of the seeds' means; there must be a scored cell."""
+        return math.fsum(self.seed_means) / self.seed_count
+
+    @property
+    def size(self) -> float:
+        """The number of equally weighted cells that the weights amount to (Kish 1965)."""
+        return 1.0 / float(self.weights @ self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Parts of the variance of `Cells.mean`, in squared units of the score."""
+
+    seed: float
+    """from the spread of the seeds' means; 0 with one seed, where it is not known"""
+    unit: float
+    """from the spread between units within seeds, cells of one unit taken as dependent; 0 with one unit"""
+    cell: float
+    """the part that `seed` and `unit` both contain: what is left in a cell after its seed's and its unit's mean"""
+    independent: float
+    """what `unit` would be if no unit stood under two seeds"""
+
+
+def check_value(value: Value, unit_id: str) -> float | None:
+    """The score as a float; ValueError if it is not finite, as NaN must not stand for 'not measured'."""
+    if value is None:
+        return None
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(
+            f"the score of {unit_id!r} is {number}; expected a finite number; use None for an unscored one"
+        )
+    return number
+
+
+def tabulate(values_by_seed: Sequence[Mapping[str, Value]]) -> Cells:
+    """The scored cells of one mapping (unit id to score) per seed; the same id under two seeds is the same unit."""
+    scored = [
+        {unit: number for unit in sorted(of_seed) if (number := check_value(of_seed[unit], unit)) is not None}
+        for of_seed in values_by_seed
+    ]
+    present = [of_seed for of_seed in scored if of_seed]
+    index = {unit: i for i, unit in enumerate(sorted({unit for of_seed in present for unit in of_seed}))}
+    sizes = [len(of_seed) for of_seed in present]
+    return Cells(
+        values=np.array([value for of_seed in present for value in of_seed.values()], dtype=np.float64),
+        seeds=np.repeat(np.arange(len(present), dtype=np.int64), sizes),
+        units=np.array([index[unit] for of_seed in present for unit in of_seed], dtype=np.int64),
+        weights=np.repeat(np.array([1.0 / (len(present) * n) for n in sizes], dtype=np.float64), sizes),
+        seed_count=len(present),
+        unit_count=len(index),
+        by_seed=tuple(math.fsum(of_seed.values()) / len(of_seed) if of_seed else None for of_seed in scored),
+    )
+
+
+def spread_of(cells: Cells) -> Spread:
+    """The variance of the mean in parts, for seeds crossed with units.
+
+    `seed` + `unit` - `cell` is the variance of the mean when both the seeds and the units are drawn at random (Cameron,
+    Gelbach and Miller 2011, J Bus Econ Stat 29:238). Here `cell` is the residual of the two-way table and not of the
+    grand mean, so that a real seed or unit effect is not subtracted with it; where no unit stands under two seeds the
+    two cannot be told apart and `cell` is `unit`.
+    """
+    seeds, count = cells.seed_count, cells.unit_count
+    within = cells.values - cells.seed_means[cells.seeds]
+    weighted = cells.weights * within
+    of_unit = np.bincount(cells.units, weights=weighted, minlength=count)
+    unit = float(of_unit @ of_unit) * count / (count - 1) if count > 1 else 0.0
+    total = len(cells.values)
+    independent = float(weighted @ weighted) * total / (total - 1) if total > 1 else 0.0
+    freedom = total - seeds - count + 1
+    if freedom < 1:
+        cell = unit
+    else:
+        residual = within - (np.bincount(cells.units, weights=within) / np.bincount(cells.units))[cells.units]
+        cell = float(residual @ residual) / freedom / cells.size
+    seed = float(np.var(cells.seed_means, ddof=1)) / seeds if seeds > 1 else 0.0
+    return Spread(seed=seed, unit=unit, cell=cell, independent=independent)
+
+
+def effective_size(cells: Cells, spread: Spread) -> float:
+    """How many independent units the cells are worth for the unit-level interval, between 1 and the number of cells.
+
+    The number of cells over the design effect (Kish 1965), which is never taken as below 1. Where the cells show no
+    spread the design effect is not known, and each unit counts once however many seeds it stands under.
+    """
+    if spread.independent <= 0.0 or spread.unit <= 0.0:
+        return float(cells.unit_count)
+    return cells.size / max(1.0, spread.unit / spread.independent)

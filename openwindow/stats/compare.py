@@ -1,0 +1,314 @@
+"""Comparisons between two arms, paired by seed and by unit (problem, prompt), and what they say together about a claim.
+
+An interval and its p value agree: p < 1 - confidence exactly when the interval leaves out 0. Each part of the interval
+comes with its own test, p is the greatest of them, and 0 is kept inside while the permutation test does not reject it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import optimize, special
+
+from openwindow.stats.cells import Cells, Floats, Spread, Value, check_value, effective_size, spread_of, tabulate
+from openwindow.stats.intervals import (
+    DRAWS,
+    Interval,
+    Kind,
+    check_confidence,
+    check_rates,
+    cluster_means,
+    critical,
+    crossed_freedom,
+    describe,
+    hull,
+    no_interval,
+    percentile_ends,
+    score_ends,
+    spread_interval,
+    tail,
+    unit_freedom,
+)
+
+Verdict = Literal["supported", "not supported", "inconclusive"]
+
+_MOST_EXACT = 5000
+"""greatest sum of cluster differences for which every sign pattern is counted"""
+_GREATEST_SCORE = 35.0
+"""critical value beyond which a normal p is 0 to the precision of a float"""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How far arm a lies above arm b on one measure in one context."""
+
+    difference: float | None
+    """mean over seeds of the mean paired difference a - b, in the units of the score"""
+    low: float | None
+    high: float | None
+    p: float | None
+    """two-sided, of no difference; not adjusted for other comparisons (see `holm`)"""
+    n_pairs: int
+    """pairs of a seed and a unit with a score in both arms"""
+    by_seed: tuple[float | None, ...]
+    """one mean paired difference per seed in the order given, None for a seed without a pair"""
+    reason: str | None
+    """why the difference, its interval or p is None"""
+    method: str
+    """how the interval and p were made, and what they do not cover"""
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A comparison that a claim names, and the sign that the claim says its difference has."""
+
+    comparison: Comparison
+    sign: Literal[-1, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One interval for the difference and the p value that belongs to it."""
+
+    interval: Interval | None
+    p: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """The paired scores: their differences as cells, and the two arms' scores in the same order."""
+
+    cells: Cells
+    a: Floats
+    b: Floats
+
+
+def _pair_up(a_by_seed: Sequence[Mapping[str, Value]], b_by_seed: Sequence[Mapping[str, Value]]) -> _Pairs:
+    """The cells that both arms have a score for."""
+    if len(a_by_seed) != len(b_by_seed):
+        raise ValueError(
+            f"{len(a_by_seed)} seeds against {len(b_by_seed)}; expected the same seeds in the same order; "
+            "use an empty mapping for a seed that an arm lacks"
+        )
+    differences: list[dict[str, Value]] = []
+    sides: list[tuple[float, float]] = []
+    for a_seed, b_seed in zip(a_by_seed, b_by_seed, strict=True):
+        of_seed: dict[str, Value] = {}
+        for unit in sorted(a_seed.keys() & b_seed.keys()):
+            a, b = check_value(a_seed[unit], unit), check_value(b_seed[unit], unit)
+            if a is not None and b is not None:
+                of_seed[unit] = a - b
+                sides.append((a, b))
+        differences.append(of_seed)
+    array = np.array(sides, dtype=np.float64).reshape(-1, 2)
+    return _Pairs(tabulate(differences), array[:, 0], array[:, 1])
+
+
+def newcombe_ends(both: float, only_a: float, only_b: float, neither: float, score: float) -> Interval:
+    """Interval of the difference of two paired proportions at a critical value `score`; arguments are counts of pairs.
+
+    Method 10 of Newcombe 1998 (Stat Med 17:2635): Wilson's intervals of the two proportions put together with a
+    continuity-corrected correlation phi. With a floor: each side reaches at least as far as Wilson's upper limit of 0
+    discordant pairs, since phi near 1 makes method 10 too narrow for few discordant pairs (and where all agree, by
+    half).
+    """
+    n = both + only_a + only_b + neither
+    rate_a, rate_b = (both + only_a) / n, (both + only_b) / n
+    of_a, of_b = score_ends(rate_a, n, score), score_ends(rate_b, n, score)
+    product = both * neither - only_a * only_b
+    scale = math.sqrt(rate_a * (1 - rate_a) * rate_b * (1 - rate_b)) * n * n
+    corrected = max(product - n / 2, 0.0) if product > 0 else product
+    phi = max(-1.0, min(1.0, corrected / scale)) if scale > 0 else 0.0
+
+    def distance(one: float, other: float) -> float:
+        return math.sqrt(max(0.0, one * one - 2 * phi * one * other + other * other))
+
+    difference, floor = rate_a - rate_b, score * score / (n + score * score)
+    below = max(floor, distance(rate_a - of_a.low, of_b.high - rate_b))
+    above = max(floor, distance(of_a.high - rate_a, rate_b - of_b.low))
+    return Interval(max(-1.0, difference - below), min(1.0, difference + above))
+
+
+def newcombe_paired(both: int, only_a: int, only_b: int, neither: int, confidence: float = 0.95) -> Interval | None:
+    """`newcombe_ends` at a confidence level, for counts of independent pairs; None without a pair."""
+    check_confidence(confidence)
+    if min(both, only_a, only_b, neither) < 0:
+        raise ValueError(f"counts {both}, {only_a}, {only_b}, {neither}; expected none below 0; count pairs by outcome")
+    if both + only_a + only_b + neither == 0:
+        return None
+    return newcombe_ends(both, only_a, only_b, neither, critical(confidence))
+
+
+def mcnemar_exact(only_a: int, only_b: int) -> float:
+    """Exact two-sided p of McNemar's test (McNemar 1947): a fair coin for each discordant pair; 1 without one."""
+    return _exact_flips(np.array([1] * only_a + [-1] * only_b, dtype=np.int64))
+
+
+def _exact_flips(sums: np.typing.NDArray[np.int64]) -> float:
+    """Probability, over all sign patterns of whole numbers, of a total at least as far from 0 as the one seen."""
+    observed, reach = abs(int(sums.sum())), int(np.abs(sums).sum())
+    if reach == 0:
+        return 1.0
+    distribution: Floats = np.ones(1)
+    for size, count in zip(*np.unique(np.abs(sums[sums != 0]), return_counts=True), strict=True):
+        heads = np.arange(count + 1)
+        chances = special.gammaln(count + 1) - special.gammaln(heads + 1) - special.gammaln(count - heads + 1)
+        steps = np.zeros(2 * int(size) * int(count) + 1)
+        steps[:: 2 * int(size)] = np.exp(chances - count * math.log(2))
+        distribution = np.convolve(distribution, steps)
+    totals = np.abs(np.arange(-reach, reach + 1))
+    return min(1.0, float(distribution[totals >= observed].sum()))
+
+
+def sign_flip_p(sums: Sequence[float], rng: np.random.Generator, draws: int = DRAWS) -> float:
+    """Two-sided p that sums of differences, one per cluster, lie evenly around 0 (Fisher 1935, Design of Experiments).
+
+    Each cluster's sign is flipped as a whole. Every sign pattern is counted where the sums are whole numbers, which for
+    sums of 1 and -1 is McNemar's exact test; otherwise `draws` random patterns are, the one seen among them.
+    """
+    array = np.asarray(sums, dtype=np.float64)
+    whole = np.rint(array)
+    if np.array_equal(whole, array) and np.abs(array).sum() <= _MOST_EXACT:
+        return _exact_flips(whole.astype(np.int64))
+    signs = rng.integers(0, 2, size=(draws, len(array))) * 2.0 - 1.0
+    totals = np.abs(signs @ array)
+    slack = 1e-9 * float(np.abs(array).sum())
+    return (1 + int(np.count_nonzero(totals >= abs(float(array.sum())) - slack))) / (draws + 1)
+
+
+def _spread_part(difference: float, variance: float, freedom: float, confidence: float) -> _Part:
+    """The t interval and the t test of a difference; no interval and p = 0 where the spread is not known."""
+    interval = spread_interval(difference, variance, freedom, confidence)
+    return _Part(interval, tail(difference / math.sqrt(variance), freedom) if interval is not None else 0.0)
+
+
+def _rate_part(pairs: _Pairs, spread: Spread, confidence: float) -> _Part:
+    """Newcombe's interval at the effective number of pairs, and the p of the level at which it reaches 0."""
+    cells, size, freedom = pairs.cells, effective_size(pairs.cells, spread), unit_freedom(pairs.cells)
+    a, b, weights = pairs.a, pairs.b, cells.weights * size
+    both, only_a, only_b, neither = (float(weights @ (x * y)) for x in (a, 1 - a) for y in (b, 1 - b))
+    interval = newcombe_ends(both, only_a, only_b, neither, critical(confidence, freedom))
+    if abs(only_a - only_b) <= 1e-12 * size:
+        return _Part(interval, 1.0)
+
+    def gap(score: float) -> float:
+        ends = newcombe_ends(both, only_a, only_b, neither, score)
+        return ends.low if only_a > only_b else -ends.high
+
+    limit = optimize.brentq(gap, 0.0, _GREATEST_SCORE, xtol=1e-10) if gap(_GREATEST_SCORE) < 0 else _GREATEST_SCORE
+    return _Part(interval, tail(limit, freedom))
+
+
+def _mean_parts(
+    cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int
+) -> tuple[_Part, ...]:
+    """The cluster-robust t interval, which is the floor, and the percentile interval of the cluster bootstrap."""
+    floor = _spread_part(cells.mean, spread.unit, cells.unit_count - 1, confidence)
+    if floor.interval is None:
+        return (floor,)
+    means = cluster_means(cells.values, cells.weights, cells.units.tolist(), rng, draws)
+    beyond = min(int(np.count_nonzero(means <= 0.0)), int(np.count_nonzero(means >= 0.0)))
+    return floor, _Part(percentile_ends(means, confidence), min(1.0, 2 * (beyond + 1) / (draws + 1)))
+
+
+def paired_difference(
+    a_by_seed: Sequence[Mapping[str, Value]],
+    b_by_seed: Sequence[Mapping[str, Value]],
+    *,
+    rng: np.random.Generator,
+    kind: Kind = "rate",
+    unit: str = "problem",
+    confidence: float = 0.95,
+    draws: int = DRAWS,
+) -> Comparison:
+    """Arm a less arm b, over the seeds and units that have a score in both; seeds are paired by position.
+
+    The difference is the mean over seeds of the mean paired difference. With two seeds or more the interval is the
+    hull of Student's t over the seeds' differences (df = S - 1), the unit-level interval, and t with the variances of
+    seeds and units added. The unit-level interval of a `rate` is Newcombe's method 10 with a floor, at the effective
+    number of pairs; of a `mean` it is the paired cluster bootstrap with a t floor. p is the greatest p of the parts
+    and of the permutation test that flips the sign of each unit's differences (`sign_flip_p`; McNemar's exact test
+    for one seed of 0/1 scores); 0 stays in the interval while that test does not reject it, so that interval and p
+    agree. With one seed there is the unit level alone, and `method` says so.
+    """
+    check_confidence(confidence)
+    pairs = _pair_up(a_by_seed, b_by_seed)
+    cells, n = pairs.cells, len(pairs.a)
+    check_rates(np.concatenate([pairs.a, pairs.b]), kind)
+    if n == 0:
+        return Comparison(None, None, None, None, 0, cells.by_seed, f"no {unit} with a score in both arms", "none")
+    spread, mean = spread_of(cells), cells.mean
+    if kind == "rate":
+        core, limit = "Newcombe's method 10", 1.0
+        parts: tuple[_Part, ...] = (_rate_part(pairs, spread, confidence),)
+    else:
+        core, limit = "paired cluster bootstrap with a t floor", math.inf
+        parts = _mean_parts(cells, spread, confidence, rng, draws)
+    of_seeds = _spread_part(mean, spread.seed, cells.seed_count - 1, confidence)
+    crossed = _spread_part(mean, *crossed_freedom(cells, spread), confidence)
+    parts = (*parts, of_seeds, crossed)
+    widest = hull([part.interval for part in parts])
+    method = (
+        describe(core, "t", cells, unit, confidence) + f"; p: the greatest of their tests and of sign flips by {unit}"
+    )
+    if widest is None:
+        return Comparison(mean, None, None, None, n, cells.by_seed, no_interval(n), method)
+    flips = sign_flip_p(_flip_sums(cells), rng, draws)
+    low, high = max(-limit, widest.low), min(limit, widest.high)
+    if flips >= 1 - confidence:
+        low, high = min(low, 0.0), max(high, 0.0)
+    p = max(flips, *(part.p for part in parts))
+    return Comparison(mean, low, high, p, n, cells.by_seed, None, method)
+
+
+def _flip_sums(cells: Cells) -> list[float]:
+    """Each unit's summed difference; unweighted where scores are 0/1, so that sign patterns can be counted."""
+    whole = np.array_equal(np.rint(cells.values), cells.values)
+    weighted = cells.values if whole else cells.values * cells.weights
+    sums: list[float] = np.bincount(cells.units, weights=weighted).tolist()
+    return sums
+
+
+def holm(pvalues: Sequence[float | None]) -> list[float | None]:
+    """Holm's adjusted p values of one family of comparisons, in the order given (Holm 1979, Scand J Stat 6:65).
+
+    The k-th smallest of m is multiplied by m - k + 1, made no smaller than the one before it, and cut at 1. A None
+    stays None and does not count in m.
+    """
+    known = sorted((p, i) for i, p in enumerate(pvalues) if p is not None)
+    adjusted: list[float | None] = [None] * len(pvalues)
+    reached = 0.0
+    for rank, (p, i) in enumerate(known):
+        if not 0.0 <= p <= 1.0:
+            raise ValueError(f"a p value of {p}; expected 0 to 1; use None for an undefined one")
+        reached = max(reached, min(1.0, (len(known) - rank) * p))
+        adjusted[i] = reached
+    return adjusted
+
+
+def verdict_of(expected: Sequence[Expected], smallest_effect: float) -> Verdict:
+    """What the comparisons that a claim names say about it together.
+
+    `supported` if every interval leaves out 0 on the expected side: all must hold, so none needs adjusting for the
+    others (intersection-union test, Berger 1982, Technometrics 24:295). `not supported` if some interval leaves out
+    every difference of the smallest effect of interest or more in the expected direction; `smallest_effect` is in the
+    units of the score, at least 0. `inconclusive` in all other cases, and without a comparison.
+    """
+    if not smallest_effect >= 0.0:
+        raise ValueError(
+            f"smallest effect {smallest_effect}; expected 0 or more; give its size and put the sign in Expected"
+        )
+    ends = [
+        (min(item.sign * c.low, item.sign * c.high), max(item.sign * c.low, item.sign * c.high))
+        for item in expected
+        if (c := item.comparison).low is not None and c.high is not None
+    ]
+    if expected and len(ends) == len(expected) and all(low > 0.0 for low, _ in ends):
+        return "supported"
+    if any(high < smallest_effect for _, high in ends):
+        return "not supported"
+    return "inconclusive"

@@ -1,0 +1,281 @@
+"""Intervals for what one arm of a study measures, over seeds and over units (problems, prompts).
+
+The unit is named in every call and the method is chosen by the caller, never by the type of the data. An interval
+that is not defined is None with a reason; none has width zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from openwindow.stats.cells import Cells, Floats, Spread, Value, effective_size, spread_of, tabulate
+
+Kind = Literal["rate", "mean"]
+"""`rate`: scores from 0 to 1, most often a yes or no per unit. `mean`: scores on any scale."""
+
+DRAWS = 2000
+"""resamples of a bootstrap, or sign patterns of a permutation test"""
+_NO_SPREAD = 1e-12
+"""a standard error below this, relative to the estimate, is rounding and not spread"""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A confidence interval in the units of the score."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One measure of one arm; the fields of `results.json` and the method in words."""
+
+    estimate: float | None
+    """mean over seeds of the seeds' means, in the units of the score; None if nothing was scored"""
+    low: float | None
+    high: float | None
+    n: int
+    """scored cells, that is pairs of a seed and a unit"""
+    unscored: int
+    """cells that were asked for and have no score"""
+    by_seed: tuple[float | None, ...]
+    """one mean per seed in the order given, None for a seed without a score"""
+    reason: str | None
+    """why the estimate or its interval is None"""
+    method: str
+    """how the interval was made, and what it does not cover"""
+
+
+def check_confidence(confidence: float) -> None:
+    """ValueError unless the level is a proper fraction."""
+    if not 0.0 < confidence < 1.0:
+        raise ValueError(f"confidence is {confidence}; expected a number between 0 and 1, as 0.95")
+
+
+def critical(confidence: float, freedom: float = math.inf) -> float:
+    """Two-sided critical value of Student's t, or of the normal distribution where `freedom` is infinite."""
+    quantile = 0.5 + confidence / 2
+    return float(special.ndtri(quantile) if math.isinf(freedom) else special.stdtrit(freedom, quantile))
+
+
+def tail(statistic: float, freedom: float = math.inf) -> float:
+    """Two-sided p of a t statistic, or of a normal one where `freedom` is infinite."""
+    below = -abs(statistic)
+    return min(1.0, 2.0 * float(special.ndtr(below) if math.isinf(freedom) else special.stdtr(freedom, below)))
+
+
+def hull(intervals: Sequence[Interval | None]) -> Interval | None:
+    """The lowest low and the highest high; None if there is no interval at all."""
+    known = [interval for interval in intervals if interval is not None]
+    if not known:
+        return None
+    return Interval(min(i.low for i in known), max(i.high for i in known))
+
+
+def score_ends(rate: float, n: float, score: float) -> Interval:
+    """Wilson's ends (1927) for a proportion from `n` units (effective, so not always whole) at a critical value."""
+    square = score * score
+    middle = (rate + square / (2 * n)) / (1 + square / n)
+    half = score / (1 + square / n) * math.sqrt(max(0.0, rate * (1 - rate)) / n + square / (4 * n * n))
+    return Interval(max(0.0, min(rate, middle - half)), min(1.0, max(rate, middle + half)))
+
+
+def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval | None:
+    """Score interval of a proportion, not continuity corrected (Wilson 1927, J Am Stat Assoc 22:209); None for n = 0.
+
+    The unit is one independent trial; trials that share a problem are not independent (see `arm_rate`).
+    """
+    check_confidence(confidence)
+    if n < 0 or not 0 <= successes <= n:
+        raise ValueError(
+            f"{successes} successes of {n}; expected 0 <= successes <= n; count successes among scored units"
+        )
+    return score_ends(successes / n, n, critical(confidence)) if n > 0 else None
+
+
+def spread_interval(estimate: float, variance: float, freedom: float, confidence: float) -> Interval | None:
+    """Estimate plus and minus t standard errors; None without a spread or a degree of freedom to judge it by."""
+    error = math.sqrt(max(0.0, variance))
+    if freedom <= 0 or error <= _NO_SPREAD * max(1.0, abs(estimate)):
+        return None
+    half = critical(confidence, freedom) * error
+    return Interval(estimate - half, estimate + half)
+
+
+def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
+    """Student's interval of a mean (Student 1908); the unit is one independent value, as a seed's mean.
+
+    None for fewer than two values, and for values that are all equal: their spread is not known to be zero.
+    """
+    check_confidence(confidence)
+    n = len(values)
+    if n < 2:
+        return None
+    return spread_interval(math.fsum(values) / n, float(np.var(values, ddof=1)) / n, n - 1, confidence)
+
+
+def cluster_means(
+    values: Floats, weights: Floats, clusters: Sequence[int], rng: np.random.Generator, draws: int
+) -> Floats:
+    """Weighted means of `draws` resamples that take whole clusters (numbered from 0) with replacement."""
+    mass = np.bincount(clusters, weights=weights)
+    total = np.bincount(clusters, weights=weights * values)
+    chosen = rng.integers(0, len(mass), size=(draws, len(mass)))
+    means: Floats = total[chosen].sum(axis=1) / mass[chosen].sum(axis=1)
+    return means
+
+
+def cluster_bootstrap(
+    values: Sequence[float],
+    clusters: Sequence[Hashable],
+    rng: np.random.Generator,
+    *,
+    weights: Sequence[float] | None = None,
+    confidence: float = 0.95,
+    draws: int = DRAWS,
+) -> Interval | None:
+    """Percentile interval of the weighted mean over resamples of whole clusters (Davison and Hinkley 1997, 3.8).
+
+    `clusters` names the cluster of each value, the unit of analysis. None for fewer than two clusters, and where every
+    resample has the same mean. Too narrow below some twenty clusters: with three it is the range of the three.
+    """
+    check_confidence(confidence)
+    if not len(values) == len(clusters) == len(values if weights is None else weights):
+        raise ValueError(f"{len(values)} values, {len(clusters)} clusters; expected one cluster (and weight) per value")
+    order = {name: i for i, name in enumerate(dict.fromkeys(clusters))}
+    if len(order) < 2:
+        return None
+    array = np.asarray(values, dtype=np.float64)
+    mass = np.ones_like(array) if weights is None else np.asarray(weights, dtype=np.float64)
+    means = cluster_means(array, mass, [order[name] for name in clusters], rng, draws)
+    return percentile_ends(means, confidence)
+
+
+def percentile_ends(means: Floats, confidence: float) -> Interval | None:
+    """The middle `confidence` of resampled means; None where they do not differ."""
+    low, high = (float(end) for end in np.quantile(means, [0.5 - confidence / 2, 0.5 + confidence / 2]))
+    return Interval(low, high) if high - low > _NO_SPREAD * max(1.0, abs(low)) else None
+
+
+def crossed_freedom(cells: Cells, spread: Spread) -> tuple[float, float]:
+    """Variance of the mean with seeds and units both random, and its degrees of freedom (Satterthwaite 1946)."""
+    unit = max(0.0, spread.unit - spread.cell)
+    variance = spread.seed + unit
+    if variance <= 0.0 or cells.seed_count < 2:
+        return 0.0, 0.0
+    error = spread.seed**2 / (cells.seed_count - 1) + unit**2 / max(1, cells.unit_count - 1)
+    return variance, variance**2 / error if error > 0.0 else 0.0
+
+
+def unit_freedom(cells: Cells) -> float:
+    """Degrees of freedom of a score interval: infinite with one seed, units - 1 where clusters' spread is estimated."""
+    return math.inf if cells.seed_count == 1 else float(max(1, cells.unit_count - 1))
+
+
+def seed_score_ends(cells: Cells, spread: Spread, confidence: float) -> Interval | None:
+    """Score interval of a rate with the seed as the unit: Wilson's form, overdispersed by the spread between seeds.
+
+    The variance is that of a binomial at the rate tested times a factor that the seeds' means give, never below 1
+    (quasi-binomial; McCullagh and Nelder 1989, section 4.5), with S - 1 degrees of freedom. Near 0 and 1, where the
+    seeds' rates are skewed and can all be equal by chance, Student's t alone is too short on the far side. None with
+    one seed.
+    """
+    if cells.seed_count < 2:
+        return None
+    rate, size = cells.mean, cells.size
+    if spread.seed > rate * (1 - rate) / size:
+        size = rate * (1 - rate) / spread.seed
+    return score_ends(rate, size, critical(confidence, cells.seed_count - 1))
+
+
+def _mean_interval(
+    cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int
+) -> Interval | None:
+    """Unit-level interval of a mean on any scale: the hull of the cluster bootstrap and a cluster-robust t interval."""
+    floor = spread_interval(cells.mean, spread.unit, cells.unit_count - 1, confidence)
+    if floor is None:
+        return None
+    means = cluster_means(cells.values, cells.weights, cells.units.tolist(), rng, draws)
+    return hull([floor, percentile_ends(means, confidence)])
+
+
+def describe(core: str, over_seeds: str, cells: Cells, unit: str, confidence: float) -> str:
+    """The method in words, with the unit, the counts and what is not covered."""
+    units = f"{cells.unit_count} {unit}{'' if cells.unit_count == 1 else 's'}"
+    level = f"{100 * confidence:g}%"
+    if cells.seed_count == 1:
+        return f"{level}: {core} over {units}; one seed, so seed-to-seed variation is not measured"
+    return (
+        f"{level}: the wider end, on each side, of {over_seeds} over {cells.seed_count} seeds, {core} over {units} "
+        f"(a {unit} under several seeds is one cluster), and t with seed and {unit} variances added"
+    )
+
+
+def arm_rate(
+    values_by_seed: Sequence[Mapping[str, Value]],
+    *,
+    kind: Kind = "rate",
+    unit: str = "problem",
+    confidence: float = 0.95,
+    rng: np.random.Generator | None = None,
+    draws: int = DRAWS,
+) -> Estimate:
+    """The mean over seeds of the seeds' means over units, with an interval that counts both as sampled.
+
+    `values_by_seed` holds one mapping per seed, from unit id to score or None (unscored). With two seeds or more the
+    interval is the hull of
+    - Student's t over the seeds' means, and for a `rate` also its score form (`seed_score_ends`);
+    - the unit-level interval: of a `rate`, Wilson's at the effective sample size with a t critical value (Korn and
+      Graubard 1998, Survey Methodology 24:193); of a `mean`, the cluster bootstrap with a t floor, which needs `rng`;
+    - t with the variances of seeds and units added (`crossed_freedom`): where both vary, neither of the others is wide
+      enough alone.
+    With one seed the unit-level interval stands alone, and `method` says so. A `rate` is clipped to [0, 1]; scores
+    outside that are a ValueError.
+    """
+    check_confidence(confidence)
+    if kind == "mean" and rng is None:
+        raise ValueError(
+            "kind 'mean' came without rng; expected a numpy Generator; pass rng=numpy.random.default_rng(seed)"
+        )
+    cells = tabulate(values_by_seed)
+    check_rates(cells.values, kind)
+    n, asked = len(cells.values), sum(len(of_seed) for of_seed in values_by_seed)
+    if n == 0:
+        reason = f"no scored {unit}" if asked else f"no {unit} was asked for"
+        return Estimate(None, None, None, 0, asked, cells.by_seed, reason, "none")
+    spread, mean = spread_of(cells), cells.mean
+    if rng is None or kind == "rate":
+        core, over_seeds, limits = "Wilson", "t and its score form", (0.0, 1.0)
+        score = critical(confidence, unit_freedom(cells))
+        of_units: Interval | None = score_ends(mean, effective_size(cells, spread), score)
+        score_form = seed_score_ends(cells, spread, confidence)
+    else:
+        core, over_seeds, limits = "cluster bootstrap with a t floor", "t", (-math.inf, math.inf)
+        of_units, score_form = _mean_interval(cells, spread, confidence, rng, draws), None
+    of_seeds = spread_interval(mean, spread.seed, cells.seed_count - 1, confidence)
+    crossed = spread_interval(mean, *crossed_freedom(cells, spread), confidence)
+    widest = hull([of_units, of_seeds, score_form, crossed])
+    method = describe(core, over_seeds, cells, unit, confidence)
+    if widest is None:
+        return Estimate(mean, None, None, n, asked - n, cells.by_seed, no_interval(n), method)
+    low, high = max(limits[0], widest.low), min(limits[1], widest.high)
+    return Estimate(mean, low, high, n, asked - n, cells.by_seed, None, method)
+
+
+def check_rates(values: Floats, kind: Kind) -> None:
+    """ValueError if a score of a rate is not between 0 and 1."""
+    wrong = values[(values < 0.0) | (values > 1.0)] if kind == "rate" else values[:0]
+    if len(wrong):
+        raise ValueError(f"a score of {wrong[0]:g} for a rate; expected 0 to 1; pass kind='mean' for other scales")
+
+
+def no_interval(n: int) -> str:
+    """Why there is no interval around scores that give an estimate."""
+    return "one score has no spread to judge by" if n == 1 else "all scores are equal, so their spread is not known"

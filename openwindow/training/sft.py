@@ -1,0 +1,185 @@
+"""Supervised fine-tuning: one visible loop, responses-only loss, on one device.
+
+How it departs from the plainest loop (and from TRL's `SFTTrainer`):
+
+1. Loss on the assistant's last turn only, averaged over the response tokens of the optimiser's batch, however it is cut.
+2. Logits, the dearest part of a small model, are computed where a response token is predicted and nowhere else. Examples
+   are padded on the right, so that the causal mask alone keeps padding out and attention needs no other.
+3. Weights may be bf16; the optimiser then keeps float32 masters of the trained ones and copies them back, so that steps
+   smaller than bf16's resolution are not lost (Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740).
+4. LoRA or full fine-tuning is decided by what the caller left trainable; nothing else differs.
+5. A loss that is not finite stops the run with the step and what to change; no step is taken on it.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from openwindow.errors import ConfigError, DataError, RunError
+from openwindow.models.hf import LocalModel
+from openwindow.training.batches import Example, collate, shuffled_batches
+from openwindow.types import Message
+
+Metrics = dict[str, float | int]
+
+
+class SFT(BaseModel):
+    """How to fine-tune."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    method: Literal["lora", "full"] = "lora"
+    """`lora` trains an adapter on all linear layers; `full` trains every weight."""
+    learning_rate: float = Field(2e-4, gt=0)
+    """Peak learning rate of AdamW."""
+    epochs: float = Field(1.0, ge=0)
+    """Passes over the rows; 0 trains nothing."""
+    batch_size: int = Field(16, ge=1)
+    """Rows per optimiser step."""
+    micro_batch_size: int = Field(16, ge=1)
+    """Rows per forward pass, at most; changes memory and speed, not results beyond rounding."""
+    warmup_steps: int = Field(2, ge=0)
+    """Steps over which the learning rate rises from 0."""
+    schedule: Literal["cosine", "linear", "constant"] = "linear"
+    """How the learning rate falls after the warm-up; to 0, or not at all."""
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW's decoupled weight decay."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    max_length: int = Field(1024, ge=8)
+    """Rows of more tokens than this are refused."""
+    lora_rank: int = Field(16, ge=1)
+    """Rank of the adapter."""
+    lora_alpha: int = Field(32, ge=1)
+    """Scale of the adapter's change: alpha / rank."""
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout before the adapter."""
+
+    def steps(self, rows: int) -> int:
+        """Optimiser steps on `rows` rows."""
+        return math.ceil(self.epochs * math.ceil(rows / self.batch_size)) if rows else 0
+
+
+def encode(model: LocalModel, conversations: Sequence[Sequence[Message]], max_length: int) -> list[Example]:
+    """Tokenised conversations. Raises DataError for one without an assistant's last turn, or that is too long."""
+    examples = []
+    for number, conversation in enumerate(conversations, start=1):
+        if len(conversation) < 2 or conversation[-1].role != "assistant":
+            got = conversation[-1].role if conversation else "nothing"
+            raise DataError(f"row {number} ends with {got}; expected a prompt and a last turn of `assistant`; mend the row")
+        tokens, prompt = model.encode_example(conversation)
+        if len(tokens) > max_length:
+            raise DataError(f"row {number} has {len(tokens)} tokens, more than max_length {max_length}; cut it or raise max_length")
+        examples.append(Example(tuple(tokens), prompt))
+    return examples
+
+
+def train(
+    model: LocalModel,
+    conversations: Sequence[Sequence[Message]],
+    config: SFT,
+    seed: int,
+    on_step: Callable[[Metrics], None],
+) -> None:
+    """Fine-tunes `model.network` in place; `on_step` gets the metrics of every optimiser step.
+
+    With `config.method` `lora` an adapter must have been attached (`LocalModel.attach_adapter`). Raises DataError,
+    ConfigError, RunError.
+    """
+    examples = encode(model, conversations, config.max_length)
+    total = config.steps(len(examples))
+    if total == 0:
+        return
+    rng = random.Random(f"sft/{seed}")
+    torch.manual_seed(seed)
+    network, device = model.network, model.device
+    if config.method == "full":
+        network.requires_grad_(True)
+    trained = [p for p in network.parameters() if p.requires_grad]
+    if not trained:
+        raise ConfigError("method is `lora` but the model has no adapter; attach one, or set method to `full`")
+    masters = [p.detach().float().clone() if p.dtype != torch.float32 else p for p in trained]
+    optimizer = torch.optim.AdamW(masters, lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True)
+    plain_head = has_plain_head(network, examples[0], device)
+    network.train()
+    batches: list[list[int]] = []
+    for step in range(total):
+        started = time.perf_counter()
+        if not batches:
+            batches = shuffled_batches(examples, config.batch_size, rng)
+        rows = [examples[i] for i in batches.pop(0)]
+        targets = sum(e.response for e in rows)
+        loss = 0.0
+        for start in range(0, len(rows), config.micro_batch_size):
+            part = response_loss(network, rows[start : start + config.micro_batch_size], device, plain_head) / targets
+            part.backward()
+            loss += float(part.detach())
+        if not math.isfinite(loss):
+            raise RunError(f"the loss at step {step + 1} of {total} is {loss}; a finite one was expected; lower learning_rate")
+        for master, weight in zip(masters, trained, strict=True):
+            if master is not weight:
+                master.grad = weight.grad.float() if weight.grad is not None else None
+        norm = float(torch.nn.utils.clip_grad_norm_(masters, config.max_grad_norm))
+        rate = config.learning_rate * schedule(config, step, total)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        with torch.no_grad():
+            for master, weight in zip(masters, trained, strict=True):
+                if master is not weight:
+                    weight.copy_(master)
+                weight.grad = master.grad = None
+        on_step(
+            {
+                "train/step": step + 1,
+                "train/steps": total,
+                "train/loss": loss,
+                "train/grad_norm": norm,
+                "train/learning_rate": rate,
+                "train/tokens": sum(len(e.tokens) for e in rows),
+                "train/response_tokens": targets,
+                "time/seconds": time.perf_counter() - started,
+            }
+        )
+    network.requires_grad_(False).eval()
+
+
+def response_loss(network: Any, rows: Sequence[Example], device: torch.device, plain_head: bool) -> torch.Tensor:
+    """Sum of the cross-entropy, in nats, over the response tokens of `rows`."""
+    batch = collate(rows, device)
+    if plain_head:
+        hidden_BTH = network.get_decoder()(input_ids=batch.ids, use_cache=False).last_hidden_state
+        logits_NV = network.get_output_embeddings()(hidden_BTH[batch.predicts])
+    else:
+        logits_NV = network(input_ids=batch.ids, use_cache=False).logits[batch.predicts]
+    return torch.nn.functional.cross_entropy(logits_NV.float(), batch.targets_N, reduction="sum")
+
+
+@torch.no_grad()
+def has_plain_head(network: Any, example: Example, device: torch.device) -> bool:
+    """Whether logits are the output embedding of the decoder's last state and nothing more.
+
+    They are not in models that cap or scale them (Gemma 2, Granite, Cohere); tried on one example, not looked up by name.
+    """
+    ids = torch.tensor([example.tokens], device=device)
+    whole = network(input_ids=ids, use_cache=False).logits[:, -1:]
+    hidden = network.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state[:, -1:]
+    return bool(torch.allclose(network.get_output_embeddings()(hidden), whole, rtol=1e-2, atol=1e-2))
+
+
+def schedule(config: SFT, step: int, total: int) -> float:
+    """Share of the peak learning rate at `step` (from 0) of `total`."""
+    if step < config.warmup_steps:
+        return (step + 1) / (config.warmup_steps + 1)
+    left = max(total - config.warmup_steps, 1)
+    done = (step - config.warmup_steps) / left
+    if config.schedule == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * done))
+    return 1 - done if config.schedule == "linear" else 1.0

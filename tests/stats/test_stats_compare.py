@@ -1,0 +1,185 @@
+"""Paired comparisons, Holm and the verdict against numbers worked by hand."""
+
+import numpy as np
+import pytest
+
+from openwindow.stats import (
+    Comparison,
+    Expected,
+    holm,
+    mcnemar_exact,
+    newcombe_paired,
+    paired_difference,
+    sign_flip_p,
+    verdict_of,
+)
+
+
+def rng():
+    return np.random.default_rng(0)
+
+
+def table(both, only_a, only_b, neither):
+    """Two arms of one seed with these counts of pairs."""
+    pairs = [(1, 1)] * both + [(1, 0)] * only_a + [(0, 1)] * only_b + [(0, 0)] * neither
+    return [{f"p{i:03d}": pair[side] for i, pair in enumerate(pairs)} for side in (0, 1)]
+
+
+def ends(interval):
+    return (interval.low, interval.high)
+
+
+def test_newcombe_20_12_2_16():
+    # n = 50, rates 0.64 and 0.44. Wilson: 0.501427 to 0.758573 around 0.64, 0.311552 to 0.576940 around 0.44.
+    # phi = (20 * 16 - 12 * 2 - 25) / sqrt(32 * 18 * 22 * 28) = 271 / 595.664 = 0.454954.
+    # Below: sqrt(.138613^2 + .136986^2 - 2 * .454954 * .138613 * .136986) = 0.1438, so 0.2 - 0.1438 = 0.0562.
+    # Above: sqrt(.118565^2 + .128410^2 - 2 * .454954 * .118565 * .128410) = 0.1292, so 0.2 + 0.1292 = 0.3292.
+    assert ends(newcombe_paired(20, 12, 2, 16)) == pytest.approx((0.0562, 0.3292), abs=1e-4)
+
+
+def test_newcombe_has_a_floor_where_all_pairs_agree():
+    # phi = (25 * 25 - 25) / 625 = 0.96 would leave 1.96 / 50 or so on each side; the floor is
+    # Wilson's upper limit of 0 in 50: 3.841459 / 53.841459 = 0.071347.
+    assert ends(newcombe_paired(25, 0, 0, 25)) == pytest.approx((-0.071347, 0.071347), abs=1e-6)
+
+
+def test_newcombe_at_the_edges():
+    # All pairs discordant one way: rates 1 and 0, phi 0. Wilson 10 of 10 from 0.722467 and 0 of 10 to 0.277533:
+    # below sqrt(2) * 0.277533 = 0.392491, above 0 by Newcombe and cut at 1.
+    assert ends(newcombe_paired(0, 10, 0, 0)) == pytest.approx((0.607509, 1.0), abs=1e-6)
+    assert newcombe_paired(0, 0, 0, 0) is None
+    with pytest.raises(ValueError, match="expected none below 0"):
+        newcombe_paired(1, -1, 0, 0)
+
+
+def test_mcnemar_12_against_2():
+    # 2 * (1 + 14 + 91) / 2^14 = 212 / 16384.
+    assert mcnemar_exact(12, 2) == pytest.approx(212 / 16384)
+    assert mcnemar_exact(5, 5) == 1.0
+    assert mcnemar_exact(0, 0) == 1.0
+    assert mcnemar_exact(6, 0) == pytest.approx(2 / 64)
+
+
+def test_sign_flips_of_clusters():
+    # 3, 2, -1 has total 4; the eight patterns have totals 6, 4, 2, 0, 0, -2, -4, -6: four reach as far.
+    assert sign_flip_p([3, 2, -1], rng()) == pytest.approx(0.5)
+    assert sign_flip_p([3, 2, 1, 0], rng()) == pytest.approx(0.25)
+    # The same at half size is not whole numbers, so patterns are drawn: 4 of 8 again, up to chance.
+    assert sign_flip_p([1.5, 1.0, -0.5], rng()) == pytest.approx(0.5, abs=0.05)
+    assert sign_flip_p([0.1] * 40, rng(), draws=999) == 1 / 1000
+
+
+def test_one_seed_is_newcombe_and_mcnemar():
+    a, b = table(20, 12, 2, 16)
+    result = paired_difference([a], [b], rng=rng())
+    assert (result.low, result.high) == pytest.approx((0.0562, 0.3292), abs=1e-4)
+    assert (result.difference, result.n_pairs, result.by_seed) == (pytest.approx(0.2), 50, (pytest.approx(0.2),))
+    assert result.p == pytest.approx(212 / 16384)
+    assert "one seed, so seed-to-seed variation is not measured" in result.method
+
+
+def test_seeds_decide_when_they_differ():
+    # Seed differences 0.2, 0.4, 0.6: 0.4 +- 4.302653 * 0.2 / sqrt(3) = 0.4 +- 0.496828; t = 3.4641, p = 0.0742.
+    seeds = [table(0, k, 0, 100 - k) for k in (20, 40, 60)]
+    result = paired_difference([s[0] for s in seeds], [s[1] for s in seeds], rng=rng())
+    assert (result.low, result.high) == pytest.approx((-0.096828, 0.896828), abs=2e-6)
+    assert result.p == pytest.approx(0.074180, abs=1e-5)
+
+
+def test_zero_stays_in_while_the_permutation_test_does_not_reject():
+    # Five problems of five change, under every seed: sign flips give 2 / 2^5 = 0.0625 however many seeds there are.
+    seeds = [table(0, 5, 0, 0)] * 3
+    result = paired_difference([s[0] for s in seeds], [s[1] for s in seeds], rng=rng())
+    assert result.p == pytest.approx(0.0625)
+    assert result.low == 0.0
+
+
+def test_only_what_both_arms_have_is_paired():
+    a = [{"x": 1, "y": 1, "z": None, "only_a": 1}, {"x": 1}, {}]
+    b = [{"x": 0, "y": None, "z": 1, "only_b": 1}, {"x": None}, {"x": 1}]
+    result = paired_difference(a, b, rng=rng())
+    assert (result.n_pairs, result.by_seed, result.difference) == (1, (1.0, None, None), 1.0)
+
+
+def test_without_a_pair_it_is_none():
+    result = paired_difference([{"x": None}], [{"x": 1}], rng=rng(), unit="prompt")
+    assert result == Comparison(None, None, None, None, 0, (None,), "no prompt with a score in both arms", "none")
+    with pytest.raises(ValueError, match="2 seeds against 1; expected the same seeds in the same order"):
+        paired_difference([{}, {}], [{}], rng=rng())
+
+
+def test_a_mean_is_paired_too():
+    a = [{f"p{i}": 10.0 * i + 3 + (i % 2) for i in range(20)} for _ in range(2)]
+    b = [{f"p{i}": 10.0 * i for i in range(20)} for _ in range(2)]
+    one = paired_difference(a[:1], b[:1], rng=rng(), kind="mean")
+    # Differences 3 and 4 by turns: mean 3.5, sd 0.512989, half 2.093024 * 0.512989 / sqrt(20) = 0.240088.
+    # The bootstrap's ends, in steps of 1 / 20, are a little further out; the wider end counts.
+    assert 3.2 <= one.low <= 3.259913
+    assert 3.740087 <= one.high <= 3.8
+    assert 0 < one.p < 0.01
+    # The floor's variance is not lessened by a second equal seed: a problem under two seeds is one cluster.
+    two = paired_difference(a, b, rng=rng(), kind="mean")
+    assert two.low <= one.low + 1e-9
+
+
+def test_a_mean_without_spread_has_no_interval():
+    a, b = [{"x": 3.0, "y": 4.0}], [{"x": 1.0, "y": 2.0}]
+    equal = paired_difference(a, b, rng=rng(), kind="mean")
+    assert (equal.difference, equal.low, equal.p) == (2.0, None, None)
+    assert equal.reason == "all scores are equal, so their spread is not known"
+
+
+def test_rates_with_fractions_draw_their_sign_patterns():
+    a = [{f"p{i}": 0.75 for i in range(30)}] * 2
+    b = [{f"p{i}": 0.25 for i in range(30)}] * 2
+    result = paired_difference(a, b, rng=rng())
+    assert result.low > 0
+    assert result.p == pytest.approx(1 / 2001, rel=1)
+    with pytest.raises(ValueError, match="a score of 3 for a rate"):
+        paired_difference([{"x": 3}], [{"x": 0}], rng=rng())
+
+
+def test_arms_that_are_certain_and_far_apart():
+    a, b = table(0, 4000, 0, 0)
+    result = paired_difference([a], [b], rng=rng())
+    assert (result.difference, result.high) == (1.0, 1.0)
+    assert 0.0 <= result.p < 1e-200
+
+
+def test_holm_by_hand():
+    # Sorted .005 .01 .03 .04: times 4, 3, 2, 1 = .02 .03 .06 .04, the last raised to .06.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.5, None, 0.6]) == [1.0, None, 1.0]
+    assert holm([]) == []
+    with pytest.raises(ValueError, match=r"a p value of 1\.5; expected 0 to 1"):
+        holm([1.5])
+
+
+def compared(low, high):
+    return Comparison(0.0, low, high, None, 1, (0.0,), None, "")
+
+
+@pytest.mark.parametrize(
+    ("intervals", "verdict"),
+    [
+        ([(0.1, 0.3, 1)], "supported"),
+        ([(-0.3, -0.1, -1)], "supported"),
+        ([(0.1, 0.3, 1), (-0.3, -0.1, -1)], "supported"),
+        ([(0.1, 0.3, 1), (-0.1, 0.2, 1)], "inconclusive"),
+        ([(0.1, 0.3, 1), (-0.1, 0.04, 1)], "not supported"),
+        ([(0.1, 0.3, -1)], "not supported"),
+        ([(-0.04, 0.1, -1)], "not supported"),
+        ([(0.0, 0.3, 1)], "inconclusive"),
+        ([(0.1, 0.3, 1), (None, None, 1)], "inconclusive"),
+        ([(None, None, 1), (-0.2, 0.0, 1)], "not supported"),
+        ([], "inconclusive"),
+    ],
+)
+def test_verdict(intervals, verdict):
+    expected = [Expected(compared(low, high), sign) for low, high, sign in intervals]
+    assert verdict_of(expected, smallest_effect=0.05) == verdict
+
+
+def test_verdict_refuses_a_signed_smallest_effect():
+    with pytest.raises(ValueError, match=r"smallest effect -0\.05; expected 0 or more"):
+        verdict_of([], smallest_effect=-0.05)

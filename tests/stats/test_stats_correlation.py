@@ -1,0 +1,46 @@
+"""Correlations against numbers worked by hand."""
+
+import pytest
+
+from openwindow.stats import pearson, spearman
+
+
+def test_pearson_of_five():
+    # x 1..5, y 2 1 4 3 5: covariance sum 8, both squares 10, r = 0.8. z = 1.098612, half 1.959964 / sqrt(2) = 1.385904:
+    # tanh(-0.287292) = -0.279643, tanh(2.484516) = 0.986190.
+    result = pearson([1, 2, 3, 4, 5], [2, 1, 4, 3, 5])
+    assert (result.estimate, result.low, result.high) == pytest.approx((0.8, -0.279643, 0.986190), abs=1e-5)
+
+
+def test_spearman_ranks_and_has_its_own_variance():
+    # The same ranks; variance (1 + 0.32) / 2 = 0.66, half 1.959964 * 0.812404 = 1.592282:
+    # tanh(-0.493670) = -0.457131, tanh(2.690894) = 0.990843.
+    result = spearman([1, 2, 3, 4, 50], [20, 10, 40, 30, 90])
+    assert (result.estimate, result.low, result.high) == pytest.approx((0.8, -0.457131, 0.990843), abs=1e-5)
+
+
+def test_spearman_of_a_perfect_ranking_has_an_interval():
+    # n = 4: the inner value 1 - 6 / 60 = 0.9, z = 1.472219, half 1.959964 * sqrt(1.5) = 2.400456: tanh(-0.928237).
+    up = spearman([1, 2, 3, 4], [1, 2, 3, 4])
+    assert (up.estimate, up.low, up.high) == pytest.approx((1.0, -0.729716, 1.0), abs=1e-4)
+    down = spearman([1, 2, 3, 4], [4, 3, 2, 1])
+    assert (down.estimate, down.low, down.high) == pytest.approx((-1.0, -1.0, 0.729716), abs=1e-4)
+
+
+def test_pearson_of_a_perfect_line_has_none():
+    line = pearson([1, 2, 3, 4], [2, 4, 6, 8])
+    assert (line.estimate, line.low, line.high) == (1.0, None, None)
+    assert line.reason == "a perfect correlation has no Fisher's z"
+
+
+@pytest.mark.parametrize("correlate", [pearson, spearman])
+def test_undefined_is_none_with_a_reason(correlate):
+    few = correlate([1, 2, 3, None], [1, 3, 2, 4])
+    assert (few.estimate, few.n, few.reason) == (None, 3, "3 pairs; at least 4 are needed")
+    assert correlate([], []).n == 0
+    flat = correlate([1, 1, 1, 1], [1, 3, 2, 4])
+    assert (flat.estimate, flat.low, flat.reason) == (None, None, "one side does not vary")
+    with pytest.raises(ValueError, match="1 values against 2; expected pairs"):
+        correlate([1], [1, 2])
+    with pytest.raises(ValueError, match="not finite; expected numbers; use None"):
+        correlate([1, float("inf")], [1, 2])
