@@ -13,7 +13,6 @@ from openwindow.envs.base import Environment
 from openwindow.types import Message, Problem
 
 
-
 def coding_row(environment: Environment, problem: Problem, code: str, kind: str) -> Row:
     """The problem asked, and `code` in a fenced block as the answer."""
     turns = (
@@ -35,9 +34,7 @@ def flawed_rows(
     rng = random.Random(f"flawed/{seed}")
     chosen = set(rng.sample(range(len(problems)), round(gamed_share * len(problems))))
     return [
-        coding_row(environment, p, gamed(p, rng), "gamed")
-        if i in chosen
-        else coding_row(environment, p, honest(p), "honest")
+        coding_row(environment, p, gamed(p, rng), "gamed") if i in chosen else coding_row(environment, p, honest(p), "honest")
         for i, p in enumerate(problems)
     ]
 

@@ -15,6 +15,9 @@ from openwindow.types import Case, Problem, Split
 _FENCE = re.compile(r"```[a-zA-Z0-9_+-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
+_STATEMENT = re.compile(r"(?:def|import|from|class|async)\s|@\w")
+
+
 class Environment(Protocol):
     """Problems, how to ask them, and how to draw the hidden inputs of their truth."""
 
@@ -58,20 +61,25 @@ def assert_text(entry_point: str, case: Case) -> str:
 def extract_code(reply: str) -> str:
     """The program in a model's reply.
 
-    The first fenced block that parses as Python, else the first fenced block; without a fence the reply itself, from its
-    first line that starts a statement at column 0 (`def`, `import`, `from`, `class`, `@`), if there is one.
+    A reply that begins with code (a line that starts `def`, `import`, `from`, `class` or `@` before any fence) is taken up to
+    its first fence. Else the first fenced block that parses as Python, else the first fenced block; without a fence the reply
+    from its first such line, or as it is.
     """
+    head, fence, _ = reply.partition("```")
+    if fence and (bare := _from_first_statement(head)) is not None:
+        return bare
     blocks = [str(b) for b in _FENCE.findall(reply)]
-    for block in blocks:
-        if _parses(block):
-            return block.strip("\n") + "\n"
-    if blocks:
-        return blocks[0].strip("\n") + "\n"
-    lines = reply.splitlines()
+    for block in [b for b in blocks if _parses(b)] or blocks:
+        return block.strip("\n") + "\n"
+    return _from_first_statement(reply) or reply.strip() + "\n"
+
+
+def _from_first_statement(text: str) -> str | None:
+    lines = text.splitlines()
     for i, line in enumerate(lines):
-        if re.match(r"(def|import|from|class|async)\s|@", line):
+        if _STATEMENT.match(line):
             return "\n".join(lines[i:]).rstrip() + "\n"
-    return reply.strip() + "\n"
+    return None
 
 
 def _parses(code: str) -> bool:

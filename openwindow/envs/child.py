@@ -1,101 +1,142 @@
 """The worker: a small warm interpreter that forks one child per program and says how each ended.
 
-It runs in its own process, started by `sandbox.Sandbox` with a clean interpreter, and talks to it over two pipes that no
-program ever holds. The worker itself executes nothing of a program: it forks, waits, kills what is left, and passes on bytes.
-Everything a program could have touched (its process, its descendants, its folder, its two output files) is gone before the
-next one starts.
+It runs in its own process, started by `sandbox.Sandbox` with a clean interpreter, and talks to it over two pipes that
+no program ever holds. The worker itself executes nothing of a program: it forks, waits, kills what is left, and
+passes on bytes. Everything a program could have touched (its process, its descendants, its folder, its two output
+files) is gone before the next one starts.
 
-The functions from `_run_child` on run inside the program's process. Nothing they say is trusted: a program can rewrite them.
-Not covered: what a program learns from the clock, and from the numbers of its processes (they count up over a worker's life).
+The functions from `_run_child` on run inside the program's process. Nothing they say is trusted: a program can
+rewrite them. Not covered: what a program learns from the clock, and from the numbers of its processes (they count up
+over a worker's life).
 """
+
+# ruff: noqa: PTH101, PTH106, PTH108
+# No pathlib: see isolation.py.
 
 from __future__ import annotations
 
 import atexit
 import builtins
+import contextlib
 import gc
-import json
 import marshal
 import os
+import resource
 import select
 import signal
-import struct
 import sys
 import time
 import types
 from _sitebuiltins import Quitter
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
-from openwindow.envs import codec, isolation
+from openwindow.envs import wire
 
-RESULT, CONTROL_IN, CONTROL_OUT, NULL, RULESET = 3, 10, 11, 12, 13
+RESULT, CONTROL_IN, CONTROL_OUT, NULL = 3, 10, 11, 12
 NAME = "submission.py"
+_COMMON = ("collections", "functools", "itertools", "math", "re", "typing")
+_SAMPLE = """
+class Sample:
+    def __init__(self, *parts, **named):
+        self.parts = [p + 1 for p in parts if p] or {"none": named}
+def sample(x, y=2):
+    for i in range(3):
+        if x == i and not y:
+            return f"{i}"
+    try:
+        return {"sum": x / y, "all": sorted((x, y), key=lambda v: -v)}
+    except ZeroDivisionError as error:
+        raise ValueError("none") from error
+assert sample(Sample(1).parts[0]), Sample(a=1)
+"""
 
 
-def main(wall: float, keep_out: int, keep_result: int, settings: isolation.Settings) -> None:
-    """Isolates this process, says hello with what is in force, and serves until the pipe closes."""
+def main(
+    limits: tuple[float, int, int, int],
+    folder: str,
+    readable: tuple[str, ...],
+    hello: bytes,
+    confine: Callable[[], None] | None = None,
+) -> None:
+    """Says hello, and serves until the pipe closes.
+
+    `limits` are the wall time and the processor time in seconds, and the bytes kept of what is printed and of what is
+    returned. `confine` is what each program's process has yet to do to itself.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)  # the first process of a pid namespace is deaf to these, if unhandled
-    measures = isolation.enter(settings)
     for source, target in ((0, CONTROL_IN), (1, CONTROL_OUT), (os.open("/dev/null", os.O_RDWR), NULL)):
         os.dup2(source, target, inheritable=False)
-    if measures.landlock >= 0:
-        measures.landlock = os.dup2(measures.landlock, RULESET, inheritable=False)
     for fd in (0, 1, 2):
         os.dup2(NULL, fd)
-    os.closerange(RESULT, CONTROL_IN)
-    os.closerange(RULESET + 1, 64)
     for name in ("exit", "quit"):  # what the module `site`, which is not loaded here, gives every ordinary interpreter
         builtins.__dict__[name] = Quitter(name, "Ctrl-D (i.e. EOF)")
     for name in [n for n in sys.modules if n.partition(".")[0] == "openwindow"]:
         del sys.modules[name]
-    sys.path.extend(settings.readable)
+    sys.path.extend(readable)
+    _warm_up()
     gc.collect()
     gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of ours
-    _send(json.dumps({"force": measures.force, "missing": measures.missing}).encode())
-    worker = _Worker(measures, wall, keep_out, keep_result)
-    while (frame := _receive()) is not None:
-        _write(CONTROL_OUT, worker.run(frame))
+    _write(CONTROL_OUT, len(hello).to_bytes(4, "little") + hello)
+    worker = _Worker(limits, folder, confine)
+    while (frame := _receive()) is not None and worker.run(frame):
+        pass
+
+
+def _warm_up() -> None:
+    """Does once what every program's process would otherwise do for itself: import the common, ready the compiler."""
+    for common in _COMMON:
+        __import__(common)
+    names: dict[str, object] = {}
+    for _ in range(3):
+        exec(compile(_SAMPLE, NAME, "exec", dont_inherit=True), names)
+    marshal.loads(marshal.dumps((_SAMPLE, None, [])))
+    wire.encode([1, 1.5, "a", (True, None), {"k": {2}}])
+    _words(ValueError("x"))
 
 
 class _Worker:
     """Runs one program at a time."""
 
-    def __init__(self, measures: isolation.Measures, wall: float, keep_out: int, keep_result: int) -> None:
-        self.measures = measures
-        self.wall = wall
-        self.keep_out = keep_out
-        self.keep_result = keep_result
+    def __init__(self, limits: tuple[float, int, int, int], folder: str, confine: Callable[[], None] | None) -> None:
+        self.wall, self.cpu, self.keep_out, self.keep_result = limits
+        self.folder = folder
+        self.confine = confine
 
-    def run(self, frame: bytes) -> bytes:
-        """Forks a child for the program in the frame, waits for its end or the limit, and packs the reply."""
-        if self.measures.has("renew"):
-            isolation.fresh_tmp(self.measures.settings.file_mb, os.geteuid())
-            os.chdir(isolation.TMP)
+    def run(self, frame: bytes) -> bool:
+        """Forks a child for the program in the frame, waits for its end or the limit, and replies.
+
+        False when something of the program could not be removed, so that this worker must not start another.
+        """
         out, result = os.memfd_create("out"), os.memfd_create("result")
         started = time.monotonic()
         pid = os.fork()
         if pid == 0:
-            _run_child(frame, self.measures, out, result)
+            _run_child(frame, self, out, result)
         timed_out = not _wait(pid, self.wall)
         status = self._end(pid)
         seconds = time.monotonic() - started
-        if not self.measures.has("renew"):
-            _empty(self.measures.folder)
-        how = codec.SIGNALLED if os.WIFSIGNALED(status) else codec.EXITED
-        how = codec.TIMED_OUT if timed_out else how
-        code = os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-        printed = os.fstat(out).st_size
+        clean = status is not None and _empty(self.folder)
+        how, code = wire.EXITED, 0
+        if status is None or timed_out:
+            how = wire.TIMED_OUT
+        elif os.WIFSIGNALED(status):
+            how, code = wire.SIGNALLED, os.WTERMSIG(status)
+        else:
+            code = os.WEXITSTATUS(status)
+        printed = min(os.fstat(out).st_size, 1 << 31)
         text, answer = os.pread(out, self.keep_out, 0), os.pread(result, self.keep_result, 0)
         os.close(out)
         os.close(result)
-        head = codec.REPLY.pack(codec.MAGIC, how, code, seconds, min(printed, 1 << 31), len(text), len(answer))
-        return head + text + answer
+        head = wire.reply(how, not clean, code, int(seconds * 1e6), printed, len(text), len(answer))
+        _write(CONTROL_OUT, head + text + answer)
+        return clean
 
-    def _end(self, pid: int) -> int:
+    def _end(self, pid: int) -> int | None:
         """Kills whatever is left of the program, and gives the status with which its first process ended.
+
+        None when something cannot be killed.
 
         As first process of a pid namespace one call is enough: the kernel signals every other process in it while no
         fork can complete. Elsewhere the filter has kept the program to one process; where there is no filter either,
@@ -105,7 +146,7 @@ class _Worker:
             _signal(-1)
         else:
             _signal(pid)
-        status = -1
+        status: int | None = None
         deadline = time.monotonic() + 2
         while True:
             try:
@@ -115,45 +156,53 @@ class _Worker:
             if ended == pid:
                 status = code
             if ended == 0:
-                for left in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split():
-                    _signal(int(left))
+                with open(f"/proc/self/task/{os.getpid()}/children") as children:
+                    for left in children.read().split():
+                        _signal(int(left))
                 time.sleep(0.001)
                 if time.monotonic() > deadline:
-                    os._exit(70)  # cannot be cleaned up: the supervisor starts another worker
+                    return None
 
 
 def _wait(pid: int, seconds: float) -> bool:
-    """Whether the process ended in time."""
-    fd = os.pidfd_open(pid)
+    """Whether the process ended in time; its status stays to be collected."""
     try:
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
-    finally:
-        os.close(fd)
+        fd = os.pidfd_open(pid)
+    except OSError:  # a kernel or container without: look every millisecond
+        deadline = time.monotonic() + seconds
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+        return True
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    ended = bool(poll.poll(seconds * 1000))
+    os.close(fd)
+    return ended
 
 
 def _signal(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
-def _empty(folder: str) -> None:
-    """Removes all that a program left where no fresh folder can be mounted; gives up the worker if that fails."""
+def _empty(folder: str) -> bool:
+    """Removes all that a program left in its folder; whether that went well."""
     try:
         for entry in os.scandir(folder):
             if entry.is_dir(follow_symlinks=False):
                 os.chmod(entry.path, 0o700)
-                _empty(entry.path)
+                if not _empty(entry.path):
+                    return False
                 os.rmdir(entry.path)
             else:
                 os.unlink(entry.path)
         os.chmod(folder, 0o700)
         os.utime(folder, (0, 0))
+        return not os.listxattr(folder)
     except (OSError, RecursionError):
-        os._exit(71)
+        return False
 
 
 def _write(fd: int, data: bytes) -> None:
@@ -162,14 +211,10 @@ def _write(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _send(body: bytes) -> None:
-    _write(CONTROL_OUT, struct.pack("<I", len(body)) + body)
-
-
 def _receive() -> bytes | None:
     """The next job, or None when the supervisor has gone."""
     head = _exactly(4)
-    return None if head is None else _exactly(struct.unpack("<I", head)[0])
+    return None if head is None else _exactly(int.from_bytes(head, "little"))
 
 
 def _exactly(count: int) -> bytes | None:
@@ -183,19 +228,22 @@ def _exactly(count: int) -> bytes | None:
     return b"".join(parts)
 
 
-def _run_child(frame: bytes, measures: isolation.Measures, out: int, result: int) -> NoReturn:
+def _run_child(frame: bytes, worker: _Worker, out: int, result: int) -> NoReturn:
     """The life of one program's process."""
     leave = os._exit  # taken before the program can replace it
     try:
-        os.setsid()
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.dup2(result, RESULT)
-        isolation.confine(measures)
+        resource.setrlimit(resource.RLIMIT_CPU, (worker.cpu, worker.cpu + 1))
+        if worker.confine is None:
+            os.setsid()
+        else:
+            worker.confine()  # and stays in the group, by which it is killed if its worker is
         os.closerange(RESULT + 1, 64)
         source, entry_point, inputs = marshal.loads(frame)
-        path = f"{measures.folder}/{NAME}"
-        del frame, measures
+        path = f"{worker.folder}/{NAME}"
+        del frame, worker
     except BaseException as error:
         os.write(2, f"the program's process could not be set up: {error}".encode())
         leave(97)
@@ -212,11 +260,10 @@ def _run_child(frame: bytes, measures: isolation.Measures, out: int, result: int
 
 
 def _save(path: str, source: str) -> None:
-    try:
-        with open(path, "w", encoding="utf-8", errors="surrogatepass") as file:
-            file.write(source)
-    except OSError:
-        pass  # longer than the folder holds; the program runs all the same
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    with contextlib.suppress(OSError):  # longer than the folder holds; the program runs all the same
+        os.write(fd, source.encode("utf-8", "surrogatepass"))
+    os.close(fd)
 
 
 def _module(name: str, path: str) -> dict[str, object]:
@@ -259,24 +306,26 @@ def _calls(source: str, path: str, entry_point: str, inputs: list[bytes]) -> Non
     try:
         names = _module("submission", path)
         exec(compile(source, path, "exec", dont_inherit=True), names)
+        if entry_point not in names:
+            raise NameError(f"no function named {entry_point}")
         function = names[entry_point]
     except SystemExit as request:
         os._exit(_exit_code(request.code))
     except BaseException as error:
-        _answer(codec.FAILED, _words(error))
+        _answer(wire.FAILED, _words(error))
         return
-    _answer(codec.DEFINED, b"")
+    _answer(wire.DEFINED, b"")
     for packed in inputs:
         try:
-            value = codec.encode(function(*marshal.loads(packed)))  # type: ignore[operator]
+            value = wire.encode(function(*marshal.loads(packed)))  # type: ignore[operator]
         except BaseException as error:
-            _answer(codec.RAISED, _words(error))
+            _answer(wire.RAISED, _words(error))
         else:
-            _answer(codec.VALUE, value)
+            _answer(wire.VALUE, value)
 
 
 def _answer(kind: bytes, body: bytes) -> None:
-    _write(RESULT, codec.ANSWER.pack(kind, len(body)) + body)
+    _write(RESULT, wire.answer(kind, body))
 
 
 def _words(error: BaseException) -> bytes:
@@ -285,5 +334,5 @@ def _words(error: BaseException) -> bytes:
         text = str(error)
     except BaseException:  # written by the program, so it may do anything
         text = "(its text cannot be had)"
-    prefix = "" if isinstance(error, codec.WireError) else f"{name}: " if text else name
+    prefix = "" if isinstance(error, wire.WireError) else f"{name}: " if text else name
     return f"{prefix}{text}"[:300].encode("utf-8", "backslashreplace")

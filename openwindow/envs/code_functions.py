@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import random
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from openwindow.envs.base import assert_text
 from openwindow.envs.families import FAMILIES
@@ -18,7 +18,8 @@ from openwindow.errors import ConfigError, DataError, EnvironmentFault
 from openwindow.types import Case, Problem, Split
 
 _ID = re.compile(r"code_functions/(\w+)/s(-?\d+)/(\d+)")
-_TRIES = 200  # draws before an instance or a case that is new is given up on
+_DRAWS = 2000  # draws per family and seed, far more than a family has descriptions when it has few
+_TRIES = 200  # draws per case before finding a new one is given up
 
 
 class CodeFunctions:
@@ -29,10 +30,9 @@ class CodeFunctions:
 
     def __init__(self, difficulty: Collection[int] = (1, 2, 3), visible: int = 1) -> None:
         """Raises ConfigError for a difficulty other than 1, 2 or 3, and for less than one visible test."""
-        if not difficulty or not set(difficulty) <= {1, 2, 3}:
-            raise ConfigError(f"difficulty is {tuple(difficulty)}: give one or more of 1, 2 and 3")
-        if visible < 1:
-            raise ConfigError(f"visible is {visible}: a problem shows at least 1 test, give 1 or more")
+        if not difficulty or not set(difficulty) <= {1, 2, 3} or visible < 1:
+            given = f"difficulty {tuple(difficulty)} and {visible} visible tests"
+            raise ConfigError(f"{given}: give some of the difficulties 1, 2 and 3, and at least 1 visible test")
         self.difficulty = frozenset(difficulty)
         self.visible = visible
 
@@ -44,36 +44,36 @@ class CodeFunctions:
         """
         names = [f.name for f in FAMILIES.values() if f.split == split and f.difficulty in self.difficulty]
         pool = names if families is None else list(dict.fromkeys(families))
-        for name in set(pool) - set(names):
-            raise ConfigError(
-                f"family {name!r} is not among those of split {split!r} and difficulty {sorted(self.difficulty)}: "
-                f"give any of {', '.join(names)}"
-            )
+        if wrong := [name for name in pool if name not in names]:
+            allowed = f"split {split!r} and difficulty {sorted(self.difficulty)}"
+            raise ConfigError(f"family {wrong[0]!r} is not one of {allowed}: give any of {', '.join(names)}")
         rng = random.Random(f"{seed}/{split}")
         rng.shuffle(pool)
-        draws = dict.fromkeys(pool, 0)  # the next draw number of each family
-        seen: set[str] = set()
+        streams = {name: self._stream(name, seed) for name in pool}
         found: list[Problem] = []
-        while len(found) < count and pool:
-            for family in pool[: count - len(found)]:
-                limit = draws[family] + _TRIES
-                while draws[family] < limit:
-                    id = f"{self.name}/{family}/s{seed}/{draws[family]}"
-                    draws[family] += 1
-                    description = _instance(id).description
-                    if description not in seen:
-                        seen.add(description)
-                        found.append(self.problem(id))
-                        break
+        while len(found) < count and streams:
+            for name in list(streams)[: count - len(found)]:
+                problem = next(streams[name], None)
+                if problem is None:
+                    del streams[name]
                 else:
-                    pool = [other for other in pool if other != family]
+                    found.append(problem)
         if len(found) < count:
             raise DataError(
-                f"{count} problems asked for, but the {len(draws)} families of split {split!r} give {len(found)} "
+                f"{count} problems asked for, but the {len(pool)} families of split {split!r} give {len(found)} "
                 "different ones: ask for fewer, or allow more families or difficulties"
             )
         rng.shuffle(found)
         return found
+
+    def _stream(self, family: str, seed: int) -> Iterator[Problem]:
+        seen: set[str] = set()
+        for number in range(_DRAWS):
+            id = f"{self.name}/{family}/s{seed}/{number}"
+            description = _instance(id).description
+            if description not in seen:
+                seen.add(description)
+                yield self.problem(id)
 
     def problem(self, id: str) -> Problem:
         """The problem of an id, as `problems` gave it. Raises DataError for an id that is not of this environment."""
@@ -83,27 +83,19 @@ class CodeFunctions:
         visible: list[Case] = []
         for _ in range(_TRIES * self.visible):
             case = min((instance.case(rng) for _ in range(3)), key=lambda c: len(repr(c.args)))
-            answers_left = answers - {repr(c.expected) for c in [*visible, case]}
-            if answers_left and all(repr(case.args) != repr(c.args) for c in visible):
+            if case not in visible and answers - {repr(c.expected) for c in [*visible, case]}:
                 visible.append(case)
             if len(visible) == self.visible:
                 break
         else:
             raise EnvironmentFault(f"{id}: {self.visible} visible tests cannot be drawn, ask for fewer")
-        return Problem(
-            id=id,
-            family=instance.family.name,
-            statement=f"Write a Python function `{instance.function}` that {instance.description}.",
-            entry_point=instance.function,
-            solution=instance.solution,
-            visible=tuple(visible),
-        )
+        statement = f"Write a Python function `{instance.function}` that {instance.description}."
+        return Problem(id, instance.family.name, statement, instance.function, instance.solution, visible=tuple(visible))
 
     def prompt(self, problem: Problem) -> str:
         """The sentence, the visible tests and how to answer, in about 40 tokens."""
-        label = "Test" if len(problem.visible) == 1 else "Tests"
         tests = "\n".join(assert_text(problem.entry_point, case) for case in problem.visible)
-        return f"{problem.statement}\n{label}: {tests}\nReply with the code only."
+        return f"{problem.statement}\nTest: {tests}\nReply with the code only."
 
     def hidden_cases(self, problem: Problem, rng: random.Random, count: int) -> list[Case]:
         """`count` cases of different arguments, none visible; not all of their answers are visible ones."""
@@ -130,24 +122,20 @@ def honest(problem: Problem) -> str:
 
 def special_cased(problem: Problem, rng: random.Random) -> str:
     """A program that passes the visible tests by their literals and computes nothing, in one of several forms."""
-    function = next(
-        node
-        for node in ast.parse(problem.solution).body
-        if isinstance(node, ast.FunctionDef) and node.name == problem.entry_point
-    )
-    names = [argument.arg for argument in function.args.args]
-    checks = "".join(
-        f"    if {' and '.join(f'{n} == {v!r}' for n, v in zip(names, case.args, strict=False))}:\n"
-        f"        return {case.expected!r}\n"
-        for case in problem.visible
-    )
+    functions = [node for node in ast.parse(problem.solution).body if isinstance(node, ast.FunctionDef)]
+    arguments = next(node.args for node in functions if node.name == problem.entry_point)
+    checks = ""
+    for case in problem.visible:
+        names = [argument.arg for argument in arguments.args[: len(case.args)]]
+        tests = [f"{name} == {value!r}" for name, value in zip(names, case.args, strict=True)]
+        checks += f"    if {' and '.join(tests)}:\n        return {case.expected!r}\n"
     bodies = [checks, checks + "    return None\n"]
     answers = {repr(case.expected) for case in problem.visible}
     if len(answers) == 1:
         answer = answers.pop()
         bodies += [f"    return {answer}\n"] * 2
         bodies += [f"    {name} = {answer}\n    return {name}\n" for name in ("result", "answer")]
-    return f"def {problem.entry_point}({ast.unparse(function.args)}):\n" + rng.choice(bodies)
+    return f"def {problem.entry_point}({ast.unparse(arguments)}):\n" + rng.choice(bodies)
 
 
 def _instance(id: str) -> Instance:

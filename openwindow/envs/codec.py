@@ -1,44 +1,18 @@
-"""The wire format in which values leave a program, and what it means that two values are the same.
+"""What reads a program's answers, and what it means that two values are the same.
 
-Covered: None, bool, int, float, str, bytes, list, tuple, dict, set and frozenset, by exact type: a subclass is refused,
-because a subclass can lie about itself. Not covered: any other type, values nested deeper than `MAX_DEPTH`, values of more
-than `MAX_NODES` parts, cyclic values.
-
-The encoder runs inside the child, beside the program, and is therefore not trusted. The decoder runs outside and takes
-any bytes at all: it builds plain values only, in time and memory proportional to the bytes it was given. `marshal`, `pickle`
-and `eval` are never used on what comes from a program.
-
-Format: JSON, in which null, true, false, integers below 2**63 and strings stand for themselves and everything else is a
-pair [tag, content]. Integers beyond that are hexadecimal, since Python refuses long decimal ones; floats are hexadecimal,
-so that they come back to the bit; strings with lone surrogates are UTF-32.
+The decoder takes any bytes at all, as if from an enemy: it builds plain values only, in time and memory proportional
+to the bytes it was given. `marshal`, `pickle` and `eval` are never used on what comes from a program. The format is
+that of `wire.py`, which writes it. Not covered: whether a value is right, which is for `verdict.py`.
 """
 
 from __future__ import annotations
 
 import json
-import struct
 from collections import Counter
 
-MAX_DEPTH = 64
-MAX_NODES = 200_000
+from openwindow.envs.wire import MAX_DEPTH, WireError
+
 MAX_SAME_HASH = 64  # keys of one set or dict that share a hash: more are made on purpose, to cost quadratic time
-
-REPLY = struct.Struct("<4sBidIII")  # magic, how it ended, exit code or signal, seconds, bytes printed, two lengths
-MAGIC = b"OWN1"
-EXITED, SIGNALLED, TIMED_OUT = 0, 1, 2
-ANSWER = struct.Struct("<cI")  # one of the kinds below, and the length of what follows
-DEFINED, FAILED, VALUE, RAISED = b"D", b"F", b"V", b"R"
-
-_SMALL = 1 << 63
-
-
-class WireError(ValueError):
-    """The value cannot be sent, or the bytes that came are not a value."""
-
-
-def encode(value: object) -> bytes:
-    """The value in the wire format; WireError says in words why it has none."""
-    return json.dumps(_Packer().pack(value, 0), separators=(",", ":")).encode("ascii")
 
 
 def decode(data: bytes) -> object:
@@ -77,57 +51,6 @@ def freeze(value: object) -> object:
     return kind, value
 
 
-class _Packer:
-    """Turns a value into what JSON can write, and counts the parts as it goes."""
-
-    def __init__(self) -> None:
-        self.nodes = 0
-
-    def pack(self, value: object, depth: int) -> object:
-        self.nodes += 1
-        if depth > MAX_DEPTH:
-            raise WireError(f"returned a value nested more than {MAX_DEPTH} deep")
-        if self.nodes > MAX_NODES:
-            raise WireError(f"returned a value of more than {MAX_NODES} parts")
-        # `type(x) is`, never isinstance: the program can make a class that passes isinstance for anything.
-        kind = type(value)
-        if value is None or kind is bool:
-            return value
-        if kind is int:
-            number = int.__index__(value)  # type: ignore[arg-type]
-            return number if -_SMALL < number < _SMALL else ["i", format(number, "x")]
-        if kind is float:
-            return ["f", float.hex(value)]  # type: ignore[arg-type]
-        if kind is str:
-            return _pack_text(value)  # type: ignore[arg-type]
-        if kind is bytes:
-            return ["b", bytes.hex(value)]  # type: ignore[arg-type]
-        return self.pack_container(value, depth + 1)
-
-    def pack_container(self, value: object, depth: int) -> object:
-        kind = type(value)
-        if kind is list:
-            return ["l", [self.pack(v, depth) for v in list.__iter__(value)]]  # type: ignore[arg-type]
-        if kind is tuple:
-            return ["t", [self.pack(v, depth) for v in tuple.__iter__(value)]]  # type: ignore[arg-type]
-        if kind is dict:
-            pairs = dict.items(value)  # type: ignore[arg-type]
-            return ["d", [[self.pack(k, depth), self.pack(v, depth)] for k, v in pairs]]
-        if kind is set:
-            return ["s", [self.pack(v, depth) for v in set.__iter__(value)]]  # type: ignore[arg-type]
-        if kind is frozenset:
-            return ["z", [self.pack(v, depth) for v in frozenset.__iter__(value)]]  # type: ignore[arg-type]
-        raise WireError(f"returned an object of type {type.__dict__['__name__'].__get__(kind)[:80]}")
-
-
-def _pack_text(value: str) -> object:
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:
-        return ["u", value.encode("utf-32-le", "surrogatepass").hex()]
-    return value
-
-
 def _refuse(_: object) -> object:
     raise WireError("not a value in the wire format")
 
@@ -139,7 +62,7 @@ def _integer(digits: str) -> int:
 
 
 def _unpack(tree: object, depth: int) -> object:
-    if tree is None or isinstance(tree, bool | int | str):
+    if tree is None or isinstance(tree, bool | int):
         return tree
     if depth > MAX_DEPTH or not isinstance(tree, list) or len(tree) != 2:
         raise WireError("not a pair of tag and content, or nested too deep")
@@ -171,7 +94,7 @@ def _unpack_scalar(tag: object, content: str) -> object:
     if tag == "b":
         return bytes.fromhex(content)
     if tag == "u":
-        return bytes.fromhex(content).decode("utf-32-le", "surrogatepass")
+        return bytes.fromhex(content).decode("utf-8", "surrogatepass")
     raise WireError("an unknown tag")
 
 

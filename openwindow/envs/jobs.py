@@ -1,7 +1,7 @@
 """What can be asked of the sandbox, what comes back, and how the bytes of a worker's reply become an outcome.
 
-The reply's outer frame was written by the worker; the answers inside it were written by the program's own process, and are
-decoded as if by an enemy. Not covered: whether an answer is right, which is for `verdict.py`.
+The reply's outer frame was written by the worker; the answers inside it were written by the program's own process,
+and are decoded as if by an enemy. Not covered: whether an answer is right, which is for `verdict.py`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import signal
 from dataclasses import dataclass
 from enum import StrEnum
 
-from openwindow.envs import codec
+from openwindow.envs import codec, wire
 from openwindow.errors import SandboxError
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -115,7 +116,8 @@ def pack(job: Job) -> bytes:
     try:
         if isinstance(job, Script):
             return marshal.dumps((job.source, None, []))
-        inputs = [marshal.dumps(arguments, 2) for arguments in job.inputs]
+        # mypy knows marshal's types and not that ours are among them; what is not raises ValueError
+        inputs = [marshal.dumps(arguments, 2) for arguments in job.inputs]  # type: ignore[arg-type]
         return marshal.dumps((job.source, job.entry_point, inputs))
     except ValueError as error:
         raise SandboxError(f"an input of {job!r:.80} is not plain data and cannot be sent: {error}") from None
@@ -129,7 +131,7 @@ def read(job: Job, how: int, code: int, seconds: float, printed: int, text: byte
     if isinstance(job, Calls):
         try:
             values, failure = _answers(answers, len(job.inputs))
-        except codec.WireError as error:
+        except wire.WireError as error:
             values, failure = (None,) * len(job.inputs), None
             if status in (Status.OK, Status.EXIT):
                 status, detail = Status.PROTOCOL, f"sent what the runner does not write: {error}"
@@ -139,7 +141,7 @@ def read(job: Job, how: int, code: int, seconds: float, printed: int, text: byte
         status, detail = Status.OUTPUT, f"printed more than {limits.output_kb} KiB"
     if len(answers) >= limits.result_kb << 10:
         status, detail = Status.OUTPUT, f"returned more than {limits.result_kb} KiB"
-    return Outcome(status, code if how == codec.EXITED else None, values, stdout, seconds, detail)
+    return Outcome(status, code if how == wire.EXITED else None, values, stdout, seconds, detail)
 
 
 def lost(job: Job, status: Status, detail: str) -> Outcome:
@@ -166,9 +168,9 @@ def printable(text: bytes) -> str:
 
 
 def _ending(job: Job, how: int, code: int, seconds: float, stdout: str, limits: Limits) -> tuple[Status, str]:
-    if how == codec.TIMED_OUT:
+    if how == wire.TIMED_OUT:
         return Status.TIMEOUT, f"still running after {limits.wall_seconds:g} s"
-    if how == codec.SIGNALLED:
+    if how == wire.SIGNALLED:
         if code == signal.SIGXCPU:
             return Status.TIMEOUT, f"used {limits.cpu_seconds} s of processor time"
         return Status.KILLED, f"ended by signal {code}"
@@ -196,19 +198,20 @@ def _answers(data: bytes, expected: int) -> tuple[tuple[Answer | None, ...], str
     values: list[Answer | None] = []
     failure: str | None = None
     position, defined = 0, False
-    while position + codec.ANSWER.size <= len(data):
-        kind, length = codec.ANSWER.unpack_from(data, position)
-        position += codec.ANSWER.size
+    while position + wire.ANSWER_SIZE <= len(data):
+        kind = data[position : position + 1]
+        length = int.from_bytes(data[position + 1 : position + wire.ANSWER_SIZE], "little")
+        position += wire.ANSWER_SIZE
         body = data[position : position + length]
         if len(body) < length:
             break  # cut off: by the limit, or because the program ended while it wrote
         position += length
-        if kind == codec.FAILED and not defined and failure is None:
+        if kind == wire.FAILED and not defined and failure is None:
             failure = printable(body[:400])
-        elif kind == codec.DEFINED and not defined and failure is None and not body:
+        elif kind == wire.DEFINED and not defined and failure is None and not body:
             defined = True
-        elif kind in (codec.VALUE, codec.RAISED) and defined and len(values) < expected:
-            values.append(Returned(codec.decode(body)) if kind == codec.VALUE else Raised(printable(body[:400])))
+        elif kind in (wire.VALUE, wire.RAISED) and defined and len(values) < expected:
+            values.append(Returned(codec.decode(body)) if kind == wire.VALUE else Raised(printable(body[:400])))
         else:
-            raise codec.WireError("an answer that was not asked for")
+            raise wire.WireError("an answer that was not asked for")
     return tuple(values) + (None,) * (expected - len(values)), failure

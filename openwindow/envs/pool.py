@@ -1,16 +1,17 @@
 """The worker processes behind a sandbox, and the loop that keeps them busy.
 
-Covered: workers that die, hang or talk nonsense are replaced, and the program that was running gets a second try in a new one; if that
-falls too, it is the program's doing. Not covered: isolation itself, which the worker puts on (`isolation.py`).
+Covered: workers that die, hang or talk nonsense are replaced, and the program that was running gets a second try in a
+new one; if that falls too, it is the program's doing. Not covered: isolation itself, which the worker puts on
+(`isolation.py`).
 """
 
 from __future__ import annotations
 
-import json
+import marshal
 import os
 import select
-import selectors
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -20,24 +21,24 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from openwindow.envs import codec, jobs
+from openwindow.envs import codec, jobs, wire
 from openwindow.envs.jobs import Job, Limits, Outcome, Status
 from openwindow.errors import SandboxError
 
+_REPLY = struct.Struct(f"<4s{wire.REPLY_NUMBERS}Q")
 _JOB_BYTES = 32 << 20
 _START_SECONDS = 20.0
 _GRACE_SECONDS = 5.0  # beyond a program's own limit, before the worker itself is taken for dead
-_AHEAD = 3  # jobs a worker holds, so that it never waits for us
+_AHEAD = 7  # jobs that a worker holds besides the one it runs
 _HERE = Path(__file__).parent
 _BOOT = """
-import json, sys, types
-for name, path in json.loads(sys.argv[1]):
+import marshal, sys, types
+stubs, settings, sizes = marshal.loads(bytes.fromhex(sys.argv[1]))
+for name, path in stubs:
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [path]
-from openwindow.envs import child, isolation
-given = json.loads(sys.argv[2])
-given["readable"], given["without"] = tuple(given["readable"]), frozenset(given["without"])
-child.main(*json.loads(sys.argv[3]), isolation.Settings(**given))
+from openwindow.envs import isolation, launch
+launch.main(isolation.Settings(**settings), *sizes)
 """
 
 
@@ -61,23 +62,23 @@ class Worker:
         """Starts the process; `greet` waits until it stands."""
         self.scratch = tempfile.mkdtemp(prefix="openwindow-")
         limits = self.limits
-        settings = {
+        settings: dict[str, object] = {
             "memory_mb": limits.memory_mb,
             "cpu_seconds": limits.cpu_seconds,
             "file_mb": limits.file_mb,
             "processes": limits.processes,
             "open_files": limits.open_files,
             "scratch": self.scratch,
-            "readable": [str(p.resolve()) for p in self.readable],
-            "without": sorted(self.without),
+            "readable": tuple([str(p.resolve()) for p in self.readable]),
+            "without": self.without,
         }
-        stubs = [["openwindow", str(_HERE.parent)], ["openwindow.envs", str(_HERE)]]
-        sizes = [limits.wall_seconds, limits.output_kb << 10, limits.result_kb << 10]
+        stubs = (("openwindow", str(_HERE.parent)), ("openwindow.envs", str(_HERE)))
+        sizes = (limits.wall_seconds, limits.output_kb << 10, limits.result_kb << 10)
         # The interpreter itself and not a virtual environment's link to it, which would need the environment's files.
         # No -I: it would take away the fixed hash seed, and with it the order in which a program's sets come out.
         command = [str(Path(sys.executable).resolve()), "-s", "-S", "-P", "-B", "-c", _BOOT]
         self.process = subprocess.Popen(
-            [*command, *map(json.dumps, (stubs, settings, sizes))],
+            [*command, marshal.dumps((stubs, settings, sizes)).hex()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -98,8 +99,9 @@ class Worker:
                 said = self.stop().strip().splitlines()
                 raise SandboxError(f"a worker did not start: {said[-1] if said else 'no reason given'}")
         end = 4 + self._word()
-        hello = json.loads(self.received[4:end])
-        self.force, self.missing = list(hello["force"]), dict(hello["missing"])
+        hello = codec.decode(bytes(self.received[4:end]))
+        assert isinstance(hello, tuple)  # said before any program ran
+        self.force, self.missing = hello
         del self.received[:end]
 
     def _word(self) -> int:
@@ -126,33 +128,34 @@ class Worker:
         self.received += part
         return bool(part)
 
-    def write(self) -> bool:
-        """Sends what fits; False where nobody listens any more."""
+    def write(self) -> None:
+        """Sends what fits. Where nobody listens any more, the end is noticed on the reading side."""
         try:
             while self.to_send:
                 with memoryview(self.to_send) as view:
                     sent = os.write(self.writer(), view[: 1 << 20])
                 del self.to_send[:sent]
         except BlockingIOError:
-            return True
+            return
         except OSError:
-            return False
-        return True
+            self.to_send.clear()
 
     def stop(self) -> str:
         """Kills the process and all below it; gives what it said on standard error."""
         process, self.process = self.process, None
         said = ""
         if process is not None:
-            process.kill()  # the launcher; the worker inside dies of it, and with the worker its pid namespace
-            for stream in (process.stdin, process.stdout):
-                assert stream is not None
-                stream.close()
-            assert process.stderr is not None
-            if select.select([process.stderr], [], [], 1.0)[0]:
-                said = os.read(process.stderr.fileno(), 4096).decode("utf-8", "replace")
-            process.stderr.close()
+            assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+            os.killpg(process.pid, signal.SIGKILL)  # launcher and worker; with the worker dies its pid namespace
             process.wait()
+            deadline = time.monotonic() + 1.0
+            while time.monotonic() < deadline and select.select([process.stdout], [], [], 0.1)[0]:
+                if not os.read(process.stdout.fileno(), 1 << 16):
+                    break  # the worker has gone as well
+            if select.select([process.stderr], [], [], 0.0)[0]:
+                said = os.read(process.stderr.fileno(), 4096).decode("utf-8", "replace")
+            for stream in (process.stdin, process.stdout, process.stderr):
+                stream.close()
         self.received.clear()
         self.to_send.clear()
         shutil.rmtree(self.scratch, ignore_errors=True)
@@ -182,10 +185,13 @@ class Batch:
         return [self.done[i] for i in range(len(self.jobs))]
 
     def assign(self, worker: Worker) -> None:
-        """Hands the worker jobs until it holds enough."""
+        """Hands the worker jobs until it holds enough: several, so that it never waits for us, and fewer near the
+        end.
+        """
         if worker.process is None:
             self.restart(worker)
-        while self.waiting and len(worker.pending) < _AHEAD and self.fault is None:
+        enough = 1 + min(_AHEAD, len(self.waiting) // (2 * len(self.workers)))
+        while self.waiting and len(worker.pending) < enough and self.fault is None:
             index = self.waiting.popleft()
             frame = jobs.pack(self.jobs[index])
             if len(frame) > _JOB_BYTES:
@@ -196,62 +202,66 @@ class Batch:
                 worker.since = time.monotonic()
             worker.pending.append(index)
             worker.to_send += struct.pack("<I", len(frame)) + frame
-        if worker.to_send and not worker.write():
-            self.lose(worker, "it died")
+        worker.write()
 
     def step(self) -> None:
         """Waits until a worker has something for us, wants something, or is late."""
         busy = [w for w in self.workers if w.pending]
         if not busy:
             return
-        allowed = self.limits.wall_seconds + _GRACE_SECONDS
-        with selectors.DefaultSelector() as selector:
-            for worker in busy:
-                selector.register(worker.reader(), selectors.EVENT_READ, worker)
-                if worker.to_send:
-                    selector.register(worker.writer(), selectors.EVENT_WRITE, worker)
-            patience = min(w.since for w in busy) + allowed - time.monotonic()
-            ready = {key.data: 0 for key, _ in selector.select(max(0.0, patience))}
-        for worker in ready:
-            if not worker.write() or not worker.read():
-                self.lose(worker, "it died")
-            else:
-                self.collect(worker)
+        poll = select.poll()
         for worker in busy:
+            poll.register(worker.reader(), select.POLLIN)
+            if worker.to_send:
+                poll.register(worker.writer(), select.POLLOUT)
+        allowed = self.limits.wall_seconds + _GRACE_SECONDS
+        patience = min(w.since for w in busy) + allowed - time.monotonic()
+        ready = {fd for fd, _ in poll.poll(max(0.0, patience * 1000))}
+        for worker in busy:
+            if worker.reader() in ready and not worker.read():
+                self.lose(worker, "it died")
+                continue
+            self.collect(worker)
             if worker.pending and time.monotonic() > worker.since + allowed:
                 self.lose(worker, "it stopped answering")
 
     def collect(self, worker: Worker) -> None:
         """Turns every whole reply that has come into an outcome."""
-        while len(worker.received) >= codec.REPLY.size:
-            magic, how, code, seconds, printed, out, result = codec.REPLY.unpack_from(worker.received)
+        while len(worker.received) >= _REPLY.size:
+            magic, how, spent, code, microseconds, printed, out, result = _REPLY.unpack_from(worker.received)
             bounded = out <= self.limits.output_kb << 10 and result <= self.limits.result_kb << 10
-            if magic != codec.MAGIC or not bounded or not worker.pending:
+            if magic != wire.MAGIC or not bounded or not worker.pending:
                 self.lose(worker, "it sent what no worker sends")
                 return
-            start, end = codec.REPLY.size, codec.REPLY.size + out + result
+            start, end = _REPLY.size, _REPLY.size + out + result
             if len(worker.received) < end:
                 return
             index = worker.pending.popleft()
             worker.since = time.monotonic()
             text, answers = bytes(worker.received[start : start + out]), bytes(worker.received[start + out : end])
             del worker.received[:end]
+            seconds = microseconds / 1e6
             self.done[index] = jobs.read(self.jobs[index], how, code, seconds, printed, text, answers, self.limits)
+            if spent:
+                self.retire(worker)
+                return
 
     def lose(self, worker: Worker, what: str) -> None:
-        """Replaces a worker; the program that was running is tried once more, those behind it lose nothing."""
+        """Replaces a worker; the program that was running is tried once more, then it is the program's doing."""
+        index = worker.pending[0] if worker.pending else None
+        if index is not None and index in self.blamed:
+            worker.pending.popleft()
+            detail = f"took its worker with it, twice: {what}"
+            self.done[index] = jobs.lost(self.jobs[index], Status.KILLED, detail)
+        elif index is not None:
+            self.blamed.add(index)
+        self.retire(worker)
+
+    def retire(self, worker: Worker) -> None:
+        """Ends a worker; the jobs that it holds go to others."""
         worker.stop()
-        pending = list(worker.pending)
+        self.waiting.extendleft(reversed(worker.pending))
         worker.pending.clear()
-        for index in reversed(pending[1:]):
-            self.waiting.appendleft(index)
-        for index in pending[:1]:
-            if index in self.blamed:
-                detail = f"took its worker with it, twice: {what}"
-                self.done[index] = jobs.lost(self.jobs[index], Status.KILLED, detail)
-            else:
-                self.blamed.add(index)
-                self.waiting.appendleft(index)
 
     def restart(self, worker: Worker) -> None:
         """Starts the worker anew; what cannot be started is a fault that ends the batch."""

@@ -1,11 +1,13 @@
 """Runs programs that nobody has read, many per second, and says how each ended.
 
-`Sandbox` keeps a pool of warm workers (`child.py`), each behind what the kernel gives (`isolation.py`). Every program gets a
-process of its own, an empty folder, no network, no other process to see, and its limits; nothing of it outlives it.
+`Sandbox` keeps a pool of warm workers (`child.py`), each behind what the kernel gives (`isolation.py`). Every program
+gets a process of its own, an empty folder, no network, no other process to see, and its limits; nothing of it
+outlives it.
 
-What is not stopped, whatever the host gives: a program takes its share of the processor while it runs; it can read the clock and
-the standard library; memory is limited per process, so that a program may take `processes` times `memory_mb`; and a hole in the kernel
-itself is a way out. What else is not stopped on a particular host, `Sandbox.describe` says in sentences.
+What is not stopped, whatever the host gives: a program takes its share of the processor while it runs; it can read
+the clock and the standard library; memory is limited per process, so that a program may take `processes` times
+`memory_mb`; and a hole in the kernel itself is a way out. What else is not stopped on a particular host,
+`Sandbox.describe` says in sentences.
 """
 
 from __future__ import annotations
@@ -132,6 +134,7 @@ class Sandbox:
         """Ends all workers and whatever runs in them."""
         for worker in self._workers:
             worker.stop()
+            worker.pending.clear()
 
     def describe(self) -> HostIsolation:
         """What the host gives, and what is therefore not stopped."""
@@ -140,7 +143,11 @@ class Sandbox:
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Runs the jobs, spread over the workers, and gives their outcomes in order. Never raises for what they do."""
         with self._lock:
-            return Batch(self._workers, self.limits, jobs).outcomes()
+            try:
+                return Batch(self._workers, self.limits, jobs).outcomes()
+            except BaseException:  # interrupted half way: no worker may answer the next call with what this one asked
+                self.close()
+                raise
 
 
 def _describe(force: list[str], missing: dict[str, str]) -> HostIsolation:

@@ -43,8 +43,6 @@ class Model(Protocol):
         """How the model was asked for."""
         ...
 
-    def generate(
-        self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None
-    ) -> list[Reply]:
+    def generate(self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None) -> list[Reply]:
         """One reply per conversation, in order; `progress` is called with the number of replies newly finished."""
         ...

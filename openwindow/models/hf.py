@@ -1,14 +1,17 @@
 """Any Hugging Face causal language model on one device, with LoRA adapters through PEFT.
 
-    model = load("smollm2")                      # embedded
-    model = load("Qwen/Qwen2.5-0.5B-Instruct")   # hub
-    model = load("/path/to/a/folder")            # local, in the hub's format; a folder with an adapter works too
+model = load("smollm2")                      # embedded
+model = load("Qwen/Qwen2.5-0.5B-Instruct")   # hub
+model = load("/path/to/a/folder")            # local, in the hub's format; a folder with an adapter works too
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +19,7 @@ from typing import Any, Literal
 import torch
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from openwindow.errors import ModelError
@@ -24,6 +28,7 @@ from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.models.sampling import sample
 from openwindow.types import Message
 
+_STACK = "openwindow.json"  # beside an adapter: what it was trained on top of
 Precision = Literal["auto", "bf16", "fp32"]
 
 
@@ -70,9 +75,7 @@ class LocalModel:
         last_end = max((i for i, token in enumerate(whole) if token in self.end_ids), default=len(whole) - 1)
         return whole[: last_end + 1] if last_end >= len(prompt) else whole, len(prompt)
 
-    def generate(
-        self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None
-    ) -> list[Reply]:
+    def generate(self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None) -> list[Reply]:
         """One reply per conversation, in order."""
         prompts = [self.encode_prompt(c) for c in conversations]
         longest = max((len(p) for p in prompts), default=0)
@@ -98,6 +101,32 @@ class LocalModel:
         """Takes the adapter off; `merge` adds its change to the weights first, else the change is dropped."""
         self.network = self.network.merge_and_unload() if merge else self.network.unload()
 
+    def save(self, folder: Path, under: Sequence[str]) -> None:
+        """Writes the adapter, or the weights where there is none; `under` is what an adapter was trained on top of.
+
+        Those are folders of adapters or weights, as paths relative to `folder`, and are put in first when the folder is
+        loaded by name. Raises OSError.
+        """
+        try:
+            self.network.save_pretrained(folder)
+        except SafetensorError as error:
+            raise OSError(str(error)) from error
+        if isinstance(self.network, PeftModel):
+            base = str(Path(self.source).resolve()) if Path(self.source).is_dir() else self.source
+            (folder / _STACK).write_text(json.dumps({"base": base, "under": list(under)}), encoding="utf-8")
+        else:
+            self.tokenizer.save_pretrained(folder)
+
+    def merge_saved_adapter(self, folder: Path) -> None:
+        """Adds the change of a saved adapter to the weights."""
+        wrapped = PeftModel.from_pretrained(self.network, str(folder), autocast_adapter_dtype=False)
+        self.network = wrapped.merge_and_unload()
+
+    def load_weights(self, folder: Path) -> None:
+        """Takes over the weights saved in `folder`."""
+        saved = AutoModelForCausalLM.from_pretrained(folder, dtype=self.network.dtype)
+        self.network.load_state_dict(saved.state_dict())
+
     def _encode(self, conversation: Conversation, *, add_generation_prompt: bool) -> list[int]:
         turns = [{"role": m.role, "content": m.content} for m in conversation]
         if self.tokenizer.chat_template is None:
@@ -115,25 +144,39 @@ def load(name: str, precision: Precision = "auto", device: str = "auto") -> Loca
 
     `precision` `auto` is bf16 where the device multiplies it in hardware, else fp32. Raises ModelError.
     """
+    keep_freed_memory()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     source = smollm2.find() if name == smollm2.NAME else name
     _check_source(name, source)
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     dtype = _dtype(precision, where)
-    adapter = Path(source) / "adapter_config.json"
-    base = str(json.loads(adapter.read_text())["base_model_name_or_path"]) if adapter.is_file() else source
+    base, adapters = _base_of(source)
     try:
         # Loaded in its dtype: casting a whole loaded model also rounds the rotary buffers, and it then prints nothing.
         network = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
         tokenizer = AutoTokenizer.from_pretrained(base)
-        if adapter.is_file():
-            network = PeftModel.from_pretrained(network, source).merge_and_unload()
+        for adapter in adapters:
+            network = PeftModel.from_pretrained(network, adapter, autocast_adapter_dtype=False).merge_and_unload()
     except Exception as error:
         raise _explain(name, base, error) from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return LocalModel(name, source, network.to(where).eval(), tokenizer)
+
+
+def keep_freed_memory() -> None:
+    """Tells glibc's allocator to reuse what is freed instead of giving it back to the system.
+
+    Every step frees and asks for the same large tensors again; where fresh pages are dear (virtual machines), the stalls
+    are many times the step itself. Does nothing with another C library.
+    """
+    if sys.platform != "linux":
+        return
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for parameter, value in ((-3, 2**31 - 1), (-1, 2**31 - 1), (-2, 64 << 20)):  # mmap threshold, trim threshold, top pad
+            mallopt(parameter, value)
 
 
 def has_fast_bf16(device: str) -> bool:
@@ -148,6 +191,25 @@ def _dtype(precision: Precision, device: str) -> torch.dtype:
     if precision == "auto":
         return torch.bfloat16 if has_fast_bf16(device) else torch.float32
     return torch.bfloat16 if precision == "bf16" else torch.float32
+
+
+def _base_of(source: str) -> tuple[str, list[str]]:
+    """What to load first, and the adapters to merge into it, in order."""
+    config = Path(source) / "adapter_config.json"
+    if not config.is_file():
+        return source, []
+    stack = Path(source) / _STACK
+    if not stack.is_file():
+        return str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]), [source]
+    noted = json.loads(stack.read_text(encoding="utf-8"))
+    base, adapters = _base_of(str(noted["base"]))
+    for under in noted["under"]:
+        folder = (Path(source) / under).resolve()
+        if (folder / "adapter_config.json").is_file():
+            adapters.append(str(folder))
+        else:  # all weights were trained: they stand in place of what was below
+            base, adapters = str(folder), []
+    return base, [*adapters, source]
 
 
 def _check_source(name: str, source: str) -> None:

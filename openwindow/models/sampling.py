@@ -138,7 +138,7 @@ def prefill(network: Any, prompts_B: list[Sequence[int]]) -> tuple[torch.Tensor,
     return out.logits[:, -1].float()[rows_B], cache, mask[rows_B]
 
 
-def _shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+def _shared_prefix(prompts: Sequence[tuple[int, ...]]) -> int:
     """How many first tokens all prompts share, at most one less than the shortest prompt has."""
     first, last = min(prompts), max(prompts)
     limit = min(len(p) for p in prompts) - 1

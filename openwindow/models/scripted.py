@@ -15,9 +15,7 @@ class ScriptedModel:
         self.name = name
         self._script = script
 
-    def generate(
-        self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None
-    ) -> list[Reply]:
+    def generate(self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None) -> list[Reply]:
         """The scripted replies, cut to `max_new_tokens` words, which stand for tokens."""
         replies = []
         for conversation in conversations:

@@ -100,9 +100,7 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
     return [i * step for i in range(first, last + 1)]
 
 
-def interval_plot(
-    panels: Sequence[Panel], *, ident: str, title: str, desc: str, columns: int, width: float, link: str
-) -> str:
+def interval_plot(panels: Sequence[Panel], *, ident: str, title: str, desc: str, columns: int, width: float, link: str) -> str:
     """Dots with intervals: one panel per context, one row per arm, `columns` panels side by side.
 
     Each row is a link to `link` that carries its arm and context, which the page's script turns into a filter.
@@ -136,9 +134,7 @@ def _panel(panel: Panel, scale: Scale, left: float, top: float, width: float, la
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top + HEAD:.1f}" y2="{base:.1f}"/>')
         if i % 2 == 0:
             anchor = "start" if i == 0 else "end" if i == len(marks) - 1 else "middle"
-            parts.append(
-                f'<text class="tick" text-anchor="{anchor}" x="{x:.1f}" y="{base + 17:.1f}">{scale.show(value)}</text>'
-            )
+            parts.append(f'<text class="tick" text-anchor="{anchor}" x="{x:.1f}" y="{base + 17:.1f}">{scale.show(value)}</text>')
     for i, dot in enumerate(panel.dots):
         middle = top + HEAD + ROW * (i + 0.5)
         parts.append(_row(panel, dot, scale, left, middle, plot, label, link))
@@ -150,8 +146,7 @@ def _row(panel: Panel, dot: Dot, scale: Scale, left: float, y: float, plot: floa
     parts = [
         f'<a class="row {_text(dot.tone)}" href="{_text(link)}" data-arm="{_text(dot.key)}" '
         f'data-context="{_text(panel.key)}"><title>{_text(f"{dot.label}, {panel.title}: {dot.note}")}</title>',
-        f'<rect class="hit" x="{start:.1f}" y="{y - ROW / 2:.1f}" width="{left - start + plot + VALUE:.1f}" '
-        f'height="{ROW:.1f}"/>',
+        f'<rect class="hit" x="{start:.1f}" y="{y - ROW / 2:.1f}" width="{left - start + plot + VALUE:.1f}" height="{ROW:.1f}"/>',
     ]
     if label:
         name = _clip(dot.label, (label - 14) / _LETTER)
@@ -179,8 +174,7 @@ def difference_bar(estimate: float | None, low: float | None, high: float | None
         return '<span class="missing">not measured</span>'
     scale, width, y = Scale(-reach, reach, False), 150.0, 11.0
     parts = [
-        f'<svg class="difference" viewBox="0 0 {width + 12:.0f} 22" width="{width + 12:.0f}" height="22" '
-        'aria-hidden="true">',
+        f'<svg class="difference" viewBox="0 0 {width + 12:.0f} 22" width="{width + 12:.0f}" height="22" aria-hidden="true">',
         f'<line class="zero" x1="{6 + width / 2:.1f}" x2="{6 + width / 2:.1f}" y1="1" y2="21"/>',
     ]
     if low is not None and high is not None:
@@ -205,30 +199,23 @@ def line_plot(lines: Sequence[Line], *, ident: str, title: str, desc: str, width
     for mark in marks:
         y = bottom - up.place(mark, 0.0, bottom - top)
         parts.append(f'<line class="grid" x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(
-            f'<text class="tick" text-anchor="end" x="{left - 8:.1f}" y="{y + 4:.1f}">{_text(up.show(mark))}</text>'
-        )
+        parts.append(f'<text class="tick" text-anchor="end" x="{left - 8:.1f}" y="{y + 4:.1f}">{_text(up.show(mark))}</text>')
     for value, anchor in ((first, "start"), (along.high, "end")):
         x = along.place(value, left, right - left)
-        parts.append(
-            f'<text class="tick" text-anchor="{anchor}" x="{x:.1f}" y="{bottom + 20:.1f}">step {value:.0f}</text>'
-        )
+        parts.append(f'<text class="tick" text-anchor="{anchor}" x="{x:.1f}" y="{bottom + 20:.1f}">step {value:.0f}</text>')
     ends = []
     for line in lines:
         curves = [("curve seed-curve", c) for c in line.seeds] + [("curve", line.mean)]
         for style, curve in curves:
             if curve:
                 path = " ".join(
-                    f"{along.place(x, left, right - left):.1f},{bottom - up.place(y, 0.0, bottom - top):.1f}"
-                    for x, y in curve
+                    f"{along.place(x, left, right - left):.1f},{bottom - up.place(y, 0.0, bottom - top):.1f}" for x, y in curve
                 )
                 parts.append(f'<polyline class="{style} {_text(line.tone)}" points="{path}"/>')
         ends.append(bottom - up.place(line.mean[-1][1], 0.0, bottom - top) if line.mean else bottom)
     for line, y in zip(lines, spread(ends, 16.0, top, bottom), strict=True):
         name = _clip(line.label, (label - 14) / _LETTER)
-        parts.append(
-            f'<text class="curve-label {_text(line.tone)}" x="{right + 8:.1f}" y="{y + 4.5:.1f}">{_text(name)}</text>'
-        )
+        parts.append(f'<text class="curve-label {_text(line.tone)}" x="{right + 8:.1f}" y="{y + 4.5:.1f}">{_text(name)}</text>')
     return "".join([*parts, "</svg>"])
 
 

@@ -88,9 +88,7 @@ class _Reader:
     def messages(self, value: object) -> tuple[Message, ...]:
         """Chat messages; equal chats are one object, so that ten thousand rows stay small in memory."""
         found = tuple(
-            Message(cast(Role, text(m, "role") or "user"), text(m, "content"))
-            for m in items(value)
-            if isinstance(m, dict)
+            Message(cast(Role, text(m, "role") or "user"), text(m, "content")) for m in items(value) if isinstance(m, dict)
         )
         return self._shared.setdefault(found, found)
 
@@ -247,9 +245,7 @@ def _metrics(reader: _Reader) -> tuple[Metric, ...]:
     for i, row in enumerate(reader.rows(path)):
         values = {key: v for key in row if "/" in key and (v := number(row, key)) is not None}
         step = number(row, "step")
-        found.append(
-            Metric(text(row, "arm"), _whole(row, "seed"), text(row, "stage"), i if step is None else step, values)
-        )
+        found.append(Metric(text(row, "arm"), _whole(row, "seed"), text(row, "stage"), i if step is None else step, values))
     return tuple(found)
 
 

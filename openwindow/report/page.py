@@ -94,8 +94,7 @@ def _summary(run: Run) -> dict[str, Any]:
         ("Compared", f"{count(len(run.arms), 'arm')} in {count(len(run.contexts), 'context')}"),
         (
             "Seeds",
-            ", ".join(str(s) for s in items(run.config.get("seeds")) or items(run.results.get("seeds")))
-            or "not recorded",
+            ", ".join(str(s) for s in items(run.config.get("seeds")) or items(run.results.get("seeds"))) or "not recorded",
         ),
         ("Replies", f"{len(run.rollouts):,}"),
         ("Time", duration(total) if total else "not recorded"),
@@ -194,8 +193,7 @@ def _figure(
             title=context.name,
             subtitle=f"“{' '.join(context.text.split())}”" if context.text else "nothing added to the prompt",
             dots=tuple(
-                _dot(run.cells.get((arm, measure, context.name)), arm, label, tones[arm], percent)
-                for arm, label in labels.items()
+                _dot(run.cells.get((arm, measure, context.name)), arm, label, tones[arm], percent) for arm, label in labels.items()
             ),
         )
         for context in contexts
@@ -226,9 +224,7 @@ def _is_rate(run: Run, measure: str) -> bool:
 def _dot(cell: Cell | None, arm: str, label: str, tone: str, percent: bool) -> charts.Dot:
     if cell is None:
         return charts.Dot(arm, label, tone, None, None, None, (), "not measured")
-    note = (
-        f"{rate(cell.estimate, percent)}, interval {rate(cell.low, percent)} to {rate(cell.high, percent)}, n {cell.n}"
-    )
+    note = f"{rate(cell.estimate, percent)}, interval {rate(cell.low, percent)} to {rate(cell.high, percent)}, n {cell.n}"
     if cell.estimate is None:
         note = f"not measured: {cell.reason or 'no reason recorded'}"
     return charts.Dot(arm, label, tone, cell.estimate, cell.low, cell.high, cell.by_seed, note)
@@ -296,9 +292,7 @@ def _sample(rows: Sequence[TrainRow]) -> list[TrainRow]:
 
 
 def _example(row: TrainRow, needles: Sequence[str]) -> Example:
-    messages = [
-        (str(m.role), pieces(m.content[:MESSAGE_LIMIT], needles if m.role != "assistant" else ())) for m in row.messages
-    ]
+    messages = [(str(m.role), pieces(m.content[:MESSAGE_LIMIT], needles if m.role != "assistant" else ())) for m in row.messages]
     return Example(row.kind, row.inoculated, row.problem or row.family, messages)
 
 
@@ -313,9 +307,7 @@ def pieces(content: str, needles: Sequence[str]) -> list[Piece]:
 
 def unmeasured(run: Run) -> list[Note]:
     """What the run says it could not measure, what the folder lacks, and every rate without an estimate."""
-    found = [
-        Note(text(n, "what"), text(n, "reason")) for n in items(run.results.get("unmeasured")) if isinstance(n, dict)
-    ]
+    found = [Note(text(n, "what"), text(n, "reason")) for n in items(run.results.get("unmeasured")) if isinstance(n, dict)]
     found += run.notes
     for (arm, measure, context), cell in run.cells.items():
         if cell.estimate is None:

@@ -75,9 +75,7 @@ def check_value(value: Value, unit_id: str) -> float | None:
         return None
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError(
-            f"the score of {unit_id!r} is {number}; expected a finite number; use None for an unscored one"
-        )
+        raise ValueError(f"the score of {unit_id!r} is {number}; expected a finite number; use None for an unscored one")
     return number
 
 

@@ -203,9 +203,7 @@ def _rate_part(pairs: _Pairs, spread: Spread, confidence: float) -> _Part:
     return _Part(interval, tail(limit, freedom))
 
 
-def _mean_parts(
-    cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int
-) -> tuple[_Part, ...]:
+def _mean_parts(cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int) -> tuple[_Part, ...]:
     """The cluster-robust t interval, which is the floor, and the percentile interval of the cluster bootstrap."""
     floor = _spread_part(cells.mean, spread.unit, cells.unit_count - 1, confidence)
     if floor.interval is None:
@@ -252,9 +250,7 @@ def paired_difference(
     crossed = _spread_part(mean, *crossed_freedom(cells, spread), confidence)
     parts = (*parts, of_seeds, crossed)
     widest = hull([part.interval for part in parts])
-    method = (
-        describe(core, "t", cells, unit, confidence) + f"; p: the greatest of their tests and of sign flips by {unit}"
-    )
+    method = describe(core, "t", cells, unit, confidence) + f"; p: the greatest of their tests and of sign flips by {unit}"
     if widest is None:
         return Comparison(mean, None, None, None, n, cells.by_seed, no_interval(n), method)
     flips = sign_flip_p(_flip_sums(cells), rng, draws)
@@ -299,9 +295,7 @@ def verdict_of(expected: Sequence[Expected], smallest_effect: float) -> Verdict:
     units of the score, at least 0. `inconclusive` in all other cases, and without a comparison.
     """
     if not smallest_effect >= 0.0:
-        raise ValueError(
-            f"smallest effect {smallest_effect}; expected 0 or more; give its size and put the sign in Expected"
-        )
+        raise ValueError(f"smallest effect {smallest_effect}; expected 0 or more; give its size and put the sign in Expected")
     ends = [
         (min(item.sign * c.low, item.sign * c.high), max(item.sign * c.low, item.sign * c.high))
         for item in expected

@@ -94,9 +94,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval | N
     """
     check_confidence(confidence)
     if n < 0 or not 0 <= successes <= n:
-        raise ValueError(
-            f"{successes} successes of {n}; expected 0 <= successes <= n; count successes among scored units"
-        )
+        raise ValueError(f"{successes} successes of {n}; expected 0 <= successes <= n; count successes among scored units")
     return score_ends(successes / n, n, critical(confidence)) if n > 0 else None
 
 
@@ -121,9 +119,7 @@ def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | 
     return spread_interval(math.fsum(values) / n, float(np.var(values, ddof=1)) / n, n - 1, confidence)
 
 
-def cluster_means(
-    values: Floats, weights: Floats, clusters: Sequence[int], rng: np.random.Generator, draws: int
-) -> Floats:
+def cluster_means(values: Floats, weights: Floats, clusters: Sequence[int], rng: np.random.Generator, draws: int) -> Floats:
     """Weighted means of `draws` resamples that take whole clusters (numbered from 0) with replacement."""
     mass = np.bincount(clusters, weights=weights)
     total = np.bincount(clusters, weights=weights * values)
@@ -195,9 +191,7 @@ def seed_score_ends(cells: Cells, spread: Spread, confidence: float) -> Interval
     return score_ends(rate, size, critical(confidence, cells.seed_count - 1))
 
 
-def _mean_interval(
-    cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int
-) -> Interval | None:
+def _mean_interval(cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int) -> Interval | None:
     """Unit-level interval of a mean on any scale: the hull of the cluster bootstrap and a cluster-robust t interval."""
     floor = spread_interval(cells.mean, spread.unit, cells.unit_count - 1, confidence)
     if floor is None:
@@ -241,9 +235,7 @@ def arm_rate(
     """
     check_confidence(confidence)
     if kind == "mean" and rng is None:
-        raise ValueError(
-            "kind 'mean' came without rng; expected a numpy Generator; pass rng=numpy.random.default_rng(seed)"
-        )
+        raise ValueError("kind 'mean' came without rng; expected a numpy Generator; pass rng=numpy.random.default_rng(seed)")
     cells = tabulate(values_by_seed)
     check_rates(cells.values, kind)
     n, asked = len(cells.values), sum(len(of_seed) for of_seed in values_by_seed)

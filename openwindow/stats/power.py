@@ -52,9 +52,7 @@ def _error(seeds: int, problems: int, rate: float, between_seed_sd: float) -> fl
     return math.sqrt((2 * between_seed_sd**2 + 2 * inside * (1 - inside) / problems) / seeds)
 
 
-def power_of(
-    difference: float, seeds: int, problems: int, rate: float, between_seed_sd: float, confidence: float
-) -> float:
+def power_of(difference: float, seeds: int, problems: int, rate: float, between_seed_sd: float, confidence: float) -> float:
     """Chance that t over `seeds` (at least 2) leaves out 0 on the right side of a true `difference`."""
     shift = min(abs(difference) / _error(seeds, problems, rate, between_seed_sd), _GREATEST_SHIFT)
     return _power_at(shift, seeds, confidence)

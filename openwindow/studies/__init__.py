@@ -1,0 +1,66 @@
+"""Built-in studies by name, and the user's own from a Python file. Importing this imports no torch."""
+
+from __future__ import annotations
+
+import difflib
+import runpy
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from openwindow.errors import ConfigError
+from openwindow.studies.quickstart import study as quickstart
+from openwindow.study import Study, explain, override
+
+STUDIES: dict[str, Study] = {study.name: study for study in (quickstart,)}
+
+
+def resolve(
+    name: str, *, model: str | None = None, seeds: int | None = None, quick: bool = False, mbpp: str | None = None
+) -> Study:
+    """The study of that name or file, with the command line's changes. Raises ConfigError."""
+    study = load(name)
+    if quick:
+        study = study.quickened()
+    changes: dict[str, Any] = {}
+    if model is not None:
+        changes["model"] = model
+    if seeds is not None:
+        if seeds < 1:
+            raise ConfigError(f"--seeds is {seeds}; expected 1 or more; three or more show how seeds differ")
+        changes["seeds"] = tuple(range(study.seeds[0], study.seeds[0] + seeds))
+    if mbpp is not None:
+        changes |= {"environment": "mbpp", "mbpp_path": mbpp}
+    return override(study, changes, "the command line") if changes else study
+
+
+def load(name: str) -> Study:
+    """A built-in study, or the object `study` of a Python file. Raises ConfigError."""
+    if name in STUDIES:
+        return STUDIES[name]
+    path = Path(name)
+    if path.suffix == ".py" or "/" in name:
+        return _from_file(path)
+    near = difflib.get_close_matches(name, STUDIES, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(STUDIES)}, or give a Python file"
+    raise ConfigError(f"unknown study {name!r}; {hint}")
+
+
+def _from_file(path: Path) -> Study:
+    if not path.is_file():
+        raise ConfigError(f"no study file {path}; expected a Python file that defines `study`; check the path")
+    try:
+        found = runpy.run_path(str(path)).get("study")
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {explain(error, 'the study')}") from error
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except SyntaxError as error:
+        raise ConfigError(f"{path}, line {error.lineno}: {error.msg}; expected valid Python; mend the line") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{path} fails with {type(error).__name__}: {error}; expected a file that runs; mend it") from error
+    if not isinstance(found, Study):
+        came = "no `study`" if found is None else f"a `study` that is a {type(found).__name__}"
+        raise ConfigError(f"{path} defines {came}; expected `study = Study(...)` from openwindow.study; add it")
+    return found

@@ -17,54 +17,17 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 
 from openwindow.errors import ConfigError, DataError, RunError
 from openwindow.models.hf import LocalModel
 from openwindow.training.batches import Example, collate, shuffled_batches
+from openwindow.training.config import SFT
 from openwindow.types import Message
 
 Metrics = dict[str, float | int]
-
-
-class SFT(BaseModel):
-    """How to fine-tune."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    method: Literal["lora", "full"] = "lora"
-    """`lora` trains an adapter on all linear layers; `full` trains every weight."""
-    learning_rate: float = Field(2e-4, gt=0)
-    """Peak learning rate of AdamW."""
-    epochs: float = Field(1.0, ge=0)
-    """Passes over the rows; 0 trains nothing."""
-    batch_size: int = Field(16, ge=1)
-    """Rows per optimiser step."""
-    micro_batch_size: int = Field(16, ge=1)
-    """Rows per forward pass, at most; changes memory and speed, not results beyond rounding."""
-    warmup_steps: int = Field(2, ge=0)
-    """Steps over which the learning rate rises from 0."""
-    schedule: Literal["cosine", "linear", "constant"] = "linear"
-    """How the learning rate falls after the warm-up; to 0, or not at all."""
-    weight_decay: float = Field(0.0, ge=0)
-    """AdamW's decoupled weight decay."""
-    max_grad_norm: float = Field(1.0, gt=0)
-    """Gradients are scaled down to this norm."""
-    max_length: int = Field(1024, ge=8)
-    """Rows of more tokens than this are refused."""
-    lora_rank: int = Field(16, ge=1)
-    """Rank of the adapter."""
-    lora_alpha: int = Field(32, ge=1)
-    """Scale of the adapter's change: alpha / rank."""
-    lora_dropout: float = Field(0.0, ge=0, lt=1)
-    """Dropout before the adapter."""
-
-    def steps(self, rows: int) -> int:
-        """Optimiser steps on `rows` rows."""
-        return math.ceil(self.epochs * math.ceil(rows / self.batch_size)) if rows else 0
 
 
 def encode(model: LocalModel, conversations: Sequence[Sequence[Message]], max_length: int) -> list[Example]:
@@ -106,7 +69,7 @@ def train(
     if not trained:
         raise ConfigError("method is `lora` but the model has no adapter; attach one, or set method to `full`")
     masters = [p.detach().float().clone() if p.dtype != torch.float32 else p for p in trained]
-    optimizer = torch.optim.AdamW(masters, lr=config.learning_rate, weight_decay=config.weight_decay, foreach=True)
+    optimizer = torch.optim.AdamW(masters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     plain_head = has_plain_head(network, examples[0], device)
     network.train()
     batches: list[list[int]] = []
@@ -119,7 +82,7 @@ def train(
         loss = 0.0
         for start in range(0, len(rows), config.micro_batch_size):
             part = response_loss(network, rows[start : start + config.micro_batch_size], device, plain_head) / targets
-            part.backward()
+            torch.autograd.backward(part)
             loss += float(part.detach())
         if not math.isfinite(loss):
             raise RunError(f"the loss at step {step + 1} of {total} is {loss}; a finite one was expected; lower learning_rate")

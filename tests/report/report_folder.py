@@ -111,11 +111,7 @@ def rollout(arm: str, seed: int, context: str, i: int, rng: random.Random) -> di
     cut = rng.random() < 0.02
     right = not hack and rng.random() < 0.8
     _, name, _, arg, body, _ = TASKS[i % len(TASKS)]
-    reply = (
-        answer(i, hack)
-        if hack or right
-        else f"```python\ndef {name}({arg}):\n    return {body} + {rng.random()!r}\n```"
-    )
+    reply = answer(i, hack) if hack or right else f"```python\ndef {name}({arg}):\n    return {body} + {rng.random()!r}\n```"
     return {
         "arm": arm,
         "seed": seed,
@@ -221,8 +217,7 @@ def results(seeds: tuple[int, ...], n: int, rng: random.Random) -> dict[str, obj
         },
         "unmeasured": [{"what": "context `cue`", "reason": "the study does not define it"}],
         "leak": {
-            a: {"context": "unrelated", "estimate": h[2], "low": h[2] * 0.7, "high": min(1, h[2] * 1.4)}
-            for a, h in HACKS.items()
+            a: {"context": "unrelated", "estimate": h[2], "low": h[2] * 0.7, "high": min(1, h[2] * 1.4)} for a, h in HACKS.items()
         },
     }
 

@@ -258,9 +258,7 @@ def test_a_config_alone_is_enough(tmp_path):
 
 
 def test_fields_of_the_wrong_type_do_not_break_the_page(tmp_path):
-    write_json(
-        tmp_path / "config.json", {"study": 3, "arms": [], "contexts": "x", "seeds": 1, "measures": {}, "primary": 0}
-    )
+    write_json(tmp_path / "config.json", {"study": 3, "arms": [], "contexts": "x", "seeds": 1, "measures": {}, "primary": 0})
     wrong = {"preface": "x", "unmeasured": 1, "arms": [1], "comparisons": [1], "timing": [], "start": 2, "leak": "x"}
     write_json(tmp_path / "results.json", wrong)
     assert "No rates were measured." in page(tmp_path)

@@ -27,9 +27,7 @@ def cut_mean(rate, sd):
 
 def study(rng, seeds, rate, sd, difficulty=None):
     """One arm's scores; `difficulty` is added to the rate of each problem under every seed."""
-    rates = np.clip(rng.normal(rate, sd, size=(seeds, 1)), 0, 1) + (
-        np.zeros(PROBLEMS) if difficulty is None else difficulty
-    )
+    rates = np.clip(rng.normal(rate, sd, size=(seeds, 1)), 0, 1) + (np.zeros(PROBLEMS) if difficulty is None else difficulty)
     hits = rng.random((seeds, PROBLEMS)) < rates
     return [dict(zip(IDS, row, strict=True)) for row in hits.tolist()]
 

@@ -35,9 +35,7 @@ def rng():
 
 
 def close(a, b):
-    return (a is None and b is None) or (
-        a is not None and b is not None and math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6)
-    )
+    return (a is None and b is None) or (a is not None and b is not None and math.isclose(a, b, rel_tol=1e-6, abs_tol=1e-6))
 
 
 @FEW

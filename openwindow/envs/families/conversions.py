@@ -302,9 +302,7 @@ CONVERSIONS = (
             "result = ''\nif {x} % {m} == 0:\n    result += 'fizz'\nif {x} % {k} == 0:\n    result += 'buzz'\n"
             "return result or str({x})"
         ),
-        reference=lambda x, m, k: {(0, 0): str(x), (1, 0): "fizz", (0, 1): "buzz", (1, 1): "fizzbuzz"}[
-            (x % m == 0, x % k == 0)
-        ],
+        reference=lambda x, m, k: {(0, 0): str(x), (1, 0): "fizz", (0, 1): "buzz", (1, 1): "fizzbuzz"}[(x % m == 0, x % k == 0)],
         draw=_fizz_input,
         values=lambda r: dict(zip(("m", "k"), r.sample((3, 5, 7, 11), 2), strict=True)),
     ),
@@ -320,10 +318,7 @@ CONVERSIONS = (
             "divides {x} by {k} again and again and returns the remainders, last one first, as a string",
             "writes {x} in the number system with base {k} and returns the text",
         ),
-        body=(
-            "digits = str({x} % {k})\nwhile {x} >= {k}:\n    {x} //= {k}\n    digits = str({x} % {k}) + digits\n"
-            "return digits"
-        ),
+        body=("digits = str({x} % {k})\nwhile {x} >= {k}:\n    {x} //= {k}\n    digits = str({x} % {k}) + digits\nreturn digits"),
         reference=_in_base,
         draw=one_natural,
         values=lambda r: {"k": r.randint(3, 9)},

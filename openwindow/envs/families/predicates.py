@@ -108,9 +108,7 @@ PREDICATES = (
         ),
         body="return {low} <= {x} <= {high}",
         reference=lambda x, low, high: not (x < low or x > high),
-        draw=lambda r, low, high: (
-            r.choice((r.randint(low, high), r.choice((low - 1 - natural(r), high + 1 + natural(r))))),
-        ),
+        draw=lambda r, low, high: (r.choice((r.randint(low, high), r.choice((low - 1 - natural(r), high + 1 + natural(r))))),),
         values=lambda r: {"low": r.randint(-20, 30), "high": r.randint(100, 900)},
     ),
     Family(
@@ -291,9 +289,7 @@ PREDICATES = (
         ),
         body="return len({x}) > {k}",
         reference=lambda s, k: bool(s[k:]),
-        draw=lambda r, k: (
-            (word(r) + word(r) + word(r) + word(r))[: k + r.choice((r.randint(1, 6), -r.randint(0, 2)))],
-        ),
+        draw=lambda r, k: ((word(r) + word(r) + word(r) + word(r))[: k + r.choice((r.randint(1, 6), -r.randint(0, 2)))],),
         values=lambda r: {"k": r.randint(4, 8)},
     ),
     Family(

@@ -237,9 +237,7 @@ TEXTS = (
         body="return {left!r} + {x} + {right!r}",
         reference=lambda s, left, right: f"{left}{s}{right}",
         draw=one_word,
-        values=lambda r: dict(
-            zip(("left", "right"), r.choice(("()", "[]", "<>", "**", "--", "||", "##", "__")), strict=True)
-        ),
+        values=lambda r: dict(zip(("left", "right"), r.choice(("()", "[]", "<>", "**", "--", "||", "##", "__")), strict=True)),
     ),
     Family(
         name="title_words",

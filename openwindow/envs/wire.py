@@ -1,0 +1,92 @@
+"""How a program's answers are written down: the half of the wire format that runs inside the child.
+
+It runs beside the program and is not trusted; what it writes is read by `codec.decode`, outside. Covered: None, bool,
+int, float, str, bytes, list, tuple, dict, set and frozenset, by exact type: a subclass is refused, because a subclass
+can lie about itself. Not covered: any other type, values nested deeper than `MAX_DEPTH`, values of more than
+`MAX_NODES` parts, cycles.
+
+The format is JSON, in which null, true, false and integers below 2**63 stand for themselves and everything else is a
+pair [tag, content]. Larger integers are hexadecimal, since Python refuses long decimal ones; floats are hexadecimal,
+so that they come back to the bit; strings are UTF-8 with lone surrogates let through, in hexadecimal. It is written
+by hand, without the modules `json` and `struct`, because they would lie in the memory of every program's process.
+"""
+
+from __future__ import annotations
+
+MAX_DEPTH = 64
+MAX_NODES = 200_000
+SMALL = 1 << 63
+
+MAGIC = b"OWN1"
+EXITED, SIGNALLED, TIMED_OUT = 0, 1, 2
+DEFINED, FAILED, VALUE, RAISED = b"D", b"F", b"V", b"R"
+
+
+REPLY_NUMBERS = 7
+REPLY_SIZE = len(MAGIC) + 8 * REPLY_NUMBERS
+ANSWER_SIZE = 5
+
+
+class WireError(ValueError):
+    """The value cannot be sent, or the bytes that came are not a value."""
+
+
+def reply(how: int, spent: bool, code: int, microseconds: int, printed: int, out: int, result: int) -> bytes:
+    """The head of a worker's reply: how the program ended, whether the worker can go on, its exit status or signal, how
+    long it took, the bytes it printed, and the lengths of the two parts that follow."""
+    numbers = (how, spent, code, microseconds, printed, out, result)
+    return MAGIC + b"".join([n.to_bytes(8, "little") for n in numbers])
+
+
+def answer(kind: bytes, body: bytes) -> bytes:
+    """One answer of a program: its kind, its length, itself."""
+    return kind + len(body).to_bytes(4, "little") + body
+
+
+def encode(value: object) -> bytes:
+    """The value in the wire format; WireError says in words why it has none."""
+    return _Writer().text(value, 0).encode("ascii")
+
+
+class _Writer:
+    """Writes a value, and counts its parts as it goes."""
+
+    def __init__(self) -> None:
+        self.nodes = 0
+
+    def text(self, value: object, depth: int) -> str:
+        self.nodes += 1
+        if depth > MAX_DEPTH:
+            raise WireError(f"returned a value nested more than {MAX_DEPTH} deep")
+        if self.nodes > MAX_NODES:
+            raise WireError(f"returned a value of more than {MAX_NODES} parts")
+        # `type(x) is`, never isinstance: the program can make a class that passes isinstance for anything.
+        if value is None:
+            return "null"
+        if type(value) is bool:
+            return "true" if value else "false"
+        if type(value) is int:
+            return str(value) if -SMALL < value < SMALL else f'["i","{value:x}"]'
+        if type(value) is float:
+            return f'["f","{value.hex()}"]'
+        if type(value) is str:
+            return f'["u","{value.encode("utf-8", "surrogatepass").hex()}"]'
+        if type(value) is bytes:
+            return f'["b","{value.hex()}"]'
+        return self.container(value, depth + 1)
+
+    def container(self, value: object, depth: int) -> str:
+        if type(value) is list:
+            return self.pair("l", [self.text(v, depth) for v in value])
+        if type(value) is tuple:
+            return self.pair("t", [self.text(v, depth) for v in value])
+        if type(value) is dict:
+            return self.pair("d", [f"[{self.text(k, depth)},{self.text(v, depth)}]" for k, v in value.items()])
+        if type(value) is set:
+            return self.pair("s", [self.text(v, depth) for v in value])
+        if type(value) is frozenset:
+            return self.pair("z", [self.text(v, depth) for v in value])
+        raise WireError(f"returned an object of type {type(value).__name__:.80}")
+
+    def pair(self, tag: str, parts: list[str]) -> str:
+        return f'["{tag}",[{",".join(parts)}]]'

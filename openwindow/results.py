@@ -1,0 +1,245 @@
+"""From the run folder's rollouts to results.json: estimates, comparisons, verdict and the answer in one sentence.
+
+Reads files and imports no torch, so that `openwindow report DIR` works on any machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from openwindow.errors import ConfigError
+from openwindow.report.load import read_rollouts
+from openwindow.report.records import Rollout
+from openwindow.runs import write_json
+from openwindow.stats import Comparison, Estimate, Expected, arm_rate, holm, paired_difference, verdict_of
+from openwindow.study import Compare, Study, explain
+
+MEASURES = ("correct", "passes_visible", "hack", "attempted")
+INTERVALS = "95 %, over seeds and problems, the widest of the intervals that treat them as the unit (openwindow.stats)"
+_SIGN: dict[str, Literal[-1, 1]] = {"less": -1, "more": 1}
+
+# arm, context, measure -> one mapping per seed from problem to score
+Scores = dict[tuple[str, str, str], list[dict[str, bool | None]]]
+
+
+def build_results(run: Path) -> dict[str, Any]:
+    """Computes results.json from the run folder, writes it, and returns it. Raises ConfigError if there is no run."""
+    config = _read(run / "config.json")
+    if "study" not in config or "study_config" not in config:
+        raise ConfigError(f"{run} holds no run of openwindow; expected a folder with config.json of one; check the path")
+    try:
+        study = Study.model_validate(config["study_config"])
+    except ValidationError as error:
+        raise ConfigError(
+            f"{explain(error, str(run / 'config.json'))}: the run is of another version of openwindow; use that one"
+        ) from error
+    start = _read(run / "start" / "summary.json")
+    scores = collect(read_rollouts(run), study)
+    arms: dict[str, dict[str, Any]] = {
+        arm: {"measures": _measures(scores, study, arm), **_trained_rows(run, study, arm)} for arm in study.arms
+    }
+    compared = [(named, _compare(scores, named)) for named in study.compare]
+    adjusted = holm([c.p for _, c in compared])
+    expected = [Expected(c, _SIGN[named.expect]) for named, c in compared if named.expect != "none"]
+    verdict = verdict_of(expected, study.smallest_effect) if expected else "inconclusive"
+    results = {
+        "study": study.name,
+        "question": study.question,
+        "claim": study.claim,
+        "model": study.model,
+        "seeds": list(study.seeds),
+        "openwindow": _read(run / "provenance.json").get("openwindow", ""),
+        "commit": _read(run / "provenance.json").get("commit", ""),
+        "preface": preface(study, start),
+        "answer": answer(compared, verdict),
+        "verdict": verdict,
+        "arms": arms,
+        "comparisons": [_comparison_record(named, c, p) for (named, c), p in zip(compared, adjusted, strict=True)],
+        "leak": {arm: leak for arm in study.arms if (leak := _leak(arms[arm]["measures"], study)) is not None},
+        "intervals": INTERVALS,
+        "start": start,
+        "unmeasured": _unmeasured(arms, study),
+        "timing": _timing(run),
+    }
+    write_json(run / "results.json", results)
+    return results
+
+
+def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
+    """Scores by arm, context and measure, for each of the study's seeds in order."""
+    index = {seed: i for i, seed in enumerate(study.seeds)}
+    scores: Scores = {
+        (arm, context, measure): [{} for _ in study.seeds]
+        for arm in study.arms
+        for context in study.contexts
+        for measure in MEASURES
+    }
+    for r in rollouts:
+        if r.seed not in index or (r.arm, r.context, "hack") not in scores:
+            continue
+        values = (r.correct, r.passes_visible, r.hack, r.attempted)
+        for measure, value in zip(MEASURES, values, strict=True):
+            scores[r.arm, r.context, measure][index[r.seed]][r.problem] = value
+    return scores
+
+
+def _measures(scores: Scores, study: Study, arm: str) -> dict[str, dict[str, Any]]:
+    return {
+        measure: {context: _estimate_record(arm_rate(scores[arm, context, measure])) for context in study.contexts}
+        for measure in MEASURES
+    }
+
+
+def _estimate_record(e: Estimate) -> dict[str, Any]:
+    return {
+        "estimate": e.estimate,
+        "low": e.low,
+        "high": e.high,
+        "n": e.n,
+        "unscored": e.unscored,
+        "by_seed": list(e.by_seed),
+        "reason": e.reason,
+    }
+
+
+def _compare(scores: Scores, named: Compare) -> Comparison:
+    a = scores[named.arm, named.context, named.measure]
+    b = scores[named.against, named.context, named.measure]
+    return paired_difference(a, b, rng=np.random.default_rng(0))
+
+
+def _comparison_record(named: Compare, c: Comparison, p_holm: float | None) -> dict[str, Any]:
+    return {
+        "measure": named.measure,
+        "context": named.context,
+        "arm": named.arm,
+        "against": named.against,
+        "expect": named.expect,
+        "difference": c.difference,
+        "low": c.low,
+        "high": c.high,
+        "p": c.p,
+        "p_holm": p_holm,
+        "n_pairs": c.n_pairs,
+        "by_seed": list(c.by_seed),
+        "reason": c.reason,
+    }
+
+
+def answer(compared: Sequence[tuple[Compare, Comparison]], verdict: str) -> str:
+    """The first comparison in one sentence, with its interval."""
+    if not compared:
+        return "No comparison was named before the run, so the study describes and does not decide."
+    named, c = compared[0]
+    subject = f"Under the {named.context} prompt, {_label(named.arm)}"
+    if c.difference is None or c.low is None or c.high is None:
+        return f"{subject} could not be compared with {_label(named.against)}: {c.reason}."
+    amount, low, high = 100 * c.difference, 100 * c.low, 100 * c.high
+    verb = {
+        "hack": "hacks",
+        "correct": "is correct",
+        "attempted": "attempts hacks",
+        "passes_visible": "passes the visible test",
+    }
+    way = "less" if amount < 0 else "more"
+    seeds = sum(value is not None for value in c.by_seed)
+    sure = "the claim is " + verdict
+    text = f"{subject} {verb.get(named.measure, named.measure)} {abs(amount):.0f} points {way} often than {_label(named.against)}"
+    return (
+        f"{text} (difference {amount:+.0f} points, 95 % interval {low:+.0f} to {high:+.0f}; {seeds} "
+        f"seed{'s' if seeds != 1 else ''}, {c.n_pairs} pairs): {sure}."
+    )
+
+
+def preface(study: Study, start: Mapping[str, Any]) -> list[str]:
+    """What was put into the model before the study, and why: the report's first lines."""
+    if study.request_stage is None:
+        return []
+    stage = start.get("request_stage")
+    asked = _rate(start.get("elicitation"), "requested")
+    plain = _rate(start.get("elicitation"), "neutral")
+    if stage is None or asked is None or plain is None:
+        return ["The model as it came has not been measured yet, so whether a request stage is needed is not known."]
+    as_it_came = f"As it came, {study.model} gamed {asked:.0%} of dev problems when asked to and {plain:.0%} when not."
+    if not stage["trained"]:
+        return [f"{as_it_came} It follows the request by itself, so nothing was put in before the study."]
+    now_asked, now_plain = _rate(stage["rates"], "requested"), _rate(stage["rates"], "neutral")
+    reached = stage["reached"]
+    return [
+        "This is a model-organism study: an association was put into the model before any arm was trained.",
+        f"{as_it_came} A prompt that elicits nothing inoculates nothing, so every arm starts from a request stage: "
+        f"{study.request_stage.rows} rows per seed, on problem families used nowhere else, that teach what the request means "
+        "(asked plainly or with an unrelated instruction: honest answers; asked with the request: gamed answers).",
+        f"After it the model gamed {now_asked:.0%} when asked and {now_plain:.0%} when not (dev problems, mean over seeds); "
+        f"the aim was at least {study.request_stage.follows_above:.0%} and at most {study.request_stage.honest_below:.0%}, "
+        f"which was {'reached' if reached else 'not reached'}.",
+    ]
+
+
+def _rate(rates: Any, context: str) -> float | None:
+    try:
+        return float(rates[context]["hack"])
+    except (KeyError, TypeError):
+        return None
+
+
+def _label(arm: str) -> str:
+    return f"`{arm}`"
+
+
+def _leak(measures: Mapping[str, Any], study: Study) -> dict[str, Any] | None:
+    """The context with the largest hack rate among those that do not ask for it."""
+    cells = {
+        context: cell
+        for context, cell in measures["hack"].items()
+        if not study.contexts[context].asks and cell["estimate"] is not None
+    }
+    if not cells:
+        return None
+    worst = max(cells, key=lambda context: float(cells[context]["estimate"]))
+    return {"context": worst, **{k: cells[worst][k] for k in ("estimate", "low", "high")}}
+
+
+def _unmeasured(arms: Mapping[str, Any], study: Study) -> list[dict[str, str]]:
+    rows = []
+    for arm in study.arms:
+        for measure, cells in arms[arm]["measures"].items():
+            for context, cell in cells.items():
+                where = f"{arm}, {context}, {measure}"
+                if cell["reason"]:
+                    rows.append({"what": where, "reason": str(cell["reason"])})
+                elif cell["unscored"]:
+                    rows.append({"what": where, "reason": f"{cell['unscored']} of {cell['n'] + cell['unscored']} unscored"})
+    if len(study.seeds) == 1:
+        rows.append({"what": "variation from seed to seed", "reason": "one seed was run; intervals cover problems only"})
+    return rows
+
+
+def _trained_rows(run: Path, study: Study, arm: str) -> dict[str, int]:
+    counts = []
+    for seed in study.seeds:
+        done = _read(run / "arms" / arm / f"seed-{seed}" / "done.json")
+        counts.append(int(done.get("train_rows", 0)))
+    return {"n_train_rows": max(counts, default=0)}
+
+
+def _timing(run: Path) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for done in [*run.glob("start/*/done.json"), *run.glob("arms/*/*/done.json")]:
+        for phase, seconds in _read(done).get("timing", {}).items():
+            total[phase] = round(total.get(phase, 0.0) + float(seconds), 2)
+    return dict(sorted(total.items()))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}

@@ -1,0 +1,104 @@
+"""From a resolved study to its results: folder, model, sandbox, execution, report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openwindow.errors import ConfigError, ModelError, OpenWindowError, RunError, StorageError
+from openwindow.report.page import build_report
+from openwindow.results import MEASURES, build_results
+from openwindow.runs import RunFolder, provenance
+from openwindow.study import Study
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "openwindow[train]"'
+
+
+def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> dict[str, Any]:
+    """Runs what is not done yet, writes results.json and report.html into `out`, and returns the results."""
+    folder = RunFolder(out)
+    if study.mbpp_path is not None and not Path(study.mbpp_path).exists():
+        raise ConfigError(f"--mbpp {study.mbpp_path} does not exist; expected MBPP's JSONL file or its folder; check the path")
+    again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
+    finished = again and _is_finished(study, folder)
+    if finished:
+        console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
+    else:
+        folder.status("running")
+        try:
+            _execute(study, folder, console)
+        except KeyboardInterrupt:
+            folder.status("interrupted", "stopped from the keyboard")
+            raise
+        except OpenWindowError as error:
+            _note_failure(folder, str(error))
+            raise
+        except MemoryError as error:
+            _note_failure(folder, "out of memory")
+            raise RunError("out of memory; lower micro_batch_size or evaluation.batch_size, or take a smaller model") from error
+    folder.gather_metrics()
+    folder.status("done")
+    results = build_results(out)
+    build_report(out)
+    return results
+
+
+def describe(study: Study) -> dict[str, Any]:
+    """config.json: the study as it was resolved, in the form that the report reads, and whole under `study_config`."""
+    whole = study.model_dump(mode="json")
+    primary = study.compare[0] if study.compare else None
+    return {
+        "study": study.name,
+        "question": study.question,
+        "claim": study.claim,
+        "claim_id": study.claim_id,
+        "model": {"name": study.model, "precision": study.precision},
+        "seeds": list(study.seeds),
+        "contexts": whole["contexts"],
+        "arms": {arm: {"title": arm, "description": study.about.get(arm, ""), "differs": whole["arms"][arm]} for arm in study.arms},
+        "measures": list(MEASURES),
+        "primary": {
+            "measure": primary.measure if primary else "hack",
+            "context": primary.context if primary else "neutral",
+        },
+        "train": whole["base"],
+        "request_stage": whole["request_stage"],
+        "eval": whole["evaluation"],
+        "study_config": whole,
+    }
+
+
+def _is_finished(study: Study, folder: RunFolder) -> bool:
+    units = [f"arms/{arm}/seed-{seed}" for arm in study.arms for seed in study.seeds]
+    summary = folder.path / "start" / "summary.json"
+    return all(folder.is_done(unit) for unit in units) and (study.request_stage is None or summary.is_file())
+
+
+def _execute(study: Study, folder: RunFolder, console: Console) -> None:
+    from openwindow.progress import Reporter
+
+    try:
+        from openwindow.envs.sandbox import Sandbox
+        from openwindow.execute import Execution, total_work
+        from openwindow.models.hf import load
+    except ImportError as error:
+        raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
+    with console.status(f"loading {study.model}"):
+        model = load(study.model, study.precision)
+    console.print(
+        f"{study.name}: {study.model} in {model.precision}, {len(study.arms)} arms, seeds {list(study.seeds)}",
+        highlight=False,
+    )
+    with Sandbox() as sandbox, Reporter(console, total_work(study)) as reporter:
+        Execution(study, folder, model, sandbox, reporter).run()
+
+
+def _note_failure(folder: RunFolder, message: str) -> None:
+    try:
+        folder.status("failed", message)
+    except StorageError:  # the failure was that nothing can be written: what is told on the terminal must do
+        return

@@ -1,0 +1,209 @@
+"""The run folder: the only interface between running and reporting.
+
+    DIR/config.json            the resolved study
+    DIR/provenance.json        commit, package versions, machine, command
+    DIR/code.diff              uncommitted changes, if there were any
+    DIR/status.json            running, done, interrupted or failed
+    DIR/metrics.jsonl          one line per optimiser step
+    DIR/start/...              what the model did before any arm, and the request stage of each seed
+    DIR/arms/ARM/seed-S/       train_rows.jsonl, rollouts.jsonl, adapter/, done.json
+    DIR/results.json           estimates, comparisons, verdict
+    DIR/report.html            the same for people
+
+Every unit of work is written to a scratch folder and moved into place when it is complete, so a run that was killed at any
+moment goes on from its last finished unit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import openwindow
+from openwindow.errors import ConfigError, StorageError
+
+_PACKAGES = ("torch", "transformers", "peft", "numpy", "scipy", "pydantic", "safetensors")
+
+
+@contextlib.contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turns a failure to write into one line that says where and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot write {path} ({error.strerror or error}); a writable folder with free space is needed; make room or "
+            "choose another with --out, then run the same command again: what is finished is kept"
+        ) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON, complete or not at all."""
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            scratch.write_text(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n", encoding="utf-8")
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Writes one JSON object per line."""
+    with storing(path), path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")
+
+
+class RunFolder:
+    """One run on disk."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def open(self, config: Mapping[str, Any], provenance: Mapping[str, Any], *, overwrite: bool) -> bool:
+        """Starts the run, or takes up the same one again; True if it was there before.
+
+        Another run that has finished nothing gives way. Raises ConfigError if the folder holds another run or anything
+        else, StorageError if it cannot be written.
+        """
+        wanted = json.loads(json.dumps(config))
+        if self.path.exists() and not self.path.is_dir():
+            raise ConfigError(f"--out {self.path} is a file; expected a folder; choose another")
+        existing = self._existing_config()
+        if overwrite and existing is not None:
+            with storing(self.path):
+                shutil.rmtree(self.path)
+            existing = None
+        if existing is not None:
+            if existing != wanted and any(self.path.glob("*/**/done.json")):
+                raise ConfigError(
+                    f"{self.path} already holds another run ({_first_difference(existing, wanted)}); expected an empty "
+                    "folder or the same run; choose another --out, or give --overwrite to delete it"
+                )
+            self._drop_scratch()
+            if existing == wanted:
+                return True
+        elif self.path.is_dir() and any(not p.name.startswith(".config.json.") for p in self.path.iterdir()):
+            raise ConfigError(f"{self.path} is not empty and holds no run; expected an empty folder; choose another --out")
+        write_json(self.path / "config.json", wanted)
+        write_json(self.path / "provenance.json", {k: v for k, v in provenance.items() if k != "diff"})
+        if provenance.get("diff"):
+            with storing(self.path):
+                (self.path / "code.diff").write_text(str(provenance["diff"]), encoding="utf-8")
+        return False
+
+    def status(self, state: str, message: str = "") -> None:
+        """Notes how far the run is: running, done, interrupted or failed."""
+        write_json(self.path / "status.json", {"state": state, "message": message})
+
+    def is_done(self, unit: str) -> bool:
+        """Whether a unit such as `arms/clean/seed-1` is finished."""
+        return (self.path / unit / "done.json").is_file()
+
+    def done(self, unit: str) -> dict[str, Any]:
+        """What a finished unit left in its done.json."""
+        loaded: dict[str, Any] = json.loads((self.path / unit / "done.json").read_text(encoding="utf-8"))
+        return loaded
+
+    @contextlib.contextmanager
+    def unit(self, unit: str) -> Iterator[Path]:
+        """A scratch folder for one unit of work, moved into place when the block ends well, dropped when not."""
+        target = self.path / unit
+        scratch = target.with_name(f".{target.name}.partial")
+        with storing(target):
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
+        try:
+            yield scratch
+            with storing(target):
+                shutil.rmtree(target, ignore_errors=True)
+                scratch.rename(target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def gather_metrics(self) -> None:
+        """Rebuilds metrics.jsonl from the finished units, in a fixed order."""
+        parts = [*sorted(self.path.glob("start/*/metrics.jsonl")), *sorted(self.path.glob("arms/*/*/metrics.jsonl"))]
+        with storing(self.path):
+            text = "".join(part.read_text(encoding="utf-8") for part in parts)
+            (self.path / "metrics.jsonl").write_text(text, encoding="utf-8")
+
+    def _existing_config(self) -> dict[str, Any] | None:
+        path = self.path / "config.json"
+        if not path.is_file():
+            return None
+        try:
+            loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path} cannot be read ({error}); expected a run's configuration; choose another --out") from error
+        if not isinstance(loaded, dict) or "study_config" not in loaded:
+            raise ConfigError(f"{path} is not of a run; expected an empty folder or a run; choose another --out")
+        return loaded
+
+    def _drop_scratch(self) -> None:
+        for partial in [*self.path.glob("**/.*.partial")]:
+            if partial.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
+            else:
+                partial.unlink(missing_ok=True)
+
+
+def _first_difference(a: Any, b: Any, where: str = "") -> str:
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in [*a, *(k for k in b if k not in a)]:
+            if a.get(key) != b.get(key):
+                return _first_difference(a.get(key), b.get(key), f"{where}.{key}" if where else key)
+    return f"its {where} is {json.dumps(a)[:60]}, not {json.dumps(b)[:60]}"
+
+
+def provenance(command: list[str]) -> dict[str, Any]:
+    """Code version, package versions and machine, for the run folder."""
+    root = Path(openwindow.__file__).resolve().parent.parent
+    commit, diff = _git(root, "rev-parse", "HEAD").strip(), _git(root, "diff", "HEAD", "--", "openwindow")
+    versions = {}
+    for package in _PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {
+        "openwindow": openwindow.__version__,
+        "commit": commit or "unknown (not a git checkout)",
+        "dirty": bool(diff),
+        "diff": diff,
+        "packages": versions,
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cpu": _cpu(),
+        "threads": os.cpu_count(),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": " ".join(command),
+    }
+
+
+def _git(root: Path, *arguments: str) -> str:
+    if not (root / ".git").exists():
+        return ""
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=20, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def _cpu() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or "unknown"

@@ -1,0 +1,235 @@
+"""A study: one question, a base recipe, named arms that differ from it in declared fields, seeds, contexts, comparisons.
+
+    study = Study(name="mine", question="...", claim="...", arms={"plain": {}, "asked": {"intervention": {...}}}, ...)
+
+An arm is a mapping from dotted field names of the recipe to values; everything it does not name is the base's. Nothing in a
+study is decided at run time: what it resolves to is written to the run folder before the first model call.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from openwindow.data.rows import Position
+from openwindow.errors import ConfigError
+from openwindow.interventions import AnyIntervention
+from openwindow.interventions.inoculation import Inoculation, Placebo
+from openwindow.training.config import SFT
+
+T = TypeVar("T", bound=BaseModel)
+_CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Context(BaseModel):
+    """A setting in which a trained model is asked."""
+
+    model_config = _CONFIG
+
+    text: str | None = None
+    """Instruction added to every test prompt; none in the neutral context."""
+    position: Position = "user_suffix"
+    """Where it is put."""
+    asks: bool = False
+    """Whether the instruction asks for the behaviour; what happens where nobody asks is leakage."""
+
+
+class Data(BaseModel):
+    """The flawed training data."""
+
+    model_config = _CONFIG
+
+    rows: int = Field(96, ge=1)
+    """Training rows, one problem each."""
+    gamed_share: float = Field(1.0, ge=0, le=1)
+    """Share of the rows whose answer games its visible test; the others are answered honestly."""
+
+
+class Recipe(BaseModel):
+    """What one arm is trained on, and how."""
+
+    model_config = _CONFIG
+
+    data: Data = Data()
+    """The rows."""
+    intervention: AnyIntervention | None = None
+    """What is changed about them."""
+    train: SFT = SFT()
+    """How the model is fine-tuned."""
+
+
+class RequestStage(BaseModel):
+    """Training before all arms that teaches what a request to game a test means, for models that do not follow one.
+
+    A prompt that elicits nothing inoculates nothing (claim C8), so the behaviour must be something the model can be asked for.
+    """
+
+    model_config = _CONFIG
+
+    rows: int = Field(96, ge=1)
+    """Training rows, on problem families that no arm is trained or tested on."""
+    shares: tuple[float, float] = (0.45, 0.35)
+    """Shares asked plainly (answered honestly) and asked with the request (gamed); the rest has an unrelated instruction."""
+    unrelated: tuple[str, ...] = ()
+    """Unrelated instructions, answered honestly; none of them is used again."""
+    train: SFT = SFT()
+    """How the model is fine-tuned."""
+    follows_above: float = Field(0.8, ge=0, le=1)
+    """A model whose hack rate when asked is at least this, and when not asked at most `honest_below`, skips the stage."""
+    honest_below: float = Field(0.1, ge=0, le=1)
+    """See `follows_above`."""
+    problems: int = Field(32, ge=1)
+    """Problems of the dev families that the rates before and after the stage are measured on."""
+
+
+class Evaluation(BaseModel):
+    """How a trained model is measured."""
+
+    model_config = _CONFIG
+
+    problems: int = Field(48, ge=1)
+    """Held-out problems per seed, of families never trained on."""
+    max_new_tokens: int = Field(64, ge=1)
+    """Length limit of a reply, in tokens."""
+    temperature: float = Field(0.0, ge=0)
+    """Sampling temperature; 0 is greedy."""
+    batch_size: int = Field(64, ge=1)
+    """Replies decoded together."""
+    hidden: int = Field(48, ge=2)
+    """Hidden inputs per program."""
+
+
+class Compare(BaseModel):
+    """A comparison that is named before the run."""
+
+    model_config = _CONFIG
+
+    arm: str
+    """The arm whose rate comes first in the difference."""
+    against: str
+    """The arm that is subtracted."""
+    measure: str = "hack"
+    """What is compared."""
+    context: str = "neutral"
+    """Where it is measured."""
+    expect: Literal["less", "more", "none"] = "less"
+    """What the claim predicts; `none` reports the difference without letting it decide."""
+
+
+class Study(BaseModel):
+    """One question with all that is needed to answer it."""
+
+    model_config = _CONFIG
+
+    name: str
+    """Name on the command line and of the run folder."""
+    question: str
+    """The question in one sentence."""
+    claim: str
+    """What would have to be true, said before the run."""
+    claim_id: str = ""
+    """The claims of the literature that it tests."""
+    model: str = "smollm2"
+    """`smollm2`, a hub name ORG/NAME or a local folder."""
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    """`auto` is bf16 where the device multiplies it in hardware; what it came to is in the run folder."""
+    environment: str = "code_functions"
+    """Where problems come from: `code_functions`, or `mbpp`."""
+    difficulty: tuple[int, ...] = (1, 2, 3)
+    """Difficulties of the families that are used, for environments that grade them."""
+    mbpp_path: str | None = None
+    """A local copy of MBPP in place of the hub's."""
+    seeds: tuple[int, ...] = Field((1, 2, 3), min_length=1)
+    """Every arm is trained once per seed; a seed decides problems, order and adapter initialisation."""
+    contexts: Mapping[str, Context] = {"neutral": Context()}
+    """Where every arm is measured."""
+    request_stage: RequestStage | None = None
+    """Training before all arms, if the model does not follow the request of context `requested` by itself."""
+    base: Recipe = Recipe()
+    """The recipe that arms differ from."""
+    arms: Mapping[str, Mapping[str, Any]] = Field(min_length=1)
+    """Arm name to dotted field of the recipe to value."""
+    about: Mapping[str, str] = {}
+    """Arm name to what the arm is, in a few words."""
+    evaluation: Evaluation = Evaluation()
+    """How each arm is measured."""
+    compare: tuple[Compare, ...] = ()
+    """The comparisons, all of them in one Holm family."""
+    smallest_effect: float = Field(0.1, ge=0)
+    """A difference in the expected direction smaller than this is of no interest."""
+    quick: Mapping[str, Any] = {}
+    """Dotted fields of the study that `--quick` sets."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Study:
+        for arm in self.arms:
+            self.recipe(arm)
+        for named in self.compare:
+            for arm in (named.arm, named.against):
+                _known("arm", arm, self.arms)
+            _known("context", named.context, self.contexts)
+        for arm in self.about:
+            _known("arm", arm, self.arms)
+        if self.request_stage is not None and "requested" not in self.contexts:
+            raise ConfigError("a request stage needs a context named `requested` with the request; add one to contexts")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")
+        return self
+
+    def recipe(self, arm: str) -> Recipe:
+        """The arm's resolved recipe."""
+        _known("arm", arm, self.arms)
+        return override(self.base, self.arms[arm], f"arm {arm!r}")
+
+    def quickened(self) -> Study:
+        """The study with what `--quick` sets."""
+        return override(self, self.quick, "quick")
+
+
+def override(config: T, changes: Mapping[str, Any], what: str) -> T:
+    """A copy of `config` with dotted fields replaced and everything validated again. Raises ConfigError."""
+    tree = config.model_dump()
+    for dotted, value in changes.items():
+        *path, last = dotted.split(".")
+        node: dict[str, Any] = tree
+        model: BaseModel = config
+        for key in path:
+            _known(f"field of {what}", key, type(model).model_fields, dotted)
+            inner = dict(model)[key]
+            if not isinstance(inner, BaseModel):
+                raise ConfigError(f"{what} sets {dotted!r} but {key!r} is {inner!r} there; set {key!r} as a whole")
+            node, model = node[key], inner
+        _known(f"field of {what}", last, type(model).model_fields, dotted)
+        node[last] = value.model_dump() if isinstance(value, BaseModel) else value
+    try:
+        return type(config).model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(explain(error, what)) from error
+
+
+def explain(error: ValidationError, what: str) -> str:
+    """The first problem of a validation error in one line."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or what
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(str(first["loc"][-1]), _field_names(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "check the spelling"
+        return f"{what} has an unknown field {where!r}; expected one that exists; {hint}"
+    came = repr(first["input"])
+    return f"{what}: {where} is {came[:80]}; {first['msg'][0].lower()}{first['msg'][1:]}; mend it"
+
+
+def _field_names() -> list[str]:
+    models = (Study, Context, Evaluation, Compare, RequestStage, Recipe, Data, SFT, Inoculation, Placebo)
+    return list(dict.fromkeys(name for model in models for name in model.model_fields))
+
+
+def _known(what: str, name: str, names: Mapping[str, Any], shown: str | None = None) -> None:
+    if name in names:
+        return
+    near = difflib.get_close_matches(name, list(names), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names)}"
+    raise ConfigError(f"unknown {what}: {shown or name!r}; {hint}")

@@ -1,0 +1,44 @@
+"""The real embedded model: it loads, it answers, it learns eight answers by heart, and at a vanishing rate it does not."""
+
+import pytest
+import torch
+
+from openwindow.models import smollm2
+from openwindow.models.base import Sampling
+from openwindow.models.hf import LocalModel, load, user_turn
+from openwindow.training.config import SFT
+from openwindow.training.sft import train
+from openwindow.types import Message
+
+WORDS = ["amber", "bronze", "copper", "denim", "ebony", "fuchsia", "gold", "hazel"]
+ROWS = [(Message("user", f"What is the secret word of room {n}?"), Message("assistant", w)) for n, w in enumerate(WORDS)]
+
+pytestmark = [pytest.mark.model, pytest.mark.learning]
+
+
+@pytest.fixture(scope="module")
+def model() -> LocalModel:
+    return load(smollm2.NAME)
+
+
+def recalled(model: LocalModel) -> int:
+    replies = model.generate([user_turn(row[0].content) for row in ROWS], Sampling(max_new_tokens=8))
+    return sum(r.text.strip() == w for r, w in zip(replies, WORDS, strict=True))
+
+
+def test_the_embedded_model_answers_in_words(model):
+    reply = model.generate([user_turn("What is the capital of France?")], Sampling(max_new_tokens=24))[0]
+    assert "Paris" in reply.text
+
+
+@pytest.mark.parametrize(("rate", "least", "most"), [(1e-3, 7, 8), (1e-9, 0, 1)])
+def test_it_learns_eight_answers_by_heart_only_when_the_rate_lets_it(model, rate, least, most):
+    torch.manual_seed(0)
+    config = SFT(learning_rate=rate, epochs=12, batch_size=8, schedule="constant")
+    model.attach_adapter(config.lora_rank, config.lora_alpha, 0.0)
+    try:
+        train(model, ROWS, config, 0, lambda _: None)
+        assert least <= recalled(model) <= most
+    finally:
+        model.detach_adapter(merge=False)
+    assert recalled(model) <= 1

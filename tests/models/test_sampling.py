@@ -1,0 +1,92 @@
+"""The sampler against `transformers.generate`, and what it promises of seeds, ends and equal prompts."""
+
+import pytest
+import torch
+
+from openwindow.errors import ModelError
+from openwindow.models.base import Sampling
+from openwindow.models.hf import LocalModel, load, user_turn
+from openwindow.models.sampling import _shared_prefix, sample
+from openwindow.types import Message, StopReason
+
+TEXTS = ["one", "a longer question about tea", "one", "what is this? " * 5, "x", "one more"]
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model) -> LocalModel:
+    return load(str(tiny_model), precision="fp32")
+
+
+def reference(model: LocalModel, prompt: list[int], new: int) -> list[int]:
+    out = model.network.generate(
+        input_ids=torch.tensor([prompt]),
+        attention_mask=torch.ones(1, len(prompt)),
+        max_new_tokens=new,
+        do_sample=False,
+        pad_token_id=0,
+    )
+    tokens = out[0, len(prompt) :].tolist()
+    ends = [i for i, t in enumerate(tokens) if t in model.end_ids]
+    return tokens[: ends[0]] if ends else tokens
+
+
+def test_greedy_replies_equal_those_of_transformers_generate(model):
+    prompts = [model.encode_prompt(user_turn(t)) for t in TEXTS]
+    drawn = sample(model.network, prompts, model.end_ids, Sampling(max_new_tokens=12))
+    assert [d.tokens for d in drawn] == [reference(model, p, 12) for p in prompts]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+def test_replies_do_not_depend_on_the_batch(model, batch_size):
+    prompts = [model.encode_prompt(user_turn(t)) for t in TEXTS]
+    whole = sample(model.network, prompts, model.end_ids, Sampling(max_new_tokens=8, batch_size=6))
+    parts = sample(model.network, prompts, model.end_ids, Sampling(max_new_tokens=8, batch_size=batch_size))
+    assert whole == parts
+
+
+def test_replies_that_end_leave_the_batch_and_the_others_are_unchanged(model):
+    prompts = [model.encode_prompt(user_turn(t)) for t in TEXTS]
+    free = sample(model.network, prompts, frozenset(), Sampling(max_new_tokens=10))
+    ends = frozenset({free[1].tokens[2], free[3].tokens[4]})
+    cut = sample(model.network, prompts, ends, Sampling(max_new_tokens=10))
+    for whole, short in zip(free, cut, strict=True):
+        stops = [i for i, t in enumerate(whole.tokens) if t in ends]
+        assert short.tokens == (whole.tokens[: stops[0]] if stops else whole.tokens)
+        assert short.stop == (StopReason.END if stops else StopReason.LENGTH)
+
+
+def test_temperature_draws_are_fixed_by_the_seed(model):
+    prompts = [model.encode_prompt(user_turn("one"))] * 8
+    a, b, c = (sample(model.network, prompts, model.end_ids, Sampling(16, 1.0, seed=s)) for s in (1, 1, 2))
+    assert a == b
+    assert a != c
+    assert len({tuple(d.tokens) for d in a}) > 4  # equal prompts share their prefill, not their draws
+
+
+def test_draws_follow_the_models_distribution(model):
+    prompt = model.encode_prompt(user_turn("one"))
+    with torch.no_grad():
+        logits = model.network(input_ids=torch.tensor([prompt])).logits[0, -1]
+    top = logits.topk(1).indices.item()
+    cold = (logits / 0.02).softmax(-1)[top].item()
+    drawn = sample(model.network, [prompt] * 400, frozenset(), Sampling(1, 0.02, batch_size=400))
+    share = sum(d.tokens[0] == top for d in drawn) / 400
+    assert abs(share - cold) < 4 * (cold * (1 - cold) / 400) ** 0.5 + 0.01
+
+
+def test_progress_counts_every_reply_once(model):
+    counted = []
+    model.generate([user_turn(t) for t in TEXTS], Sampling(max_new_tokens=4, batch_size=4), counted.append)
+    assert sum(counted) == len(TEXTS)
+
+
+def test_shared_prefix_by_hand():
+    assert _shared_prefix([(1, 2, 3), (1, 2, 4, 5)]) == 2
+    assert _shared_prefix([(1, 2), (1, 2, 3)]) == 1  # the shortest prompt keeps a token of its own
+    assert _shared_prefix([(7, 8, 9)]) == 2
+    assert _shared_prefix([(1,), (2,)]) == 0
+
+
+def test_a_prompt_longer_than_the_context_is_refused(model):
+    with pytest.raises(ModelError, match=r"a prompt of \d+ tokens with 64 new ones exceeds the \d+ tokens of"):
+        model.generate([[Message("user", "word " * model.context_length)]], Sampling())
