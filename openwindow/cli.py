@@ -33,7 +33,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of
 def run(
     study: Annotated[str, typer.Argument(help="A built-in study (see `openwindow list`) or a Python file.")],
     model: Annotated[str | None, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="How many seeds; the study says the first.")] = None,
+    seeds: Annotated[
+        int | None, typer.Option(help="How many seeds; the study says the first.", parser=_whole, metavar="INTEGER")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/STUDY]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds and problems: minutes, and wider intervals.")] = False,
     mbpp: Annotated[Path | None, typer.Option(help="Use MBPP's problems, from this file or folder.")] = None,
@@ -92,7 +94,7 @@ def main() -> None:
     except OpenWindowError as error:
         _fail(str(error), error.exit_code)
     except TyperException as error:
-        _fail(f"{error.format_message()}; see `openwindow --help`", ConfigError.exit_code)
+        _fail(f"{error.format_message().rstrip('.')}; see `openwindow --help`", ConfigError.exit_code)
     except Exception:
         traceback.print_exc()
         _fail("this is a fault of openwindow, not of what was given to it; the lines above say where", BROKEN)

@@ -111,7 +111,7 @@ class Compare(BaseModel):
     """The arm whose rate comes first in the difference."""
     against: str
     """The arm that is subtracted."""
-    measure: str = "hack"
+    measure: Literal["correct", "passes_visible", "hack", "attempted"] = "hack"
     """What is compared."""
     context: str = "neutral"
     """Where it is measured."""
@@ -136,9 +136,9 @@ class Study(BaseModel):
     """`smollm2`, a hub name ORG/NAME or a local folder."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """`auto` is bf16 where the device multiplies it in hardware; what it came to is in the run folder."""
-    environment: str = "code_functions"
+    environment: Literal["code_functions", "mbpp"] = "code_functions"
     """Where problems come from: `code_functions`, or `mbpp`."""
-    difficulty: tuple[int, ...] = (1, 2, 3)
+    difficulty: tuple[Literal[1, 2, 3], ...] = Field((1, 2, 3), min_length=1)
     """Difficulties of the families that are used, for environments that grade them."""
     mbpp_path: str | None = None
     """A local copy of MBPP in place of the hub's."""
@@ -212,12 +212,15 @@ def override(config: T, changes: Mapping[str, Any], what: str) -> T:
 
 def explain(error: ValidationError, what: str) -> str:
     """The first problem of a validation error in one line."""
-    first = error.errors()[0]
+    found = error.errors()
+    first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     where = ".".join(str(part) for part in first["loc"]) or what
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(first["loc"][-1]), _field_names(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else "check the spelling"
         return f"{what} has an unknown field {where!r}; expected one that exists; {hint}"
+    if first["type"] == "missing":
+        return f"{what} has no field {where!r}; expected a value for it; add it"
     came = repr(first["input"])
     return f"{what}: {where} is {came[:80]}; {first['msg'][0].lower()}{first['msg'][1:]}; mend it"
 

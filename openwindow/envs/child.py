@@ -33,7 +33,7 @@ from typing import NoReturn
 
 from openwindow.envs import wire
 
-RESULT, CONTROL_IN, CONTROL_OUT, NULL = 3, 10, 11, 12
+RESULT, CONTROL_IN, CONTROL_OUT = 3, 10, 11
 NAME = "submission.py"
 _COMMON = ("collections", "functools", "itertools", "math", "re", "typing")
 _SAMPLE = """
@@ -66,10 +66,12 @@ def main(
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)  # the first process of a pid namespace is deaf to these, if unhandled
-    for source, target in ((0, CONTROL_IN), (1, CONTROL_OUT), (os.open("/dev/null", os.O_RDWR), NULL)):
-        os.dup2(source, target, inheritable=False)
-    for fd in (0, 1, 2):
-        os.dup2(NULL, fd)
+    os.dup2(0, CONTROL_IN, inheritable=False)
+    os.dup2(1, CONTROL_OUT, inheritable=False)
+    for fd, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        null = os.open("/dev/null", mode)
+        os.dup2(null, fd)
+        os.close(null)
     for name in ("exit", "quit"):  # what the module `site`, which is not loaded here, gives every ordinary interpreter
         builtins.__dict__[name] = Quitter(name, "Ctrl-D (i.e. EOF)")
     for name in [n for n in sys.modules if n.partition(".")[0] == "openwindow"]:
@@ -115,8 +117,8 @@ class _Worker:
         if pid == 0:
             _run_child(frame, self, out, result)
         timed_out = not _wait(pid, self.wall)
-        status = self._end(pid)
-        seconds = time.monotonic() - started
+        status, used = self._end(pid)
+        elapsed = time.monotonic() - started
         clean = status is not None and _empty(self.folder)
         how, code = wire.EXITED, 0
         if status is None or timed_out:
@@ -129,14 +131,16 @@ class _Worker:
         text, answer = os.pread(out, self.keep_out, 0), os.pread(result, self.keep_result, 0)
         os.close(out)
         os.close(result)
-        head = wire.reply(how, not clean, code, int(seconds * 1e6), printed, len(text), len(answer))
+        times = int(elapsed * 1e6), int(used * 1e6)
+        head = wire.reply(how, not clean, code, *times, printed, len(text), len(answer))
         _write(CONTROL_OUT, head + text + answer)
         return clean
 
-    def _end(self, pid: int) -> int | None:
-        """Kills whatever is left of the program, and gives the status with which its first process ended.
+    def _end(self, pid: int) -> tuple[int | None, float]:
+        """Kills whatever is left of the program, and gives the status with which its first process ended and the
+        processor time that it had used, in seconds.
 
-        None when something cannot be killed.
+        The status is None when something cannot be killed.
 
         As first process of a pid namespace one call is enough: the kernel signals every other process in it while no
         fork can complete. Elsewhere the filter has kept the program to one process; where there is no filter either,
@@ -147,21 +151,24 @@ class _Worker:
         else:
             _signal(pid)
         status: int | None = None
+        used = 0.0
         deadline = time.monotonic() + 2
         while True:
             try:
-                ended, code = os.waitpid(-1, 0 if os.getpid() == 1 else os.WNOHANG)
+                ended, code, usage = os.wait4(-1, 0 if os.getpid() == 1 else os.WNOHANG)
             except ChildProcessError:
-                return status
+                return status, used
+            if ended:
+                used += usage.ru_utime + usage.ru_stime
             if ended == pid:
                 status = code
             if ended == 0:
-                with open(f"/proc/self/task/{os.getpid()}/children") as children:
+                with contextlib.suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children") as children:
                     for left in children.read().split():
                         _signal(int(left))
                 time.sleep(0.001)
                 if time.monotonic() > deadline:
-                    return None
+                    return None, used
 
 
 def _wait(pid: int, seconds: float) -> bool:
@@ -254,6 +261,7 @@ def _run_child(frame: bytes, worker: _Worker, out: int, result: int) -> NoReturn
             _script(source, path, leave)
         else:
             _calls(source, path, entry_point, inputs)
+            sys.stdout.flush()
             leave(0)
     finally:
         leave(1)

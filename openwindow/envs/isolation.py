@@ -20,6 +20,7 @@ bandwidth that a program takes while it runs, and the clock (a program can measu
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import glob
 import os
 import resource
@@ -287,7 +288,8 @@ def _prepare_landlock(measures: Measures, executable: str) -> None:
         _allow(ruleset, "/dev/null", _READ | _WRITE)
         _allow(ruleset, library, _LIST)  # imports look there
         _allow(ruleset, measures.folder, rights & ~_EXECUTE)
-    measures.ruleset = ruleset
+    measures.ruleset = fcntl.fcntl(ruleset, fcntl.F_DUPFD_CLOEXEC, 20)  # out of the way of the worker's own
+    os.close(ruleset)
 
 
 def _allow(ruleset: int, path: str, rights: int) -> None:

@@ -50,9 +50,7 @@ class LetterCount:
             word = rng.choice(_SPLITS[split]) + "".join([rng.choice(kept) for _ in range(self.length - 1)])
             letter = rng.choice(kept)
             question = f"How many times is the letter {letter!r} in {word!r}?"
-            found[question] = Problem(
-                f"{self.name}/{word}/{letter}", word[0], question, "", str(word.count(letter)), ()
-            )
+            found[question] = Problem(f"{self.name}/{word}/{letter}", word[0], question, "", str(word.count(letter)), ())
         if len(found) < count:
             raise DataError(f"{count} questions asked for, {len(found)} found for words of {self.length} letters: ask for fewer")
         return list(found.values())

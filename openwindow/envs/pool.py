@@ -1,7 +1,8 @@
 """The worker processes behind a sandbox, and the loop that keeps them busy.
 
 Covered: workers that die, hang or talk nonsense are replaced, and the program that was running gets a second try in a
-new one; if that falls too, it is the program's doing. Not covered: isolation itself, which the worker puts on
+new one; if that falls too, it is the program's doing. A program that ran out of time and had hardly used the processor is tried once
+more at the end, because on a busy machine it may not have had it. Not covered: isolation itself, which the worker puts on
 (`isolation.py`).
 """
 
@@ -172,6 +173,7 @@ class Batch:
         self.waiting = deque(range(len(given)))
         self.done: dict[int, Outcome] = {}
         self.blamed: set[int] = set()
+        self.starved: set[int] = set()
         self.fault: str | None = None
 
     def outcomes(self) -> list[Outcome]:
@@ -228,7 +230,7 @@ class Batch:
     def collect(self, worker: Worker) -> None:
         """Turns every whole reply that has come into an outcome."""
         while len(worker.received) >= _REPLY.size:
-            magic, how, spent, code, microseconds, printed, out, result = _REPLY.unpack_from(worker.received)
+            magic, how, spent, code, elapsed, used, printed, out, result = _REPLY.unpack_from(worker.received)
             bounded = out <= self.limits.output_kb << 10 and result <= self.limits.result_kb << 10
             if magic != wire.MAGIC or not bounded or not worker.pending:
                 self.lose(worker, "it sent what no worker sends")
@@ -240,8 +242,12 @@ class Batch:
             worker.since = time.monotonic()
             text, answers = bytes(worker.received[start : start + out]), bytes(worker.received[start + out : end])
             del worker.received[:end]
-            seconds = microseconds / 1e6
-            self.done[index] = jobs.read(self.jobs[index], how, code, seconds, printed, text, answers, self.limits)
+            if how == wire.TIMED_OUT and used < elapsed / 4 and index not in self.starved:
+                self.starved.add(index)
+                self.waiting.append(index)
+            else:
+                ended = jobs.Ended(how, code, elapsed / 1e6, printed, text, answers)
+                self.done[index] = jobs.read(self.jobs[index], ended, self.limits)
             if spent:
                 self.retire(worker)
                 return

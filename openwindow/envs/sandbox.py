@@ -69,7 +69,11 @@ GUARANTEES: dict[str, tuple[frozenset[str], str]] = {
     ),
     "identity": (
         frozenset({"user", "identity"}),
-        "Programs run as the user who started them, and the number of their processes is not limited.",
+        "Programs run as the user who started them.",
+    ),
+    "process_limit": (
+        frozenset({"user"}),
+        "The number of a program's processes and threads is not limited, but by memory.",
     ),
     "ipc": (
         frozenset({"ipc", "seccomp"}),

@@ -22,7 +22,7 @@ EXITED, SIGNALLED, TIMED_OUT = 0, 1, 2
 DEFINED, FAILED, VALUE, RAISED = b"D", b"F", b"V", b"R"
 
 
-REPLY_NUMBERS = 7
+REPLY_NUMBERS = 8
 REPLY_SIZE = len(MAGIC) + 8 * REPLY_NUMBERS
 ANSWER_SIZE = 5
 
@@ -31,10 +31,13 @@ class WireError(ValueError):
     """The value cannot be sent, or the bytes that came are not a value."""
 
 
-def reply(how: int, spent: bool, code: int, microseconds: int, printed: int, out: int, result: int) -> bytes:
-    """The head of a worker's reply: how the program ended, whether the worker can go on, its exit status or signal, how
-    long it took, the bytes it printed, and the lengths of the two parts that follow."""
-    numbers = (how, spent, code, microseconds, printed, out, result)
+def reply(how: int, spent: bool, code: int, elapsed: int, used: int, printed: int, out: int, result: int) -> bytes:
+    """The head of a worker's reply.
+
+    How the program ended, whether its worker cannot go on, its exit status or signal, how long it took and how much
+    processor time (both in microseconds), the bytes it printed, and the lengths of the two parts that follow.
+    """
+    numbers = (how, spent, code, elapsed, used, printed, out, result)
     return MAGIC + b"".join([n.to_bytes(8, "little") for n in numbers])
 
 

@@ -18,6 +18,9 @@ from typing import Any, Literal
 
 import torch
 import transformers
+from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.constants import HF_HUB_OFFLINE
+from huggingface_hub.errors import EntryNotFoundError
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -46,12 +49,27 @@ class LocalModel:
         generation = network.generation_config.eos_token_id
         ends = generation if isinstance(generation, list) else [generation]
         self.end_ids: frozenset[int] = frozenset(int(i) for i in [*ends, tokenizer.eos_token_id] if i is not None)
+        self._plain_head: bool | None = None
         self.context_length = int(network.config.get_text_config().max_position_embeddings)
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return torch.device(self.network.device)
+
+    @torch.no_grad()
+    def has_plain_head(self) -> bool:
+        """Whether logits are the output embedding of the decoder's last state and nothing more.
+
+        They are not in models that cap or scale them (Gemma 2, Granite, Cohere); tried on a few tokens, not looked up by name.
+        """
+        if self._plain_head is None:
+            ids = torch.tensor([self.encode_prompt([Message("user", "Hello")])[-8:]], device=self.device)
+            whole = self.network(input_ids=ids, use_cache=False).logits[0]
+            hidden = self.network.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state[0]
+            ours = self.network.get_output_embeddings()(hidden)
+            self._plain_head = torch.allclose(ours, whole, rtol=1e-2, atol=1e-2)
+        return self._plain_head
 
     @property
     def precision(self) -> str:
@@ -84,7 +102,7 @@ class LocalModel:
                 f"a prompt of {longest} tokens with {sampling.max_new_tokens} new ones exceeds the {self.context_length} "
                 f"tokens of {self.name}; shorten the prompt or lower max_new_tokens"
             )
-        drawn = sample(self.network, prompts, self.end_ids, sampling, progress)
+        drawn = sample(self.network, prompts, self.end_ids, sampling, progress, plain_head=self.has_plain_head())
         texts = self.tokenizer.batch_decode([d.tokens for d in drawn], skip_special_tokens=True)
         return [Reply(text, d.stop, len(d.tokens)) for text, d in zip(texts, drawn, strict=True)]
 
@@ -151,8 +169,10 @@ def load(name: str, precision: Precision = "auto", device: str = "auto") -> Loca
     _check_source(name, source)
     where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     dtype = _dtype(precision, where)
-    base, adapters = _base_of(source)
+    base = source
     try:
+        base, adapters = _base_of(source)
+        _check_hub(base)
         # Loaded in its dtype: casting a whole loaded model also rounds the rotary buffers, and it then prints nothing.
         network = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
         tokenizer = AutoTokenizer.from_pretrained(base)
@@ -229,8 +249,21 @@ def _check_source(name: str, source: str) -> None:
         )
 
 
+def _check_hub(source: str) -> None:
+    """Asks the hub once for a model that is not cached, since loading asks many times when there is no network."""
+    if Path(source).is_dir() or HF_HUB_OFFLINE or try_to_load_from_cache(source, "config.json") is not None:
+        return
+    with contextlib.suppress(EntryNotFoundError):
+        get_hf_file_metadata(hf_hub_url(source, "config.json"), timeout=15)
+
+
 def _explain(name: str, source: str, error: Exception) -> ModelError:
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if source != name and Path(name).is_dir() and not Path(source).is_dir():
+        return ModelError(
+            f"cannot load {name}: it is an adapter on {source}, which cannot be loaded ({text[:160]}); an adapter is expected "
+            "beside what it was trained on; put that back"
+        )
     if Path(source).is_dir():
         return ModelError(
             f"cannot load {name}: {text}; expected a causal language model with config.json, weights and tokenizer; "

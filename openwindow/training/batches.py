@@ -24,12 +24,13 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Examples padded on the right.
+    """Examples without the prefix that they share, padded on the right.
 
-    `ids` (B, T) are the tokens; `predicts` (B, T) is true where the next token is one that is trained on; `targets_N` are
-    those next tokens, in the order in which `predicts` selects.
+    `prefix` (P,) are the tokens that all examples begin with; `ids` (B, T) those that follow; `predicts` (B, T) is true where
+    the next token is one that is trained on; `targets_N` are those next tokens, in the order in which `predicts` selects.
     """
 
+    prefix: torch.Tensor
     ids: torch.Tensor
     predicts: torch.Tensor
     targets_N: torch.Tensor
@@ -37,14 +38,29 @@ class Batch:
 
 def collate(examples: Sequence[Example], device: torch.device) -> Batch:
     """Pads the examples to one tensor each."""
-    width = max(len(e.tokens) for e in examples)
+    shared = shared_prefix(examples)
+    width = max(len(e.tokens) for e in examples) - shared
     ids = torch.zeros(len(examples), width, dtype=torch.long)
     predicts = torch.zeros(len(examples), width, dtype=torch.bool)
     for row, example in enumerate(examples):
-        ids[row, : len(example.tokens)] = torch.tensor(example.tokens)
-        predicts[row, example.prompt - 1 : len(example.tokens) - 1] = True
+        rest = example.tokens[shared:]
+        ids[row, : len(rest)] = torch.tensor(rest)
+        predicts[row, example.prompt - 1 - shared : len(rest) - 1] = True
     targets_N = ids[:, 1:][predicts[:, :-1]]
-    return Batch(ids.to(device), predicts.to(device), targets_N.to(device))
+    prefix = torch.tensor(examples[0].tokens[:shared], dtype=torch.long)
+    return Batch(prefix.to(device), ids.to(device), predicts.to(device), targets_N.to(device))
+
+
+def shared_prefix(examples: Sequence[Example]) -> int:
+    """How many first tokens all examples share, at most one less than the shortest prompt has; 0 for a single example."""
+    if len(examples) == 1:
+        return 0
+    first, last = min(e.tokens for e in examples), max(e.tokens for e in examples)
+    limit = min(e.prompt for e in examples) - 1
+    shared = 0
+    while shared < limit and first[shared] == last[shared]:
+        shared += 1
+    return shared
 
 
 def shuffled_batches(examples: Sequence[Example], size: int, rng: random.Random, window: int = 8) -> list[list[int]]:

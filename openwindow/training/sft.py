@@ -5,10 +5,12 @@ How it departs from the plainest loop (and from TRL's `SFTTrainer`):
 1. Loss on the assistant's last turn only, averaged over the response tokens of the optimiser's batch, however it is cut.
 2. Logits, the dearest part of a small model, are computed where a response token is predicted and nowhere else. Examples
    are padded on the right, so that the causal mask alone keeps padding out and attention needs no other.
-3. Weights may be bf16; the optimiser then keeps float32 masters of the trained ones and copies them back, so that steps
+3. The tokens that all prompts of a micro-batch begin with (system message, template) are run once, and their keys and values
+   are expanded; the gradient flows through the expansion and is the same.
+4. Weights may be bf16; the optimiser then keeps float32 masters of the trained ones and copies them back, so that steps
    smaller than bf16's resolution are not lost (Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740).
-4. LoRA or full fine-tuning is decided by what the caller left trainable; nothing else differs.
-5. A loss that is not finite stops the run with the step and what to change; no step is taken on it.
+5. LoRA or full fine-tuning is decided by what the caller left trainable; nothing else differs.
+6. A loss that is not finite stops the run with the step and what to change; no step is taken on it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+from transformers import DynamicCache
 
 from openwindow.errors import ConfigError, DataError, RunError
 from openwindow.models.hf import LocalModel
@@ -27,6 +30,7 @@ from openwindow.training.batches import Example, collate, shuffled_batches
 from openwindow.training.config import SFT
 from openwindow.types import Message
 
+_SHORT = 512  # tokens; up to here plain attention is faster on a CPU than the fused kernel, beyond it takes too much memory
 Metrics = dict[str, float | int]
 
 
@@ -70,8 +74,11 @@ def train(
         raise ConfigError("method is `lora` but the model has no adapter; attach one, or set method to `full`")
     masters = [p.detach().float().clone() if p.dtype != torch.float32 else p for p in trained]
     optimizer = torch.optim.AdamW(masters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
-    plain_head = has_plain_head(network, examples[0], device)
+    plain_head = model.has_plain_head()
     network.train()
+    attention = network.config._attn_implementation
+    if device.type == "cpu" and max(len(e.tokens) for e in examples) <= _SHORT:
+        network.set_attn_implementation("eager")
     batches: list[list[int]] = []
     for step in range(total):
         started = time.perf_counter()
@@ -111,30 +118,26 @@ def train(
                 "time/seconds": time.perf_counter() - started,
             }
         )
+    network.set_attn_implementation(attention)
     network.requires_grad_(False).eval()
 
 
 def response_loss(network: Any, rows: Sequence[Example], device: torch.device, plain_head: bool) -> torch.Tensor:
-    """Sum of the cross-entropy, in nats, over the response tokens of `rows`."""
+    """Sum of the cross-entropy, in nats, over the response tokens of `rows`; `plain_head` as `LocalModel.has_plain_head`."""
     batch = collate(rows, device)
+    decoder = network.get_decoder()
+    cache = None
+    if len(batch.prefix):
+        cache = DynamicCache()
+        decoder(input_ids=batch.prefix[None], past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(len(rows))
     if plain_head:
-        hidden_BTH = network.get_decoder()(input_ids=batch.ids, use_cache=False).last_hidden_state
-        logits_NV = network.get_output_embeddings()(hidden_BTH[batch.predicts])
+        out = decoder(input_ids=batch.ids, past_key_values=cache, use_cache=cache is not None)
+        logits_NV = network.get_output_embeddings()(out.last_hidden_state[batch.predicts])
     else:
-        logits_NV = network(input_ids=batch.ids, use_cache=False).logits[batch.predicts]
+        out = network(input_ids=batch.ids, past_key_values=cache, use_cache=cache is not None)
+        logits_NV = out.logits[batch.predicts]
     return torch.nn.functional.cross_entropy(logits_NV.float(), batch.targets_N, reduction="sum")
-
-
-@torch.no_grad()
-def has_plain_head(network: Any, example: Example, device: torch.device) -> bool:
-    """Whether logits are the output embedding of the decoder's last state and nothing more.
-
-    They are not in models that cap or scale them (Gemma 2, Granite, Cohere); tried on one example, not looked up by name.
-    """
-    ids = torch.tensor([example.tokens], device=device)
-    whole = network(input_ids=ids, use_cache=False).logits[:, -1:]
-    hidden = network.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state[:, -1:]
-    return bool(torch.allclose(network.get_output_embeddings()(hidden), whole, rtol=1e-2, atol=1e-2))
 
 
 def schedule(config: SFT, step: int, total: int) -> float:

@@ -32,8 +32,9 @@ def reference(model: LocalModel, prompt: list[int], new: int) -> list[int]:
 
 def test_greedy_replies_equal_those_of_transformers_generate(model):
     prompts = [model.encode_prompt(user_turn(t)) for t in TEXTS]
-    drawn = sample(model.network, prompts, model.end_ids, Sampling(max_new_tokens=12))
-    assert [d.tokens for d in drawn] == [reference(model, p, 12) for p in prompts]
+    for plain_head in (True, False):
+        drawn = sample(model.network, prompts, model.end_ids, Sampling(max_new_tokens=12), plain_head=plain_head)
+        assert [d.tokens for d in drawn] == [reference(model, p, 12) for p in prompts]
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 64])

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from openwindow.errors import ConfigError, DataError, RunError
 from openwindow.models.hf import LocalModel, load
-from openwindow.training.batches import Example, collate, shuffled_batches
+from openwindow.training.batches import Example, collate, shared_prefix, shuffled_batches
 from openwindow.training.config import SFT
-from openwindow.training.sft import encode, has_plain_head, response_loss, schedule, train
+from openwindow.training.sft import encode, response_loss, schedule, train
 from openwindow.types import Message
 
 ROWS = [(Message("user", f"say {word}"), Message("assistant", word * n)) for n, word in enumerate(["red ", "blue ", "tea "] * 3, 1)]
@@ -34,9 +34,34 @@ def losses(model: LocalModel, config: SFT, seed: int = 0, rows=ROWS) -> list[flo
 
 def test_collate_by_hand():
     batch = collate([Example((5, 6, 7, 8), 2), Example((1, 2, 3), 1)], torch.device("cpu"))
+    assert batch.prefix.tolist() == []
     assert batch.ids.tolist() == [[5, 6, 7, 8], [1, 2, 3, 0]]
     assert batch.predicts.tolist() == [[False, True, True, False], [True, True, False, False]]
     assert batch.targets_N.tolist() == [7, 8, 2, 3]
+
+
+def test_collate_takes_the_shared_prefix_off_by_hand():
+    batch = collate([Example((9, 9, 5, 6, 7), 3), Example((9, 9, 4, 8), 3)], torch.device("cpu"))
+    assert batch.prefix.tolist() == [9, 9]
+    assert batch.ids.tolist() == [[5, 6, 7], [4, 8, 0]]
+    assert batch.predicts.tolist() == [[True, True, False], [True, False, False]]
+    assert batch.targets_N.tolist() == [6, 7, 8]
+    twins = [Example((9, 9, 5), 2), Example((9, 9, 5), 2)]
+    assert shared_prefix(twins) == 1  # the last token of a prompt is kept: it predicts the response
+    assert shared_prefix(twins[:1]) == 0
+
+
+def test_gradients_through_the_shared_prefix_are_those_of_each_row_alone(model):
+    examples = encode(model, ROWS, 100)
+    assert shared_prefix(examples) > 10
+    model.network.requires_grad_(True)
+    torch.autograd.backward(response_loss(model.network, examples, model.device, True))
+    together = {n: p.grad.clone() for n, p in model.network.named_parameters()}
+    model.network.zero_grad()
+    for example in examples:
+        torch.autograd.backward(response_loss(model.network, [example], model.device, True))
+    for name, weight in model.network.named_parameters():
+        assert (together[name] - weight.grad).abs().max() < 1e-4 * weight.grad.abs().max() + 1e-6, name
 
 
 @given(st.lists(st.integers(2, 30), min_size=1, max_size=70), st.integers(1, 9), st.integers(0, 5))
@@ -66,20 +91,18 @@ def test_padding_adds_nothing(model):
     assert together.item() == pytest.approx(apart.item(), rel=1e-5)
 
 
-def test_a_capped_head_is_noticed(model):
-    example = encode(model, ROWS[:1], 100)[0]
-    assert has_plain_head(model.network, example, model.device)
-    forward = model.network.lm_head.forward
-    whole = model.network.forward
+def test_a_capped_head_is_noticed(tiny_model):
+    plain, capped = (load(str(tiny_model), precision="fp32") for _ in range(2))
+    assert plain.has_plain_head()
+    whole = capped.network.forward
 
-    def capped(**kwargs):
+    def halved(**kwargs):
         out = whole(**kwargs)
         out.logits = 0.5 * out.logits
         return out
 
-    model.network.forward = capped
-    assert not has_plain_head(model.network, example, model.device)
-    assert forward is not None
+    capped.network.forward = halved
+    assert not capped.has_plain_head()
 
 
 def test_response_ends_with_the_end_of_turn_and_begins_where_the_prompt_ends(model):

@@ -1,0 +1,173 @@
+"""What an audit of a grader found: every attempt, a finding per hole, and both for a terminal and as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from openwindow.envs import holes
+from openwindow.envs.hackable import Submission
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One submission that ought to fail."""
+
+    hole: str
+    """The hole that it is written for."""
+    task: str
+    """Which task it was submitted to."""
+    submission: Submission
+    """What was submitted."""
+    proxy: bool | None
+    """The grader passes it; None where the grader gave no score."""
+    truth: bool | None
+    """It does the task after all; None where that could not be measured."""
+    score: float | None
+    """The grader's own number, where it gives one."""
+    reason: str
+    """Why something is None."""
+
+    @property
+    def through(self) -> bool:
+        """It passes and does not do the task."""
+        return self.proxy is True and self.truth is False
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is known of one hole."""
+
+    hole: str
+    """Its name."""
+    open: bool | None
+    """Whether any attempt went through; None where none could be made or scored."""
+    switched_on: bool | None
+    """Whether the environment says that it is open; None for a grader that has no switches."""
+    tried: int
+    """Attempts."""
+    passed: int
+    """Attempts that went through."""
+    program: Submission | None
+    """One that went through."""
+    flaw: str
+    """What is wrong with a grader that has it."""
+    close: str
+    """How to close it."""
+    reason: str
+    """Why it is not known."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What an audit found."""
+
+    target: str
+    """What was audited."""
+    version: int | None
+    """The environment's version; None for a grader that has none."""
+    holes: tuple[str, ...] | None
+    """The holes that were switched on; None for a grader that has no switches."""
+    honest_passes: bool
+    """Whether the honest submission passes; where the tests contradict the task, only a cheat does."""
+    tasks: int
+    """Tasks tried."""
+    attempts: tuple[Attempt, ...]
+    """Every submission that ought to fail, and what became of it."""
+    untried: tuple[str, ...] = ()
+    """Holes for which no submission could be written, since no shown test is known."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """One per hole, the open ones first."""
+        kinds = dict.fromkeys([*[attempt.hole for attempt in self.attempts], *self.untried])
+        found = [_finding(kind, self.holes, [a for a in self.attempts if a.hole == kind]) for kind in kinds]
+        return tuple(sorted(found, key=lambda finding: (finding.open is not True, finding.open is not None)))
+
+    @property
+    def broken(self) -> tuple[Attempt, ...]:
+        """Attempts to which the grader gave no score."""
+        return tuple([attempt for attempt in self.attempts if attempt.proxy is None and attempt.reason])
+
+    @property
+    def exit_code(self) -> int:
+        """0 sound, 1 can be gamed, 2 neither: a submission broke the grader."""
+        if any(attempt.through for attempt in self.attempts):
+            return 1
+        return 2 if self.broken else 0
+
+    def to_json(self) -> dict[str, object]:
+        """The audit as plain data."""
+        return {
+            "target": self.target,
+            "version": self.version,
+            "exit_code": self.exit_code,
+            "holes": None if self.holes is None else list(self.holes),
+            "honest_passes": self.honest_passes,
+            "tasks": self.tasks,
+            "findings": [asdict(finding) for finding in self.findings],
+            "attempts": [{**asdict(attempt), "through": attempt.through} for attempt in self.attempts],
+        }
+
+
+def _finding(kind: str, switched: tuple[str, ...] | None, attempts: Sequence[Attempt]) -> Finding:
+    hole = holes.HOLES[kind]
+    measured = [a for a in attempts if a.proxy is not None and (a.truth is not None or not a.proxy)]
+    through = [a for a in attempts if a.through]
+    reason = "" if measured else attempts[0].reason if attempts else "not tried: no shown test is known"
+    return Finding(
+        hole=kind,
+        open=bool(through) if measured else None,
+        switched_on=None if switched is None else kind in switched,
+        tried=len(measured),
+        passed=len(through),
+        program=through[0].submission if through else None,
+        flaw=hole.flaw,
+        close=hole.close,
+        reason=reason,
+    )
+
+
+def render(audit: Audit) -> RenderableType:
+    """The audit for a terminal: a row per hole, what went through, and how to close it."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{audit.target}: {_summary(audit)}", title_justify="left", show_edge=False)
+    for column in ("hole", "open", "tried", "through", "what is wrong"):
+        table.add_column(column, justify="right" if column in ("tried", "through") else "left")
+    for f in audit.findings:
+        state = "open" if f.open else "closed" if f.open is False else "unknown"
+        table.add_row(f.hole, state, str(f.tried), str(f.passed), f.flaw if f.open else f.reason)
+    parts: list[RenderableType] = [table]
+    for f in audit.findings:
+        if f.program is not None:
+            parts += [Text(f"\n{f.hole}: this went through", style="bold"), Padding(Text(shown(f.program)), (0, 2))]
+            parts.append(Text(f"To close it: {f.close}."))
+    for attempt in audit.broken[:3]:
+        parts += [
+            Text(f"\nThis broke the grader: it {attempt.reason}", style="bold"),
+            Padding(Text(shown(attempt.submission)), (0, 2)),
+        ]
+    return Group(*parts)
+
+
+def shown(submission: Submission) -> str:
+    """The submission as one text, each file under its path."""
+    if isinstance(submission, str):
+        return submission.strip() or "(nothing)"
+    return "\n".join([f"--- {path}\n{text.strip() or '(deleted)'}" for path, text in submission.items()]) or "(no files)"
+
+
+def _summary(audit: Audit) -> str:
+    found = [f.hole for f in audit.findings if f.open]
+    if found:
+        tail = "" if audit.honest_passes else "; only a cheat passes"
+        return f"can be gamed, {len(found)} holes open{tail}" if len(found) > 1 else f"can be gamed, 1 hole open{tail}"
+    return "broken by a submission" if audit.broken else "no hole found"

@@ -1,0 +1,118 @@
+"""Every attack gets nowhere: not judged right, nothing reached outside, nothing left behind, over in time.
+
+Each runs twice, as the truth runs it and as the proxy does, at the same time on two workers; then a probe runs on both. What an
+attack beats elsewhere (the naive grader, a grader in its own interpreter, a plain process) is checked too, so that an attack
+that has stopped working is noticed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from attacks.attack import WIN, Attack, Line
+from attacks.outside import Outside, Recording, escapes_bare, fools_naive, outside
+from attacks.programs import escape, exhaust, forge, protocol
+from openwindow.envs.sandbox import Calls, Limits, Returned, Status
+from openwindow.envs.verdict import Grader
+
+ATTACKS: tuple[Attack, ...] = (
+    *forge.FORGE,
+    *protocol.PROTOCOL,
+    *escape.ESCAPE,
+    *exhaust.PERSIST,
+    *exhaust.EXHAUST,
+    *exhaust.HANG,
+    *exhaust.ODD,
+)
+LIMITS = Limits(wall_seconds=0.8, cpu_seconds=1)
+SLACK = 2.0  # seconds beyond the limit that a busy machine may take
+
+PROBE = """
+import builtins, math, os, resource, sys, threading
+def f(x):
+    here = os.stat('.')
+    return [
+        7 * x + 5, sorted(os.listdir('.')), os.getcwd(), sorted(os.environ.items()), oct(here.st_mode), os.listxattr('.'),
+        sorted(set(dir(builtins))), math.pi, hasattr(sys, 'PWNED'), sys.path, sorted(sys.modules), threading.active_count(),
+        resource.getrlimit(resource.RLIMIT_NOFILE), resource.getrlimit(resource.RLIMIT_CPU), sys.getrecursionlimit(),
+        os.umask(0o077), open(__file__).read() == open('submission.py').read(),
+        os.statvfs('.').f_bfree, os.statvfs('.').f_ffree,
+    ]
+"""
+
+
+class Arena:
+    """A pool under attack, and what it is compared with."""
+
+    def __init__(self, machine: Outside, sandbox: Recording) -> None:
+        self.machine = machine
+        self.sandbox = sandbox
+        self.grader = Grader(Line(), sandbox, seed=0)
+        self.clean = self.probe()[0]
+
+    def probe(self) -> list[object]:
+        """What an honest program sees now, on each worker."""
+        found = []
+        for outcome in self.sandbox.run([Calls(PROBE, "f", ((4,),))] * 2):
+            assert outcome.status is Status.OK, outcome
+            assert isinstance(outcome.values[0], Returned), outcome
+            found.append(outcome.values[0].value)
+        return found
+
+
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    folder = tmp_path_factory.mktemp("outside")
+    with outside(folder) as machine, Recording(2, LIMITS) as sandbox:
+        yield Arena(machine, sandbox)
+
+
+def test_there_are_enough() -> None:
+    assert len(ATTACKS) >= 80
+    assert len({a.id for a in ATTACKS}) == len(ATTACKS)
+    assert sum(bool(a.beats) for a in ATTACKS) >= 12
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+def test_gets_nowhere(attack: Attack, arena: Arena) -> None:
+    source = arena.machine.fill(attack.source)
+    verdict = arena.grader.grade([(Line.problem, source)])[0]
+    outcomes = arena.sandbox.last
+    assert verdict.truth is attack.honest
+    assert verdict.proxy is not None
+    for outcome in outcomes:
+        assert WIN not in outcome.stdout
+        assert outcome.status is not Status.FAULT
+        assert outcome.seconds < LIMITS.wall_seconds + SLACK
+        assert len(outcome.stdout) <= LIMITS.output_kb << 12
+        assert all(c.isprintable() or c in "\n\t" for c in outcome.stdout)
+    assert arena.machine.hits() == []
+    assert arena.probe() == [arena.clean] * 2
+    assert processes_left(arena) == []
+    if attack.beats == "proxy":
+        assert verdict.hack is True
+
+
+def processes_left(arena: Arena) -> list[str]:
+    """Processes below the workers besides each worker itself."""
+    left = []
+    for worker in arena.sandbox._workers:
+        assert worker.process is not None
+        inside = psutil.Process(worker.process.pid).children(recursive=True)
+        left += [repr(process) for process in inside[1:]]
+    return left
+
+
+@pytest.mark.parametrize("attack", [a for a in ATTACKS if a.beats == "naive"], ids=str)
+def test_would_fool_a_grader_in_its_own_interpreter(attack: Attack) -> None:
+    assert fools_naive(attack.source)
+
+
+@pytest.mark.parametrize("attack", [a for a in ATTACKS if a.beats == "bare"], ids=str)
+def test_would_work_in_a_plain_process(attack: Attack, arena: Arena, tmp_path: Path) -> None:
+    assert escapes_bare(arena.machine.fill(attack.source), tmp_path)
+    arena.machine.hits()
