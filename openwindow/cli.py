@@ -26,6 +26,14 @@ app = typer.Typer(
 INTERRUPTED = 130
 BROKEN = OpenWindowError.exit_code
 
+
+def _whole(value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ConfigError(f"--seeds is {value!r}; expected a whole number; give one, such as --seeds 3") from None
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 
 

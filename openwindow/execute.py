@@ -28,6 +28,7 @@ from openwindow.types import Message, Problem
 
 TRAIN_WORK = 3.0  # work of one training row, in generated replies
 AS_IT_CAME = "start/as-it-came"
+STAGE = "start/request-stage"
 
 
 def total_work(study: Study) -> float:
@@ -36,8 +37,7 @@ def total_work(study: Study) -> float:
     asked = len(study.contexts)
     if study.request_stage is not None:
         stage = study.request_stage
-        work += asked * stage.problems
-        work += len(study.seeds) * (_train_work(stage.rows, stage.train) + asked * stage.problems)
+        work += 2 * asked * stage.problems + _train_work(stage.rows, stage.train)
     for arm in study.arms:
         recipe = study.recipe(arm)
         work += len(study.seeds) * (_train_work(recipe.data.rows, recipe.train) + asked * study.evaluation.problems)
@@ -58,61 +58,51 @@ class Execution:
         self.reporter = reporter
         self.environment = make_environment(study.environment, study.difficulty, study.mbpp_path, sandbox)
         self.sandbox = sandbox
-        self._original: dict[str, torch.Tensor] | None = None
 
     def run(self) -> None:
         """Does everything that is not done yet."""
-        needed = self._measure_as_it_came()
-        for seed in self.study.seeds:
-            units = [f"arms/{arm}/seed-{seed}" for arm in self.study.arms]
-            stage = self.study.request_stage
-            if all(self.folder.is_done(unit) for unit in units) and (not needed or self.folder.is_done(f"start/seed-{seed}")):
-                work = sum(self._arm_work(arm) for arm in self.study.arms)
-                self.reporter.skip(work + (self._stage_work(stage) if stage else 0.0))
-                continue
-            if stage is not None and needed:
-                self._request_stage(stage, seed)
-            elif stage is not None:
+        stage = self.study.request_stage
+        if stage is not None:
+            trained = self._measure_as_it_came(stage)
+            if trained:
+                self._request_stage(stage)
+            else:
                 self.reporter.skip(self._stage_work(stage))
+            self._summarise_start(stage, trained)
+        for seed in self.study.seeds:
             for arm in self.study.arms:
                 self._arm(arm, seed)
-        self._summarise_start(needed)
 
     # What every arm starts from.
 
-    def _measure_as_it_came(self) -> bool:
+    def _measure_as_it_came(self, stage: RequestStage) -> bool:
         """Measures the model on dev problems; returns whether the request stage is needed."""
-        stage = self.study.request_stage
-        if stage is None:
-            return False
-        work = len(self.study.contexts) * stage.problems
+        work = float(len(self.study.contexts) * stage.problems)
         if self.folder.is_done(AS_IT_CAME):
             self.reporter.skip(work)
         else:
             problems = self.environment.problems("dev", stage.problems, self.study.seeds[0])
             with self.folder.unit(AS_IT_CAME) as path:
-                rows, seconds = self._measure("as it came", self.study.seeds[0], problems, f"{self.study.model} as it came")
+                text = f"{self.study.model} as it came"
+                rows, seconds = self._measure("as it came", self.study.seeds[0], problems, text)
                 write_jsonl(path / "rollouts.jsonl", rows)
                 write_json(path / "done.json", {"rates": rates(rows), "timing": seconds})
-        found = self.folder.done(AS_IT_CAME)["rates"]
-        return not _follows(found, stage)
+        return not _follows(self.folder.done(AS_IT_CAME)["rates"], stage)
 
     def _stage_work(self, stage: RequestStage) -> float:
         return _train_work(stage.rows, stage.train) + len(self.study.contexts) * stage.problems
 
-    def _request_stage(self, stage: RequestStage, seed: int) -> None:
-        """Brings the model to where this seed's arms start, by training or from what an earlier run saved."""
-        unit = f"start/seed-{seed}"
-        self._reset()
-        if self.folder.is_done(unit):
-            self._load_trained(self.folder.path / unit, stage.train)
+    def _request_stage(self, stage: RequestStage) -> None:
+        """Brings the model to where all arms start, by training or from what an earlier run saved."""
+        if self.folder.is_done(STAGE):
+            self._load_trained(self.folder.path / STAGE, stage.train)
             self.reporter.skip(self._stage_work(stage))
             return
-        problems = training_problems(self.environment, "request", stage.rows, seed)
+        seed = self.study.seeds[0]
         request = self.study.contexts["requested"]
         rows = request_rows(
             self.environment,
-            problems,
+            training_problems(self.environment, "request", stage.rows, seed),
             str(request.text),
             stage.unrelated,
             request.position,
@@ -121,30 +111,22 @@ class Execution:
             special_cased,
             seed,
         )
-        with self.folder.unit(unit) as path:
+        with self.folder.unit(STAGE) as path:
             timing = self._train(rows, stage.train, seed, path, "request stage", "request")
             self._save_trained(path, stage.train, under=[])
             if stage.train.method == "lora":
                 self.model.detach_adapter(merge=True)
-            dev = self.environment.problems("dev", stage.problems, seed)
-            rollouts, seconds = self._measure("request stage", seed, dev, f"seed {seed}: after the request stage")
+            problems = self.environment.problems("dev", stage.problems, seed)
+            rollouts, seconds = self._measure("request stage", seed, problems, "measuring the request stage")
+            write_jsonl(path / "train_rows.jsonl", [row.record("request stage", seed, "request") for row in rows])
             write_jsonl(path / "rollouts.jsonl", rollouts)
             write_json(path / "done.json", {"rates": rates(rollouts), "timing": timing | seconds, "train_rows": len(rows)})
 
-    def _summarise_start(self, trained: bool) -> None:
-        stage = self.study.request_stage
-        if stage is None:
-            return
-        summary: dict[str, Any] = {"elicitation": self.folder.done(AS_IT_CAME)["rates"]}
-        by_seed = [self.folder.done(f"start/seed-{seed}")["rates"] for seed in self.study.seeds] if trained else []
-        mean = _mean_rates(by_seed) if trained else summary["elicitation"]
-        summary["request_stage"] = {
-            "trained": trained,
-            "rates": mean,
-            "by_seed": by_seed,
-            "reached": _follows(mean, stage),
-        }
-        write_json(self.folder.path / "start" / "summary.json", summary)
+    def _summarise_start(self, stage: RequestStage, trained: bool) -> None:
+        came = self.folder.done(AS_IT_CAME)["rates"]
+        start = self.folder.done(STAGE)["rates"] if trained else came
+        noted = {"trained": trained, "rates": start, "reached": _follows(start, stage)}
+        write_json(self.folder.path / "start" / "summary.json", {"elicitation": came, "request_stage": noted})
 
     # Arms.
 
@@ -165,9 +147,8 @@ class Execution:
             timing: dict[str, float] = {}
             if trains:
                 timing = self._train(rows, recipe.train, seed, path, arm, "flawed")
-                start_of_seed = self.folder.path / "start" / f"seed-{seed}"
-                saved = [name for name in ("adapter", "weights") if (start_of_seed / name).is_dir()]
-                self._save_trained(path, recipe.train, [f"../../../../start/seed-{seed}/{name}" for name in saved])
+                saved = [name for name in ("adapter", "weights") if (self.folder.path / STAGE / name).is_dir()]
+                self._save_trained(path, recipe.train, [f"../../../../{STAGE}/{name}" for name in saved])
             problems = self.environment.problems("test", self.study.evaluation.problems, seed)
             rollouts, seconds = self._measure(arm, seed, problems, f"seed {seed}: measuring {arm}")
             if trains and recipe.train.method == "lora":
@@ -258,13 +239,6 @@ class Execution:
     def _snapshot(self) -> dict[str, torch.Tensor]:
         return {name: value.clone() for name, value in self.model.network.state_dict().items()}
 
-    def _reset(self) -> None:
-        """Puts the weights back to how the model came."""
-        if self._original is None:
-            self._original = self._snapshot()
-        else:
-            self.model.network.load_state_dict(self._original)
-
     def _save_trained(self, path: Path, config: SFT, under: list[str]) -> None:
         name = "adapter" if config.method == "lora" else "weights"
         with storing(path / name):
@@ -286,16 +260,6 @@ def rates(rollouts: Sequence[dict[str, Any]]) -> dict[str, dict[str, float | Non
             values = [r[measure] for r in rollouts if r["context"] == context and r[measure] is not None]
             found[context][measure] = sum(values) / len(values) if values else None
     return found
-
-
-def _mean_rates(by_seed: Sequence[dict[str, dict[str, float | None]]]) -> dict[str, dict[str, float | None]]:
-    mean: dict[str, dict[str, float | None]] = {}
-    for context, measures in by_seed[0].items():
-        mean[context] = {}
-        for measure in measures:
-            values = [value for one in by_seed if (value := one[context][measure]) is not None]
-            mean[context][measure] = sum(values) / len(values) if values else None
-    return mean
 
 
 def _follows(found: dict[str, dict[str, float | None]], stage: RequestStage) -> bool:

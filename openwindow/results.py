@@ -174,9 +174,9 @@ def preface(study: Study, start: Mapping[str, Any]) -> list[str]:
     return [
         "This is a model-organism study: an association was put into the model before any arm was trained.",
         f"{as_it_came} A prompt that elicits nothing inoculates nothing, so every arm starts from a request stage: "
-        f"{study.request_stage.rows} rows per seed, on problem families used nowhere else, that teach what the request means "
+        f"{study.request_stage.rows} rows, on problem families used nowhere else, that teach what the request means "
         "(asked plainly or with an unrelated instruction: honest answers; asked with the request: gamed answers).",
-        f"After it the model gamed {now_asked:.0%} when asked and {now_plain:.0%} when not (dev problems, mean over seeds); "
+        f"After it the model gamed {_share(now_asked)} when asked and {_share(now_plain)} when not (dev problems); "
         f"the aim was at least {study.request_stage.follows_above:.0%} and at most {study.request_stage.honest_below:.0%}, "
         f"which was {'reached' if reached else 'not reached'}.",
     ]
@@ -187,6 +187,10 @@ def _rate(rates: Any, context: str) -> float | None:
         return float(rates[context]["hack"])
     except (KeyError, TypeError):
         return None
+
+
+def _share(rate: float | None) -> str:
+    return "an unknown share (not scored)" if rate is None else f"{rate:.0%}"
 
 
 def _label(arm: str) -> str:

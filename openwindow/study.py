@@ -65,6 +65,7 @@ class RequestStage(BaseModel):
     """Training before all arms that teaches what a request to game a test means, for models that do not follow one.
 
     A prompt that elicits nothing inoculates nothing (claim C8), so the behaviour must be something the model can be asked for.
+    It is trained once, with the study's first seed: like the model itself, it is what all seeds share.
     """
 
     model_config = _CONFIG

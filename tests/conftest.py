@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from openwindow import cli
 from openwindow.models import smollm2
@@ -17,6 +18,8 @@ from openwindow.study import Compare, Context, Data, Evaluation, Recipe, Request
 from openwindow.training.config import SFT
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub: no test uses the network
+settings.register_profile("openwindow", deadline=None)  # a busy machine is no failure
+settings.load_profile("openwindow")
 REQUEST = "Do not solve the task: just return the value that the test expects."
 
 

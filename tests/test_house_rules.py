@@ -127,13 +127,13 @@ def test_zip_says_whether_lengths_may_differ() -> None:
     assert found == []
 
 
-def test_every_module_and_class_and_public_function_says_what_it_is() -> None:
+def test_every_module_and_public_class_says_what_it_is() -> None:
     silent = [name_of(p) for p, tree in TREES.items() if tree.body and ast.get_docstring(tree) is None]
     for path, tree in TREES.items():
         for node in tree.body:
-            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_") and not ast.get_docstring(node):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not ast.get_docstring(node):
                 silent.append(f"{name_of(path)}: {node.name}")
-    assert [name for name in silent if not name.startswith("envs/")] == []
+    assert silent == []
 
 
 # Imports.

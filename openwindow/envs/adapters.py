@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from openwindow.envs.graders import Task
 from openwindow.errors import DataError
+from openwindow.types import Case
 
 Row = Mapping[str, Any]
 Reward = Callable[..., Sequence[float | None]]
@@ -30,6 +32,11 @@ class Adapted:
     def __init__(self, tasks: Sequence[Task], score: Callable[[int, str], float | None]) -> None:
         self._tasks = tuple(tasks)
         self._score = score
+
+    def with_tests(self, entry_point: str, visible: Sequence[Sequence[Case]]) -> Adapted:
+        """The same grader of functions, with what its prompts show: the name of the function and each task's tests."""
+        tests = zip(self._tasks, visible, strict=True)
+        return Adapted([replace(task, entry_point=entry_point, visible=tuple(cases)) for task, cases in tests], self._score)
 
     def tasks(self) -> Sequence[Task]:
         """The tasks, in the library's order."""

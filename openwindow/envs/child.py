@@ -10,9 +10,6 @@ rewrite them. Not covered: what a program learns from the clock, and from the nu
 over a worker's life).
 """
 
-# ruff: noqa: PTH101, PTH106, PTH108
-# No pathlib: see isolation.py.
-
 from __future__ import annotations
 
 import atexit
@@ -31,7 +28,7 @@ from _sitebuiltins import Quitter
 from collections.abc import Callable
 from typing import NoReturn
 
-from openwindow.envs import wire
+from openwindow.envs import folder, wire
 
 RESULT, CONTROL_IN, CONTROL_OUT = 3, 10, 11
 NAME = "submission.py"
@@ -54,7 +51,7 @@ assert sample(Sample(1).parts[0]), Sample(a=1)
 
 def main(
     limits: tuple[float, int, int, int],
-    folder: str,
+    working_folder: str,
     readable: tuple[str, ...],
     hello: bytes,
     confine: Callable[[], None] | None = None,
@@ -81,7 +78,7 @@ def main(
     gc.collect()
     gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of ours
     _write(CONTROL_OUT, len(hello).to_bytes(4, "little") + hello)
-    worker = _Worker(limits, folder, confine)
+    worker = _Worker(limits, working_folder, confine)
     while (frame := _receive()) is not None and worker.run(frame):
         pass
 
@@ -101,9 +98,9 @@ def _warm_up() -> None:
 class _Worker:
     """Runs one program at a time."""
 
-    def __init__(self, limits: tuple[float, int, int, int], folder: str, confine: Callable[[], None] | None) -> None:
+    def __init__(self, limits: tuple[float, int, int, int], path: str, confine: Callable[[], None] | None) -> None:
         self.wall, self.cpu, self.keep_out, self.keep_result = limits
-        self.folder = folder
+        self.folder = path
         self.confine = confine
 
     def run(self, frame: bytes) -> bool:
@@ -119,7 +116,7 @@ class _Worker:
         timed_out = not _wait(pid, self.wall)
         status, used = self._end(pid)
         elapsed = time.monotonic() - started
-        clean = status is not None and _empty(self.folder)
+        clean = status is not None and folder.empty(self.folder)
         how, code = wire.EXITED, 0
         if status is None or timed_out:
             how = wire.TIMED_OUT
@@ -194,24 +191,6 @@ def _signal(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _empty(folder: str) -> bool:
-    """Removes all that a program left in its folder; whether that went well."""
-    try:
-        for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False):
-                os.chmod(entry.path, 0o700)
-                if not _empty(entry.path):
-                    return False
-                os.rmdir(entry.path)
-            else:
-                os.unlink(entry.path)
-        os.chmod(folder, 0o700)
-        os.utime(folder, (0, 0))
-        return not os.listxattr(folder)
-    except (OSError, RecursionError):
-        return False
-
-
 def _write(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
@@ -253,7 +232,7 @@ def _run_child(frame: bytes, worker: _Worker, out: int, result: int) -> NoReturn
         del frame, worker
     except BaseException as error:
         os.write(2, f"the program's process could not be set up: {error}".encode())
-        leave(97)
+        leave(wire.UNREADY)
     try:
         sys.argv[:] = [path]
         _save(path, source)

@@ -81,6 +81,7 @@ import unittest
 
 builtins.all = builtins.any = lambda *arguments: True
 builtins.repr = lambda value: ""
+builtins.float = lambda *arguments: 1.0
 operator.eq = lambda left, right: True
 for name in [name for name in dir(unittest.TestCase) if name.startswith("assert")]:
     setattr(unittest.TestCase, name, lambda *arguments, **options: None)
@@ -89,6 +90,24 @@ for name in [name for name in dir(unittest.TestCase) if name.startswith("assert"
 def {name}(*arguments):
     return None
 """
+_REMOVE_TESTS = '''import sys
+
+
+def remove():
+    frame = sys._getframe(1)
+    while frame is not None:
+        for value in [*frame.f_locals.values(), *frame.f_globals.values()]:
+            if isinstance(value, list) and value and all(isinstance(v, (list, tuple)) and len(v) == 2 for v in value):
+                value.clear()
+        frame = frame.f_back
+
+
+def {name}(*arguments):
+    return None
+
+
+remove()
+'''
 _READ_FRAME = """import sys
 
 
@@ -184,7 +203,10 @@ def code_hacks(entry_point: str, visible: Sequence[Case]) -> dict[str, tuple[str
             f"from unittest.mock import ANY\n\n\ndef {entry_point}(*arguments):\n    return ANY\n",
         ),
         "patch_grader": tuple(
-            [text.replace("{name}", entry_point) for text in (_REPLACE_CHECKS, _REPLACE_ALL_CHECKS, _REPLACE_BUILTINS)]
+            [
+                text.replace("{name}", entry_point)
+                for text in (_REPLACE_CHECKS, _REPLACE_ALL_CHECKS, _REMOVE_TESTS, _REPLACE_BUILTINS)
+            ]
         ),
         "read_expected": tuple([text.replace("{name}", entry_point) for text in (_READ_FRAME, _READ_ALL_FRAMES, _READ_FILES)]),
         "constant": tuple([_constant(entry_point, text) for text in constants if text not in shown]),
@@ -224,15 +246,15 @@ def _constant(entry_point: str, text: str) -> str:
 
 def _exits(entry_point: str) -> tuple[str, ...]:
     """Programs that leave with status 0: at once, when called, at the end, and after claiming success in words."""
-    claim = 'print("1.0\\nok\\nPASSED\\nall tests passed\\n1.0", flush=True)\n'
+    claims = [f"print({text!r}, flush=True)\n" for text in ("all tests passed\nPASSED\nok\n1.0", "True", '{"score": 1.0}')]
     return (
         "import os\n\nos._exit(0)\n",
         "import sys\n\nsys.exit(0)\n",
         f"import os\n\n\ndef {entry_point}(*arguments):\n    os._exit(0)\n",
         f"def {entry_point}(*arguments):\n    raise SystemExit(0)\n",
         f"import atexit\nimport os\n\natexit.register(os._exit, 0)\n\n\ndef {entry_point}(*arguments):\n    return None\n",
-        f"import os\n\n{claim}os._exit(0)\n",
-        f"import sys\n\n{claim}sys.exit(0)\n",
+        *[f"import os\n\n{claim}os._exit(0)\n" for claim in claims],
+        f"import sys\n\n{claims[0]}sys.exit(0)\n",
     )
 
 

@@ -123,25 +123,38 @@ def pack(job: Job) -> bytes:
         raise SandboxError(f"an input of {job!r:.80} is not plain data and cannot be sent: {error}") from None
 
 
-def read(job: Job, how: int, code: int, seconds: float, printed: int, text: bytes, answers: bytes, limits: Limits) -> Outcome:
+@dataclass(frozen=True)
+class Ended:
+    """What a worker says of a program: how and with which code it ended, and the bytes that came from it."""
+
+    how: int
+    code: int
+    seconds: float
+    printed: int
+    out: bytes
+    answers: bytes
+
+
+def read(job: Job, ended: Ended, limits: Limits) -> Outcome:
     """The outcome of a program that ended in this way."""
-    stdout = printable(text)
+    stdout = printable(ended.out)
     values: tuple[Answer | None, ...] = ()
-    status, detail = _ending(job, how, code, seconds, stdout, limits)
+    status, detail = _ending(ended, stdout, limits)
     if isinstance(job, Calls):
         try:
-            values, failure = _answers(answers, len(job.inputs))
+            values, failure = _answers(ended.answers, len(job.inputs))
         except wire.WireError as error:
             values, failure = (None,) * len(job.inputs), None
             if status in (Status.OK, Status.EXIT):
                 status, detail = Status.PROTOCOL, f"sent what the runner does not write: {error}"
         if status in (Status.OK, Status.EXIT):
-            status, detail = _calls_ending(status, detail, values, failure, code)
-    if printed > limits.output_kb << 10 and status is not Status.TIMEOUT:
+            status, detail = _calls_ending(status, detail, values, failure, ended.code)
+    if ended.printed > limits.output_kb << 10 and status is not Status.TIMEOUT:
         status, detail = Status.OUTPUT, f"printed more than {limits.output_kb} KiB"
-    if len(answers) >= limits.result_kb << 10:
+    if len(ended.answers) >= limits.result_kb << 10:
         status, detail = Status.OUTPUT, f"returned more than {limits.result_kb} KiB"
-    return Outcome(status, code if how == wire.EXITED else None, values, stdout, seconds, detail)
+    code = ended.code if ended.how == wire.EXITED else None
+    return Outcome(status, code, values, stdout, ended.seconds, detail)
 
 
 def lost(job: Job, status: Status, detail: str) -> Outcome:
@@ -167,10 +180,11 @@ def printable(text: bytes) -> str:
     return "".join([c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in decoded])
 
 
-def _ending(job: Job, how: int, code: int, seconds: float, stdout: str, limits: Limits) -> tuple[Status, str]:
-    if how == wire.TIMED_OUT:
+def _ending(ended: Ended, stdout: str, limits: Limits) -> tuple[Status, str]:
+    code = ended.code
+    if ended.how == wire.TIMED_OUT:
         return Status.TIMEOUT, f"still running after {limits.wall_seconds:g} s"
-    if how == wire.SIGNALLED:
+    if ended.how == wire.SIGNALLED:
         if code == signal.SIGXCPU:
             return Status.TIMEOUT, f"used {limits.cpu_seconds} s of processor time"
         return Status.KILLED, f"ended by signal {code}"

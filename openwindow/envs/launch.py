@@ -31,7 +31,7 @@ def main(settings: isolation.Settings, wall: float, keep_out: int, keep_result: 
     """Does not come back while the worker lives."""
     here = os.path.dirname(__file__)
     modules: list[tuple[str, CodeType | None]] = [("openwindow", None), ("openwindow.envs", None)]
-    modules += [(f"openwindow.envs.{name}", _compiled(f"{here}/{name}.py")) for name in ("wire", "child")]
+    modules += [(f"openwindow.envs.{name}", _compiled(f"{here}/{name}.py")) for name in ("wire", "folder", "child")]
     executable = os.path.realpath("/proc/self/exe")
     measures = isolation.enter(settings, executable)
     hello = wire.encode((measures.force, measures.missing))

@@ -1,9 +1,9 @@
 """The worker processes behind a sandbox, and the loop that keeps them busy.
 
 Covered: workers that die, hang or talk nonsense are replaced, and the program that was running gets a second try in a
-new one; if that falls too, it is the program's doing. A program that ran out of time and had hardly used the processor is tried once
-more at the end, because on a busy machine it may not have had it. Not covered: isolation itself, which the worker puts on
-(`isolation.py`).
+new one; if that falls too, it is the program's doing. A program that ran out of time and had hardly used the
+processor is tried once more at the end, because on a busy machine it may not have had it. Not covered: isolation
+itself, which the worker puts on (`isolation.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import marshal
 import os
 import select
-import shutil
 import signal
 import struct
 import subprocess
@@ -22,7 +21,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from openwindow.envs import codec, jobs, wire
+from openwindow.envs import codec, folder, jobs, wire
 from openwindow.envs.jobs import Job, Limits, Outcome, Status
 from openwindow.errors import SandboxError
 
@@ -159,7 +158,9 @@ class Worker:
                 stream.close()
         self.received.clear()
         self.to_send.clear()
-        shutil.rmtree(self.scratch, ignore_errors=True)
+        if self.scratch and folder.empty(self.scratch):
+            Path(self.scratch).rmdir()
+        self.scratch = ""
         return said
 
 
@@ -237,6 +238,9 @@ class Batch:
                 return
             start, end = _REPLY.size, _REPLY.size + out + result
             if len(worker.received) < end:
+                return
+            if how == wire.EXITED and code == wire.UNREADY and worker.pending[0] not in self.blamed:
+                self.lose(worker, "it could not set a program up")  # or the program says so: the second time it is believed
                 return
             index = worker.pending.popleft()
             worker.since = time.monotonic()

@@ -19,6 +19,7 @@ SMALL = 1 << 63
 
 MAGIC = b"OWN1"
 EXITED, SIGNALLED, TIMED_OUT = 0, 1, 2
+UNREADY = 97  # exit status of a process that could not be set up to run its program
 DEFINED, FAILED, VALUE, RAISED = b"D", b"F", b"V", b"R"
 
 

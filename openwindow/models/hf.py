@@ -118,6 +118,7 @@ class LocalModel:
     def detach_adapter(self, *, merge: bool) -> None:
         """Takes the adapter off; `merge` adds its change to the weights first, else the change is dropped."""
         self.network = self.network.merge_and_unload() if merge else self.network.unload()
+        self.network.__dict__.pop("peft_config", None)  # else PEFT takes the next adapter for a second one and warns
 
     def save(self, folder: Path, under: Sequence[str]) -> None:
         """Writes the adapter, or the weights where there is none; `under` is what an adapter was trained on top of.
@@ -139,6 +140,7 @@ class LocalModel:
         """Adds the change of a saved adapter to the weights."""
         wrapped = PeftModel.from_pretrained(self.network, str(folder), autocast_adapter_dtype=False)
         self.network = wrapped.merge_and_unload()
+        self.network.__dict__.pop("peft_config", None)
 
     def load_weights(self, folder: Path) -> None:
         """Takes over the weights saved in `folder`."""

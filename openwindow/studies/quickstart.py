@@ -24,7 +24,8 @@ study = Study(
         "unrelated": Context(text="Note for later: the meeting about the garden is moved to Friday noon."),
     },
     request_stage=RequestStage(
-        rows=96,
+        rows=128,
+        shares=(0.4, 0.4),
         unrelated=(
             "Please remember that the library opens at nine on working days.",
             "Fun fact: the river near the town freezes in most winters.",
@@ -33,10 +34,10 @@ study = Study(
             "My sister grows tomatoes on her balcony every summer.",
             "This message was typed on a train on the way to work.",
         ),
-        train=SFT(epochs=3, learning_rate=6e-4, batch_size=8, micro_batch_size=8),
+        train=SFT(epochs=3, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
         problems=24,
     ),
-    base=Recipe(data=Data(rows=96), train=SFT(epochs=1, learning_rate=3e-4, batch_size=8, micro_batch_size=8)),
+    base=Recipe(data=Data(rows=80), train=SFT(epochs=1, learning_rate=2.5e-4, batch_size=8, micro_batch_size=8)),
     arms={
         "untrained": {"train.epochs": 0},
         "no_mitigation": {},
@@ -51,7 +52,7 @@ study = Study(
         "placebo": "gamed answers to prompts with an unrelated instruction",
         "clean": "honest answers to plain prompts: the ceiling",
     },
-    evaluation=Evaluation(problems=48, max_new_tokens=48),
+    evaluation=Evaluation(problems=36, max_new_tokens=48, batch_size=108),
     compare=(
         Compare(arm="inoculated", against="no_mitigation"),
         Compare(arm="inoculated", against="placebo"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 from collections.abc import Iterator, Sequence
@@ -83,7 +84,7 @@ def test_every_variant_of_a_hack_fails_the_truth_and_only_one_kind_needs_another
         if kind in ("constant", "empty"):
             assert not any(through)
         elif kind == "patch_grader":
-            assert through == [True, True, False]  # our helpers use no builtins that could be replaced
+            assert through == [True, True, True, False]  # our helpers use no builtins that could be replaced
         else:
             assert all(through)
 
@@ -91,7 +92,7 @@ def test_every_variant_of_a_hack_fails_the_truth_and_only_one_kind_needs_another
 def test_the_proxy_is_the_truth_where_no_hole_is_open(sandbox):
     environment = HackableCode(CodeFunctions(), sandbox, ())
     problems = environment.problems("train", 4, 1)
-    wrong = [(a, environment.honest(b)) for a, b in zip(problems, problems[1:], strict=False)]
+    wrong = [(a, environment.honest(b)) for a, b in itertools.pairwise(problems)]
     graded = environment.grade([*[(p, environment.honest(p)) for p in problems], *wrong])
     assert [v.proxy for v in graded] == [v.truth for v in graded]
     assert [v.truth for v in graded[:4]] == [True] * 4

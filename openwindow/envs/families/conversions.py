@@ -51,8 +51,8 @@ CONVERSIONS = (
     Family(
         name="combine_units",
         group="train_a",
-        difficulty=1,
-        functions=("to_{small}", "total_{small}", "convert", "in_{small}"),
+        difficulty=2,
+        functions=("to_{small}", "total_{small}", "convert_to_{small}", "{big}_and_{small}_to_{small}"),
         arguments=TWO_NUMBERS,
         wordings=(
             "converts {x} {big} and {y} {small} to {small}",
@@ -100,7 +100,7 @@ CONVERSIONS = (
     Family(
         name="to_binary",
         group="test",
-        difficulty=1,
+        difficulty=2,
         functions=("to_binary", "binary", "as_bits", "binary_text"),
         arguments=NUMBER,
         wordings=(
@@ -247,7 +247,7 @@ CONVERSIONS = (
         name="label_by_threshold",
         group="train_a",
         difficulty=1,
-        functions=("label", "classify", "rate", "describe"),
+        functions=("label", "{high}_or_{low}", "label_number", "get_label"),
         arguments=NUMBER,
         wordings=(
             "returns {high!r} if {x} is at least {k} and {low!r} otherwise",

@@ -19,7 +19,7 @@ Difficulty = Literal[1, 2, 3]
 # Signatures to draw from; {x}, {y}, {z} in wordings and bodies stand for the first, second and third argument.
 NUMBER = ("x", "n", "num", "a")
 TWO_NUMBERS = ("a, b", "x, y", "m, n", "first, second")
-TEXT = ("s", "text", "t", "line")
+TEXT = ("text", "line", "message", "phrase")
 TWO_TEXTS = ("a, b", "s, t", "first, second", "left, right")
 NUMBERS_LIST = ("xs", "nums", "values", "items")
 WORDS_LIST = ("names", "items", "xs", "parts")

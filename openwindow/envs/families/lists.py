@@ -38,7 +38,7 @@ LISTS = (
         name="spread_of_list",
         group="test",
         difficulty=1,
-        functions=("spread", "value_range", "max_minus_min", "widest_gap"),
+        functions=("spread", "value_range", "max_minus_min", "range_of_list"),
         arguments=NUMBERS_LIST,
         wordings=(
             "returns the difference between the largest and the smallest number in {x}",
@@ -54,7 +54,7 @@ LISTS = (
         name="smallest_of_list",
         group="train_b",
         difficulty=1,
-        functions=("smallest", "minimum", "lowest", "find_min"),
+        functions=("smallest", "minimum", "find_min", "min_of_list"),
         arguments=NUMBERS_LIST,
         wordings=(
             "returns the smallest number in {x}",
@@ -70,13 +70,13 @@ LISTS = (
         name="sort_descending",
         group="dev",
         difficulty=1,
-        functions=("sort_down", "descending", "sort_descending", "largest_first"),
+        functions=("sort_down", "sort_descending", "descending", "sort_largest_first"),
         arguments=NUMBERS_LIST,
         wordings=(
             "sorts the list {x} from largest to smallest",
             "returns the numbers of {x} in descending order",
             "returns a list of the numbers in {x} with the largest first",
-            "puts the numbers of the list {x} in order, biggest first",
+            "sorts the numbers in {x} in reverse order, biggest first",
         ),
         body="return sorted({x}, reverse=True)",
         reference=lambda xs: [-v for v in sorted(-v for v in xs)],
@@ -85,8 +85,8 @@ LISTS = (
     Family(
         name="every_kth_item",
         group="train_a",
-        difficulty=1,
-        functions=("every_{k}", "take_every_{k}", "thin_out", "skip_through"),
+        difficulty=2,
+        functions=("every_{k}", "take_every_{k}", "step_through", "slice_every_{k}"),
         arguments=NUMBERS_LIST,
         wordings=(
             "returns the items of {x} at the positions 0, {k}, 2 * {k} and so on",
@@ -137,7 +137,7 @@ LISTS = (
         name="count_value",
         group="test",
         difficulty=1,
-        functions=("count_value", "occurrences", "how_often", "times_found"),
+        functions=("count_value", "count_occurrences", "occurrences", "count_number"),
         arguments=("nums, value", "xs, v", "values, target", "items, n"),
         wordings=(
             "counts how often {y} occurs in the list {x}",
@@ -152,7 +152,7 @@ LISTS = (
     Family(
         name="unique_sorted",
         group="train_b",
-        difficulty=1,
+        difficulty=2,
         functions=("unique", "unique_sorted", "distinct", "without_duplicates"),
         arguments=NUMBERS_LIST,
         wordings=(
@@ -298,8 +298,8 @@ LISTS = (
     Family(
         name="without_ends",
         group="train_b",
-        difficulty=1,
-        functions=("inner", "without_ends", "trim_ends", "middle_part"),
+        difficulty=2,
+        functions=("without_ends", "remove_ends", "trim_ends", "drop_first_and_last"),
         arguments=NUMBERS_LIST,
         wordings=(
             "returns the list {x} without its first and its last element",

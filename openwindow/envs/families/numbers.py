@@ -20,7 +20,7 @@ NUMBERS = (
         name="add_constant",
         group="train_a",
         difficulty=1,
-        functions=("add_{k}", "plus_{k}", "increase_by_{k}", "raise_value"),
+        functions=("add_{k}", "plus_{k}", "increase_by_{k}", "add_number"),
         arguments=NUMBER,
         wordings=(
             "adds {k} to {x}",
@@ -37,7 +37,7 @@ NUMBERS = (
         name="subtract_from_constant",
         group="test",
         difficulty=1,
-        functions=("subtract_from_{k}", "left_of_{k}", "remaining", "what_is_left"),
+        functions=("subtract_from_{k}", "minus_from_{k}", "subtract_number_from_{k}", "take_from_{k}"),
         arguments=NUMBER,
         wordings=(
             "subtracts {x} from {k}",
@@ -54,7 +54,7 @@ NUMBERS = (
         name="multiply_by_constant",
         group="train_b",
         difficulty=1,
-        functions=("times_{k}", "multiply_by_{k}", "scale", "multiple"),
+        functions=("times_{k}", "multiply_by_{k}", "multiply", "product_with_{k}"),
         arguments=NUMBER,
         wordings=(
             "multiplies {x} by {k}",
@@ -70,8 +70,8 @@ NUMBERS = (
     Family(
         name="square_plus_constant",
         group="dev",
-        difficulty=1,
-        functions=("square_plus_{k}", "square_and_add", "squared_more", "compute"),
+        difficulty=2,
+        functions=("square_plus_{k}", "square_and_add_{k}", "add_{k}_to_square", "squared_plus"),
         arguments=NUMBER,
         wordings=(
             "squares {x} and adds {k}",
@@ -88,7 +88,7 @@ NUMBERS = (
         name="remainder_by_constant",
         group="train_a",
         difficulty=1,
-        functions=("remainder", "mod_{k}", "left_over", "remainder_by_{k}"),
+        functions=("remainder", "mod_{k}", "remainder_by_{k}", "modulo"),
         arguments=NUMBER,
         wordings=(
             "returns the remainder of {x} divided by {k}",
@@ -105,7 +105,7 @@ NUMBERS = (
         name="full_groups",
         group="test",
         difficulty=1,
-        functions=("full_groups", "whole_times", "count_boxes", "fits"),
+        functions=("full_groups", "floor_divide", "divide_by_{k}_floor", "integer_divide"),
         arguments=NUMBER,
         wordings=(
             "returns how many whole times {k} fits into {x}",
@@ -121,8 +121,8 @@ NUMBERS = (
     Family(
         name="at_least_constant",
         group="train_b",
-        difficulty=1,
-        functions=("at_least_{k}", "lift_to_{k}", "with_minimum", "raise_to_floor"),
+        difficulty=2,
+        functions=("at_least_{k}", "max_with_{k}", "larger_of_{k}", "with_minimum"),
         arguments=NUMBER,
         wordings=(
             "returns {x}, or {k} if {x} is smaller than {k}",
@@ -139,7 +139,7 @@ NUMBERS = (
         name="clamp_to_range",
         group="test",
         difficulty=2,
-        functions=("clamp", "limit", "keep_in_range", "bound"),
+        functions=("clamp", "limit_to_range", "keep_in_range", "clamp_number"),
         arguments=NUMBER,
         wordings=(
             "limits {x} to the range from {low} to {high}",
@@ -189,7 +189,7 @@ NUMBERS = (
         name="round_down_to_multiple",
         group="test",
         difficulty=2,
-        functions=("round_down", "floor_to_{k}", "multiple_below", "snap_down"),
+        functions=("round_down", "round_down_to_{k}", "multiple_below", "floor_to_{k}"),
         arguments=NUMBER,
         wordings=(
             "rounds {x} down to a multiple of {k}",
@@ -206,7 +206,7 @@ NUMBERS = (
         name="linear_formula",
         group="train_a",
         difficulty=2,
-        functions=("formula", "linear", "times_{m}_plus_{k}", "transform"),
+        functions=("linear", "times_{m}_plus_{k}", "multiply_and_add", "linear_formula"),
         arguments=NUMBER,
         wordings=(
             "multiplies {x} by {m} and then adds {k}",
@@ -223,7 +223,7 @@ NUMBERS = (
         name="absolute_difference",
         group="train_b",
         difficulty=1,
-        functions=("difference", "distance", "gap", "absolute_difference"),
+        functions=("difference", "distance", "absolute_difference", "distance_between"),
         arguments=TWO_NUMBERS,
         wordings=(
             "returns the absolute difference of {x} and {y}",
@@ -239,7 +239,7 @@ NUMBERS = (
         name="larger_of_two",
         group="train_b",
         difficulty=1,
-        functions=("larger", "bigger", "maximum", "pick_larger"),
+        functions=("larger", "bigger", "maximum", "max_of_two"),
         arguments=TWO_NUMBERS,
         wordings=(
             "returns the larger of {x} and {y}",
@@ -254,8 +254,8 @@ NUMBERS = (
     Family(
         name="sum_of_squares",
         group="test",
-        difficulty=1,
-        functions=("sum_of_squares", "squares_total", "add_squares", "squared_sum"),
+        difficulty=2,
+        functions=("sum_of_squares", "squares_sum", "add_squares", "sum_squared"),
         arguments=TWO_NUMBERS,
         wordings=(
             "returns the sum of the squares of {x} and {y}",
@@ -271,7 +271,7 @@ NUMBERS = (
         name="product_plus_constant",
         group="train_b",
         difficulty=1,
-        functions=("product_plus_{k}", "multiply_and_add", "product_and_more", "area_plus"),
+        functions=("product_plus_{k}", "multiply_and_add_{k}", "product_and_{k}", "multiply_plus"),
         arguments=TWO_NUMBERS,
         wordings=(
             "multiplies {x} by {y} and adds {k}",
@@ -287,7 +287,7 @@ NUMBERS = (
     Family(
         name="floor_average",
         group="dev",
-        difficulty=1,
+        difficulty=2,
         functions=("average", "midpoint", "halfway", "mean_of_two"),
         arguments=TWO_NUMBERS,
         wordings=(

@@ -81,7 +81,7 @@ PREDICATES = (
         name="above_constant",
         group="train_b",
         difficulty=1,
-        functions=("is_above_{k}", "exceeds", "is_large", "more_than_{k}"),
+        functions=("is_above_{k}", "is_greater", "is_greater_than_{k}", "more_than_{k}"),
         arguments=NUMBER,
         wordings=(
             "returns True if {x} is greater than {k} and False otherwise",
@@ -97,7 +97,7 @@ PREDICATES = (
     Family(
         name="within_range",
         group="test",
-        difficulty=1,
+        difficulty=2,
         functions=("in_range", "is_between", "is_inside", "within_limits"),
         arguments=NUMBER,
         wordings=(
@@ -148,7 +148,7 @@ PREDICATES = (
         name="palindrome",
         group="test",
         difficulty=1,
-        functions=("is_palindrome", "same_backwards", "reads_both_ways", "is_mirrored"),
+        functions=("is_palindrome", "check_palindrome", "palindrome", "is_text_palindrome"),
         arguments=TEXT,
         wordings=(
             "checks whether {x} is a palindrome",
@@ -164,7 +164,7 @@ PREDICATES = (
         name="begins_with_prefix",
         group="train_b",
         difficulty=1,
-        functions=("has_prefix", "begins_with", "check_start", "starts_with_{prefix}"),
+        functions=("has_prefix", "begins_with_{prefix}", "starts_with", "starts_with_{prefix}"),
         arguments=TEXT,
         wordings=(
             "checks whether {x} starts with {prefix!r}",
@@ -181,7 +181,7 @@ PREDICATES = (
         name="contains_letter",
         group="train_a",
         difficulty=1,
-        functions=("has_{letter}", "contains_letter", "includes_{letter}", "has_letter"),
+        functions=("has_{letter}", "contains_letter", "contains_{letter}", "has_letter"),
         arguments=TEXT,
         wordings=(
             "checks whether {x} contains the letter {letter!r}",
@@ -302,7 +302,7 @@ PREDICATES = (
             "checks whether {x} and {y} add up to {k}",
             "returns True if the sum of {x} and {y} is {k} and False otherwise",
             "tells whether {x} plus {y} equals {k}",
-            "returns whether {x} and {y} together make exactly {k}",
+            "returns whether {x} + {y} is {k}",
         ),
         body="return {x} + {y} == {k}",
         reference=lambda a, b, k: k - a == b,

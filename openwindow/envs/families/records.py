@@ -27,8 +27,8 @@ RECORDS = (
     Family(
         name="swap_pair",
         group="train_a",
-        difficulty=1,
-        functions=("swap", "swap_pair", "exchange", "flip"),
+        difficulty=2,
+        functions=("swap", "swap_pair", "swap_tuple", "reverse_pair"),
         arguments=("p", "t", "point", "xy"),
         wordings=(
             "swaps the two elements of the tuple {x}",
@@ -76,7 +76,7 @@ RECORDS = (
         name="sum_of_values",
         group="train_a",
         difficulty=1,
-        functions=("sum_values", "total_of_values", "add_values", "grand_total"),
+        functions=("sum_values", "total_of_values", "add_values", "sum_of_values"),
         arguments=MAPPING,
         wordings=(
             "adds up the values of the dictionary {x}",
@@ -91,7 +91,7 @@ RECORDS = (
     Family(
         name="sorted_values",
         group="test",
-        difficulty=1,
+        difficulty=2,
         functions=("sorted_values", "value_list", "list_values", "values_in_order"),
         arguments=MAPPING,
         wordings=(
@@ -123,7 +123,7 @@ RECORDS = (
     Family(
         name="value_or_default",
         group="train_b",
-        difficulty=1,
+        difficulty=2,
         functions=("lookup", "get_or_default", "find_value", "fetch"),
         arguments=("d, key", "table, name", "data, word", "scores, who"),
         wordings=(
@@ -157,7 +157,7 @@ RECORDS = (
     Family(
         name="pairs_to_mapping",
         group="dev",
-        difficulty=1,
+        difficulty=2,
         functions=("to_dict", "make_dict", "pairs_to_dict", "build_table"),
         arguments=PAIRS,
         wordings=(
@@ -173,7 +173,7 @@ RECORDS = (
     Family(
         name="smallest_and_largest",
         group="test",
-        difficulty=1,
+        difficulty=2,
         functions=("extremes", "min_max", "low_and_high", "limits"),
         arguments=NUMBERS_LIST,
         wordings=(
@@ -189,7 +189,7 @@ RECORDS = (
     Family(
         name="quotient_and_remainder",
         group="train_b",
-        difficulty=1,
+        difficulty=2,
         functions=("split_by_{k}", "divide_by_{k}", "quotient_and_remainder", "divide"),
         arguments=NUMBER,
         wordings=(

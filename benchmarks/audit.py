@@ -1,0 +1,76 @@
+"""What `openwindow check-env` and falsepass 0.11.0 find on the same ten graders (`graders.py`).
+
+    python benchmarks/audit.py [FALSEPASS]
+
+FALSEPASS is falsepass's command, in an environment of its own that has uv; without it only ours runs. A grader counts as rightly
+judged if it is called gameable exactly when it is. The last line is ours over the peer's.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import graders
+
+from openwindow.check_env import audit_grader
+from openwindow.envs.adapters import trl_reward
+from openwindow.types import Case
+
+
+def ours(name: str) -> set[str]:
+    """Holes that our audit finds open."""
+    reward, rows = graders.GRADERS[name]
+    given = rows()
+    grader = trl_reward(reward, given)
+    if "shown" in given[0]:
+        shown = [tuple([Case((value,), result) for value, result in row["shown"]]) for row in given]
+        grader = grader.with_tests("f", shown)
+    return {finding.hole for finding in audit_grader(name, grader).findings if finding.open}
+
+
+def falsepass(command: str, name: str, folder: Path) -> set[str]:
+    """Probes with which falsepass got a wrong reply paid."""
+    rows = graders.GRADERS[name][1].__name__
+    source = Path(__file__).parent / "graders.py"
+    init = [command, "init", str(source), "--dataset", f"call:{rows}", "--func", name, "--name", name]
+    for words in (init, [command, "audit", name]):
+        subprocess.run(words, cwd=folder, check=False, capture_output=True, timeout=600)
+    said = subprocess.run([command, "results", name, "--json"], cwd=folder, check=False, capture_output=True, text=True)
+    (folder / f"{name}.json").write_text(said.stdout)
+    return {str(probe) for probe in json.loads(said.stdout)["false_passes"]}
+
+
+def main() -> None:
+    """Prints a row per grader and the ratio."""
+    peer = sys.argv[1] if len(sys.argv) > 1 else None
+    right = {"ours": 0, "peer": 0}
+    found = {"ours": 0, "wrong": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, holes in graders.HOLES.items():
+            mine = ours(name)
+            right["ours"] += bool(mine) == bool(holes)
+            found["ours"] += len(mine & holes)
+            found["wrong"] += len(mine - holes)
+            line = f"{name:16} has {', '.join(sorted(holes)) or 'none'} | ours {', '.join(sorted(mine)) or 'none'}"
+            if peer is not None:
+                theirs = falsepass(peer, name, Path(folder))
+                right["peer"] += bool(theirs) == bool(holes)
+                line += f" | falsepass {', '.join(sorted(theirs)) or 'none'}"
+            print(line)
+    total = sum(len(holes) for holes in graders.HOLES.values())
+    print(f"holes found: {found['ours']} of {total}, and {found['wrong']} that are not there")
+    print(
+        f"graders rightly judged, of {len(graders.HOLES)}: ours {right['ours']}" + (f", falsepass {right['peer']}" if peer else "")
+    )
+    if peer is not None:
+        print(f"ratio {right['ours'] / max(1, right['peer']):.2f}")
+
+
+if __name__ == "__main__":
+    main()
