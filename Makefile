@@ -3,7 +3,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: demo test check format bench clean
+.PHONY: install demo test check format bench clean
+
+install: $(STAMP)
 
 demo: $(STAMP)  ## install, then run the quickstart study
 	$(BIN)/openwindow run quickstart
