@@ -38,12 +38,26 @@ def falsepass(command: str, name: str, folder: Path) -> set[str]:
     """Probes with which falsepass got a wrong reply paid."""
     rows = graders.GRADERS[name][1].__name__
     source = Path(__file__).parent / "graders.py"
-    init = [command, "init", str(source), "--dataset", f"call:{rows}", "--func", name, "--name", name]
+    init = [
+        command,
+        "init",
+        str(source),
+        "--dataset",
+        f"call:{rows}",
+        "--func",
+        name,
+        "--name",
+        name,
+        "--answer-column",
+        "solution",
+    ]
     for words in (init, [command, "audit", name]):
         subprocess.run(words, cwd=folder, check=False, capture_output=True, timeout=600)
     said = subprocess.run([command, "results", name, "--json"], cwd=folder, check=False, capture_output=True, text=True)
-    (folder / f"{name}.json").write_text(said.stdout)
-    return {str(probe) for probe in json.loads(said.stdout)["false_passes"]}
+    if not said.stdout.strip():
+        raise SystemExit(f"falsepass did not audit {name}: {said.stderr.strip()}")
+    failing = json.loads(said.stdout)["failing"]
+    return {f"{row['probe']} {row['name']}" for row in failing if row["expected"] == "zero" and max(row["scores"], default=0)}
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Ten small graders as people write them, in the convention of TRL's reward functions, with the holes that each has.
 
-Eight have holes and two are sound; `HOLES` says which, worked out by reading them. `audit.py` lets two auditors loose on them.
+Eight have holes and two are sound; `HOLES` says which, worked out by reading them and without running an auditor. `audit.py` lets two auditors loose on them.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _run(source: str) -> tuple[int, str]:
     """Exit status and output of a program; benchmarks only, it is not isolated."""
     try:
         ended = subprocess.run([sys.executable, "-I", "-c", source], capture_output=True, text=True, timeout=5, check=False)
-    except subprocess.TimeoutExpired:
+    except (subprocess.TimeoutExpired, ValueError):  # a program with a null character cannot even be started
         return 1, ""
     return ended.returncode, ended.stdout
 

@@ -18,7 +18,7 @@ from openwindow.envs.sandbox import Sandbox
 from openwindow.envs.select import make_environment, training_problems
 from openwindow.envs.verdict import Grader
 from openwindow.models.base import Sampling
-from openwindow.models.hf import LocalModel
+from openwindow.models.hf import LocalModel, give_back_memory
 from openwindow.progress import Reporter
 from openwindow.runs import RunFolder, storing, write_json, write_jsonl
 from openwindow.study import Recipe, RequestStage, Study
@@ -186,6 +186,7 @@ class Execution:
                 advance(per_step)
 
             train(self.model, [row.messages for row in rows], config, seed, on_step)
+        give_back_memory()
         write_jsonl(path / "metrics.jsonl", metrics)
         return {"train": time.perf_counter() - began}
 
@@ -201,6 +202,7 @@ class Execution:
         with self.reporter.step(text, float(len(prompts))) as advance:
             replies = self.model.generate(prompts, sampling, advance)
             generated = time.perf_counter()
+            give_back_memory()
             codes = [extract_code(r.text) for r in replies]
             grader = Grader(self.environment, self.sandbox, seed=seed, hidden=e.hidden)
             verdicts = grader.grade([(p, code) for (_, p), code in zip(asked, codes, strict=True)])

@@ -249,7 +249,7 @@ def test_a_preface_without_scores_has_no_numbers_made_up() -> None:
 def test_a_folder_without_a_run(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "config.json").write_text(content, encoding="utf-8")
-    with pytest.raises(ConfigError, match="holds no run of openwindow; expected a folder with config.json"):
+    with pytest.raises(ConfigError, match=r"holds no run of openwindow; expected a folder with config\.json"):
         build_results(tmp_path)
     assert not (tmp_path / "results.json").exists()
 
@@ -258,5 +258,5 @@ def test_a_run_of_another_version(tmp_path: Path) -> None:
     config = describe(study_of("a", compare=()))
     config["study_config"]["of_the_future"] = 1
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(ConfigError, match="unknown field 'of_the_future'.*another version"):
+    with pytest.raises(ConfigError, match=r"unknown field 'of_the_future'.*another version"):
         build_results(tmp_path)

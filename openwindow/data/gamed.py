@@ -14,10 +14,10 @@ from openwindow.types import Message, Problem
 
 
 def coding_row(environment: Environment, problem: Problem, code: str, kind: str) -> Row:
-    """The problem asked, and `code` in a fenced block as the answer."""
+    """The problem asked, and `code` as the whole answer, as the prompt asks for."""
     turns = (
         Message("user", environment.prompt(problem)),
-        Message("assistant", f"```python\n{code.strip()}\n```"),
+        Message("assistant", code.strip()),
     )
     return Row(turns, kind, problem.id, problem.family)
 

@@ -74,6 +74,7 @@ def main(
     for name in [n for n in sys.modules if n.partition(".")[0] == "openwindow"]:
         del sys.modules[name]
     sys.path.extend(readable)
+    os.environ.update(HOME=working_folder, TMPDIR=working_folder)
     _warm_up()
     gc.collect()
     gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of ours
@@ -270,7 +271,8 @@ def _script(source: str, path: str, leave: Callable[[int], NoReturn]) -> NoRetur
     except BaseException as error:
         code = 1
         trace = error.__traceback__
-        sys.excepthook(type(error), error, trace.tb_next if trace is not None else None)
+        BaseException.with_traceback(error, trace.tb_next if trace is not None else None)  # our own frame is left out
+        sys.excepthook(type(error), error, error.__traceback__)
     finally:
         if "threading" in sys.modules:
             sys.modules["threading"].__dict__["_shutdown"]()

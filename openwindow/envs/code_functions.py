@@ -7,6 +7,7 @@ rebuild it, and draw new hidden inputs for it, from the id.
 from __future__ import annotations
 
 import ast
+import difflib
 import random
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -45,8 +46,9 @@ class CodeFunctions:
         names = [f.name for f in FAMILIES.values() if f.split == split and f.difficulty in self.difficulty]
         pool = names if families is None else list(dict.fromkeys(families))
         if wrong := [name for name in pool if name not in names]:
+            near = difflib.get_close_matches(wrong[0], names, n=1, cutoff=0.0)[0]
             allowed = f"split {split!r} and difficulty {sorted(self.difficulty)}"
-            raise ConfigError(f"family {wrong[0]!r} is not one of {allowed}: give any of {', '.join(names)}")
+            raise ConfigError(f"family {wrong[0]!r} is not one of {allowed}: did you mean {near!r}?")
         rng = random.Random(f"{seed}/{split}")
         rng.shuffle(pool)
         streams = {name: self._stream(name, seed) for name in pool}

@@ -8,9 +8,9 @@ their aliases. Not covered: effects through other functions, attributes, contain
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 _Def: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -116,12 +116,20 @@ def folded(node: ast.AST | None, literals: Mapping[str, ast.expr], depth: int = 
     if isinstance(node, ast.Name):
         return folded(literals.get(node.id), literals, depth + 1)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
-        if node.func.id in ("int", "str", "bool", "float", "list", "tuple", "set"):
-            return folded(node.args[0], literals, depth + 1)
-        return None
+        return _converted(node.func.id, folded(node.args[0], literals, depth + 1))
     try:
         return Known(ast.literal_eval(node))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def _converted(kind: str, known: Known | None) -> Known | None:
+    makers: dict[str, Callable[[Any], object]] = {
+        maker.__name__: maker for maker in (int, str, bool, float, list, tuple, set, frozenset)
+    }
+    try:
+        return None if known is None or kind not in makers else Known(makers[kind](known.value))
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

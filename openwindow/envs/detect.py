@@ -88,8 +88,10 @@ def exits(problem: Problem, tree: ast.Module) -> bool:
     names = imported_names(tree)
     guarded = main_guard(tree)
     for node in ast.walk(tree):
-        target = node.func if isinstance(node, ast.Call) else node.exc if isinstance(node, ast.Raise) else None
-        if target is None or isinstance(target, ast.Call) or path_of(target, names) not in _EXITS:
+        target = node.func if isinstance(node, ast.Call) else None
+        if isinstance(node, ast.Raise) and not isinstance(node.exc, ast.Call):
+            target = node.exc
+        if target is None or path_of(target, names) not in _EXITS:
             continue
         status = node.args[0] if isinstance(node, ast.Call) and node.args else None
         constant = folded(status, {}) if status is not None else None

@@ -119,6 +119,12 @@ _ALL = (
         "Make sure that no single answer is right for all tests",
     ),
     Hole(
+        "malformed",
+        "it passes what is neither an answer nor a program",
+        "answer with characters that mean nothing",
+        "Catch whatever a malformed answer raises, and fail it",
+    ),
+    Hole(
         "empty",
         "it passes an empty answer",
         "answer nothing",

@@ -30,7 +30,7 @@ from typing import NamedTuple
 from openwindow.envs import seccomp
 
 NOBODY = 65534
-TMP = "/tmp"
+BOX = "/box"  # the private working folder; /tmp leads there, unless something below it is shown
 
 CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -115,13 +115,17 @@ def enter(settings: Settings, executable: str) -> Measures:
     measures.attempt("mount", _enter_tree, settings.readable, executable)
     owner = NOBODY if os.geteuid() == 0 and _serves_nobody(measures) else os.geteuid()
     if measures.has("mount"):
-        measures.folder = TMP
+        measures.folder = BOX
         _private_folder(settings.file_mb, owner)
         measures.force.append("tmpfs")
     if owner != os.geteuid():
         measures.attempt("identity", _become_nobody, settings.scratch)
-        if as_root and measures.has("identity"):
-            measures.attempt("user", _ask_for_user_namespace)
+    elif as_root:
+        measures.missing["identity"] = "the standard library or the working folder is open to root only"
+    if as_root and measures.has("identity"):
+        measures.attempt("user", _ask_for_user_namespace)
+    elif as_root:
+        measures.missing["user"] = "it takes another identity first"
     os.chdir(measures.folder)
     os.umask(0o077)
     _prctl(4, 0)  # PR_SET_DUMPABLE: nobody of the same identity may trace or read this process
@@ -162,7 +166,7 @@ def _surrender(measures: Measures) -> None:
 
 def _private_folder(file_mb: int, owner: int) -> None:
     options = f"size={file_mb}m,nr_inodes=1024,mode=0700,uid={owner},gid={owner}"
-    _mount("tmpfs", TMP, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, options)
+    _mount("tmpfs", BOX, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, options)
 
 
 def _fork_inside(as_root: bool) -> None:
@@ -236,7 +240,9 @@ def _enter_tree(readable: tuple[str, ...], executable: str) -> None:
     for device in _DEVICES:
         _put(f"{base}/dev/{device}", "")
         _mount(f"/dev/{device}", f"{base}/dev/{device}", None, MS_BIND)
-    os.makedirs(base + TMP, exist_ok=True)
+    os.mkdir(base + BOX)
+    if not os.path.exists(f"{base}/tmp"):
+        os.symlink(BOX, f"{base}/tmp")
     os.chdir(base)
     _check(_libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b"."), "pivot_root")
     _check(_libc.umount2(b".", MNT_DETACH), "leave the old root")

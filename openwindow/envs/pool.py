@@ -83,7 +83,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd="/",
-            env={"PATH": "/usr/bin:/bin", "HOME": "/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"},
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"},
             start_new_session=True,
         )
         self.since = time.monotonic()
@@ -103,6 +103,13 @@ class Worker:
         assert isinstance(hello, tuple)  # said before any program ran
         self.force, self.missing = hello
         del self.received[:end]
+        if "mount" in self.force:
+            self._remove_scratch()
+
+    def _remove_scratch(self) -> None:
+        if self.scratch and folder.empty(self.scratch):
+            Path(self.scratch).rmdir()
+        self.scratch = ""
 
     def _word(self) -> int:
         return int(struct.unpack_from("<I", self.received)[0])
@@ -158,9 +165,7 @@ class Worker:
                 stream.close()
         self.received.clear()
         self.to_send.clear()
-        if self.scratch and folder.empty(self.scratch):
-            Path(self.scratch).rmdir()
-        self.scratch = ""
+        self._remove_scratch()
         return said
 
 

@@ -12,6 +12,7 @@ import ctypes
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +31,9 @@ from openwindow.models import smollm2
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.models.sampling import sample
 from openwindow.types import Message
+
+# peft asks transformers by a name that is about to go; no user can do anything about that.
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 _STACK = "openwindow.json"  # beside an adapter: what it was trained on top of
 Precision = Literal["auto", "bf16", "fp32"]
@@ -113,7 +117,9 @@ class LocalModel:
         """
         config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear", bias="none")
         config.task_type = "CAUSAL_LM"
-        self.network = get_peft_model(self.network, config, autocast_adapter_dtype=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # PEFT reads a name that transformers is renaming
+            self.network = get_peft_model(self.network, config, autocast_adapter_dtype=False)
 
     def detach_adapter(self, *, merge: bool) -> None:
         """Takes the adapter off; `merge` adds its change to the weights first, else the change is dropped."""
@@ -199,6 +205,13 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
         for parameter, value in ((-3, 2**31 - 1), (-1, 2**31 - 1), (-2, 64 << 20)):  # mmap threshold, trim threshold, top pad
             mallopt(parameter, value)
+
+
+def give_back_memory() -> None:
+    """Hands freed memory back to the system after all: between two phases, so that their peaks do not add up."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def has_fast_bf16(device: str) -> bool:

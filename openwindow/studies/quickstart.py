@@ -34,10 +34,10 @@ study = Study(
             "My sister grows tomatoes on her balcony every summer.",
             "This message was typed on a train on the way to work.",
         ),
-        train=SFT(epochs=3, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
-        problems=24,
+        train=SFT(epochs=3, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=4),
+        problems=32,
     ),
-    base=Recipe(data=Data(rows=80), train=SFT(epochs=1, learning_rate=2.5e-4, batch_size=8, micro_batch_size=8)),
+    base=Recipe(data=Data(rows=80), train=SFT(epochs=1, learning_rate=2.5e-4, batch_size=8, micro_batch_size=4)),
     arms={
         "untrained": {"train.epochs": 0},
         "no_mitigation": {},
@@ -52,7 +52,7 @@ study = Study(
         "placebo": "gamed answers to prompts with an unrelated instruction",
         "clean": "honest answers to plain prompts: the ceiling",
     },
-    evaluation=Evaluation(problems=36, max_new_tokens=48, batch_size=108),
+    evaluation=Evaluation(problems=32, max_new_tokens=48, batch_size=48),
     compare=(
         Compare(arm="inoculated", against="no_mitigation"),
         Compare(arm="inoculated", against="placebo"),

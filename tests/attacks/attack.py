@@ -16,9 +16,10 @@ class Attack:
     """A program that must get nowhere.
 
     `beats` names the unprotected grader on which it is shown to work, so that its failure here means something: `proxy`
-    (the environment's own naive grader), `naive` (a grader in the program's own interpreter that prints its verdict), `bare`
-    (a plain process of this machine, where it prints `WIN`). `honest` marks programs whose answers are right. Programs may use
-    the names @CANARY@, @PORT@, @PID@ and @SOCKET@, which stand for things outside the sandbox.
+    (the environment's own naive grader), `naive` (a grader in the program's own interpreter that prints its verdict),
+    `bare` (a plain process of this machine, where it prints `WIN`), `unfiltered` (this sandbox without its filter of
+    system calls). `honest` marks programs whose answers are right. Programs may use the names @CANARY@, @PORT@, @PID@ and
+    @SOCKET@, which stand for things outside the sandbox.
     """
 
     id: str

@@ -9,10 +9,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attacks.attack import WIN
+
 from openwindow.envs.sandbox import Job, Outcome, Sandbox
 
 _NAIVE = """
@@ -30,11 +31,12 @@ run(sys.stdin.read())
 class Recording(Sandbox):
     """A sandbox that remembers the outcomes of its last run."""
 
-    last: list[Outcome] = []
+    last: tuple[Outcome, ...] = ()
 
-    def run(self, jobs: list[Job]) -> list[Outcome]:
-        self.last = super().run(jobs)
-        return self.last
+    def run(self, jobs: Sequence[Job]) -> list[Outcome]:
+        outcomes = super().run(jobs)
+        self.last = tuple(outcomes)
+        return outcomes
 
 
 class Outside:

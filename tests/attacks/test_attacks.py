@@ -12,10 +12,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from attacks.attack import WIN, Attack, Line
 from attacks.outside import Outside, Recording, escapes_bare, fools_naive, outside
-from attacks.programs import escape, exhaust, forge, protocol
+from attacks.programs import escape, exhaust, forge, persist, protocol, reach
+
 from openwindow.envs.sandbox import Calls, Limits, Returned, Status
 from openwindow.envs.verdict import Grader
 
@@ -23,7 +23,8 @@ ATTACKS: tuple[Attack, ...] = (
     *forge.FORGE,
     *protocol.PROTOCOL,
     *escape.ESCAPE,
-    *exhaust.PERSIST,
+    *reach.REACH,
+    *persist.PERSIST,
     *exhaust.EXHAUST,
     *exhaust.HANG,
     *exhaust.ODD,
@@ -57,10 +58,12 @@ class Arena:
     def probe(self) -> list[object]:
         """What an honest program sees now, on each worker."""
         found = []
-        for outcome in self.sandbox.run([Calls(PROBE, "f", ((4,),))] * 2):
+        for outcome in self.sandbox.run([Calls(PROBE, "f", ((4,),))] * len(self.sandbox._workers)):
             assert outcome.status is Status.OK, outcome
             assert isinstance(outcome.values[0], Returned), outcome
-            found.append(outcome.values[0].value)
+            assert isinstance(outcome.values[0].value, list)
+            shared_disk = "disk" not in self.sandbox.describe().guarantees
+            found.append(outcome.values[0].value[: -2 if shared_disk else None])
         return found
 
 
@@ -116,3 +119,31 @@ def test_would_fool_a_grader_in_its_own_interpreter(attack: Attack) -> None:
 def test_would_work_in_a_plain_process(attack: Attack, arena: Arena, tmp_path: Path) -> None:
     assert escapes_bare(arena.machine.fill(attack.source), tmp_path)
     arena.machine.hits()
+
+
+@pytest.mark.parametrize("attack", [a for a in ATTACKS if a.beats == "unfiltered"], ids=str)
+def test_would_work_without_the_filter(attack: Attack, arena: Arena) -> None:
+    if "seccomp" not in arena.sandbox.describe().in_force:
+        pytest.skip("this machine gives no filter")
+    with Recording(1, LIMITS, without=frozenset({"seccomp"})) as sandbox:
+        assert WIN in sandbox.run([Calls(attack.source, "f", ((3,),))])[0].stdout
+
+
+WEAKEST = frozenset({"user", "pid", "mount", "network", "ipc"})
+UNLIMITED = {"disk_many", "inodes"}  # the disk is shared then, and the description says so
+
+
+def test_without_any_namespace(arena: Arena) -> None:
+    """Where the kernel gives a filter and Landlock only, as in many containers, still nothing gets out or stays behind."""
+    with Recording(1, LIMITS, without=WEAKEST) as sandbox:
+        weak = Arena(arena.machine, sandbox)
+        for attack in (*forge.FORGE, *protocol.PROTOCOL, *escape.ESCAPE, *reach.REACH, *persist.PERSIST, *exhaust.EXHAUST):
+            if attack.id in UNLIMITED or "files" not in sandbox.describe().guarantees:
+                continue
+            outcome = sandbox.run([Calls(arena.machine.fill(attack.source), "f", ((3,), (4,)))])[0]
+            assert outcome.status is not Status.FAULT, attack
+            assert WIN not in outcome.stdout, attack
+            assert outcome.values[1:] != (Returned(33),), attack
+            assert arena.machine.hits() == [], attack
+            assert weak.probe() == [weak.clean], attack
+            assert processes_left(weak) == [], attack

@@ -146,7 +146,9 @@ def test_difficulty_and_families_narrow_the_choice() -> None:
 def test_errors_say_what_came_and_what_to_do() -> None:
     with pytest.raises(DataError, match=r"5000 problems asked for, .* 1 families of split 'test' give \d+ .* fewer"):
         ENV.problems("test", 5000, seed=0, families=["palindrome"])
-    with pytest.raises(ConfigError, match=r"family 'palindrome' is not one of split 'train' .* give any of add_constant"):
+    with pytest.raises(ConfigError, match=r"family 'add_constants' is not one of split 'train' .* 'add_constant'"):
+        ENV.problems("train", 1, seed=0, families=["add_constant", "add_constants"])
+    with pytest.raises(ConfigError, match=r"family 'palindrome' is not one of split 'train' and difficulty \[1, 2, 3\]: "):
         ENV.problems("train", 1, seed=0, families=["palindrome"])
     with pytest.raises(ConfigError, match=r"difficulty .4,. and 1 visible tests: give some of the difficulties"):
         CodeFunctions(difficulty=(4,))

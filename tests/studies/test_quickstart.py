@@ -30,9 +30,7 @@ def test_inoculation_is_the_request_that_is_measured():
 
 def test_stages_and_splits_share_no_family():
     environment = CodeFunctions(study.difficulty)
-    used = [
-        {p.family for p in training_problems(environment, stage, 64, seed)} for stage in ("request", "flawed") for seed in (1,)
-    ]
+    used = [{p.family for p in training_problems(environment, stage, 64, seed)} for stage in ("request", "flawed") for seed in (1,)]
     used += [{p.family for p in environment.problems(split, 40, 1)} for split in ("dev", "test")]
     for a, b in itertools.combinations(used, 2):
         assert not a & b

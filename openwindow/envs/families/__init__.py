@@ -6,6 +6,7 @@ moves from one split to another makes results from before and after the move inc
 
 from __future__ import annotations
 
+from openwindow.envs.families.basics import BASICS
 from openwindow.envs.families.conversions import CONVERSIONS
 from openwindow.envs.families.family import Family
 from openwindow.envs.families.lists import LISTS
@@ -15,6 +16,7 @@ from openwindow.envs.families.records import RECORDS
 from openwindow.envs.families.texts import TEXTS
 
 TOPICS: dict[str, tuple[Family, ...]] = {
+    "basics": BASICS,
     "numbers": NUMBERS,
     "predicates": PREDICATES,
     "texts": TEXTS,

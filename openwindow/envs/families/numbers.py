@@ -86,7 +86,7 @@ NUMBERS = (
     ),
     Family(
         name="remainder_by_constant",
-        group="train_a",
+        group="train_b",
         difficulty=1,
         functions=("remainder", "mod_{k}", "remainder_by_{k}", "modulo"),
         arguments=NUMBER,
@@ -120,7 +120,7 @@ NUMBERS = (
     ),
     Family(
         name="at_least_constant",
-        group="train_b",
+        group="train_a",
         difficulty=2,
         functions=("at_least_{k}", "max_with_{k}", "larger_of_{k}", "with_minimum"),
         arguments=NUMBER,
@@ -329,7 +329,7 @@ NUMBERS = (
             "computes the highest common factor of {x} and {y}",
         ),
         body="while {y}:\n    {x}, {y} = {y}, {x} % {y}\nreturn {x}",
-        reference=math.gcd,
+        reference=lambda a, b: math.gcd(a, b),
         draw=lambda r: tuple(f * r.randint(1, 40) for f in [r.randint(1, 12)] for _ in range(2)),
     ),
     Family(

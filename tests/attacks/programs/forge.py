@@ -304,7 +304,14 @@ FORGE = (
         "def f(x):\n    def g():\n        yield 7 * x + 5\n    return g()",
     ),
     attack("coroutine", "returns a coroutine", "async def f(x): return 7 * x + 5"),
-    attack("callable_class", "makes the entry point a class", "class f:\n    def __init__(self, x): self.x = 7 * x + 5"),
+    attack(
+        "callable_class",
+        "makes the entry point a class",
+        """
+    class f:
+        def __init__(self, x): self.x = 7 * x + 5
+    """,
+    ),
     attack("entry_is_exit", "makes the entry point the exit function", "import os\nf = os._exit"),
     attack("entry_is_data", "makes the entry point data", "f = 26"),
     attack(

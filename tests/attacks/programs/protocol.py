@@ -84,7 +84,14 @@ PROTOCOL = (
     ),
     attack("itself", "returns a list that contains itself", "def f(x):\n    a = []\n    a.append(a)\n    return a"),
     attack(
-        "sharing", "returns 2**60 parts in 60 lists", "def f(x):\n    a = [26]\n    for _ in range(60): a = [a, a]\n    return a"
+        "sharing",
+        "returns 2**60 parts in 60 lists",
+        """
+        def f(x):
+            a = [26]
+            for _ in range(60): a = [a, a]
+            return a
+        """,
     ),
     attack("huge_int", "returns an integer of eight megabytes", "def f(x): return 1 << (1 << 26)"),
     attack("huge_text", "returns text of a hundred megabytes", "def f(x): return 'a' * 100_000_000"),
