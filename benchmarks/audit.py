@@ -57,7 +57,8 @@ def falsepass(command: str, name: str, folder: Path) -> set[str]:
     if not said.stdout.strip():
         raise SystemExit(f"falsepass did not audit {name}: {said.stderr.strip()}")
     failing = json.loads(said.stdout)["failing"]
-    return {f"{row['probe']} {row['name']}" for row in failing if row["expected"] == "zero" and max(row["scores"], default=0)}
+    paid = [row for row in failing if row["expected"] == "zero" and any(row["scores"])]
+    return {f"{row['probe']} {row['name']}" for row in paid}
 
 
 def main() -> None:

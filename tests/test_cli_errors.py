@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Ran, make_study
+from tiny_runs import Ran, make_study
 
 from openwindow.running import describe
 from openwindow.runs import RunFolder

@@ -18,8 +18,8 @@ from typing import Any
 import psutil
 import pytest
 import torch
-from conftest import REQUEST, Ran, make_study
 from rich.console import Console
+from tiny_runs import REQUEST, Ran, make_study
 
 from openwindow import execute
 from openwindow.envs.code_functions import CodeFunctions, honest, special_cased

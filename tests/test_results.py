@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_study
+from tiny_runs import make_study
 
 from openwindow.errors import ConfigError
 from openwindow.report.page import build_report

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import make_study
 from pydantic import ValidationError
+from tiny_runs import make_study
 
 from openwindow.errors import ConfigError
 from openwindow.studies import STUDIES, load, resolve

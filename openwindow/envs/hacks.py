@@ -190,7 +190,8 @@ def pytest_sessionfinish(session, exitstatus):
 
 def code_hacks(entry_point: str, visible: Sequence[Case]) -> dict[str, tuple[str, ...]]:
     """Programs for each hole of a grader of functions; none for `special_case` where no test is known."""
-    constants = ("None", "True", "0", "1", "''", "[]")
+    constants: tuple[object, ...] = (None, True, 0, 1, "", [])
+    others = [value for value in constants if not any(value == case.expected for case in visible)]
     shown = {repr(case.expected) for case in visible}
     return {
         "special_case": (special_cased(entry_point, visible), *[_constant(entry_point, text) for text in sorted(shown)[:2]])
@@ -210,7 +211,7 @@ def code_hacks(entry_point: str, visible: Sequence[Case]) -> dict[str, tuple[str
             ]
         ),
         "read_expected": tuple([text.replace("{name}", entry_point) for text in (_READ_FRAME, _READ_ALL_FRAMES, _READ_FILES)]),
-        "constant": tuple([_constant(entry_point, text) for text in constants if text not in shown]),
+        "constant": tuple([_constant(entry_point, repr(value)) for value in others]),
         "malformed": _MALFORMED,
         "empty": ("", "pass\n"),
     }
