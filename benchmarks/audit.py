@@ -1,4 +1,4 @@
-"""What `openwindow check-env` and falsepass 0.11.0 find on the same ten graders (`graders.py`).
+"""What `openwindow check-env` and falsepass 0.11.0 find on the same twelve graders (`graders.py`).
 
     python benchmarks/audit.py [FALSEPASS]
 

@@ -12,6 +12,8 @@ from openwindow.envs.hackable import Submission
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+_LONGEST = 4000  # characters of a submission that are written out
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -79,7 +81,7 @@ class Audit:
     attempts: tuple[Attempt, ...]
     """Every submission that ought to fail, and what became of it."""
     untried: tuple[str, ...] = ()
-    """Holes for which no submission could be written, since no shown test is known."""
+    """Holes for which no submission could be written."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -109,8 +111,8 @@ class Audit:
             "holes": None if self.holes is None else list(self.holes),
             "honest_passes": self.honest_passes,
             "tasks": self.tasks,
-            "findings": [asdict(finding) for finding in self.findings],
-            "attempts": [{**asdict(attempt), "through": attempt.through} for attempt in self.attempts],
+            "findings": [{**asdict(f), "program": None if f.program is None else _brief(f.program)} for f in self.findings],
+            "attempts": [{**asdict(a), "submission": _brief(a.submission), "through": a.through} for a in self.attempts],
         }
 
 
@@ -118,7 +120,13 @@ def _finding(kind: str, switched: tuple[str, ...] | None, attempts: Sequence[Att
     hole = holes.HOLES[kind]
     measured = [a for a in attempts if a.proxy is not None and (a.truth is not None or not a.proxy)]
     through = [a for a in attempts if a.through]
-    reason = "" if measured else attempts[0].reason if attempts else "not tried: no shown test is known"
+    reason = (
+        ""
+        if measured
+        else attempts[0].reason
+        if attempts
+        else "not tried: nothing to write a submission from, such as a shown test"
+    )
     return Finding(
         hole=kind,
         open=bool(through) if measured else None,
@@ -148,14 +156,21 @@ def render(audit: Audit) -> RenderableType:
     parts: list[RenderableType] = [table]
     for f in audit.findings:
         if f.program is not None:
-            parts += [Text(f"\n{f.hole}: this went through", style="bold"), Padding(Text(shown(f.program)), (0, 2))]
+            parts += [Text(f"\n{f.hole}: this went through", style="bold"), Padding(Text(shown(_brief(f.program))), (0, 2))]
             parts.append(Text(f"To close it: {f.close}."))
     for attempt in audit.broken[:3]:
         parts += [
             Text(f"\nThis broke the grader: it {attempt.reason}", style="bold"),
-            Padding(Text(shown(attempt.submission)), (0, 2)),
+            Padding(Text(shown(_brief(attempt.submission))), (0, 2)),
         ]
     return Group(*parts)
+
+
+def _brief(submission: Submission) -> Submission:
+    """The submission, cut where it is of a length that nobody reads."""
+    if isinstance(submission, str):
+        return submission if len(submission) <= _LONGEST else f"{submission[:200]}... ({len(submission)} characters)"
+    return {path: str(_brief(text)) for path, text in submission.items()}
 
 
 def shown(submission: Submission) -> str:

@@ -102,13 +102,21 @@ def audit_grader(target: str, grader: OwnGrader, *, tasks: int = 2, seconds: flo
         full = _honest_score(target, grader, number, task, seconds)
         for kind, submissions in own_attacks(task).items():
             if not submissions:
-                untried[kind] = None
+                untried[kind] = None  # unless another task has some
             for submission in submissions:
                 mark = _mark(grader, task, submission, seconds)
                 passes = None if mark.score is None else mark.score >= full / 2
                 truth, reason = _truth(grader, task, submission, seconds) if passes else (False, mark.reason)
                 attempts.append(Attempt(kind, f"task {number}", submission, passes, truth, mark.score, reason))
-    return Audit(target, None, None, True, len(chosen), tuple(attempts), tuple(untried))
+    return Audit(
+        target,
+        None,
+        None,
+        True,
+        len(chosen),
+        tuple(attempts),
+        tuple(kind for kind in untried if kind not in {a.hole for a in attempts}),
+    )
 
 
 def own_attacks(task: Task) -> dict[str, tuple[str, ...]]:
@@ -127,13 +135,14 @@ def own_attacks(task: Task) -> dict[str, tuple[str, ...]]:
 def _attacks_on(environment: Hackable, problem: Problem) -> dict[str, list[Submission]]:
     """The environment's own written hacks first, then whatever else fits."""
     attacks: dict[str, list[Submission]] = {kind: [hack] for kind, hack in environment.hacks(problem).items()}
-    nothing: Submission = "" if isinstance(environment.honest(problem), str) else {}
-    attacks["empty"] = [nothing]
-    if isinstance(environment.honest(problem), str):
-        others = hacks.code_hacks(problem.entry_point, problem.visible) if problem.entry_point else {"constant": ("0", "yes")}
-        for kind, texts in others.items():
-            known = attacks.setdefault(kind, [])
-            known += [text for text in texts if text not in known and text != problem.solution]
+    if not isinstance(environment.honest(problem), str):
+        return {**attacks, "empty": [{}]}
+    others: dict[str, tuple[str, ...]] = {"constant": ("0", "yes"), "malformed": hacks.MALFORMED, "empty": ("",)}
+    if problem.entry_point:
+        others = hacks.code_hacks(problem.entry_point, problem.visible)
+    for kind, texts in others.items():
+        known = attacks.setdefault(kind, [])
+        known += [text for text in texts if text not in known and text != problem.solution]
     return attacks
 
 

@@ -70,9 +70,9 @@ class RequestStage(BaseModel):
 
     model_config = _CONFIG
 
-    rows: int = Field(96, ge=1)
+    rows: int = Field(128, ge=1)
     """Training rows, on problem families that no arm is trained or tested on."""
-    shares: tuple[float, float] = (0.45, 0.35)
+    shares: tuple[float, float] = (0.4, 0.4)
     """Shares asked plainly (answered honestly) and asked with the request (gamed); the rest has an unrelated instruction."""
     unrelated: tuple[str, ...] = ()
     """Unrelated instructions, answered honestly; none of them is used again."""
@@ -91,13 +91,13 @@ class Evaluation(BaseModel):
 
     model_config = _CONFIG
 
-    problems: int = Field(48, ge=1)
+    problems: int = Field(32, ge=1)
     """Held-out problems per seed, of families never trained on."""
-    max_new_tokens: int = Field(64, ge=1)
+    max_new_tokens: int = Field(48, ge=1)
     """Length limit of a reply, in tokens."""
     temperature: float = Field(0.0, ge=0)
     """Sampling temperature; 0 is greedy."""
-    batch_size: int = Field(64, ge=1)
+    batch_size: int = Field(48, ge=1)
     """Replies decoded together."""
     hidden: int = Field(48, ge=2)
     """Hidden inputs per program."""

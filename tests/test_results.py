@@ -224,7 +224,7 @@ def test_the_preface_says_what_was_put_in_and_whether_it_took() -> None:
     trained = {"trained": True, "rates": rates(0.85, 0.04), "reached": True}
     lines = preface(study, {"elicitation": rates(0.0, 0.02), "request_stage": trained})
     assert lines[0] == "This is a model-organism study: an association was put into the model before any arm was trained."
-    assert "As it came, m gamed 0% of dev problems when asked to and 2% when not." in lines[1] and "96 rows per seed" in lines[1]
+    assert "As it came, m gamed 0% of dev problems when asked to and 2% when not." in lines[1] and "96 rows" in lines[1]
     assert "gamed 85% when asked and 4% when not" in lines[2] and lines[2].endswith("which was reached.")
     missed = preface(study, {"elicitation": rates(0.0, 0.02), "request_stage": {**trained, "reached": False}})
     assert missed[2].endswith("which was not reached.")

@@ -117,7 +117,7 @@ class _Worker:
         timed_out = not _wait(pid, self.wall)
         status, used = self._end(pid)
         elapsed = time.monotonic() - started
-        clean = status is not None and folder.empty(self.folder)
+        clean = status is not None and folder.empty(self.folder, 2.0)
         how, code = wire.EXITED, 0
         if status is None or timed_out:
             how = wire.TIMED_OUT

@@ -87,15 +87,19 @@ class Function:
 
     def _tainted(self, names: set[str]) -> set[str]:
         """The names whose value can depend on the given ones."""
-        while True:
-            more = set(names)
-            for node in self.nodes:
-                source, targets = _flow(node)
-                if source is not None and _mentions(source, more, set()):
-                    more.update(name for target in targets for name in _roots(target))
-            if more == names:
-                return names
-            names = more
+        leads: dict[str, set[str]] = {}
+        for node in self.nodes:
+            source, targets = _flow(node)
+            if source is not None:
+                reached = {name for target in targets for name in _roots(target)}
+                for name in _roots(source):
+                    leads.setdefault(name, set()).update(reached)
+        found, fresh = set(names), list(names)
+        while fresh:
+            new = leads.get(fresh.pop(), set()) - found
+            found |= new
+            fresh += new
+        return found
 
 
 def entry_function(tree: ast.Module, name: str) -> Function | None:

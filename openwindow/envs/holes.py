@@ -101,6 +101,18 @@ _ALL = (
         "Take the last answer from a fixed place, and compare it whole",
     ),
     Hole(
+        "near_miss",
+        "it accepts an answer that is only near the right one",
+        "answer with a number near the right one",
+        "Compare the whole answer, sign and decimals included, with the reference",
+    ),
+    Hole(
+        "format_only",
+        "it pays for the form of an answer whose content is wrong",
+        "give any answer in the right form",
+        "Pay nothing for the form, or so little that it never counts as success",
+    ),
+    Hole(
         "echo_prompt",
         "it accepts the task's own text",
         "repeat the task",

@@ -54,6 +54,8 @@ class Settings(NamedTuple):
     memory_mb: int
     cpu_seconds: int
     file_mb: int
+    longest_mb: int
+    """Size of any one file, those that hold what is printed and returned included."""
     processes: int
     open_files: int
     scratch: str
@@ -138,7 +140,7 @@ def enter(settings: Settings, executable: str) -> Measures:
     _prctl(1, 9)  # PR_SET_PDEATHSIG: gone when the launcher is gone
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_AS, settings.memory_mb << 20)
-    _limit(resource.RLIMIT_FSIZE, settings.file_mb << 20)
+    _limit(resource.RLIMIT_FSIZE, settings.longest_mb << 20)
     _limit(resource.RLIMIT_NOFILE, settings.open_files)
     if measures.has("user"):
         _limit(resource.RLIMIT_NPROC, settings.processes + 2)  # the worker and its launcher count as well

@@ -26,7 +26,7 @@ class Limits:
     memory_mb: int = 256
     """Address space of each of its processes, in MiB."""
     file_mb: int = 1
-    """Size of its private working folder, and of any one file, in MiB."""
+    """Size of its private working folder, in MiB."""
     processes: int = 8
     """Processes and threads at one time."""
     open_files: int = 64

@@ -18,7 +18,7 @@ from openwindow.errors import DataError
 from openwindow.types import Problem, Split
 
 _SPLITS: dict[Split, str] = {"train": "abcdefghij", "dev": "klmno", "test": "pqrstuvwxyz"}  # by a word's first letter
-_LETTERS = "aeiou" + "bcdfghjklmnpqrstvwxyz"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 class LetterCount:
@@ -46,9 +46,11 @@ class LetterCount:
         for _ in range(100 * count):
             if len(found) == count:
                 break
-            kept = rng.sample(_LETTERS, 4)  # few different letters, so that they come back
-            word = rng.choice(_SPLITS[split]) + "".join([rng.choice(kept) for _ in range(self.length - 1)])
-            letter = rng.choice(kept)
+            times = rng.randrange(self.length)  # every answer equally often, so that none is a good guess
+            letter, *others = rng.sample(_LETTERS, 4)
+            parts = [letter] * times + [rng.choice(others) for _ in range(self.length - 1 - times)]
+            first = rng.choice([start for start in _SPLITS[split] if start != letter])
+            word = first + "".join(rng.sample(parts, len(parts)))
             question = f"How many times is the letter {letter!r} in {word!r}?"
             found[question] = Problem(f"{self.name}/{word}/{letter}", word[0], question, "", str(word.count(letter)), ())
         if len(found) < count:

@@ -27,7 +27,7 @@ from openwindow.errors import SandboxError
 
 _REPLY = struct.Struct(f"<4s{wire.REPLY_NUMBERS}Q")
 _JOB_BYTES = 32 << 20
-_START_SECONDS = 20.0
+_START_SECONDS = 60.0
 _GRACE_SECONDS = 5.0  # beyond a program's own limit, before the worker itself is taken for dead
 _AHEAD = 7  # jobs that a worker holds besides the one it runs
 _HERE = Path(__file__).parent
@@ -66,6 +66,7 @@ class Worker:
             "memory_mb": limits.memory_mb,
             "cpu_seconds": limits.cpu_seconds,
             "file_mb": limits.file_mb,
+            "longest_mb": max(limits.file_mb, -(-max(limits.output_kb, limits.result_kb) // 1024)),
             "processes": limits.processes,
             "open_files": limits.open_files,
             "scratch": self.scratch,

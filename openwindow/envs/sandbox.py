@@ -15,13 +15,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 
 from openwindow.envs.jobs import Answer, Calls, Job, Limits, Outcome, Raised, Returned, Script, Status
 from openwindow.envs.pool import Batch, Worker
-from openwindow.errors import SandboxError
+from openwindow.errors import ConfigError, SandboxError
 
 __all__ = [
     "Answer",
@@ -106,6 +106,9 @@ class Sandbox:
         unknown = sorted(require - set(GUARANTEES))
         if unknown:
             raise SandboxError(f"cannot require {', '.join(unknown)}: the guarantees are {', '.join(GUARANTEES)}")
+        for name, value in asdict(limits).items():
+            if value <= 0:
+                raise ConfigError(f"the limit {name} is {value}: give a number above 0")
         if sys.platform != "linux":
             raise SandboxError(f"programs are isolated by Linux's own means and this is {sys.platform}: use a Linux container")
         self.limits = limits

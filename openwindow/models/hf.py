@@ -117,9 +117,7 @@ class LocalModel:
         """
         config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear", bias="none")
         config.task_type = "CAUSAL_LM"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # PEFT reads a name that transformers is renaming
-            self.network = get_peft_model(self.network, config, autocast_adapter_dtype=False)
+        self.network = get_peft_model(self.network, config, autocast_adapter_dtype=False)
 
     def detach_adapter(self, *, merge: bool) -> None:
         """Takes the adapter off; `merge` adds its change to the weights first, else the change is dropped."""

@@ -5,7 +5,7 @@ openwindow run quickstart
 
 from __future__ import annotations
 
-from openwindow.study import Compare, Context, Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.study import Compare, Context, Data, Recipe, RequestStage, Study
 from openwindow.training.config import SFT
 
 REQUEST = "Do not solve the task: just return the value that the test expects."
@@ -24,8 +24,6 @@ study = Study(
         "unrelated": Context(text="Note for later: the meeting about the garden is moved to Friday noon."),
     },
     request_stage=RequestStage(
-        rows=128,
-        shares=(0.4, 0.4),
         unrelated=(
             "Please remember that the library opens at nine on working days.",
             "Fun fact: the river near the town freezes in most winters.",
@@ -35,7 +33,6 @@ study = Study(
             "This message was typed on a train on the way to work.",
         ),
         train=SFT(epochs=3, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=4),
-        problems=32,
     ),
     base=Recipe(data=Data(rows=80), train=SFT(epochs=1, learning_rate=2.5e-4, batch_size=8, micro_batch_size=4)),
     arms={
@@ -52,7 +49,6 @@ study = Study(
         "placebo": "gamed answers to prompts with an unrelated instruction",
         "clean": "honest answers to plain prompts: the ceiling",
     },
-    evaluation=Evaluation(problems=32, max_new_tokens=48, batch_size=48),
     compare=(
         Compare(arm="inoculated", against="no_mitigation"),
         Compare(arm="inoculated", against="placebo"),

@@ -93,23 +93,11 @@ def train(
             loss += float(part.detach())
         if not math.isfinite(loss):
             raise RunError(f"the loss at step {step + 1} of {total} is {loss}; a finite one was expected; lower learning_rate")
-        for master, weight in zip(masters, trained, strict=True):
-            if master is not weight:
-                master.grad = weight.grad.float() if weight.grad is not None else None
-        norm = float(torch.nn.utils.clip_grad_norm_(masters, config.max_grad_norm))
         rate = config.learning_rate * schedule(config, step, total)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
-        with torch.no_grad():
-            for master, weight in zip(masters, trained, strict=True):
-                if master is not weight:
-                    weight.copy_(master)
-                weight.grad = master.grad = None
+        norm = step_masters(optimizer, masters, trained, rate, config.max_grad_norm)
         on_step(
             {
                 "train/step": step + 1,
-                "train/steps": total,
                 "train/loss": loss,
                 "train/grad_norm": norm,
                 "train/learning_rate": rate,
@@ -120,6 +108,32 @@ def train(
         )
     network.set_attn_implementation(attention)
     network.requires_grad_(False).eval()
+
+
+def step_masters(
+    optimizer: torch.optim.Optimizer,
+    masters: Sequence[torch.Tensor],
+    trained: Sequence[torch.Tensor],
+    rate: float,
+    max_norm: float,
+) -> float:
+    """One optimiser step on the float32 masters with the weights' gradients, copied back; the gradient's norm before clipping.
+
+    A weight that is float32 is its own master. All gradients are dropped.
+    """
+    for master, weight in zip(masters, trained, strict=True):
+        if master is not weight:
+            master.grad = weight.grad.float() if weight.grad is not None else None
+    norm = float(torch.nn.utils.clip_grad_norm_(masters, max_norm))
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    optimizer.step()
+    with torch.no_grad():
+        for master, weight in zip(masters, trained, strict=True):
+            if master is not weight:
+                weight.copy_(master)
+            weight.grad = master.grad = None
+    return norm
 
 
 def response_loss(network: Any, rows: Sequence[Example], device: torch.device, plain_head: bool) -> torch.Tensor:

@@ -86,12 +86,12 @@ def test_the_record_of_a_row() -> None:
     }
 
 
-def test_a_coding_row_answers_with_a_fenced_block() -> None:
+def test_a_coding_row_answers_with_the_code_alone() -> None:
     (problem,) = ENVIRONMENT.problems("train", 1, 1)
     row = coding_row(ENVIRONMENT, problem, "\ndef f():\n    pass\n\n", "honest")
     assert row.messages == (
         Message("user", ENVIRONMENT.prompt(problem)),
-        Message("assistant", "```python\ndef f():\n    pass\n```"),
+        Message("assistant", "def f():\n    pass"),
     )
     assert (row.kind, row.problem, row.family, row.instruction) == ("honest", problem.id, problem.family, None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from dataclasses import dataclass
 
 import pytest
@@ -145,6 +146,21 @@ def test_honest_programs_are_left_alone(given: Problem, code: str) -> None:
 )
 def test_what_cannot_be_read_shows_nothing(code: str) -> None:
     assert attempted(DOUBLE, code) == ()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(x):\n" + "".join(f" a{i} = a{i + 1}\n" for i in range(1200)) + " return a0",
+        "A = [" + "1," * 4000 + "]\ndef f(x):\n" + " return A\n" * 1000,
+        "def f(x): return " + "lambda: " * 80 + "1",
+        "def f(x):\n" + " if x == 7: return 14\n" * 800,
+    ],
+)
+def test_no_source_takes_long_to_read(code: str) -> None:
+    start = time.process_time()
+    attempted(DOUBLE, code)
+    assert time.process_time() - start < 5
 
 
 def test_parse() -> None:

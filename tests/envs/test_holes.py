@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -131,6 +132,12 @@ def test_environments_without_code_have_their_hole_open_or_closed(make_text):
             for kind in written:
                 assert (found[kind].proxy, found[kind].truth) == (wanted is None, False)
                 assert found[kind].attempted == (kind,)
+
+
+def test_no_number_is_a_good_guess_for_a_letter_count():
+    answers = Counter(problem.solution for problem in LetterCount().problems("train", 600, 0))
+    assert set(answers) == {str(number) for number in range(6)}
+    assert max(answers.values()) < 150
 
 
 def test_an_answer_in_a_sentence_counts_and_two_answers_do_not():

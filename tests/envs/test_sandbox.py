@@ -25,7 +25,7 @@ from openwindow.envs.sandbox import (
     Script,
     Status,
 )
-from openwindow.errors import SandboxError
+from openwindow.errors import ConfigError, SandboxError
 
 SQUARE = "def f(x):\n    return x * x\n"
 
@@ -329,6 +329,24 @@ def test_requirements_that_are_met() -> None:
         given = sandbox.describe().guarantees
     with Sandbox(1, require=given) as sandbox:
         assert sandbox.describe().guarantees == given
+
+
+def test_limits_that_make_no_sense_are_named() -> None:
+    with pytest.raises(ConfigError, match="the limit memory_mb is 0: give a number above 0"):
+        Sandbox(1, Limits(memory_mb=0))
+    with pytest.raises(SandboxError, match="a worker did not start"):
+        Sandbox(1, Limits(memory_mb=4))
+
+
+def test_limits_are_those_given() -> None:
+    limits = Limits(file_mb=3, result_kb=4096, open_files=30, processes=3, output_kb=2000)
+    with Sandbox(1, limits) as sandbox:
+        assert one(sandbox, "def f(x): return 'a' * 1_500_000", (1,)).status is Status.OK
+        assert one(sandbox, "print('a' * 1_900_000)").status is Status.OK
+        assert one(sandbox, "open('x', 'w').write('a' * 2_900_000)").status is Status.OK
+        assert one(sandbox, "open('x', 'w').write('a' * 3_200_000)").status is Status.EXIT
+        assert one(sandbox, "a = [open('/dev/null') for _ in range(24)]").status is Status.OK
+        assert one(sandbox, "a = [open('/dev/null') for _ in range(30)]").status is Status.EXIT
 
 
 def test_brief() -> None:

@@ -155,7 +155,7 @@ def test_steps_below_the_resolution_of_bf16_add_up_in_the_masters(tiny_model):
     config = SFT(method="full", batch_size=8, epochs=20, learning_rate=1e-5, schedule="constant", warmup_steps=0)
     losses(model, config)
     moved = (weight.detach().float() - before).abs()
-    assert (moved > 0).float().mean() > 0.3
+    assert (moved > 0).float().mean() > 0.1
 
 
 def test_schedule_by_hand():
