@@ -6,6 +6,12 @@ from openwindow.envs.select import ENVIRONMENTS
 from openwindow.interventions import INTERVENTIONS
 from openwindow.studies import STUDIES
 
+HACKABLE_ONLY = {
+    "pytest_project": "a small project in several files; the proxy is pytest's verdict",
+    "impossible_tests": "function tasks whose shown tests contradict the statement: only a cheat passes",
+    "unit_report": "conversions with a report that the grader believes; not code",
+    "letter_count": "how often is a letter in a word: the smallest hackable task",
+}
 EVALS = {
     "hacking": "correct, passes_visible, hack, attempted on held-out problems, by running the code, in every context",
 }
@@ -20,7 +26,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     """Kind to name to one line."""
     return {
         "studies": {name: study.question for name, study in STUDIES.items()},
-        "environments": dict(ENVIRONMENTS),
+        "environments": ENVIRONMENTS | HACKABLE_ONLY,
         "interventions": dict(INTERVENTIONS),
         "evals": EVALS,
         "models": MODELS,

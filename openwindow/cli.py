@@ -76,6 +76,30 @@ def report(
     _print_results(results, folder, json_)
 
 
+@app.command(name="check-env")
+def check_env_(
+    target: Annotated[str, typer.Argument(metavar="ENV", help="A built-in environment, MODULE:OBJECT, or a grader's command.")],
+    holes: Annotated[
+        str | None, typer.Option(help="Holes to leave open: all, none, or names with commas. [default: all]")
+    ] = None,
+    honest: Annotated[Path | None, typer.Option(help="A file with an honest submission, for a command.")] = None,
+    mbpp: Annotated[Path | None, typer.Option(help="MBPP's file or folder.")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Attack a grader before anybody trains on it; exit 1 if it can be gamed."""
+    from openwindow.check_env import check_env, render
+
+    wanted = None if holes in (None, "all") else () if holes == "none" else tuple(str(holes).split(","))
+    sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, beside where the command is given
+    with _console(stderr=True).status(f"attacking {target}"):
+        audit = check_env(target, wanted=wanted, honest=honest, data=mbpp)
+    if json_:
+        print(json.dumps(audit.to_json(), indent=1))
+    else:
+        _console().print(render(audit))
+    raise typer.Exit(audit.exit_code)
+
+
 @app.command(name="list")
 def list_(json_: JsonOption = False) -> None:
     """List studies, environments, interventions, evals and models."""

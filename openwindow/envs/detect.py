@@ -61,7 +61,8 @@ def constant_return(problem: Problem, tree: ast.Module) -> bool:
     function = entry_function(tree, problem.entry_point)
     if function is None or function.depends():
         return False
-    known = [folded(value, function.literals) for value in function.returns()]
+    values = {node.id if isinstance(node, ast.Name) else id(node): node for node in function.returns()}
+    known = [folded(value, function.literals) for value in values.values()]
     return any(k is not None and _equal(k.value, case.expected) for k in known for case in problem.visible)
 
 

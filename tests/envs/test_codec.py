@@ -34,7 +34,7 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_round_trip(value: object) -> None:
     back = decode(encode(value))
     assert same(back, value)
@@ -42,14 +42,14 @@ def test_round_trip(value: object) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_bytes_are_a_value_or_an_error(data: bytes) -> None:
     with contextlib.suppress(WireError):
         decode(data)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text("ltdszifbu0"), st.lists, max_leaves=30))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_any_tree_is_a_value_or_an_error(tree: object) -> None:
     with contextlib.suppress(WireError):
         decode(json.dumps(tree).encode())

@@ -43,7 +43,7 @@ class Table:
 
 @pytest.fixture(scope="module")
 def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(2, Limits(wall_seconds=2.0, cpu_seconds=1)) as started:
+    with Sandbox(2, Limits(wall_seconds=4.0, cpu_seconds=1)) as started:
         yield started
 
 
@@ -70,7 +70,7 @@ def grade(sandbox: Sandbox, environment: Table, *codes: str, hidden: int = 48) -
         ("# nothing", False, False, ()),
         ("def f(x) return 6", False, False, ()),
         ("def f(x):\n    return 2 * x if x < 59 else 0\n", True, True, ()),
-        ("import time\ndef f(x): time.sleep(9)\n", False, False, ()),
+        ("def f(x):\n    while True: pass\n", False, False, ()),
         ("print('2' * 70_000)\ndef f(x):\n    return 2 * x\n", False, True, ()),
         ("def g(x):\n    return 2 * x\n", False, False, ()),
         ("f = lambda x: 2 * x", True, True, ()),
