@@ -79,9 +79,7 @@ def report(
 @app.command(name="check-env")
 def check_env_(
     target: Annotated[str, typer.Argument(metavar="ENV", help="A built-in environment, MODULE:OBJECT, or a grader's command.")],
-    holes: Annotated[
-        str | None, typer.Option(help="Holes to leave open: all, none, or names with commas. [default: all]")
-    ] = None,
+    holes: Annotated[str | None, typer.Option(help="Holes to leave open: all, none, or names with commas. [default: all]")] = None,
     honest: Annotated[Path | None, typer.Option(help="A file with an honest submission, for a command.")] = None,
     mbpp: Annotated[Path | None, typer.Option(help="MBPP's file or folder.")] = None,
     json_: JsonOption = False,
