@@ -86,11 +86,11 @@ def check_env_(
 ) -> None:
     """Attack a grader before anybody trains on it; exit 1 if it can be gamed."""
     from openwindow.check_env import check_env, render
+    from openwindow.envs.holes import parse
 
-    wanted = None if holes in (None, "all") else () if holes == "none" else tuple(str(holes).split(","))
     sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, beside where the command is given
     with _console(stderr=True).status(f"attacking {target}"):
-        audit = check_env(target, wanted=wanted, honest=honest, data=mbpp)
+        audit = check_env(target, wanted=parse(holes), honest=honest, data=mbpp)
     if json_:
         print(json.dumps(audit.to_json(), indent=1))
     else:
