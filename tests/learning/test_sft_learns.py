@@ -34,7 +34,7 @@ def test_the_embedded_model_answers_in_words(model):
 @pytest.mark.parametrize(("rate", "least", "most"), [(1e-3, 7, 8), (1e-9, 0, 1)])
 def test_it_learns_eight_answers_by_heart_only_when_the_rate_lets_it(model, rate, least, most):
     torch.manual_seed(0)
-    config = SFT(learning_rate=rate, epochs=12, batch_size=8, schedule="constant")
+    config = SFT(learning_rate=rate, epochs=40, batch_size=8, schedule="constant")
     model.attach_adapter(config.lora_rank, config.lora_alpha, 0.0)
     try:
         train(model, ROWS, config, 0, lambda _: None)
