@@ -74,6 +74,7 @@ def main(
     for name in [n for n in sys.modules if n.partition(".")[0] == "openwindow"]:
         del sys.modules[name]
     sys.path.extend(readable)
+    os.environ.pop("LD_BIND_NOW", None)
     os.environ.update(HOME=working_folder, TMPDIR=working_folder)
     _warm_up()
     gc.collect()
@@ -125,8 +126,8 @@ class _Worker:
             how, code = wire.SIGNALLED, os.WTERMSIG(status)
         else:
             code = os.WEXITSTATUS(status)
-        printed = min(os.fstat(out).st_size, 1 << 31)
-        text, answer = os.pread(out, self.keep_out, 0), os.pread(result, self.keep_result, 0)
+        printed, text = _kept(out, self.keep_out)
+        answer = _kept(result, self.keep_result)[1]
         os.close(out)
         os.close(result)
         times = int(elapsed * 1e6), int(used * 1e6)
@@ -167,6 +168,12 @@ class _Worker:
                 time.sleep(0.001)
                 if time.monotonic() > deadline:
                     return None, used
+
+
+def _kept(fd: int, limit: int) -> tuple[int, bytes]:
+    """How much was written to the file, and its beginning."""
+    size = os.fstat(fd).st_size
+    return size, os.pread(fd, min(size, limit), 0) if size else b""
 
 
 def _wait(pid: int, seconds: float) -> bool:
