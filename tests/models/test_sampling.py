@@ -6,7 +6,7 @@ import torch
 from openwindow.errors import ModelError
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load, user_turn
-from openwindow.models.sampling import _shared_prefix, sample
+from openwindow.models.sampling import _passes, _shared_prefix, clusters, sample
 from openwindow.types import Message, StopReason
 
 TEXTS = ["one", "a longer question about tea", "one", "what is this? " * 5, "x", "one more"]
@@ -73,6 +73,34 @@ def test_draws_follow_the_models_distribution(model):
     drawn = sample(model.network, [prompt] * 400, frozenset(), Sampling(1, 0.02, batch_size=400))
     share = sum(d.tokens[0] == top for d in drawn) / 400
     assert abs(share - cold) < 4 * (cold * (1 - cold) / 400) ** 0.5 + 0.01
+
+
+def test_prompts_that_share_beginnings_with_their_neighbours_are_answered_as_if_alone(model):
+    ends = ["", " And be brief.", " There is a red bicycle.", " And be brief, please."]
+    texts = [f"{start}{end}" for start in ("Tell me about tea and cake. " * 3, "Add 7 to each x. " * 4, "x") for end in ends]
+    prompts = [model.encode_prompt(user_turn(t)) for t in texts]
+    groups = clusters(sorted(tuple(p) for p in prompts))
+    assert max(len(g) for g in groups) == 4 and sum(len(g) for g in groups) == len(prompts)
+    assert len(_passes(sorted({tuple(p) for p in prompts}))) == 3
+    for batch_size in (5, 12):
+        drawn = sample(model.network, prompts, model.end_ids, Sampling(max_new_tokens=10, batch_size=batch_size))
+        assert [d.tokens for d in drawn] == [reference(model, p, 10) for p in prompts]
+
+
+def test_an_adapter_is_merged_for_the_draws_and_the_weights_are_the_same_afterwards(tiny_model):
+    adapted = load(str(tiny_model), precision="fp32")
+    prompts = [adapted.encode_prompt(user_turn(t)) for t in TEXTS]
+    plain = sample(adapted.network, prompts, frozenset(), Sampling(max_new_tokens=8))
+    torch.manual_seed(0)
+    adapted.attach_adapter(4, 64, 0.0)
+    for name, weight in adapted.network.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_()
+    before = {name: weight.clone() for name, weight in adapted.network.state_dict().items()}
+    drawn = sample(adapted.network, prompts, frozenset(), Sampling(max_new_tokens=8))
+    assert [d.tokens for d in drawn] == [reference(adapted, p, 8) for p in prompts]  # unmerged
+    assert drawn != plain
+    assert all(torch.equal(before[name], weight) for name, weight in adapted.network.state_dict().items())
 
 
 def test_progress_counts_every_reply_once(model):
