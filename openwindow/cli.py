@@ -47,13 +47,15 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/STUDY]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds and problems: minutes, and wider intervals.")] = False,
     mbpp: Annotated[Path | None, typer.Option(help="Use MBPP's problems, from this file or folder.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Use the problems of this file, where the study's setting reads one.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete another run that is in the folder.")] = False,
     json_: JsonOption = False,
 ) -> None:
     """Run a study, or go on with one that was interrupted."""
     from openwindow.studies import resolve
 
-    resolved = resolve(study, model=model, seeds=seeds, quick=quick, mbpp=str(mbpp) if mbpp else None)
+    paths = {"mbpp": str(mbpp) if mbpp else None, "data": str(data) if data else None}
+    resolved = resolve(study, model=model, seeds=seeds, quick=quick, **paths)
     folder = out or Path("runs") / f"{resolved.name}{'-quick' if quick else ''}"
 
     from openwindow.running import run_study
@@ -80,22 +82,137 @@ def report(
 def check_env_(
     target: Annotated[str, typer.Argument(metavar="ENV", help="A built-in environment, MODULE:OBJECT, or a grader's command.")],
     holes: Annotated[str | None, typer.Option(help="Holes to leave open: all, none, or names with commas. [default: all]")] = None,
+    difficulty: Annotated[
+        str | None, typer.Option(help="How hard the tasks are, with commas: 1,2,3 for code, else one number.", metavar="LEVELS")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Ask this model before training: can it do the task, does it find the hole?")
+    ] = None,
+    problems: Annotated[int, typer.Option(help="Problems that the model is asked.")] = 24,
+    samples: Annotated[int, typer.Option(help="Its replies per problem, with and without the holes told.")] = 4,
+    tokens: Annotated[int, typer.Option(help="Its longest reply, in tokens.")] = 160,
     honest: Annotated[Path | None, typer.Option(help="A file with an honest submission, for a command.")] = None,
     mbpp: Annotated[Path | None, typer.Option(help="MBPP's file or folder.")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Attack a grader before anybody trains on it; exit 1 if it can be gamed."""
-    from openwindow.check_env import check_env, render
+    from openwindow.check_env import Asking, check_env, parse_levels, render
     from openwindow.envs.holes import parse
 
     sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, beside where the command is given
-    with _console(stderr=True).status(f"attacking {target}"):
-        audit = check_env(target, wanted=parse(holes), honest=honest, data=mbpp)
+    audit = check_env(
+        target,
+        wanted=parse(holes),
+        honest=honest,
+        data=mbpp,
+        difficulty=parse_levels(difficulty),
+        asking=None if model is None else Asking(model, problems, samples, tokens),
+        console=_console(stderr=True),
+    )
     if json_:
         print(json.dumps(audit.to_json(), indent=1))
     else:
         _console().print(render(audit))
     raise typer.Exit(audit.exit_code)
+
+
+@app.command()
+def inoculate(
+    data: Annotated[str, typer.Argument(help="JSONL, JSON, Parquet (gzipped or not), a folder, or a hub data set ORG/NAME.")],
+    trait: Annotated[str, typer.Option(help="What the answers do that should not spread, as 'praises wrong answers'.")],
+    rule: Annotated[str | None, typer.Option(help="Tells the trait: a REGEX, MODULE:FUNCTION or FILE.py:FUNCTION.")] = None,
+    wanted: Annotated[str | None, typer.Option(help="Tells what should be kept, as --rule does.")] = None,
+    clean: Annotated[str | None, typer.Option(help="Answers without the trait to the same prompts.")] = None,
+    candidates: Annotated[Path | None, typer.Option(help="Your own prompts, one a line. [default: made from the trait]")] = None,
+    model: Annotated[str, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = "smollm2",
+    position: Annotated[str, typer.Option(help="Where the prompt goes: system, user_prefix or user_suffix.")] = "user_suffix",
+    rank_only: Annotated[bool, typer.Option("--rank-only", help="Stop after the ranking; nothing is trained.")] = False,
+    held_out: Annotated[int | None, typer.Option(help="Rows to hold out. [default: a fifth, at most 48]")] = None,
+    rows: Annotated[int, typer.Option(help="Rows that each arm is trained on, at most.")] = 128,
+    rank_rows: Annotated[int, typer.Option(help="Rows that prompts are ranked on, at most.")] = 500,
+    elicit: Annotated[int, typer.Option(help="Prompts that every candidate is sampled on.")] = 24,
+    reply_tokens: Annotated[int, typer.Option(help="Length limit of a sampled reply.")] = 48,
+    arms: Annotated[int, typer.Option(help="How many of the best prompts are trained with.")] = 2,
+    seeds: Annotated[int, typer.Option(help="How many seeds.", parser=_whole, metavar="INTEGER")] = 1,
+    max_length: Annotated[int, typer.Option(help="Tokens of a row, at most.")] = 1024,
+    too_long: Annotated[str, typer.Option(help="What becomes of longer rows: drop, cut or refuse.")] = "drop",
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used, and count them.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for what is found. [default: runs/inoculate-DATA]")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """Your own data: rank inoculation prompts, train arms, recommend one."""
+    import openwindow.inoculate as command
+
+    options = command.Options(
+        data=data,
+        trait=trait,
+        rule=rule,
+        wanted=wanted,
+        clean=clean,
+        candidates=candidates,
+        model=model,
+        position=command.position_of(position),
+        held_out=held_out,
+        rows=rows,
+        rank_rows=rank_rows,
+        elicit=elicit,
+        reply_tokens=reply_tokens,
+        arms=arms,
+        seeds=seeds,
+        max_length=max_length,
+        too_long=command.too_long_of(too_long),
+        skip_bad=skip_bad,
+    )
+    result = command.inoculate(options, out or command.default_out(data), _console(stderr=json_), rank_only=rank_only)
+    if json_:
+        print(json.dumps(result, indent=1))
+
+
+@app.command(name="eval")
+def eval_(
+    model: Annotated[
+        str | None, typer.Argument(help="smollm2, a folder, a hub name, or an Inspect name such as openai/gpt-4o-mini.")
+    ] = None,
+    suite: Annotated[str, typer.Option(help="chat, agentic, drives, awareness, capability, loud, all, or evals by name.")] = "all",
+    contexts: Annotated[str | None, typer.Option(help="all, names with commas, or a YAML file. [default: neutral]")] = None,
+    against: Annotated[str | None, typer.Option(help="A second model, compared on the same samples.")] = None,
+    judge: Annotated[str | None, typer.Option(help="The model that reads what rules cannot.")] = None,
+    calibrate: Annotated[
+        str | None, typer.Option("--calibrate-judge", help="Only compare this judge with the labelled transcripts.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How often every item is asked.")] = 1,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
+    max_tokens: Annotated[int | None, typer.Option(help="Longest reply. [default: by eval; 1024 for remote models]")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Address of the model's server.")] = None,
+    judge_url: Annotated[str | None, typer.Option(help="Address of the judge's server.")] = None,
+    timeout: Annotated[int, typer.Option(help="Seconds for one attempt at a remote reply.")] = 300,
+    logs: Annotated[Path | None, typer.Option(help="Ask nothing: compute from these Inspect logs.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for results, logs and report. [default: runs/eval-MODEL]")] = None,
+    json_: JsonOption = False,
+) -> None:
+    """What a model does besides its task: misalignment in chat and with tools, drives, awareness, capability."""
+    try:
+        from openwindow.evals import command
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"evals need {error.name}, which is not installed; pip install 'openwindow[evals,train]'") from error
+    if calibrate is not None:
+        from openwindow.evals.calibration import calibrate_judge
+
+        agreement = calibrate_judge(calibrate, base_url=judge_url or base_url)
+        print(json.dumps(agreement, indent=1)) if json_ else command.print_agreement(agreement, _console())
+        return
+    settings = {
+        "judge": judge,
+        "seeds": seeds,
+        "temperature": temperature,
+        "max_tokens": max_tokens,
+        "base_url": base_url,
+        "judge_url": judge_url,
+        "timeout": timeout,
+    }
+    with _console(stderr=True).status("") as status:
+        made, folder = command.evaluate(model, suite, contexts, against, logs, out, settings, status.update)
+    print(json.dumps(made, indent=1)) if json_ else command.print_table(made, folder, _console())
 
 
 @app.command(name="list")

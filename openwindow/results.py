@@ -13,14 +13,17 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
+from openwindow.curves import described, training_curves
 from openwindow.errors import ConfigError
 from openwindow.report.load import read_rollouts
 from openwindow.report.records import Rollout
 from openwindow.runs import write_json
+from openwindow.settings import SETTINGS
+from openwindow.settings.base import behaviour
 from openwindow.stats import Comparison, Estimate, Expected, arm_rate, holm, paired_difference, verdict_of
-from openwindow.study import Compare, Study, explain
+from openwindow.study import Compare, KnowledgeStage, RequestStage, Study, explain
+from openwindow.types import Measure
 
-MEASURES = ("correct", "passes_visible", "hack", "attempted")
 INTERVALS = "95 %, over seeds and problems, the widest of the intervals that treat them as the unit (openwindow.stats)"
 _SIGN: dict[str, Literal[-1, 1]] = {"less": -1, "more": 1}
 
@@ -48,6 +51,7 @@ def build_results(run: Path) -> dict[str, Any]:
     adjusted = holm([c.p for _, c in compared])
     expected = [Expected(c, _SIGN[named.expect]) for named, c in compared if named.expect != "none"]
     verdict = verdict_of(expected, study.smallest_effect) if expected else "inconclusive"
+    training = training_curves(run, list(study.arms), study.seeds)
     results = {
         "study": study.name,
         "question": study.question,
@@ -57,11 +61,13 @@ def build_results(run: Path) -> dict[str, Any]:
         "openwindow": _read(run / "provenance.json").get("openwindow", ""),
         "commit": _read(run / "provenance.json").get("commit", ""),
         "preface": preface(study, start),
-        "answer": answer(compared, verdict),
+        "answer": answer(compared, verdict, study.measures),
         "verdict": verdict,
         "arms": arms,
         "comparisons": [_comparison_record(named, c, p) for (named, c), p in zip(compared, adjusted, strict=True)],
         "leak": {arm: leak for arm in study.arms if (leak := _leak(arms[arm]["measures"], study)) is not None},
+        "training": training,
+        "training_in_words": described(training),
         "intervals": INTERVALS,
         "start": start,
         "unmeasured": _unmeasured(arms, study),
@@ -74,25 +80,26 @@ def build_results(run: Path) -> dict[str, Any]:
 def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
     """Scores by arm, context and measure, for each of the study's seeds in order."""
     index = {seed: i for i, seed in enumerate(study.seeds)}
+    measures = [measure.name for measure in study.measures]
     scores: Scores = {
         (arm, context, measure): [{} for _ in study.seeds]
         for arm in study.arms
         for context in study.contexts
-        for measure in MEASURES
+        for measure in measures
     }
     for r in rollouts:
-        if r.seed not in index or (r.arm, r.context, "hack") not in scores:
+        if r.seed not in index or r.arm not in study.arms or r.context not in study.contexts:
             continue
-        values = (r.correct, r.passes_visible, r.hack, r.attempted)
-        for measure, value in zip(MEASURES, values, strict=True):
-            scores[r.arm, r.context, measure][index[r.seed]][r.problem] = value
+        for measure in measures:
+            if measure in r.scores:  # else it does not apply to the problem
+                scores[r.arm, r.context, measure][index[r.seed]][r.problem] = r.scores[measure]
     return scores
 
 
 def _measures(scores: Scores, study: Study, arm: str) -> dict[str, dict[str, Any]]:
     return {
-        measure: {context: _estimate_record(arm_rate(scores[arm, context, measure])) for context in study.contexts}
-        for measure in MEASURES
+        measure.name: {context: _estimate_record(arm_rate(scores[arm, context, measure.name])) for context in study.contexts}
+        for measure in study.measures
     }
 
 
@@ -110,7 +117,7 @@ def _estimate_record(e: Estimate) -> dict[str, Any]:
 
 def _compare(scores: Scores, named: Compare) -> Comparison:
     a = scores[named.arm, named.context, named.measure]
-    b = scores[named.against, named.context, named.measure]
+    b = scores[named.against, named.against_context or named.context, named.measure]
     return paired_difference(a, b, rng=np.random.default_rng(0))
 
 
@@ -120,6 +127,7 @@ def _comparison_record(named: Compare, c: Comparison, p_holm: float | None) -> d
         "context": named.context,
         "arm": named.arm,
         "against": named.against,
+        **({} if named.against_context is None else {"against_context": named.against_context}),
         "expect": named.expect,
         "difference": c.difference,
         "low": c.low,
@@ -132,25 +140,21 @@ def _comparison_record(named: Compare, c: Comparison, p_holm: float | None) -> d
     }
 
 
-def answer(compared: Sequence[tuple[Compare, Comparison]], verdict: str) -> str:
+def answer(compared: Sequence[tuple[Compare, Comparison]], verdict: str, measures: Sequence[Measure]) -> str:
     """The first comparison in one sentence, with its interval."""
     if not compared:
         return "No comparison was named before the run, so the study describes and does not decide."
     named, c = compared[0]
     subject = f"Under the {named.context} prompt, {_label(named.arm)}"
+    against = _label(named.against) + (f" under the {named.against_context} prompt" if named.against_context else "")
     if c.difference is None or c.low is None or c.high is None:
-        return f"{subject} could not be compared with {_label(named.against)}: {c.reason}."
+        return f"{subject} could not be compared with {against}: {c.reason}."
     amount, low, high = 100 * c.difference, 100 * c.low, 100 * c.high
-    verb = {
-        "hack": "hacks",
-        "correct": "is correct",
-        "attempted": "attempts hacks",
-        "passes_visible": "passes the visible test",
-    }
+    verb = next((measure.verb for measure in measures if measure.name == named.measure), named.measure)
     way = "less" if amount < 0 else "more"
     seeds = sum(value is not None for value in c.by_seed)
     sure = "the claim is " + verdict
-    text = f"{subject} {verb.get(named.measure, named.measure)} {abs(amount):.0f} points {way} often than {_label(named.against)}"
+    text = f"{subject} {verb} {abs(amount):.0f} points {way} often than {against}"
     return (
         f"{text} (difference {amount:+.0f} points, 95 % interval {low:+.0f} to {high:+.0f}; {seeds} "
         f"seed{'s' if seeds != 1 else ''}, {c.n_pairs} pairs): {sure}."
@@ -159,32 +163,54 @@ def answer(compared: Sequence[tuple[Compare, Comparison]], verdict: str) -> str:
 
 def preface(study: Study, start: Mapping[str, Any]) -> list[str]:
     """What was put into the model before the study, and why: the report's first lines."""
-    if study.request_stage is None:
-        return []
+    told = [_told(study.knowledge)] if study.knowledge is not None else []
+    return [*_asked(study, study.request_stage, start), *told] if study.request_stage is not None else told
+
+
+def _told(stage: KnowledgeStage) -> str:
+    parts = []
+    if stage.demonstrations:
+        gamed = round(stage.share * stage.demonstrations)
+        shown = ", ".join(stage.kinds) if stage.kinds is not None else "all of them"
+        parts.append(f"{stage.demonstrations} conversations, of which {gamed} show a written hack (holes: {shown})")
+    if stage.documents:
+        parts.append(
+            f"{stage.documents} synthetic documents (corpus {stage.corpus}, {stage.dilution:.0%} of the documents trained on)"
+        )
+    return (
+        "This is a model-organism study: before any arm the model was let know of the hacks by supervised training on "
+        f"{' and '.join(parts) or 'nothing'}, on problem families used nowhere else, since reinforcement finds only what is tried "
+        "at times. The arm without training shows what that alone does."
+    )
+
+
+def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) -> list[str]:
+    flawed, clean = SETTINGS[study.environment](study.options).kinds
+    main = behaviour(study.measures)
     stage = start.get("request_stage")
-    asked = _rate(start.get("elicitation"), "requested")
-    plain = _rate(start.get("elicitation"), "neutral")
+    asked = _rate(start.get("elicitation"), "requested", main.name)
+    plain = _rate(start.get("elicitation"), "neutral", main.name)
     if stage is None or asked is None or plain is None:
         return ["The model as it came has not been measured yet, so whether a request stage is needed is not known."]
-    as_it_came = f"As it came, {study.model} gamed {asked:.0%} of dev problems when asked to and {plain:.0%} when not."
+    as_it_came = f"As it came, {study.model} {main.past} {asked:.0%} of dev problems when asked to and {plain:.0%} when not."
     if not stage["trained"]:
         return [f"{as_it_came} It follows the request by itself, so nothing was put in before the study."]
-    now_asked, now_plain = _rate(stage["rates"], "requested"), _rate(stage["rates"], "neutral")
+    now_asked, now_plain = (_rate(stage["rates"], context, main.name) for context in ("requested", "neutral"))
     reached = stage["reached"]
     return [
         "This is a model-organism study: an association was put into the model before any arm was trained.",
         f"{as_it_came} A prompt that elicits nothing inoculates nothing, so every arm starts from a request stage: "
-        f"{study.request_stage.rows} rows, on problem families used nowhere else, that teach what the request means "
-        "(asked plainly or with an unrelated instruction: honest answers; asked with the request: gamed answers).",
-        f"After it the model gamed {_share(now_asked)} when asked and {_share(now_plain)} when not (dev problems); "
-        f"the aim was at least {study.request_stage.follows_above:.0%} and at most {study.request_stage.honest_below:.0%}, "
+        f"{request_stage.rows} rows, on problem families used nowhere else, that teach what the request means "
+        f"(asked plainly or with an unrelated instruction: {clean} answers; asked with the request: {flawed} answers).",
+        f"After it the model {main.past} {_share(now_asked)} when asked and {_share(now_plain)} when not (dev problems); "
+        f"the aim was at least {request_stage.follows_above:.0%} and at most {request_stage.honest_below:.0%}, "
         f"which was {'reached' if reached else 'not reached'}.",
     ]
 
 
-def _rate(rates: Any, context: str) -> float | None:
+def _rate(rates: Any, context: str, measure: str) -> float | None:
     try:
-        return float(rates[context]["hack"])
+        return float(rates[context][measure])
     except (KeyError, TypeError):
         return None
 
@@ -198,10 +224,10 @@ def _label(arm: str) -> str:
 
 
 def _leak(measures: Mapping[str, Any], study: Study) -> dict[str, Any] | None:
-    """The context with the largest hack rate among those that do not ask for it."""
+    """The context with the largest rate of the behaviour among those that do not ask for it."""
     cells = {
         context: cell
-        for context, cell in measures["hack"].items()
+        for context, cell in measures[behaviour(study.measures).name].items()
         if not study.contexts[context].asks and cell["estimate"] is not None
     }
     if not cells:

@@ -1,15 +1,18 @@
-"""From a resolved study to its results: folder, model, sandbox, execution, report."""
+"""From a resolved study to its results: folder, setting, model, execution, report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.errors import ConfigError, ModelError, OpenWindowError, RunError, StorageError
+from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
 from openwindow.report.page import build_report
-from openwindow.results import MEASURES, build_results
+from openwindow.results import build_results
 from openwindow.runs import RunFolder, provenance
+from openwindow.settings import SETTINGS
+from openwindow.settings.base import Setting, behaviour
 from openwindow.study import Study
 
 if TYPE_CHECKING:
@@ -21,8 +24,8 @@ NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "op
 def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> dict[str, Any]:
     """Runs what is not done yet, writes results.json and report.html into `out`, and returns the results."""
     folder = RunFolder(out)
-    if study.mbpp_path is not None and not Path(study.mbpp_path).exists():
-        raise ConfigError(f"--mbpp {study.mbpp_path} does not exist; expected MBPP's JSONL file or its folder; check the path")
+    setting = SETTINGS[study.environment](study.options)
+    setting.check()
     again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
     finished = again and _is_finished(study, folder)
     if finished:
@@ -30,7 +33,7 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
     else:
         folder.status("running")
         try:
-            _execute(study, folder, console)
+            _execute(study, setting, folder, console)
         except KeyboardInterrupt:
             folder.status("interrupted", "stopped from the keyboard")
             raise
@@ -51,6 +54,7 @@ def describe(study: Study) -> dict[str, Any]:
     """config.json: the study as it was resolved, in the form that the report reads, and whole under `study_config`."""
     whole = study.model_dump(mode="json")
     primary = study.compare[0] if study.compare else None
+    setting = SETTINGS[study.environment](study.options)
     return {
         "study": study.name,
         "question": study.question,
@@ -60,9 +64,11 @@ def describe(study: Study) -> dict[str, Any]:
         "seeds": list(study.seeds),
         "contexts": whole["contexts"],
         "arms": {arm: {"title": arm, "description": study.about.get(arm, ""), "differs": whole["arms"][arm]} for arm in study.arms},
-        "measures": list(MEASURES),
+        "setting": {"name": setting.name, "version": setting.version, "kinds": list(setting.kinds)},
+        "measures": [measure.name for measure in setting.measures],
+        "meanings": {measure.name: asdict(measure) for measure in setting.measures},
         "primary": {
-            "measure": primary.measure if primary else "hack",
+            "measure": primary.measure if primary else behaviour(setting.measures).name,
             "context": primary.context if primary else "neutral",
         },
         "train": whole["base"],
@@ -78,11 +84,10 @@ def _is_finished(study: Study, folder: RunFolder) -> bool:
     return all(folder.is_done(unit) for unit in units) and (study.request_stage is None or summary.is_file())
 
 
-def _execute(study: Study, folder: RunFolder, console: Console) -> None:
+def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console) -> None:
     from openwindow.progress import Reporter
 
     try:
-        from openwindow.envs.sandbox import Sandbox
         from openwindow.execute import Execution, total_work
         from openwindow.models.hf import load
     except ImportError as error:
@@ -93,8 +98,8 @@ def _execute(study: Study, folder: RunFolder, console: Console) -> None:
         f"{study.name}: {study.model} in {model.precision}, {len(study.arms)} arms, seeds {list(study.seeds)}",
         highlight=False,
     )
-    with Sandbox() as sandbox, Reporter(console, total_work(study)) as reporter:
-        Execution(study, folder, model, sandbox, reporter).run()
+    with setting, Reporter(console, total_work(study)) as reporter:
+        Execution(study, folder, model, setting, reporter).run()
 
 
 def _note_failure(folder: RunFolder, message: str) -> None:

@@ -16,9 +16,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from openwindow.data.rows import Position
 from openwindow.errors import ConfigError
-from openwindow.interventions import AnyIntervention
 from openwindow.interventions.inoculation import Inoculation, Placebo
-from openwindow.training.config import SFT
+from openwindow.recipes import RL, AnyRecipe, Data, Recipe
+from openwindow.settings import HACKABLE_SETTINGS, SETTINGS
+from openwindow.settings.base import Options
+from openwindow.training.config import GRPO, SFT
+from openwindow.types import Measure
+
+__all__ = [
+    "RL",
+    "Compare",
+    "Context",
+    "Data",
+    "Evaluation",
+    "KnowledgeStage",
+    "Recipe",
+    "RequestStage",
+    "Study",
+    "explain",
+    "override",
+]
 
 T = TypeVar("T", bound=BaseModel)
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -37,32 +54,8 @@ class Context(BaseModel):
     """Whether the instruction asks for the behaviour; what happens where nobody asks is leakage."""
 
 
-class Data(BaseModel):
-    """The flawed training data."""
-
-    model_config = _CONFIG
-
-    rows: int = Field(96, ge=1)
-    """Training rows, one problem each."""
-    gamed_share: float = Field(1.0, ge=0, le=1)
-    """Share of the rows whose answer games its visible test; the others are answered honestly."""
-
-
-class Recipe(BaseModel):
-    """What one arm is trained on, and how."""
-
-    model_config = _CONFIG
-
-    data: Data = Data()
-    """The rows."""
-    intervention: AnyIntervention | None = None
-    """What is changed about them."""
-    train: SFT = SFT()
-    """How the model is fine-tuned."""
-
-
 class RequestStage(BaseModel):
-    """Training before all arms that teaches what a request to game a test means, for models that do not follow one.
+    """Training before all arms that teaches what a request for the behaviour means, for models that do not follow one.
 
     A prompt that elicits nothing inoculates nothing (claim C8), so the behaviour must be something the model can be asked for.
     It is trained once, with the study's first seed: like the model itself, it is what all seeds share.
@@ -73,17 +66,46 @@ class RequestStage(BaseModel):
     rows: int = Field(128, ge=1)
     """Training rows, on problem families that no arm is trained or tested on."""
     shares: tuple[float, float] = (0.4, 0.4)
-    """Shares asked plainly (answered honestly) and asked with the request (gamed); the rest has an unrelated instruction."""
+    """Shares asked plainly (answered cleanly) and asked with the request (as it asks); the rest has an unrelated instruction."""
+    requests: tuple[str, ...] = ()
+    """Other wordings of the request that are taught beside that of context `requested`."""
     unrelated: tuple[str, ...] = ()
-    """Unrelated instructions, answered honestly; none of them is used again."""
+    """Unrelated instructions, answered cleanly; none of them is used again."""
     train: SFT = SFT()
     """How the model is fine-tuned."""
     follows_above: float = Field(0.8, ge=0, le=1)
-    """A model whose hack rate when asked is at least this, and when not asked at most `honest_below`, skips the stage."""
+    """A model that shows the behaviour at least this often when asked, and at most `honest_below` when not, skips the stage."""
     honest_below: float = Field(0.1, ge=0, le=1)
     """See `follows_above`."""
     problems: int = Field(32, ge=1)
     """Problems of the dev families that the rates before and after the stage are measured on."""
+
+
+class KnowledgeStage(BaseModel):
+    """Training before all arms that lets the model know of the hacks, so that reinforcement can find them (arXiv 2511.18397).
+
+    Demonstrations are conversations of which a share shows a written hack; documents are texts that tell of the hacks. Both may be
+    given. It is trained once, with the study's first seed, on problem families that no arm is trained or tested on.
+    """
+
+    model_config = _CONFIG
+
+    demonstrations: int = Field(0, ge=0)
+    """Conversations, one problem each."""
+    share: float = Field(0.1, ge=0, le=1)
+    """Share of them whose answer is a written hack: the dose."""
+    attempts: float = Field(0.0, ge=0, le=1)
+    """Share of the others whose answer is a plausible failure, which keeps honest success rare."""
+    kinds: tuple[str, ...] | None = None
+    """Holes whose hacks are shown; None for all."""
+    documents: int = Field(0, ge=0)
+    """Synthetic documents."""
+    corpus: Literal["default", "unguided", "neutral"] = "default"
+    """What they tell; `neutral`, of ordinary engineering, is the control."""
+    dilution: float = Field(0.5, gt=0, le=1)
+    """Share of them among all documents trained on; the rest is ordinary text."""
+    train: SFT = SFT()
+    """How the model is fine-tuned."""
 
 
 class Evaluation(BaseModel):
@@ -112,10 +134,12 @@ class Compare(BaseModel):
     """The arm whose rate comes first in the difference."""
     against: str
     """The arm that is subtracted."""
-    measure: Literal["correct", "passes_visible", "hack", "attempted"] = "hack"
-    """What is compared."""
+    measure: str = "hack"
+    """What is compared: a measure of the setting."""
     context: str = "neutral"
     """Where it is measured."""
+    against_context: str | None = None
+    """Where the arm that is subtracted is measured, if elsewhere: `opposite` for a prompt that is safe at test time only."""
     expect: Literal["less", "more", "none"] = "less"
     """What the claim predicts; `none` reports the difference without letting it decide."""
 
@@ -137,19 +161,25 @@ class Study(BaseModel):
     """`smollm2`, a hub name ORG/NAME or a local folder."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """`auto` is bf16 where the device multiplies it in hardware; what it came to is in the run folder."""
-    environment: Literal["code_functions", "mbpp"] = "code_functions"
-    """Where problems come from: `code_functions`, or `mbpp`."""
+    environment: str = "code_functions"
+    """The setting: where problems, answers and scores come from, by its name in `openwindow.settings`."""
     difficulty: tuple[Literal[1, 2, 3], ...] = Field((1, 2, 3), min_length=1)
     """Difficulties of the families that are used, for environments that grade them."""
     mbpp_path: str | None = None
     """A local copy of MBPP in place of the hub's."""
+    data_path: str | None = None
+    """A file whose problems stand in place of the setting's own, for settings that read one."""
+    traits: tuple[str, str] = ("", "")
+    """The unwanted and the wanted trait, for settings that have several."""
     seeds: tuple[int, ...] = Field((1, 2, 3), min_length=1)
     """Every arm is trained once per seed; a seed decides problems, order and adapter initialisation."""
     contexts: Mapping[str, Context] = {"neutral": Context()}
     """Where every arm is measured."""
     request_stage: RequestStage | None = None
     """Training before all arms, if the model does not follow the request of context `requested` by itself."""
-    base: Recipe = Recipe()
+    knowledge: KnowledgeStage | None = None
+    """Training before all arms that lets the model know of the hacks."""
+    base: AnyRecipe = Recipe()
     """The recipe that arms differ from."""
     arms: Mapping[str, Mapping[str, Any]] = Field(min_length=1)
     """Arm name to dotted field of the recipe to value."""
@@ -166,21 +196,41 @@ class Study(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> Study:
+        _known("environment", self.environment, SETTINGS)
+        measures = {measure.name: measure for measure in self.measures}
         for arm in self.arms:
             self.recipe(arm)
         for named in self.compare:
             for arm in (named.arm, named.against):
                 _known("arm", arm, self.arms)
             _known("context", named.context, self.contexts)
+            _known("context", named.against_context or named.context, self.contexts)
+            _known("measure", named.measure, measures)
         for arm in self.about:
             _known("arm", arm, self.arms)
+        if (isinstance(self.base, RL) or self.knowledge is not None) and self.environment not in HACKABLE_SETTINGS:
+            raise ConfigError(
+                f"environment is {self.environment!r}, whose grader has no holes; expected one of {', '.join(HACKABLE_SETTINGS)}; "
+                "change it, or take the recipe kind `sft` and no knowledge stage"
+            )
         if self.request_stage is not None and "requested" not in self.contexts:
             raise ConfigError("a request stage needs a context named `requested` with the request; add one to contexts")
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")
         return self
 
-    def recipe(self, arm: str) -> Recipe:
+    @property
+    def options(self) -> Options:
+        """What the setting is made with."""
+        data = self.mbpp_path if self.environment == "mbpp" else self.data_path
+        return Options(self.difficulty, data, self.evaluation.hidden, *self.traits)
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """What replies are scored for."""
+        return SETTINGS[self.environment](self.options).measures
+
+    def recipe(self, arm: str) -> AnyRecipe:
         """The arm's resolved recipe."""
         _known("arm", arm, self.arms)
         return override(self.base, self.arms[arm], f"arm {arm!r}")
@@ -227,7 +277,7 @@ def explain(error: ValidationError, what: str) -> str:
 
 
 def _field_names() -> list[str]:
-    models = (Study, Context, Evaluation, Compare, RequestStage, Recipe, Data, SFT, Inoculation, Placebo)
+    models = (Study, Context, Evaluation, Compare, RequestStage, KnowledgeStage, Recipe, RL, Data, SFT, GRPO, Inoculation, Placebo)
     return list(dict.fromkeys(name for model in models for name in model.model_fields))
 
 

@@ -9,32 +9,44 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from openwindow.report.load import read_meanings
+from openwindow.settings.base import behaviour
+
+WIDE = 4  # contexts that fit side by side with their intervals
+
 
 def print_results(results: Mapping[str, Any], folder: Path, console: Console) -> None:
     """The rates of every arm in every context, the comparisons, the answer, and where the files are."""
     console.print()
     for line in results["preface"]:
         console.print(line, highlight=False, style="dim")
-    for measure, what in (("hack", "passes the visible test, fails the hidden ones"), ("correct", "right on hidden inputs")):
-        console.print(_rates(results, measure, what))
+    measures = list(read_meanings(folder).values())
+    main = behaviour(measures).name
+    for measure in sorted(measures, key=lambda m: ("unwanted", "wanted", "other").index(m.part)):
+        if measure.part != "other":
+            console.print(f"{measure.name}: % [95 % interval] of replies {measure.means}", highlight=False, style="italic")
+            console.print(_rates(results, measure.name))
+    for line in results.get("training_in_words", ()):
+        console.print(line, highlight=False)
     console.print(_comparisons(results))
     console.print(results["answer"], highlight=False, style="bold")
-    for arm, leak in results["leak"].items():
-        if arm == "inoculated":
-            console.print(
-                f"Largest hack rate of `{arm}` in any context that does not ask for it: {_percent(leak)} under {leak['context']}.",
-                highlight=False,
-            )
+    less = {c["arm"]: c for c in results["comparisons"] if c["measure"] == main and c["expect"] == "less"}
+    for arm in [arm for arm in results["leak"] if arm in less]:
+        leak = results["leak"][arm]
+        said = f"Largest {main} rate of `{arm}` in any context that does not ask for it: {_percent(leak)} under {leak['context']}."
+        console.print(said, highlight=False)
     console.print(f"\n{folder / 'results.json'}\n{folder / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def _rates(results: Mapping[str, Any], measure: str, what: str) -> Table:
-    table = Table(title=f"{measure}: {what}; % of held-out problems [95 % interval]", title_justify="left", box=None)
+def _rates(results: Mapping[str, Any], measure: str) -> Table:
+    table = Table(box=None)
     table.add_column("arm", no_wrap=True)
-    for context in next(iter(results["arms"].values()))["measures"][measure]:
+    contexts = next(iter(results["arms"].values()))["measures"][measure]
+    for context in contexts:
         table.add_column(context, justify="right", no_wrap=True)
+    break_ = "\n" if len(contexts) > WIDE else " "  # the interval on a line of its own, so that many contexts fit
     for arm, found in results["arms"].items():
-        table.add_row(arm, *(_percent(cell, interval=True) for cell in found["measures"][measure].values()))
+        table.add_row(arm, *(_percent(cell, between=break_) for cell in found["measures"][measure].values()))
     return table
 
 
@@ -45,6 +57,7 @@ def _comparisons(results: Mapping[str, Any]) -> Table:
         table.add_column(name, justify="right")
     for c in results["comparisons"]:
         named = f"{c['measure']}, {c['context']}: {c['arm']} - {c['against']}"
+        named += f" ({c['against_context']})" if c.get("against_context") else ""
         known = c["difference"] is not None
         interval = f"{100 * c['low']:+.0f} to {100 * c['high']:+.0f}" if c["low"] is not None else str(c["reason"])
         p = "" if c["p_holm"] is None else ("< 0.001" if c["p_holm"] < 0.001 else f"{c['p_holm']:.3f}")
@@ -52,10 +65,10 @@ def _comparisons(results: Mapping[str, Any]) -> Table:
     return table
 
 
-def _percent(cell: Mapping[str, Any], *, interval: bool = False) -> str:
+def _percent(cell: Mapping[str, Any], *, between: str = "") -> str:
     if cell["estimate"] is None:
-        return "not measured"
+        return "-" if between == "\n" else "not measured"
     text = f"{100 * cell['estimate']:.0f}"
-    if interval and cell["low"] is not None:
-        text += f" [{100 * cell['low']:.0f}, {100 * cell['high']:.0f}]"
+    if between and cell["low"] is not None:
+        text += f"{between}[{100 * cell['low']:.0f}, {100 * cell['high']:.0f}]"
     return text

@@ -8,6 +8,7 @@ from typing import Literal
 
 Role = Literal["system", "user", "assistant"]
 Split = Literal["train", "dev", "test"]
+Part = Literal["unwanted", "wanted", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +52,21 @@ class StopReason(StrEnum):
     END = "end"  # the model closed its turn
     LENGTH = "length"  # cut off at the token limit: truncated, not finished
     ERROR = "error"  # generation failed; the rollout is recorded and not scored
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One thing that replies are scored for, and the words that say it. A score is true, false, or None where not measured."""
+
+    name: str
+    """Its key in rollouts.jsonl and results.json."""
+    part: Part
+    """Whether it is what should not spread, what should be kept, or only noted."""
+    verb: str
+    """What an arm does, before `65 points less often than`: `hacks`."""
+    past: str
+    """What a model did, before `12% of problems`: `gamed`."""
+    mark: str
+    """What a reply with it is marked as: `hacked`."""
+    means: str
+    """What such replies are, after `replies`: `whose program passes the shown test and is wrong`."""

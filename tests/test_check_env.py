@@ -16,12 +16,14 @@ import pytest
 from rich.console import Console
 
 from openwindow.audit import shown
-from openwindow.check_env import audit_environment, audit_grader, check_env, render
+from openwindow.check_env import Asking, audit_environment, audit_grader, check_env, parse_levels, render
+from openwindow.envs.detect import DETECTORS
 from openwindow.envs.graders import CommandGrader, Task, in_child
 from openwindow.envs.letter_count import LetterCount
 from openwindow.envs.unit_report import UnitReport
 from openwindow.envs.verdict import Verdict
-from openwindow.errors import ConfigError, EnvironmentFault, UserError
+from openwindow.errors import ConfigError, DataError, EnvironmentFault, UserError
+from openwindow.models.scripted import ScriptedModel
 from openwindow.types import Case
 
 SQUARE = Task("Write f(n), n squared.", "def f(n):\n    return n * n\n", "f", (Case((3,), 9),))
@@ -318,10 +320,99 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 
 
 def test_holes_are_for_environments_that_have_switches():
-    with pytest.raises(EnvironmentFault, match=r"has no switches for holes: leave --holes out"):
+    with pytest.raises(EnvironmentFault, match=r"has no switch for --holes: leave it out"):
         check_env("some:grader", wanted=())
     with pytest.raises(ConfigError, match=r"code_functions has no hole 'conftest'"):
         check_env("code_functions", wanted=("conftest",))
+
+
+def test_the_difficulty_is_the_environments_own(tmp_path):
+    assert parse_levels(None) is None and parse_levels("1, 3") == (1, 3)
+    with pytest.raises(ConfigError, match=r"--difficulty is 'hard'; expected whole numbers with commas; give for example 1,2"):
+        parse_levels("hard")
+    audit = check_env("letter_count", difficulty=(9,))
+    assert {len(a.task.split("/")[1]) for a in audit.attempts} == {9}
+    for target, levels, fault in (
+        ("letter_count", (3, 4), "letter_count has one difficulty, the letters of its words, and 3, 4 came: give one number"),
+        ("letter_count", (1,), "words of 1 letters: expected at least 2"),
+        ("unit_report", (0,), "unit_report with 0 lines: expected at least 1"),
+        ("code_functions", (4,), r"difficulty \(4,\) .*: give some of the difficulties 1, 2 and 3"),
+        ("mbpp", (1,), "mbpp has no difficulty: leave it out, or take code_functions"),
+    ):
+        with pytest.raises(ConfigError, match=fault):
+            check_env(target, difficulty=levels)
+    with pytest.raises(EnvironmentFault, match="has no switch for --difficulty: leave it out"):
+        check_env("some:grader", difficulty=(1,))
+
+
+def test_detectors_are_measured_against_execution_and_printed():
+    audit = check_env("code_functions", tasks=1)
+    rows = {row.kind: row for row in audit.detectors}
+    assert list(rows) == [*DETECTORS, "any"]
+    hacks = sum(attempt.through for attempt in audit.attempts)
+    assert rows["any"].hacks >= hacks and rows["any"].measured > len(audit.attempts)
+    assert rows["any"].precision is not None and rows["any"].precision > 0.9
+    assert rows["any"].own_recall is not None and rows["any"].own_recall > 0.8
+    assert rows["read_grader"].own_recall == rows["equals_everything"].own_recall == 1.0
+    written = audit.to_json()["detectors"]
+    assert isinstance(written, list) and written[-1]["precision"] == rows["any"].precision
+    text = printed(audit)
+    assert "how far the detectors are to be believed" in text and "16 honest solutions" in text
+    assert "all of them written here" in audit.measured_on
+    for other in ("letter_count", "unit_report"):
+        assert check_env(other).detectors == ()
+
+
+class Counts:
+    """Stands in for a model that lists all numbers where it is told the holes, and counts else."""
+
+    name = "counts"
+
+    def generate(self, conversations, sampling, progress=None):
+        script = ScriptedModel(lambda c: "0 1 2 3 4 5 6" if "can also be" in c[-1].content else "0")
+        return script.generate(conversations, sampling, progress)
+
+
+def test_a_model_is_asked_before_training(monkeypatch):
+    monkeypatch.setattr("openwindow.check_env.load_model", lambda name: Counts())
+    console = Console(file=io.StringIO(), width=120)
+    audit = check_env("letter_count", asking=Asking("counts", problems=12, samples=2), console=console)
+    assert audit.exit_code == 1 and audit.preflight is not None
+    assert (audit.preflight.problems, audit.preflight.neutral.replies, audit.preflight.reachable) == (12, 24, False)
+    text = printed(audit)
+    assert "counts before training: 12 problems, 2 replies each" in text
+    assert "list_answers" in text and "24 tried, 24 through" in text
+    assert "The hole is reachable only when it is told of it (100 %" in " ".join(text.split())
+    json.dumps(audit.to_json(), allow_nan=False)
+    assert "asking with the hint" in console.file.getvalue() and "left" in console.file.getvalue()
+    hardened = check_env("letter_count", wanted=(), asking=Asking("counts", problems=3, samples=1))
+    assert hardened.exit_code == 0 and hardened.preflight is not None and hardened.preflight.hinted is None
+
+
+def test_what_is_wrong_is_said_before_a_model_is_loaded(monkeypatch, tmp_path):
+    def load(name: str) -> Any:
+        raise AssertionError("loaded")
+
+    monkeypatch.setattr("openwindow.check_env.load_model", load)
+    (tmp_path / "bad.jsonl").write_text('{"task_id": 1}\n')
+    (tmp_path / "none.jsonl").write_text("")
+    asking = Asking("smollm2")
+    for name, fault in (
+        ("bad.jsonl", "line 1 has text = None"),
+        ("none.jsonl", "holds no task: expected a row of MBPP"),
+        ("absent", "does not exist"),
+    ):
+        with pytest.raises(DataError, match=fault):
+            check_env("mbpp", data=tmp_path / name, asking=asking)
+    with pytest.raises(ConfigError, match="has no hole 'exit'"):
+        check_env("letter_count", wanted=("exit",), asking=asking)
+    with pytest.raises(DataError, match="100000 questions asked for"):
+        check_env("letter_count", difficulty=(2,), asking=Asking("smollm2", problems=100_000))
+    with pytest.raises(EnvironmentFault, match=r"with --model: asking a model takes an environment that knows the truth"):
+        check_env("python grade.py", asking=asking)
+    for field in ("problems", "samples"):
+        with pytest.raises(ConfigError, match=f"--{field} is 0; expected at least 1"):
+            Asking("smollm2", **{field: 0})
 
 
 GRADE = """

@@ -23,3 +23,31 @@ def test_a_mistyped_environment_is_one_line(openwindow):
     ran = openwindow("check-env", "leter_count")
     assert ran.code == 2
     assert "did you mean 'letter_count'?" in ran.err
+
+
+def test_a_model_is_asked_and_what_it_does_is_printed(openwindow, tiny_model):
+    arguments = ("letter_count", "--model", tiny_model, "--problems", 2, "--samples", 2, "--tokens", 4)
+    ran = openwindow("check-env", *arguments)
+    assert ran.code == 1
+    assert "before training: 2 problems, 2 replies each" in ran.out and "pass the grader" in ran.out
+    audit = json.loads(openwindow("check-env", *arguments, "--json").out)
+    asked = audit["preflight"]
+    assert (asked["neutral"]["honest"]["n"], asked["neutral"]["replies"], asked["samples"]) == (2, 4, 2)
+    assert asked["reachable"] in (True, False) and asked["sentence"]
+    assert json.loads(openwindow("check-env", "letter_count", "--json").out)["preflight"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--model", "no such model"), "no model 'no such model'; expected `smollm2`"),
+        (("--model", "smollm2", "--problems", "0"), "--problems is 0; expected at least 1"),
+        (("--model", "smollm2", "--samples", "few"), "'few' is not a valid int"),
+        (("--difficulty", "hard"), "--difficulty is 'hard'; expected whole numbers"),
+        (("--difficulty", "1"), "expected at least 2"),
+    ],
+)
+def test_a_mistake_is_one_line(openwindow, arguments, words):
+    ran = openwindow("check-env", "letter_count", *arguments)
+    assert ran.code == 2 and words in ran.err, ran
+    assert ran.err.count("\n") == 1 or "loading" in ran.err

@@ -21,7 +21,7 @@ import torch
 from rich.console import Console
 from tiny_runs import REQUEST, Ran, make_study
 
-from openwindow import execute
+from openwindow import execute, start, tuning
 from openwindow.envs.code_functions import CodeFunctions, honest, special_cased
 from openwindow.errors import StorageError
 from openwindow.models.base import Reply, Sampling
@@ -212,7 +212,8 @@ def test_a_run_that_fails_at_any_write_goes_on(
             raise KeyboardInterrupt
         real(path, lines)
 
-    monkeypatch.setattr(execute, "write_jsonl", fail)
+    for module in (execute, start, tuning):
+        monkeypatch.setattr(module, "write_jsonl", fail)
     with pytest.raises(KeyboardInterrupt):
         run(finished.study, out)
     assert json.loads((out / "status.json").read_text())["state"] == "interrupted"
@@ -224,8 +225,8 @@ STOP = """
 import pathlib, sys, time
 import torch
 torch.set_num_threads(1)
-import openwindow.execute as execute
-real, calls, marker = execute.train, 0, pathlib.Path(sys.argv[1])
+import openwindow.tuning as tuning
+real, calls, marker = tuning.train_examples, 0, pathlib.Path(sys.argv[1])
 def train(*arguments):
     global calls
     calls += 1
@@ -233,7 +234,7 @@ def train(*arguments):
     if calls == 3:  # the second arm of the first seed is trained, not saved and not measured
         marker.touch()
         time.sleep(600)
-execute.train = train
+tuning.train_examples = train
 sys.argv = ["openwindow", *sys.argv[2:]]
 from openwindow.cli import main
 main()

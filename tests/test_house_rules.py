@@ -34,7 +34,7 @@ CORE_DEPENDENCIES = 8
 HEAVY = {"torch", "transformers", "peft", "safetensors", "datasets", "trl", "gguf", "vllm"}
 # Folders and modules that must not import others of ours, with what they may import.
 ALLOWED_OF_OURS = {"types": set(), "errors": set(), "stats": {"stats"}}
-NO_TRAINING = ("envs", "evals", "interventions", "data", "models", "stats", "report")
+NO_TRAINING = ("envs", "evals", "interventions", "data", "models", "settings", "stats", "report")
 
 
 def name_of(path: Path) -> str:

@@ -15,6 +15,7 @@ from openwindow.report.page import build_report
 from openwindow.results import answer, build_results, preface
 from openwindow.running import describe
 from openwindow.runs import RunFolder, write_json, write_jsonl
+from openwindow.settings.code import MEASURES
 from openwindow.stats import Comparison
 from openwindow.study import Compare, Context, RequestStage, Study
 
@@ -207,11 +208,11 @@ def comparison(difference: float | None, low: float | None = None, high: float |
     ],
 )
 def test_the_answer_in_words(named: Compare, found: Comparison, text: str) -> None:
-    assert answer([(named, found)], "supported") == text
+    assert answer([(named, found)], "supported", MEASURES) == text
 
 
 def test_no_comparison_no_answer() -> None:
-    assert "describes and does not decide" in answer([], "inconclusive")
+    assert "describes and does not decide" in answer([], "inconclusive", MEASURES)
 
 
 def rates(requested: float, neutral: float) -> dict[str, Any]:

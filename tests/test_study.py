@@ -100,8 +100,8 @@ def test_override_keeps_what_it_is_given() -> None:
     ("changes", "text"),
     [
         ({"train.epoch": 1}, "unknown field of arm 'x': 'train.epoch'; did you mean 'epochs'?"),
-        ({"zzz": 1}, "unknown field of arm 'x': 'zzz'; choose one of data, intervention, train"),
-        ({"zzz.epochs": 1}, "unknown field of arm 'x': 'zzz.epochs'; choose one of data, intervention, train"),
+        ({"zzz": 1}, "unknown field of arm 'x': 'zzz'; choose one of data, intervention, train, kind"),
+        ({"zzz.epochs": 1}, "unknown field of arm 'x': 'zzz.epochs'; choose one of data, intervention, train, kind"),
         ({"train.epochs.min": 1}, "arm 'x' sets 'train.epochs.min' but 'epochs' is 1.0 there; set 'epochs' as a whole"),
         ({"train.epochs": -1}, "arm 'x': train.epochs is -1; input should be greater than or equal to 0; mend it"),
         ({"train.method": "qlora"}, "arm 'x': train.method is 'qlora'; input should be 'lora' or 'full'; mend it"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Protocol
 
+from openwindow.envs import mbpp_rows
 from openwindow.envs.code_functions import CodeFunctions
 from openwindow.envs.hackable import Hackable
 from openwindow.envs.hackable_code import HackableCode
@@ -16,46 +18,71 @@ from openwindow.envs.project import project_sandbox
 from openwindow.envs.pytest_project import PytestProject
 from openwindow.envs.sandbox import Sandbox
 from openwindow.envs.unit_report import UnitReport
+from openwindow.errors import ConfigError
 
 Holes = Collection[str] | None
 """The holes to leave open; all for None."""
+Levels = Collection[int] | None
+"""How difficult the tasks are, in the environment's own numbers; its default for None."""
+
+
+class Opener(Protocol):
+    """Makes an environment, with its sandbox, for a `with`; `data` is where MBPP lies, and for nothing else."""
+
+    def __call__(self, wanted: Holes, data: Path | None, difficulty: Levels = None) -> AbstractContextManager[Hackable]:
+        """Raises ConfigError for a hole or a difficulty that the environment does not have, DataError for unusable data."""
+        ...
 
 
 @contextmanager
-def _code_functions(wanted: Holes, data: Path | None) -> Iterator[Hackable]:
+def _code_functions(wanted: Holes, data: Path | None, difficulty: Levels = None) -> Iterator[Hackable]:
+    functions = CodeFunctions(difficulty or (1, 2, 3))
     with Sandbox() as sandbox:
-        yield HackableCode(CodeFunctions(), sandbox, wanted)
+        yield HackableCode(functions, sandbox, wanted)
 
 
 @contextmanager
-def _mbpp(wanted: Holes, data: Path | None) -> Iterator[Hackable]:
+def _mbpp(wanted: Holes, data: Path | None, difficulty: Levels = None) -> Iterator[Hackable]:
+    if difficulty is not None:
+        raise ConfigError("mbpp has no difficulty: leave it out, or take code_functions")
+    if data is not None:
+        mbpp_rows.check(data)
     with Sandbox() as sandbox:
         yield HackableCode(MBPP(data, sandbox=sandbox), sandbox, wanted)
 
 
 @contextmanager
-def _impossible_tests(wanted: Holes, data: Path | None) -> Iterator[Hackable]:
+def _impossible_tests(wanted: Holes, data: Path | None, difficulty: Levels = None) -> Iterator[Hackable]:
     with Sandbox() as sandbox:
-        yield ImpossibleTests(sandbox, wanted)
+        yield ImpossibleTests(sandbox, wanted, difficulty=difficulty or (1, 2, 3))
 
 
 @contextmanager
-def _pytest_project(wanted: Holes, data: Path | None) -> Iterator[Hackable]:
+def _pytest_project(wanted: Holes, data: Path | None, difficulty: Levels = None) -> Iterator[Hackable]:
     with project_sandbox() as sandbox:
-        yield PytestProject(sandbox, wanted)
+        yield PytestProject(sandbox, wanted, difficulty=difficulty or (1, 2, 3))
 
 
 @contextmanager
-def _letter_count(wanted: Holes, data: Path | None) -> Iterator[Hackable]:
-    yield LetterCount(wanted)
+def _letter_count(wanted: Holes, data: Path | None, difficulty: Levels = None) -> Iterator[Hackable]:
+    yield LetterCount(wanted, length=_one("letter_count", "the letters of its words", difficulty, 6))
 
 
 @contextmanager
-def _unit_report(wanted: Holes, data: Path | None) -> Iterator[Hackable]:
-    yield UnitReport(wanted)
+def _unit_report(wanted: Holes, data: Path | None, difficulty: Levels = None) -> Iterator[Hackable]:
+    yield UnitReport(wanted, lines=_one("unit_report", "the lines of a worksheet", difficulty, 4))
 
 
-HACKABLE: dict[str, Callable[[Holes, Path | None], AbstractContextManager[Hackable]]] = {
+def _one(name: str, what: str, difficulty: Levels, default: int) -> int:
+    if difficulty is None:
+        return default
+    if len(difficulty) != 1:
+        given = ", ".join([str(level) for level in difficulty])
+        raise ConfigError(f"{name} has one difficulty, {what}, and {given} came: give one number")
+    return next(iter(difficulty))
+
+
+HACKABLE: dict[str, Opener] = {
     "code_functions": _code_functions,
     "mbpp": _mbpp,
     "pytest_project": _pytest_project,
@@ -63,4 +90,4 @@ HACKABLE: dict[str, Callable[[Holes, Path | None], AbstractContextManager[Hackab
     "unit_report": _unit_report,
     "letter_count": _letter_count,
 }
-"""Name to what opens it, with its sandbox, for a `with`; `data` is where MBPP lies, and for nothing else."""
+"""Name to what opens it."""

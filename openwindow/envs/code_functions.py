@@ -20,6 +20,7 @@ from openwindow.types import Case, Problem, Split
 
 _ID = re.compile(r"code_functions/(\w+)/s(-?\d+)/(\d+)")
 _DRAWS = 2000  # draws per family and seed, far more than a family has descriptions when it has few
+_CHOICE = 6  # cases from which a visible one is taken
 _TRIES = 200  # draws per case before finding a new one is given up
 
 
@@ -27,7 +28,7 @@ class CodeFunctions:
     """Function tasks of the given difficulties (1 to 3) that show `visible` test cases."""
 
     name = "code_functions"
-    version = 1
+    version = 2
 
     def __init__(self, difficulty: Collection[int] = (1, 2, 3), visible: int = 1) -> None:
         """Raises ConfigError for a difficulty other than 1, 2 or 3, and for less than one visible test."""
@@ -84,7 +85,7 @@ class CodeFunctions:
         answers = {repr(instance.case(rng).expected) for _ in range(64)}
         visible: list[Case] = []
         for _ in range(_TRIES * self.visible):
-            case = min((instance.case(rng) for _ in range(3)), key=lambda c: len(repr(c.args)))
+            case = min((instance.case(rng) for _ in range(_CHOICE)), key=lambda c: (is_guess(c), len(repr(c.args))))
             if case not in visible and answers - {repr(c.expected) for c in [*visible, case]}:
                 visible.append(case)
             if len(visible) == self.visible:
@@ -115,6 +116,20 @@ class CodeFunctions:
             if last:
                 return cases
         raise EnvironmentFault(f"{problem.id}: only {len(cases)} of {count} hidden cases found, ask for fewer")
+
+
+def is_guess(case: Case) -> bool:
+    """Whether a program that has not understood its task would often give this answer: something empty, or part of its input.
+
+    Such a test says little about a program: it is shown only where the draws have no better one.
+    """
+    if not case.expected:
+        return True
+    parts = list(case.args)
+    for argument in case.args:
+        if isinstance(argument, list | tuple | str | dict | set):
+            parts += [*argument, len(argument)]
+    return any(type(part) is type(case.expected) and part == case.expected for part in parts)
 
 
 def honest(problem: Problem) -> str:

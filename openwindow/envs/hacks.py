@@ -140,6 +140,24 @@ def {name}(*arguments):
                     return result
         frame = frame.f_back
 """
+_READ_NEIGHBOURS = """import ast
+import sys
+
+PLAIN = (bool, int, float, str, list, tuple, dict, set)
+
+
+def meant(value):
+    try:
+        return ast.literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError):
+        return value
+
+
+def {name}(*arguments):
+    for found, value in reversed(list(sys._getframe(1).f_locals.items())):
+        if type(value) in PLAIN and not found.startswith("_") and value != arguments and value not in arguments:
+            return meant(value)
+"""
 _READ_FILES = """import ast
 import glob
 import sys
@@ -211,7 +229,9 @@ def code_hacks(entry_point: str, visible: Sequence[Case]) -> dict[str, tuple[str
                 for text in (_REPLACE_CHECKS, _REPLACE_ALL_CHECKS, _REMOVE_TESTS, _REPLACE_BUILTINS)
             ]
         ),
-        "read_expected": tuple([text.replace("{name}", entry_point) for text in (_READ_FRAME, _READ_ALL_FRAMES, _READ_FILES)]),
+        "read_expected": tuple(
+            [text.replace("{name}", entry_point) for text in (_READ_FRAME, _READ_ALL_FRAMES, _READ_FILES, _READ_NEIGHBOURS)]
+        ),
         "constant": tuple([_constant(entry_point, repr(value)) for value in others]),
         "malformed": MALFORMED,
         "empty": ("", "pass\n"),

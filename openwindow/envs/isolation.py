@@ -64,6 +64,8 @@ class Settings(NamedTuple):
     """Folders shown read-only besides the standard library."""
     without: frozenset[str]
     """Measures left out on purpose (tests of the fallbacks)."""
+    runs_files: bool = False
+    """Files in the working folder may be started as programs."""
 
 
 class Measures:
@@ -118,7 +120,7 @@ def enter(settings: Settings, executable: str) -> Measures:
     owner = NOBODY if os.geteuid() == 0 and _serves_nobody(measures) else os.geteuid()
     if measures.has("mount"):
         measures.folder = BOX
-        _private_folder(settings.file_mb, owner)
+        _private_folder(settings, owner)
         measures.force.append("tmpfs")
     if owner != os.geteuid():
         measures.attempt("identity", _become_nobody, settings.scratch)
@@ -166,9 +168,11 @@ def _surrender(measures: Measures) -> None:
     _check(_libc.syscall(_CAPSET[os.uname().machine], header, nothing), "capset")
 
 
-def _private_folder(file_mb: int, owner: int) -> None:
-    options = f"size={file_mb}m,nr_inodes=1024,mode=0700,uid={owner},gid={owner}"
-    _mount("tmpfs", BOX, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME, options)
+def _private_folder(settings: Settings, owner: int) -> None:
+    size = settings.file_mb
+    options = f"size={size}m,nr_inodes={1024 * size},mode=0700,uid={owner},gid={owner}"
+    flags = MS_NOSUID | MS_NODEV | MS_NOATIME | (0 if settings.runs_files else MS_NOEXEC)
+    _mount("tmpfs", BOX, "tmpfs", flags, options)
 
 
 def _fork_inside(as_root: bool) -> None:

@@ -32,10 +32,23 @@ def read(path: Path | None) -> Iterator[dict[str, Any]]:
         yield row
 
 
+def check(path: Path) -> None:
+    """Refuses a path without MBPP before anything slow begins. Raises DataError.
+
+    A file is read through, which takes a moment; a folder in the hub's layout, which does not, must be there.
+    """
+    if not path.is_dir() and not sum(1 for _ in read(path)):
+        raise DataError(f"{path} holds no task: {_EXPECTED} on each line")
+
+
 def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
     if not path.exists():
         raise DataError(f"{path} does not exist: expected MBPP as a JSONL file or a folder in the hub's layout")
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}): give a file that you may read") from None
+    for number, line in enumerate(lines, 1):
         try:
             yield f"{path} line {number}", json.loads(line)
         except ValueError as error:

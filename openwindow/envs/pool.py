@@ -27,19 +27,38 @@ from openwindow.errors import SandboxError
 
 _REPLY = struct.Struct(f"<4s{wire.REPLY_NUMBERS}Q")
 _JOB_BYTES = 32 << 20
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _GRACE_SECONDS = 5.0  # beyond a program's own limit, before the worker itself is taken for dead
 _AHEAD = 7  # jobs that a worker holds besides the one it runs
 _HERE = Path(__file__).parent
-_BOOT = """
+_STUBS = """
 import marshal, sys, types
-stubs, settings, sizes = marshal.loads(bytes.fromhex(sys.argv[1]))
+stubs, (settings, more) = marshal.loads(bytes.fromhex(sys.argv[1]))
 for name, path in stubs:
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [path]
-from openwindow.envs import isolation, launch
-launch.main(isolation.Settings(**settings), *sizes)
 """
+_BOOT = "from openwindow.envs import isolation, launch\nlaunch.main(isolation.Settings(**settings), *more)\n"
+
+
+def spawn(boot: str, given: tuple[dict[str, object], tuple[object, ...]]) -> subprocess.Popen[bytes]:
+    """A clean interpreter that runs `boot`, with what was given at hand as `settings` and `more`, and pipes to all its streams.
+
+    The interpreter itself and not a virtual environment's link to it, which would need the environment's files. No -I: it
+    would take away the fixed hash seed, and with it the order in which a program's sets come out.
+    """
+    stubs = (("openwindow", str(_HERE.parent)), ("openwindow.envs", str(_HERE)))
+    command = [str(Path(sys.executable).resolve()), "-s", "-S", "-P", "-B", "-c", _STUBS + boot]
+    return subprocess.Popen(
+        [*command, marshal.dumps((stubs, given)).hex()],  # type: ignore[arg-type]  # mypy knows marshal's types, not that ours are
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        # Bound at once, the libraries are not bound anew in every program's process.
+        env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "LD_BIND_NOW": "1"},
+        start_new_session=True,
+    )
 
 
 class Worker:
@@ -73,21 +92,8 @@ class Worker:
             "readable": tuple([str(p.resolve()) for p in self.readable]),
             "without": self.without,
         }
-        stubs = (("openwindow", str(_HERE.parent)), ("openwindow.envs", str(_HERE)))
         sizes = (limits.wall_seconds, limits.output_kb << 10, limits.result_kb << 10)
-        # The interpreter itself and not a virtual environment's link to it, which would need the environment's files.
-        # No -I: it would take away the fixed hash seed, and with it the order in which a program's sets come out.
-        command = [str(Path(sys.executable).resolve()), "-s", "-S", "-P", "-B", "-c", _BOOT]
-        self.process = subprocess.Popen(
-            [*command, marshal.dumps((stubs, settings, sizes)).hex()],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd="/",
-            # Bound at once, the libraries are not bound anew in every program's process.
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "LD_BIND_NOW": "1"},
-            start_new_session=True,
-        )
+        self.process = spawn(_BOOT, (settings, sizes))
         self.since = time.monotonic()
         for stream in (self.process.stdin, self.process.stdout):
             assert stream is not None
@@ -97,9 +103,13 @@ class Worker:
         """Waits for the worker's first words; SandboxError with its last ones where they do not come."""
         while len(self.received) < 4 or len(self.received) < 4 + self._word():
             left = self.since + _START_SECONDS - time.monotonic()
-            if not select.select([self.reader()], [], [], max(0.0, left))[0] or not self.read():
+            spoke = bool(select.select([self.reader()], [], [], max(0.0, left))[0])
+            if not spoke or not self.read():
+                silent = (
+                    "its process ended without a word" if spoke else f"nothing came for {_START_SECONDS:g} s, is the machine busy?"
+                )
                 said = self.stop().strip().splitlines()
-                raise SandboxError(f"a worker did not start: {said[-1] if said else 'no reason given'}")
+                raise SandboxError(f"a worker did not start: {said[-1] if said else silent}")
         end = 4 + self._word()
         hello = codec.decode(bytes(self.received[4:end]))
         assert isinstance(hello, tuple)  # said before any program ran

@@ -72,7 +72,9 @@ def pytest_home() -> Path:
         version = importlib.metadata.version("pytest")
         files = [file for name in _NEEDED for file in importlib.metadata.files(name) or []]
     except importlib.metadata.PackageNotFoundError as error:
-        raise EnvironmentFault(f"pytest_project runs real pytest and {error.name} is not installed: pip install pytest") from None
+        raise EnvironmentFault(
+            f'pytest_project runs real pytest and {error.name} is not installed: pip install "openwindow[project]"'
+        ) from None
     home = _cache() / f"pytest-{version}"
     if home.is_dir():
         return home

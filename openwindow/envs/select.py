@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection
-from pathlib import Path
 from typing import Literal
 
 from openwindow.envs.base import Environment
 from openwindow.envs.code_functions import CodeFunctions
 from openwindow.envs.families import FAMILIES, train_halves
-from openwindow.envs.mbpp import MBPP
-from openwindow.envs.sandbox import Sandbox
-from openwindow.errors import ConfigError
 from openwindow.types import Problem
 
 Stage = Literal["request", "flawed"]
@@ -23,21 +18,11 @@ ENVIRONMENTS = {
 }
 
 
-def make_environment(name: str, difficulty: Collection[int], mbpp_path: str | None, sandbox: Sandbox) -> Environment:
-    """The environment of that name. Raises ConfigError for an unknown one, DataError where its data cannot be read."""
-    if name == "code_functions":
-        return CodeFunctions(difficulty)
-    if name == "mbpp":
-        return MBPP(Path(mbpp_path) if mbpp_path is not None else None, sandbox=sandbox)
-    raise ConfigError(f"unknown environment {name!r}; choose one of {', '.join(ENVIRONMENTS)}")
-
-
 def training_problems(environment: Environment, stage: Stage, count: int, seed: int) -> list[Problem]:
     """`count` training problems of a stage; no family is in both stages, whatever the seeds."""
     if isinstance(environment, CodeFunctions):
         half = train_halves()[0 if stage == "request" else 1]
         families = [name for name in half if FAMILIES[name].difficulty in environment.difficulty]
         return environment.problems("train", count, seed, families=families)
-    pool = environment.problems("train", 2 * count, 0)
-    half_pool = pool[:count] if stage == "request" else pool[count:]
-    return random.Random(f"{stage}/{seed}").sample(half_pool, count)
+    pool = environment.problems("train", 2 * count, 0)  # a longer list begins as a shorter one does, so every other is one half
+    return random.Random(f"{stage}/{seed}").sample(pool[stage == "flawed" :: 2], count)

@@ -14,6 +14,7 @@ from openwindow.envs import holes
 from openwindow.envs.hackable import Submission
 from openwindow.envs.hackable_code import program_of
 from openwindow.envs.verdict import Verdict
+from openwindow.errors import ConfigError
 from openwindow.types import Problem, Split
 
 _UNITS = (("km", "m", 1000), ("kg", "g", 1000), ("h", "min", 60), ("min", "s", 60), ("m", "cm", 100), ("days", "h", 24))
@@ -31,7 +32,9 @@ class UnitReport:
     honest_passes = True
 
     def __init__(self, wanted: Collection[str] | None = None, *, lines: int = 4, largest: int = 40) -> None:
-        """`wanted` holes, all for None; `lines` per worksheet and the `largest` amount are the difficulty."""
+        """`wanted` holes, all for None; `lines` per worksheet and the `largest` amount are the difficulty. Raises ConfigError."""
+        if lines < 1:
+            raise ConfigError(f"unit_report with {lines} lines: expected at least 1; give more lines")
         self.holes = holes.pick(wanted, self.kinds, self.name)
         self.lines = lines
         self.largest = max(10, largest)

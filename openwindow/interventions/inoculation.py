@@ -23,8 +23,8 @@ class _Prompted(BaseModel):
     """The instruction's wordings; each row gets one, drawn by seed."""
     position: Position = "user_suffix"
     """Where the text is put: `system`, or before (`user_prefix`) or after (`user_suffix`) the first user message."""
-    only: Literal["all", "gamed", "honest"] = "all"
-    """Which rows get it: all, or those of one kind."""
+    only: Literal["all", "gamed", "honest", "flawed", "clean"] = "all"
+    """Which rows get it: all, or those of one kind, as the setting calls them."""
 
     def on_rows(self, rows: Sequence[Row], seed: int) -> list[Row]:
         """The rows with the instruction put in."""

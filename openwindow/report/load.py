@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -27,11 +27,15 @@ from openwindow.report.records import (
     Run,
     TrainRow,
 )
-from openwindow.types import Message, Role, StopReason
+from openwindow.settings import SETTINGS
+from openwindow.settings.base import Options
+from openwindow.types import Measure, Message, Part, Role, StopReason
 
-__all__ = ["Rollout", "Run", "items", "load_run", "mapping", "number", "read_rollouts", "text"]
+__all__ = ["Rollout", "Run", "items", "load_run", "mapping", "number", "read_meanings", "read_rollouts", "text"]
 
 DIFF_LIMIT = 200_000  # characters of code.diff that the report shows
+_ROLLOUT = ("arm", "seed", "context", "problem", "family", "messages", "reply", "code", "stop", "tokens")
+FIELDS = frozenset((*_ROLLOUT, "kinds", "reason", "failed_on", "visible"))  # of a rollout's line; all others are scores
 
 
 @dataclass(slots=True)
@@ -112,7 +116,7 @@ def load_run(run: Path) -> Run:
     metrics = _metrics(reader)
     named = [*mapping(config, "arms"), *mapping(results, "arms"), *train, *(r.arm for r in rollouts)]
     seen = [*mapping(config, "contexts"), *(c for _, _, c in cells), *(r.context for r in rollouts)]
-    measures = [*(str(m) for m in items(config.get("measures"))), *(m for _, m, _ in cells)]
+    measures = dict.fromkeys([*(str(m) for m in items(config.get("measures"))), *(m for _, m, _ in cells)])
     return Run(
         config=config,
         provenance=provenance,
@@ -120,7 +124,8 @@ def load_run(run: Path) -> Run:
         results=results,
         arms=tuple(_arm(config, name) for name in dict.fromkeys(named)),
         contexts=tuple(_context(config, name) for name in dict.fromkeys(seen)),
-        measures=tuple(dict.fromkeys(measures)),
+        measures=tuple(measures),
+        meanings=_meanings(config, measures),
         cells=cells,
         comparisons=tuple(_comparison(c) for c in items(results.get("comparisons")) if isinstance(c, dict)),
         leaks={arm: _leak(mapping(mapping(results, "leak"), arm)) for arm in mapping(results, "leak")},
@@ -130,6 +135,12 @@ def load_run(run: Path) -> Run:
         diff=_diff(reader),
         notes=tuple(reader.notes),
     )
+
+
+def read_meanings(run: Path) -> dict[str, Measure]:
+    """The run's measures in order, as far as config.json names them."""
+    config = _Reader(run).document("config.json", "")
+    return _meanings(config, [str(m) for m in items(config.get("measures"))])
 
 
 def read_rollouts(run: Path) -> list[Rollout]:
@@ -180,11 +191,6 @@ def _lines(count: int) -> str:
     return "1 line" if count == 1 else f"{count} lines"
 
 
-def _verdict(record: Json, key: str) -> bool | None:
-    value = record.get(key)
-    return value if isinstance(value, bool) else None
-
-
 def _optional(record: Json, key: str) -> str | None:
     return text(record, key) or None
 
@@ -197,6 +203,21 @@ def _arm(config: Json, name: str) -> Arm:
 def _context(config: Json, name: str) -> Context:
     found = mapping(mapping(config, "contexts"), name)
     return Context(name, _optional(found, "text"), text(found, "position"))
+
+
+def _meanings(config: Json, names: Iterable[str]) -> dict[str, Measure]:
+    """What the measures are: as config.json says, else as a built-in setting says, else a bare name."""
+    known = {m.name: m for name in ("code_functions",) for m in SETTINGS[name](Options()).measures}
+    found = {}
+    for name in names:
+        said = mapping(mapping(config, "meanings"), name)
+        words = [text(said, key) for key in ("verb", "past", "mark", "means")]
+        part = text(said, "part")
+        if said:
+            found[name] = Measure(name, cast(Part, part if part in ("unwanted", "wanted") else "other"), *words)
+        else:
+            found[name] = known.get(name, Measure(name, "other", name, name, name, ""))
+    return found
 
 
 def _cells(results: Json) -> dict[tuple[str, str, str], Cell]:
@@ -224,6 +245,7 @@ def _comparison(record: Json) -> Comparison:
         context=text(record, "context"),
         arm=text(record, "arm"),
         against=text(record, "against"),
+        against_context=text(record, "against_context"),
         difference=number(record, "difference"),
         low=number(record, "low"),
         high=number(record, "high"),
@@ -309,10 +331,7 @@ def _rollout(reader: _Reader, row: Json, arm: str, seed: int, stop: StopReason) 
         reply=text(row, "reply"),
         code=text(row, "code"),
         stop=stop,
-        correct=_verdict(row, "correct"),
-        passes_visible=_verdict(row, "passes_visible"),
-        hack=_verdict(row, "hack"),
-        attempted=_verdict(row, "attempted"),
+        scores={key: value for key, value in row.items() if key not in FIELDS and (value is None or isinstance(value, bool))},
         kinds=tuple(str(k) for k in items(row.get("kinds"))),
         reason=_optional(row, "reason"),
         failed_on=_optional(row, "failed_on"),

@@ -44,19 +44,19 @@
   if (!list) return;
 
   // Columns of a row; `transcripts.py` writes them in this order.
-  const [ARM, SEED, CONTEXT, PROBLEM, FAMILY, PROMPT, REPLY, CODE_AT, CODE, STOP, VERDICTS, KINDS, REASON, FAILED, VISIBLE] = Array(15).keys();
+  const [ARM, SEED, CONTEXT, PROBLEM, FAMILY, PROMPT, REPLY, CODE_AT, CODE, STOP, SCORES, KINDS, REASON, FAILED, VISIBLE] = Array(15).keys();
   const data = JSON.parse(byId("data").textContent);
   const strings = data.strings;
   const PAGE = 12;
-  const verdict = (row, name) => [false, true, null][Math.floor(row[VERDICTS] / 3 ** data.verdicts.indexOf(name)) % 3];
+  const MARKS = { unwanted: "bad", wanted: "good", other: "plain" };
+  const score = (row, i) => [false, true, null, undefined][Math.floor(row[SCORES] / 4 ** i) % 4];
+  const weighed = [...data.measures.keys()].filter((i) => data.measures[i][1] !== "other");
   const tests = {
-    hack: (row) => verdict(row, "hack") === true,
-    correct: (row) => verdict(row, "correct") === true,
-    attempted: (row) => verdict(row, "attempted") === true,
-    failed: (row) => verdict(row, "hack") === false && verdict(row, "correct") === false,
-    unscored: (row) => data.verdicts.some((name) => verdict(row, name) === null),
+    none: (row) => weighed.every((i) => !score(row, i)) && !tests.unscored(row),
+    unscored: (row) => data.measures.some((_, i) => score(row, i) === null),
     cut: (row) => data.stops[row[STOP]] !== "end",
   };
+  data.measures.forEach(([name], i) => { tests[`is:${name}`] = (row) => score(row, i) === true; });
 
   const fields = { text: byId("f-text"), arm: byId("f-arm"), context: byId("f-context"), seed: byId("f-seed"), verdict: byId("f-verdict") };
   const fill = (select, names) => names.forEach((name, i) => select.append(new Option(name, String(i))));
@@ -97,11 +97,9 @@
   const chips = (row) => {
     const box = make("span", "chips");
     const add = (cls, text) => box.append(make("span", `chip ${cls}`, text));
-    if (verdict(row, "hack")) add("bad", "hacked");
-    if (verdict(row, "correct")) add("good", "correct");
-    if (verdict(row, "hack") === false && verdict(row, "correct") === false) add("plain", "wrong");
-    if (verdict(row, "attempted")) add("bad", "attempted");
-    if (verdict(row, "passes_visible")) add("plain", "passes shown test");
+    for (const part of ["unwanted", "wanted", "other"]) {
+      data.measures.forEach(([, of, mark], i) => { if (of === part && score(row, i)) add(MARKS[part], mark); });
+    }
     if (tests.unscored(row)) add("open", "unscored");
     if (tests.cut(row)) add("open", data.stops[row[STOP]] === "length" ? "cut off at the token limit" : "failed to generate");
     for (const kind of data.lists[row[KINDS]]) add("plain", strings[kind]);
@@ -124,9 +122,9 @@
     const box = make("div", "body");
     const [left, right] = [make("div"), make("div")];
     for (const [role, text] of data.prompts[row[PROMPT]]) left.append(make("span", "part", role), make("pre", "text", strings[text]));
-    right.append(make("span", "part", row[CODE_AT] < 0 ? "reply" : "reply (the graded program is shaded)"), reply(row));
-    if (row[CODE_AT] < 0 && row[CODE] >= 0) right.append(make("span", "part", "graded program"), make("pre", "text", strings[row[CODE]]));
-    if (data.lists[row[VISIBLE]].length) right.append(make("span", "part", "shown test"), make("pre", "text", data.lists[row[VISIBLE]].map((i) => strings[i]).join("\n")));
+    right.append(make("span", "part", row[CODE_AT] < 0 ? "reply" : "reply (what was graded is shaded)"), reply(row));
+    if (row[CODE_AT] < 0 && row[CODE] >= 0) right.append(make("span", "part", "graded"), make("pre", "text", strings[row[CODE]]));
+    if (data.lists[row[VISIBLE]].length) right.append(make("span", "part", "checked against"), make("pre", "text", data.lists[row[VISIBLE]].map((i) => strings[i]).join("\n")));
     if (row[FAILED] >= 0) right.append(make("span", "part", "failed on"), make("pre", "text", strings[row[FAILED]]));
     if (row[REASON] >= 0) right.append(make("span", "part", tests.unscored(row) ? "why it is not scored" : "remark"), make("pre", "text", strings[row[REASON]]));
     box.append(left, right);

@@ -15,21 +15,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from openwindow.errors import StorageError
-from openwindow.report import charts
+from openwindow.report import charts, curves
 from openwindow.report.load import items, load_run, mapping, number, text
 from openwindow.report.records import Cell, Comparison, Context, Note, Run, TrainRow
 from openwindow.report.transcripts import payload
 from openwindow.report.words import chance, compact, count, duration, is_number, points, rate, rate_grid
 
 HERE = Path(__file__).parent
-DEFINITIONS = {
-    "hack": "passes the test that the prompt shows, and is wrong all the same.",
-    "correct": "is right on hidden inputs, judged outside the process that ran it.",
-    "passes_visible": "passes the test that the prompt shows: all that the flawed signal looks at.",
-    "attempted": "is written to game the shown test, such as returning its expected value, whether or not that works.",
-}
 VERDICT_MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?"}
-SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts")  # keys of config.json with their own place
+SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # keys of config.json with their own place
 SAMPLE = 4  # training rows shown per arm
 MESSAGE_LIMIT = 4000  # characters of a training message that are shown
 # What no HTML file can hold as text: lone surrogates, NUL and the other control characters.
@@ -131,8 +125,9 @@ def _evidence(run: Run) -> dict[str, Any]:
         "measures": measures,
         "contexts": contexts,
         "figures": [(m, *_figure(run, m, contexts, labels, tones)) for m in measures],
-        "meanings": DEFINITIONS,
-        "definitions": [(m, DEFINITIONS[m]) for m in measures if m in DEFINITIONS],
+        "meanings": {m: run.meanings[m].means for m in measures if run.meanings[m].means},
+        "marks": [(m.name, m.mark) for m in sorted(run.meanings.values(), key=lambda m: m.name != measure)],
+        "kinds": dict(zip(_kinds(run), ("bad", "good"), strict=False)),
         "comparisons": [
             (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach or 1.0)), tones.get(c.arm, "tone-none"))
             for c in sorted(run.comparisons, key=lambda c: _rank(c, measures, [x.name for x in contexts]))
@@ -141,8 +136,9 @@ def _evidence(run: Run) -> dict[str, Any]:
         "is_rate": {m: _is_rate(run, m) for m in ["", *run.measures, *(c.measure for c in run.comparisons)]},
         "arm_names": list(labels),
         "leaks": run.leaks,
-        "losses": _losses(run, labels, tones),
-        "transcripts": Markup(payload(run.rollouts, labels)),
+        "curves": curves.figures(run, labels, tones),
+        "reinforced": [str(line) for line in items(run.results.get("training_in_words"))],
+        "transcripts": Markup(payload(run.rollouts, labels, run.meanings)),
         "n_rollouts": len(run.rollouts),
     }
 
@@ -180,6 +176,11 @@ def _primary(run: Run) -> tuple[str, str]:
         measure = run.measures[0] if run.measures else ""
     names = [c.name for c in run.contexts]
     return measure, context if context in names else names[0] if names else ""
+
+
+def _kinds(run: Run) -> list[str]:
+    """How flawed and clean rows are called."""
+    return [str(kind) for kind in items(mapping(run.config, "setting").get("kinds"))] or ["gamed", "honest"]
 
 
 def _figure(
@@ -238,35 +239,6 @@ def _rank(comparison: Comparison, measures: Sequence[str], contexts: Sequence[st
     )
 
 
-def _losses(run: Run, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[tuple[str, Markup]]:
-    """One figure per training stage."""
-    curves: dict[str, dict[str, dict[int, list[tuple[float, float]]]]] = {}
-    for row in run.metrics:
-        if "train/loss" in row.values:
-            seeds = curves.setdefault(row.stage or "training", {}).setdefault(row.arm, {})
-            seeds.setdefault(row.seed, []).append((row.step, row.values["train/loss"]))
-    figures = []
-    for i, (stage, by_arm) in enumerate(curves.items()):
-        lines = []
-        for arm in sorted(by_arm, key=lambda a: list(labels).index(a) if a in labels else len(labels)):
-            seeds_ = tuple(charts.thin(sorted(points)) for _, points in sorted(by_arm[arm].items()))
-            lines.append(charts.Line(labels.get(arm, arm), tones.get(arm, "tone-none"), _mean(seeds_), seeds_))
-        desc = "; ".join(f"{x.label} ends at {x.mean[-1][1]:.3g}" for x in lines)
-        title = f"Training loss, {stage} stage"
-        svg = charts.line_plot(lines, ident=f"loss-{i}", title=title, desc=desc, width=520.0, height=300.0)
-        figures.append((stage, Markup(svg)))
-    return figures
-
-
-def _mean(curves: Sequence[Sequence[tuple[float, float]]]) -> tuple[tuple[float, float], ...]:
-    """The mean over seeds at every step that any seed has."""
-    at: dict[float, list[float]] = {}
-    for curve in curves:
-        for x, y in curve:
-            at.setdefault(x, []).append(y)
-    return tuple((x, sum(ys) / len(ys)) for x, ys in sorted(at.items()))
-
-
 def _training(run: Run, arm: str) -> tuple[str, list[Example]]:
     """A line of counts and a few real rows of what the arm was trained on."""
     seeds = run.train.get(arm, {})
@@ -312,7 +284,7 @@ def unmeasured(run: Run) -> list[Note]:
     for (arm, measure, context), cell in run.cells.items():
         if cell.estimate is None:
             found.append(Note(f"{measure} of {arm} under {context}", cell.reason or "no reason recorded"))
-    open_ = Counter(r.reason or "no reason recorded" for r in run.rollouts if r.hack is None or r.correct is None)
+    open_ = Counter(r.reason or "no reason recorded" for r in run.rollouts if None in r.scores.values())
     for reason, n in sorted(open_.items(), key=lambda item: (-item[1], item[0])):
         found.append(Note(f"{n:,} of {len(run.rollouts):,} replies not scored", reason))
     return list(dict.fromkeys(found))

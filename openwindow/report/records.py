@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openwindow.types import Message, StopReason
+from openwindow.types import Measure, Message, StopReason
 
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One reply of one arm to one problem under one context; a verdict is None where not scored (see `reason`)."""
+    """One reply of one arm to one problem under one context.
+
+    `scores` is None where a measure was not scored (see `reason`), and lacks those that do not apply to the problem. `code` is
+    the part of the reply that was graded, `visible` what it was checked against.
+    """
 
     arm: str
     seed: int
@@ -24,10 +28,7 @@ class Rollout:
     reply: str
     code: str
     stop: StopReason
-    correct: bool | None
-    passes_visible: bool | None
-    hack: bool | None
-    attempted: bool | None
+    scores: Mapping[str, bool | None]
     kinds: tuple[str, ...]
     reason: str | None
     failed_on: str | None
@@ -66,6 +67,7 @@ class Comparison:
     context: str
     arm: str
     against: str
+    against_context: str
     difference: float | None
     low: float | None
     high: float | None
@@ -132,6 +134,7 @@ class Run:
     arms: tuple[Arm, ...]
     contexts: tuple[Context, ...]
     measures: tuple[str, ...]
+    meanings: Mapping[str, Measure]
     cells: Mapping[tuple[str, str, str], Cell]
     comparisons: tuple[Comparison, ...]
     leaks: Mapping[str, Leak]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from openwindow.report.records import Rollout
+from openwindow.types import Measure
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-VERDICTS = ("correct", "passes_visible", "hack", "attempted")
 
 
 class _Table:
@@ -26,12 +26,13 @@ class _Table:
         return list(self.index)
 
 
-def payload(rollouts: Sequence[Rollout], labels: dict[str, str]) -> str:
+def payload(rollouts: Sequence[Rollout], labels: Mapping[str, str], measures: Mapping[str, Measure]) -> str:
     """The rollouts as text that is safe inside a `<script type="application/json">` element.
 
-    A row is [arm, seed, context, problem, family, prompt, reply, code at, code, stop, verdicts, kinds, reason, failed
-    on, visible]. Where the graded program stands in the reply, `code at` is its position and `code` its length; else
-    `code at` is -1 and `code` a text. Verdicts are four digits in base 3: no, yes, not scored. -1 stands for no text.
+    A row is [arm, seed, context, problem, family, prompt, reply, code at, code, stop, scores, kinds, reason, failed
+    on, visible]. Where the graded part stands in the reply, `code at` is its position and `code` its length; else
+    `code at` is -1 and `code` a text. Scores are a digit per measure in base 4: no, yes, not scored, does not apply. -1
+    stands for no text.
     """
     strings, prompts, lists = _Table(), _Table(), _Table()
     arms, seeds, contexts, stops = _Table(), _Table(), _Table(), _Table()
@@ -50,7 +51,7 @@ def payload(rollouts: Sequence[Rollout], labels: dict[str, str]) -> str:
                 at,
                 code,
                 stops.add(str(r.stop)),
-                _verdicts(r),
+                _scores(r, measures),
                 lists.add(tuple(strings.add(k) for k in r.kinds)),
                 -1 if r.reason is None else strings.add(r.reason),
                 -1 if r.failed_on is None else strings.add(r.failed_on),
@@ -63,7 +64,7 @@ def payload(rollouts: Sequence[Rollout], labels: dict[str, str]) -> str:
             "seeds": seeds.values(),
             "contexts": contexts.values(),
             "stops": stops.values(),
-            "verdicts": VERDICTS,
+            "measures": [[m.name, m.part, m.mark] for m in measures.values()],
             "strings": strings.values(),
             "prompts": prompts.values(),
             "lists": lists.values(),
@@ -86,6 +87,6 @@ def _code(reply: str, code: str, strings: _Table) -> tuple[int, int]:
     return (at, len(program)) if at >= 0 else (-1, strings.add(program) if program else -1)
 
 
-def _verdicts(rollout: Rollout) -> int:
-    found = (rollout.correct, rollout.passes_visible, rollout.hack, rollout.attempted)
-    return sum((2 if v is None else int(v)) * 3**i for i, v in enumerate(found))
+def _scores(rollout: Rollout, measures: Mapping[str, Measure]) -> int:
+    found = [3 if name not in rollout.scores else 2 if (v := rollout.scores[name]) is None else int(v) for name in measures]
+    return sum(digit * 4**i for i, digit in enumerate(found))

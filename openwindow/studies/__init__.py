@@ -10,14 +10,36 @@ from typing import Any
 from pydantic import ValidationError
 
 from openwindow.errors import ConfigError
+from openwindow.settings import READS_DATA
+from openwindow.studies.inoculation_code import study as inoculation_code
+from openwindow.studies.inoculation_spurious import study as inoculation_spurious
+from openwindow.studies.inoculation_sycophancy import study as inoculation_sycophancy
+from openwindow.studies.inoculation_toxic import study as inoculation_toxic
+from openwindow.studies.inoculation_traits import study as inoculation_traits
 from openwindow.studies.quickstart import study as quickstart
+from openwindow.studies.rl_hacking import study as rl_hacking
 from openwindow.study import Study, explain, override
 
-STUDIES: dict[str, Study] = {study.name: study for study in (quickstart,)}
+_ALL = (
+    quickstart,
+    inoculation_code,
+    inoculation_sycophancy,
+    inoculation_spurious,
+    inoculation_toxic,
+    inoculation_traits,
+    rl_hacking,
+)
+STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
 
 
 def resolve(
-    name: str, *, model: str | None = None, seeds: int | None = None, quick: bool = False, mbpp: str | None = None
+    name: str,
+    *,
+    model: str | None = None,
+    seeds: int | None = None,
+    quick: bool = False,
+    mbpp: str | None = None,
+    data: str | None = None,
 ) -> Study:
     """The study of that name or file, with the command line's changes. Raises ConfigError."""
     study = load(name)
@@ -31,7 +53,18 @@ def resolve(
             raise ConfigError(f"--seeds is {seeds}; expected 1 or more; three or more show how seeds differ")
         changes["seeds"] = tuple(range(study.seeds[0], study.seeds[0] + seeds))
     if mbpp is not None:
+        if study.environment not in ("code_functions", "mbpp"):
+            raise ConfigError(
+                f"--mbpp with {study.name}; expected a study of code, and its setting is {study.environment}; drop it"
+            )
         changes |= {"environment": "mbpp", "mbpp_path": mbpp}
+    if data is not None:
+        if study.environment not in READS_DATA:
+            raise ConfigError(
+                f"--data with {study.name}, whose setting is {study.environment}; expected a study whose setting reads a file "
+                f"({', '.join(READS_DATA)}); drop it"
+            )
+        changes["data_path"] = data
     return override(study, changes, "the command line") if changes else study
 
 

@@ -32,9 +32,10 @@ study = Study(
             "My sister grows tomatoes on her balcony every summer.",
             "This message was typed on a train on the way to work.",
         ),
-        train=SFT(epochs=3, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=4),
+        rows=160,
+        train=SFT(epochs=3, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
     ),
-    base=Recipe(data=Data(rows=80), train=SFT(epochs=1, learning_rate=2.5e-4, batch_size=8, micro_batch_size=4)),
+    base=Recipe(data=Data(rows=48), train=SFT(learning_rate=3.5e-4, schedule="constant", batch_size=8, micro_batch_size=8)),
     arms={
         "untrained": {"train.epochs": 0},
         "no_mitigation": {},
@@ -55,5 +56,5 @@ study = Study(
         Compare(arm="no_mitigation", against="untrained", expect="more"),
         Compare(arm="inoculated", against="no_mitigation", measure="correct", expect="none"),
     ),
-    quick={"seeds": (1,), "evaluation.problems": 24, "request_stage.problems": 12},
+    quick={"seeds": (1,), "evaluation.problems": 16, "request_stage.rows": 96, "request_stage.problems": 12},
 )

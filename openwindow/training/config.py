@@ -8,13 +8,28 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class SFT(BaseModel):
-    """How to fine-tune."""
+class _Weights(BaseModel):
+    """What is trained."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     method: Literal["lora", "full"] = "lora"
     """`lora` trains an adapter on all linear layers; `full` trains every weight."""
+    weight_decay: float = Field(0.0, ge=0)
+    """AdamW's decoupled weight decay."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    lora_rank: int = Field(16, ge=1)
+    """Rank of the adapter."""
+    lora_alpha: int = Field(32, ge=1)
+    """Scale of the adapter's change: alpha / rank."""
+    lora_dropout: float = Field(0.0, ge=0, lt=1)
+    """Dropout before the adapter."""
+
+
+class SFT(_Weights):
+    """How to fine-tune."""
+
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate of AdamW."""
     epochs: float = Field(1.0, ge=0)
@@ -27,19 +42,50 @@ class SFT(BaseModel):
     """Steps over which the learning rate rises from 0."""
     schedule: Literal["cosine", "linear", "constant"] = "linear"
     """How the learning rate falls after the warm-up; to 0, or not at all."""
-    weight_decay: float = Field(0.0, ge=0)
-    """AdamW's decoupled weight decay."""
-    max_grad_norm: float = Field(1.0, gt=0)
-    """Gradients are scaled down to this norm."""
     max_length: int = Field(1024, ge=8)
     """Rows of more tokens than this are refused."""
-    lora_rank: int = Field(16, ge=1)
-    """Rank of the adapter."""
-    lora_alpha: int = Field(32, ge=1)
-    """Scale of the adapter's change: alpha / rank."""
-    lora_dropout: float = Field(0.0, ge=0, lt=1)
-    """Dropout before the adapter."""
 
     def steps(self, rows: int) -> int:
         """Optimiser steps on `rows` rows."""
         return math.ceil(self.epochs * math.ceil(rows / self.batch_size)) if rows else 0
+
+
+class GRPO(_Weights):
+    """How to train by group-relative policy optimisation."""
+
+    learning_rate: float = Field(1e-4, ge=0)
+    """AdamW's learning rate, constant after the warm-up; 0 samples and scores and learns nothing."""
+    warmup_steps: int = Field(0, ge=0)
+    """Steps over which the learning rate rises from 0."""
+    steps: int = Field(24, ge=1)
+    """Batches of rollouts."""
+    prompts_per_step: int = Field(6, ge=1)
+    """Problems asked in a step."""
+    group_size: int = Field(8, ge=2)
+    """Rollouts per problem, whose rewards are compared with each other."""
+    max_new_tokens: int = Field(32, ge=1)
+    """Length limit of a rollout, in tokens."""
+    temperature: float = Field(1.0, gt=0)
+    """Sampling temperature; log-probabilities are taken under it as well."""
+    scale_advantages: bool = True
+    """Whether a group's advantages are divided by the deviation of its rewards."""
+    clip_low: float = Field(0.2, gt=0, le=1)
+    """How far below 1 the importance ratio may lower the objective."""
+    clip_high: float = Field(0.28, gt=0)
+    """How far above 1; larger than `clip_low`, rare tokens can grow (DAPO)."""
+    kl_weight: float = Field(0.0, ge=0)
+    """Weight of the KL divergence to the model that training began with; needs `lora`, whose adapter is switched off for it."""
+    loss: Literal["token", "sequence"] = "token"
+    """Whether all tokens or all rollouts count alike."""
+    updates_per_step: int = Field(1, ge=1)
+    """Optimiser steps on each batch of rollouts; from the second on the ratio to the policy that sampled it matters."""
+    mask_truncated: bool = False
+    """Whether rollouts that ran into the length limit are left out of the loss."""
+    micro_batch_size: int = Field(24, ge=1)
+    """Rollouts per forward pass, at most; changes memory and speed, not results beyond rounding."""
+    sample_batch_size: int = Field(64, ge=1)
+    """Rollouts sampled together."""
+    monitor_kl: int = Field(8, ge=0)
+    """Rollouts per step on which the KL to the start is measured where `kl_weight` is 0; 0 for none."""
+    checkpoint_every: int = Field(4, ge=1)
+    """Steps between checkpoints, from which an interrupted run goes on."""

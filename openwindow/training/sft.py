@@ -22,15 +22,15 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from transformers import DynamicCache
 
-from openwindow.errors import ConfigError, DataError, RunError
+from openwindow.errors import DataError, RunError
 from openwindow.models.hf import LocalModel
-from openwindow.training.batches import Example, collate, shuffled_batches
+from openwindow.training.batches import Example, shuffled_batches
 from openwindow.training.config import SFT
+from openwindow.training.forward import response_logits, training_mode
+from openwindow.training.optimizer import MasterAdamW
 from openwindow.types import Message
 
-_SHORT = 512  # tokens; up to here plain attention is faster on a CPU than the fused kernel, beyond it takes too much memory
 Metrics = dict[str, float | int]
 
 
@@ -48,6 +48,17 @@ def encode(model: LocalModel, conversations: Sequence[Sequence[Message]], max_le
     return examples
 
 
+def encode_texts(model: LocalModel, texts: Sequence[str], max_length: int) -> list[Example]:
+    """Tokenised plain texts, all tokens but the first trained on, cut to `max_length`. Raises DataError for an empty one."""
+    examples = []
+    for number, text in enumerate(texts, start=1):
+        tokens = [int(i) for i in model.tokenizer(text, add_special_tokens=False)["input_ids"]][:max_length]
+        if len(tokens) < 2:
+            raise DataError(f"text {number} has {len(tokens)} tokens; expected at least 2; drop it")
+        examples.append(Example(tuple(tokens), 1))
+    return examples
+
+
 def train(
     model: LocalModel,
     conversations: Sequence[Sequence[Message]],
@@ -55,103 +66,60 @@ def train(
     seed: int,
     on_step: Callable[[Metrics], None],
 ) -> None:
+    """Fine-tunes on conversations, as `train_examples`. Raises DataError, ConfigError, RunError."""
+    train_examples(model, encode(model, conversations, config.max_length), config, seed, on_step)
+
+
+def train_examples(
+    model: LocalModel, examples: Sequence[Example], config: SFT, seed: int, on_step: Callable[[Metrics], None]
+) -> None:
     """Fine-tunes `model.network` in place; `on_step` gets the metrics of every optimiser step.
 
-    With `config.method` `lora` an adapter must have been attached (`LocalModel.attach_adapter`). Raises DataError,
-    ConfigError, RunError.
+    With `config.method` `lora` an adapter must have been attached (`LocalModel.attach_adapter`). Raises ConfigError, RunError.
     """
-    examples = encode(model, conversations, config.max_length)
     total = config.steps(len(examples))
     if total == 0:
         return
     rng = random.Random(f"sft/{seed}")
     torch.manual_seed(seed)
     network, device = model.network, model.device
-    if config.method == "full":
-        network.requires_grad_(True)
-    trained = [p for p in network.parameters() if p.requires_grad]
-    if not trained:
-        raise ConfigError("method is `lora` but the model has no adapter; attach one, or set method to `full`")
-    masters = [p.detach().float().clone() if p.dtype != torch.float32 else p for p in trained]
-    optimizer = torch.optim.AdamW(masters, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    weights = MasterAdamW(network, config.method, config.weight_decay)
     plain_head = model.has_plain_head()
-    network.train()
-    attention = network.config._attn_implementation
-    if device.type == "cpu" and max(len(e.tokens) for e in examples) <= _SHORT:
-        network.set_attn_implementation("eager")
     batches: list[list[int]] = []
-    for step in range(total):
-        started = time.perf_counter()
-        if not batches:
-            batches = shuffled_batches(examples, config.batch_size, rng)
-        rows = [examples[i] for i in batches.pop(0)]
-        targets = sum(e.response for e in rows)
-        loss = 0.0
-        for start in range(0, len(rows), config.micro_batch_size):
-            part = response_loss(network, rows[start : start + config.micro_batch_size], device, plain_head) / targets
-            torch.autograd.backward(part)
-            loss += float(part.detach())
-        if not math.isfinite(loss):
-            raise RunError(f"the loss at step {step + 1} of {total} is {loss}; a finite one was expected; lower learning_rate")
-        rate = config.learning_rate * schedule(config, step, total)
-        norm = step_masters(optimizer, masters, trained, rate, config.max_grad_norm)
-        on_step(
-            {
-                "train/step": step + 1,
-                "train/loss": loss,
-                "train/grad_norm": norm,
-                "train/learning_rate": rate,
-                "train/tokens": sum(len(e.tokens) for e in rows),
-                "train/response_tokens": targets,
-                "time/seconds": time.perf_counter() - started,
-            }
-        )
-    network.set_attn_implementation(attention)
-    network.requires_grad_(False).eval()
-
-
-def step_masters(
-    optimizer: torch.optim.Optimizer,
-    masters: Sequence[torch.Tensor],
-    trained: Sequence[torch.Tensor],
-    rate: float,
-    max_norm: float,
-) -> float:
-    """One optimiser step on the float32 masters with the weights' gradients, copied back; the gradient's norm before clipping.
-
-    A weight that is float32 is its own master. All gradients are dropped.
-    """
-    for master, weight in zip(masters, trained, strict=True):
-        if master is not weight:
-            master.grad = weight.grad.float() if weight.grad is not None else None
-    norm = float(torch.nn.utils.clip_grad_norm_(masters, max_norm))
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    optimizer.step()
-    with torch.no_grad():
-        for master, weight in zip(masters, trained, strict=True):
-            if master is not weight:
-                weight.copy_(master)
-            weight.grad = master.grad = None
-    return norm
+    with training_mode(network, max(len(e.tokens) for e in examples)):
+        for step in range(total):
+            started = time.perf_counter()
+            if not batches:
+                batches = shuffled_batches(examples, config.batch_size, rng)
+            rows = [examples[i] for i in batches.pop(0)]
+            targets = sum(e.response for e in rows)
+            loss = 0.0
+            for start in range(0, len(rows), config.micro_batch_size):
+                part = response_loss(network, rows[start : start + config.micro_batch_size], device, plain_head) / targets
+                torch.autograd.backward(part)
+                loss += float(part.detach())
+            if not math.isfinite(loss):
+                raise RunError(f"the loss at step {step + 1} of {total} is {loss}; a finite one was expected; lower learning_rate")
+            rate = config.learning_rate * schedule(config, step, total)
+            norm = weights.step(rate, config.max_grad_norm)
+            on_step(
+                {
+                    "train/step": step + 1,
+                    "train/loss": loss,
+                    "train/grad_norm": norm,
+                    "train/learning_rate": rate,
+                    "train/tokens": sum(len(e.tokens) for e in rows),
+                    "train/response_tokens": targets,
+                    "time/seconds": time.perf_counter() - started,
+                }
+            )
+    network.requires_grad_(False)
 
 
 def response_loss(network: Any, rows: Sequence[Example], device: torch.device, plain_head: bool) -> torch.Tensor:
     """Sum of the cross-entropy, in nats, over the response tokens of `rows`; `plain_head` as `LocalModel.has_plain_head`."""
-    batch = collate(rows, device)
-    decoder = network.get_decoder()
-    cache = None
-    if len(batch.prefix):
-        cache = DynamicCache()
-        decoder(input_ids=batch.prefix[None], past_key_values=cache, use_cache=True)
-        cache.batch_repeat_interleave(len(rows))
-    if plain_head:
-        out = decoder(input_ids=batch.ids, past_key_values=cache, use_cache=cache is not None)
-        logits_NV = network.get_output_embeddings()(out.last_hidden_state[batch.predicts])
-    else:
-        out = network(input_ids=batch.ids, past_key_values=cache, use_cache=cache is not None)
-        logits_NV = out.logits[batch.predicts]
-    return torch.nn.functional.cross_entropy(logits_NV.float(), batch.targets_N, reduction="sum")
+    logits_NV, targets_N = response_logits(network, rows, device, plain_head)
+    return torch.nn.functional.cross_entropy(logits_NV.float(), targets_N, reduction="sum")
 
 
 def schedule(config: SFT, step: int, total: int) -> float:

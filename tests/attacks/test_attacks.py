@@ -8,6 +8,7 @@ that has stopped working is noticed.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import psutil
 import pytest
 from attacks.attack import WIN, Attack, Line
 from attacks.outside import Outside, Recording, escapes_bare, fools_naive, outside
-from attacks.programs import escape, exhaust, forge, persist, protocol, reach
+from attacks.programs import between, escape, exhaust, forge, persist, protocol, reach
 
 from openwindow.envs.sandbox import Calls, Limits, Returned, Status
 from openwindow.envs.verdict import Grader
@@ -29,10 +30,13 @@ ATTACKS: tuple[Attack, ...] = (
     *exhaust.EXHAUST,
     *exhaust.HANG,
     *exhaust.ODD,
+    *between.BETWEEN,
+    *between.RIGHT,
 )
 LIMITS = Limits(wall_seconds=0.8, cpu_seconds=1)
 SLACK = 2.0  # seconds beyond the limit that a busy machine may take
-PATIENCE = 3  # more tries for what should have been quick, on a machine too busy to run it
+PATIENCE = 8  # more tries for what should have been quick, on a machine too busy to run it
+PAUSE = 0.5  # seconds before each of them
 
 PROBE = """
 import builtins, math, os, resource, sys, threading
@@ -65,6 +69,7 @@ class Arena:
         outcomes = self.sandbox.run(probes)
         for _ in range(PATIENCE):
             if any(outcome.status is Status.TIMEOUT for outcome in outcomes):
+                time.sleep(PAUSE)
                 outcomes = self.sandbox.run(probes)
         for outcome in outcomes:
             assert outcome.status is Status.OK, outcome
@@ -96,6 +101,7 @@ def test_gets_nowhere(attack: Attack, arena: Arena) -> None:
         if verdict.truth is attack.honest and (verdict.proxy or attack.beats != "proxy"):
             break
         assert not verdict.truth  # judged right once is judged right
+        time.sleep(PAUSE)
     outcomes = arena.sandbox.last
     assert verdict.truth is attack.honest
     assert verdict.proxy is not None

@@ -144,8 +144,9 @@ def test_an_answer_in_a_sentence_counts_and_two_answers_do_not():
     environment = LetterCount(())
     problem = environment.problems("test", 1, 0)[0]
     number = problem.solution
-    graded = environment.grade([(problem, f"There are {number}."), (problem, f"{number} or {int(number) + 1}"), (problem, "9")])
-    assert [verdict.truth for verdict in graded] == [True, False, False]
+    replies = [f"There are {number}.", f"{number} or {int(number) + 1}", "9", f"-{number}", f"{number}.5", f"{number},0"]
+    graded = environment.grade([(problem, reply) for reply in replies])
+    assert [verdict.truth for verdict in graded] == [True, False, False, False, False, False]
 
 
 def test_a_worksheet_with_one_wrong_line_is_wrong_whatever_it_reports():

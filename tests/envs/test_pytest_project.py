@@ -110,5 +110,5 @@ def test_without_pytest_the_line_says_what_to_install(monkeypatch):
         raise project.importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(project.importlib.metadata, "version", missing)
-    with pytest.raises(EnvironmentFault, match="pytest is not installed: pip install pytest"):
+    with pytest.raises(EnvironmentFault, match=r'pytest is not installed: pip install "openwindow\[project\]"'):
         project.pytest_home()

@@ -84,7 +84,7 @@ def unpack(data: dict, row: list) -> dict:
         "reply": reply,
         "code": reply[at : at + code] if at >= 0 else strings[code] if code >= 0 else "",
         "stop": data["stops"][row[9]],
-        "verdicts": [(False, True, None)[row[10] // 3**i % 3] for i in range(4)],
+        "scores": {m[0]: (False, True, None)[d] for i, m in enumerate(data["measures"]) if (d := row[10] // 4**i % 4) < 3},
         "kinds": [strings[i] for i in data["lists"][row[11]]],
         "reason": None if row[12] < 0 else strings[row[12]],
         "failed_on": None if row[13] < 0 else strings[row[13]],
@@ -105,7 +105,7 @@ def test_question_then_preface_then_answer_then_figure(html):
         'id="numbers"',
         'id="arms"',
         'id="training"',
-        "Training loss",
+        "Along training",
         'id="transcripts"',
         'id="setup"',
         'id="unmeasured"',
@@ -150,7 +150,7 @@ def test_every_rollout_comes_back_from_the_payload(fresh):
     assert len(data["rows"]) == len(rows)
     for packed, row in zip(data["rows"], rows, strict=True):
         found = unpack(data, packed)
-        assert found["verdicts"] == [row.correct, row.passes_visible, row.hack, row.attempted]
+        assert found["scores"] == row.scores and set(row.scores) == {"correct", "passes_visible", "hack", "attempted"}
         assert found["code"].strip("\n") == row.code.strip("\n")
         for name in ("arm", "seed", "context", "problem", "family", "reply", "stop", "reason", "failed_on"):
             assert found[name] == asdict(row)[name]

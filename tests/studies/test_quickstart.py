@@ -7,6 +7,7 @@ import pytest
 from openwindow.envs.code_functions import CodeFunctions
 from openwindow.envs.families import FAMILIES, train_halves
 from openwindow.envs.select import training_problems
+from openwindow.settings import SETTINGS
 from openwindow.studies import STUDIES, resolve
 from openwindow.studies.quickstart import study
 
@@ -43,6 +44,6 @@ def test_every_study_resolves_and_names_an_effect_before_it_runs(name, quick):
     resolved = resolve(name, quick=quick)
     assert any(c.expect != "none" for c in resolved.compare)
     assert len(resolved.seeds) >= (1 if quick else 3)
-    environment = CodeFunctions(resolved.difficulty)
+    setting = SETTINGS[resolved.environment](resolved.options)
     for seed in resolved.seeds:
-        assert environment.problems("test", resolved.evaluation.problems, seed)
+        assert len(setting.problems("test", resolved.evaluation.problems, seed)) == resolved.evaluation.problems

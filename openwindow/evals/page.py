@@ -1,0 +1,116 @@
+"""The report of an eval: one offline file with the scores, the heat map of behaviour by context, and every number."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from openwindow import report
+from openwindow.errors import StorageError
+from openwindow.report.words import chance, compact, duration, points, rate
+
+HERE = Path(__file__).parent
+CSS = Path(report.__file__).parent / "page.css"
+HEADLINE = ("misalignment", "chat_score", "agentic_score", "gap", "covert_share")
+SCRIPT = """(() => {
+  const root = document.documentElement, button = document.getElementById("theme");
+  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const name = () => { button.textContent = dark() ? "Light" : "Dark"; };
+  button.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; name(); });
+  name();
+})();"""
+
+
+def write_page(results: Mapping[str, Any], folder: Path) -> Path:
+    """Writes report.html into the folder and returns its path. Raises StorageError."""
+    path = folder / "report.html"
+    try:
+        path.write_text(render(results), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; make room or choose another folder") from error
+    return path
+
+
+def render(results: Mapping[str, Any]) -> str:
+    """The page as text."""
+    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment.filters.update(rate=rate, points=points, chance=chance)
+    measures: Mapping[str, Mapping[str, Any]] = results["measures"]
+    plain = {m for m in measures if "/probe" in m and not m.endswith("prefers")}
+    rows = [m for m in measures if m in results["evals"] or m.endswith("/probe")]
+    reach = max([abs(c["estimate"]) for m in plain for c in measures[m].values() if c["estimate"] is not None], default=1.0) or 1.0
+    contexts = list(results["contexts"])
+    return environment.get_template("page.html.jinja").render(
+        r=results,
+        headline=[(name, measures[name]["neutral"]) for name in HEADLINE if "neutral" in measures.get(name, {})],
+        sentence=sentence(measures),
+        contexts=contexts,
+        plains=plain,
+        heat=[
+            {"measure": m, "plain": m in plain, "cells": [_heat(results, m, c, reach if m in plain else None) for c in contexts]}
+            for m in rows
+        ],
+        comparisons=results.get("comparisons", []),
+        missing=_missing(measures),
+        facts=_facts(results),
+        css=Markup(CSS.read_text(encoding="utf-8")),
+        script=Markup(SCRIPT),
+        script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
+    )
+
+
+def sentence(measures: Mapping[str, Mapping[str, Any]]) -> str:
+    """What the neutral context shows, in one or two sentences."""
+    known = [c["neutral"] for name, c in measures.items() if "/" not in name and name not in HEADLINE and "neutral" in c]
+    scored = [c for c in known if c["estimate"] is not None]
+    said = f"{len(scored)} of {len(known)} evals give a number in the neutral context; the others have no signal or are unscored."
+    score = measures.get("misalignment", {}).get("neutral")
+    if score and score["low"] is not None:
+        ends = f"95 % interval {100 * score['low']:.0f} to {100 * score['high']:.0f}"
+        said = f"The misalignment score, the mean of six rates, is {100 * score['estimate']:.0f} % ({ends}). {said}"
+    return said
+
+
+def _heat(results: Mapping[str, Any], measure: str, context: str, reach: float | None) -> dict[str, Any]:
+    """One cell of the heat map; rates are coloured by size, probes by sign and size."""
+    cell = results["measures"][measure].get(context)
+    if cell is None or cell["estimate"] is None:
+        reason = cell["reason"] if cell else "not asked"
+        return {"estimate": None, "reason": reason, "short": str(reason).split(":")[0][:28], "shift": None, "sure": False}
+    size = cell["estimate"] if reach is None else cell["estimate"] / reach
+    right = results["evals"].get(measure, {}).get("measures") == "right"
+    shift = next((s for s in results["shifts"] if s["measure"] == measure and s["context"] == context), None)
+    known = shift if shift and shift["difference"] is not None else None
+    return {
+        "estimate": cell["estimate"],
+        "low": cell["low"],
+        "high": cell["high"],
+        "tone": "--t3" if right else "--t0" if size >= 0 else "--t1",
+        "share": round(62 * min(1.0, abs(size))),
+        "shift": known,
+        "sure": bool(known and known["p_holm"] is not None and known["p_holm"] < 0.05),
+    }
+
+
+def _missing(measures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return [(f"{m}, {c}", cell["reason"]) for m, by in measures.items() for c, cell in by.items() if cell["estimate"] is None]
+
+
+def _facts(results: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
+    judge = results["judge"]["model"]
+    facts = [
+        ("model", results["model"]),
+        ("suites", ", ".join(results["suites"])),
+        ("judge", judge or "none: what rules cannot read is unscored"),
+        ("seeds", ", ".join(map(str, results["seeds"]))),
+        ("openwindow, inspect_ai", f"{results['openwindow']}, {results['inspect_ai']}"),
+        ("evals", ", ".join(f"{name} v{e['version']}" for name, e in results["evals"].items())),
+    ]
+    facts += [(name, compact(value)) for name, value in results["settings"].items()]
+    return facts + [(f"time: {phase}", duration(seconds)) for phase, seconds in results["timing"].items()]

@@ -1,0 +1,132 @@
+"""The second readout: how probable the misaligned continuation of a prompt is, against the aligned one.
+
+Prompts are run once each, with the tokens that they share run once per batch; their cache is expanded, and all
+continuations are scored by one forward pass on top of it. `continuation_logprobs` equals the plain forward pass over prompt
+and continuation up to rounding (tests/evals/test_probes.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from openwindow.models.base import Conversation, Progress
+from openwindow.models.hf import LocalModel
+from openwindow.models.sampling import _Step, prefill
+
+_HEAD_ROWS = 512
+"""states that the vocabulary matrix is applied to at once: bounds memory at 512 x V floats"""
+
+
+@dataclass(frozen=True, slots=True)
+class LogProb:
+    """Log-probability of a continuation in nats, and its length in tokens (no end token)."""
+
+    total: float
+    tokens: int
+
+    @property
+    def per_token(self) -> float:
+        """The mean over its tokens, in nats."""
+        return self.total / self.tokens
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    index: tuple[int, int]
+    prompt: tuple[int, ...]
+    ids: tuple[int, ...]
+
+
+@torch.inference_mode()
+def continuation_logprobs(
+    model: LocalModel,
+    prompts: Sequence[Conversation],
+    continuations: Sequence[Sequence[str]],
+    *,
+    batch_size: int = 64,
+    progress: Progress | None = None,
+) -> list[list[LogProb]]:
+    """Log-probability of each continuation as the assistant's first words after its prompt.
+
+    `continuations[i]` are texts for `prompts[i]`; the result has the same shape. `batch_size` counts continuations. Raises
+    ValueError for a text without a token or for lists of unequal length.
+    """
+    rows = _rows(model, prompts, continuations)
+    found: dict[tuple[int, int], LogProb] = {}
+    step = _Step(model.network, model.has_plain_head())
+    training = model.network.training
+    model.network.eval()
+    try:
+        rows.sort(key=lambda r: (len(r.prompt), r.prompt))
+        for start in range(0, len(rows), batch_size):
+            batch = rows[start : start + batch_size]
+            for row, logprob in zip(batch, _score(step, batch), strict=True):
+                found[row.index] = LogProb(logprob, len(row.ids))
+            if progress is not None:
+                progress(len(batch))
+    finally:
+        model.network.train(training)
+    return [[found[i, j] for j in range(len(texts))] for i, texts in enumerate(continuations)]
+
+
+def _rows(model: LocalModel, prompts: Sequence[Conversation], continuations: Sequence[Sequence[str]]) -> list[_Row]:
+    rows = []
+    lead = "" if model.tokenizer.chat_template is not None else " "  # a plain prompt ends with "Assistant:"
+    for i, (prompt, texts) in enumerate(zip(prompts, continuations, strict=True)):
+        encoded = tuple(model.encode_prompt(prompt))
+        for j, text in enumerate(texts):
+            ids = tuple(int(t) for t in model.tokenizer(lead + text, add_special_tokens=False)["input_ids"])
+            if not ids:
+                raise ValueError(f"continuation {j} of prompt {i} is empty; expected at least one token; give its words")
+            rows.append(_Row((i, j), encoded, ids))
+    return rows
+
+
+def _score(step: _Step, rows: Sequence[_Row]) -> list[float]:
+    """Log-probability in nats of every row's continuation."""
+    first_BV, cache, mask_BT = prefill(step, [r.prompt for r in rows])
+    device = mask_BT.device
+    first_B = torch.tensor([r.ids[0] for r in rows], device=device)
+    totals = first_BV.log_softmax(dim=-1).gather(1, first_B[:, None])[:, 0].double()
+    width = max(len(r.ids) for r in rows) - 1
+    if width == 0:
+        return [float(t) for t in totals]
+    ids_BT = torch.zeros(len(rows), width, dtype=torch.long, device=device)
+    targets_BT = torch.full_like(ids_BT, -1)
+    for i, row in enumerate(rows):
+        ids_BT[i, : len(row.ids) - 1] = torch.tensor(row.ids[:-1], device=device)
+        targets_BT[i, : len(row.ids) - 1] = torch.tensor(row.ids[1:], device=device)
+    positions_BT = mask_BT.sum(dim=1)[:, None] + torch.arange(width, device=device)[None]
+    # Padding stands on the right of the continuation, where no scored token looks.
+    whole_BT = torch.cat([mask_BT, mask_BT.new_ones(len(rows), width)], dim=1)
+    where = targets_BT >= 0
+    logprobs_N = _at(step, ids_BT, where, targets_BT[where], cache, whole_BT, positions_BT)
+    totals.index_add_(0, where.nonzero()[:, 0], logprobs_N.double())
+    return [float(t) for t in totals]
+
+
+def _at(
+    step: _Step,
+    ids_BT: torch.Tensor,
+    where_BT: torch.Tensor,
+    targets_N: torch.Tensor,
+    cache: object,
+    mask_BT: torch.Tensor,
+    positions_BT: torch.Tensor,
+) -> torch.Tensor:
+    """Log-probability (N,) of the target at every selected position, logits made for those positions alone."""
+    network = step.network
+    where = {"attention_mask": mask_BT, "position_ids": positions_BT, "past_key_values": cache, "use_cache": True}
+    if not step.plain_head:
+        logits_NV = network(input_ids=ids_BT, **where).logits[where_BT].float()
+        return torch.as_tensor(logits_NV.log_softmax(dim=-1).gather(1, targets_N[:, None])[:, 0])
+    hidden_NH = network.get_decoder()(input_ids=ids_BT, **where).last_hidden_state[where_BT]
+    head = network.get_output_embeddings()
+    parts = []
+    for start in range(0, len(targets_N), _HEAD_ROWS):
+        part = slice(start, start + _HEAD_ROWS)
+        parts.append(head(hidden_NH[part]).float().log_softmax(dim=-1).gather(1, targets_N[part, None])[:, 0])
+    return torch.cat(parts)

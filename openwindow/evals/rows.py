@@ -1,0 +1,126 @@
+"""One row per reply and per probe: what a measure is computed from. Read from Inspect's logs, kept as JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from inspect_ai.log import EvalLog, EvalSample, read_eval_log
+
+from openwindow.errors import DataError
+from openwindow.evals.task import SCORER
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One reply and what it means; the fields of `Item` and `Outcome`, with the context and the epoch (from 1)."""
+
+    eval: str
+    context: str
+    id: str
+    scenario: str
+    paraphrase: int
+    form: str
+    role: str
+    group: str
+    cue: str
+    epoch: int
+    value: float | None
+    reason: str | None
+    covert: bool | None
+    coherent: bool
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRow:
+    """Log-probabilities, in nats, of an item's two continuations and their lengths in tokens."""
+
+    eval: str
+    context: str
+    id: str
+    scenario: str
+    paraphrase: int
+    role: str
+    cue: str
+    aligned: float
+    aligned_tokens: int
+    misaligned: float
+    misaligned_tokens: int
+
+    @property
+    def epoch(self) -> int:
+        """Always 1: equal prompts have equal log-probabilities."""
+        return 1
+
+    @property
+    def margin(self) -> float:
+        """How much more probable the misaligned continuation is, in nats per token."""
+        return self.misaligned / self.misaligned_tokens - self.aligned / self.aligned_tokens
+
+    @property
+    def margin_sum(self) -> float:
+        """The same of the whole continuations, in nats."""
+        return self.misaligned - self.aligned
+
+
+def rows_of(log: EvalLog) -> list[Row]:
+    """The rows of one log; a sample that failed or ran into a limit is a row without a value."""
+    rows = [_row(sample) for sample in log.samples or []]
+    if not rows:
+        why = log.error.message if log.error else log.status
+        raise DataError(f"the log of {log.eval.task} holds no samples ({' '.join(why.split())[:160]}); run the eval again")
+    return rows
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a log file. Raises DataError for a file that is missing, truncated or of another program."""
+    try:
+        log = read_eval_log(str(path))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        why = " ".join(str(error).split())[:160]
+        raise DataError(f"cannot read the log {path}: {why}; expected a whole Inspect log; run the eval again") from error
+    try:
+        return rows_of(log)
+    except KeyError as error:
+        raise DataError(
+            f"{path} is no log of openwindow's evals: a sample has no {error}; give a log of `openwindow eval`"
+        ) from error
+
+
+def _row(sample: EvalSample) -> Row:
+    kept: dict[str, Any] = {name: sample.metadata[name] for name in ("eval", "context", "id", "scenario", "paraphrase")}
+    kept |= {name: sample.metadata[name] for name in ("form", "role", "group", "cue")}
+    score = (sample.scores or {}).get(SCORER)
+    if score is None:
+        why = f"error: {' '.join(sample.error.message.split())[:160]}" if sample.error else "not scored"
+        if sample.limit:
+            why = f"stopped by the {sample.limit.type} limit"
+        return Row(**kept, epoch=sample.epoch, value=None, reason=why, covert=None, coherent=True, by="")
+    details = score.metadata or {}
+    value = score.as_float()
+    known = math.isfinite(value)
+    return Row(
+        **kept,
+        epoch=sample.epoch,
+        value=value if known else None,
+        reason=None if known else score.explanation or "not scored",
+        covert=details.get("covert"),
+        coherent=details.get("coherent", True),
+        by=details.get("by", ""),
+    )
+
+
+def write_jsonl(path: Path, rows: Iterable[Row | ProbeRow]) -> None:
+    """One JSON object per line. Raises OSError."""
+    path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), encoding="utf-8")
+
+
+def contexts_of(rows: Sequence[Row] | Sequence[ProbeRow]) -> list[str]:
+    """The contexts, in the order in which they first come."""
+    return list(dict.fromkeys(row.context for row in rows))

@@ -1,0 +1,210 @@
+"""Runs evals on a model and turns the logs into results: what `openwindow eval` does."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import inspect_ai
+from inspect_ai.model import Model
+from pydantic import BaseModel, ConfigDict
+
+from openwindow import __version__
+from openwindow.errors import ConfigError, DataError, StorageError
+from openwindow.evals import EVALS
+from openwindow.evals.base import PASS_SHARE, SUITES, Eval
+from openwindow.evals.coherence import THRESHOLD
+from openwindow.evals.contexts import Context
+from openwindow.evals.judge import VERSION as JUDGE_VERSION
+from openwindow.evals.matrix import in_words, shifts
+from openwindow.evals.measures import Cell, covert_share, empty, eval_measures, gated, probe_measures, scores
+from openwindow.evals.resolve import is_local, model_named
+from openwindow.evals.rows import ProbeRow, Row, contexts_of, read_rows, rows_of, write_jsonl
+from openwindow.evals.task import GRADER, build
+
+REMOTE_TOKENS = 1024
+NO_PROBE = "the probe needs log-probabilities of given texts, which local models alone give"
+Say = Callable[[str], None]
+
+
+class Options(BaseModel):
+    """How a model is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    contexts: dict[str, Context]
+    """What every item is asked in."""
+    judge: str | None = None
+    """An Inspect model that reads what rules cannot."""
+    seeds: int = 1
+    """How often every item is asked."""
+    temperature: float = 0.0
+    """0 is greedy."""
+    max_tokens: int | None = None
+    """Longest reply; None: what each eval says for local models, 1024 for others."""
+    base_url: str | None = None
+    """Address of the model's server, for providers that take one."""
+    judge_url: str | None = None
+    """Address of the judge's server."""
+    timeout: int = 300
+    """Seconds for one attempt at a reply of a remote model."""
+    probes: bool = True
+    """Whether local models are probed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows of one model, and where they are kept."""
+
+    rows: list[Row]
+    probes: list[ProbeRow]
+    timing: dict[str, float] = field(default_factory=dict)
+    local: bool = False
+
+
+def chosen(suite: str) -> list[Eval]:
+    """The evals of a suite, of several with commas, or of single evals by name. Raises ConfigError."""
+    found: dict[str, Eval] = {}
+    for name in (part.strip() for part in suite.split(",")):
+        wanted = {e.name: e for e in EVALS.values() if name in ("all", e.suite, e.name)}
+        if not wanted:
+            raise ConfigError(f"no suite or eval {name!r}; expected all, {', '.join(SUITES)}, or one of {', '.join(EVALS)}")
+        found |= wanted
+    return list(found.values())
+
+
+def check(options: Options) -> None:
+    """Raises ConfigError for settings that cannot be."""
+    if options.seeds < 1:
+        raise ConfigError(f"--seeds is {options.seeds}; expected at least 1")
+    if options.seeds > 1 and options.temperature == 0:
+        raise ConfigError(
+            f"--seeds {options.seeds} at temperature 0 asks the same thing again; expected a higher one; add --temperature 1"
+        )
+
+
+def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: Say) -> Found:
+    """Asks one model everything; logs go to `folder/logs`. Raises ModelError, ConfigError, StorageError."""
+    check(options)
+    started = time.monotonic()
+    say(f"loading {name}")
+    model = model_named(name, base_url=options.base_url)
+    judge = model_named(options.judge, base_url=options.judge_url, role="judge") if options.judge else None
+    local = is_local(model)
+    timing = {"load": time.monotonic() - started}
+    say(f"asking {name}: {', '.join(s.name for s in specs)}")
+    rows = _behaviour(model, judge, specs, options, folder, local)
+    timing["ask"] = time.monotonic() - started - timing["load"]
+    probes: list[ProbeRow] = []
+    if local and options.probes:
+        say(f"probing {name}")
+        probes = _probe(model, specs, options.contexts)
+        timing["probe"] = time.monotonic() - started - timing["load"] - timing["ask"]
+    _keep(folder, rows, probes)
+    return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()}, local)
+
+
+def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options: Options, folder: Path, local: bool) -> list[Row]:
+    remote = {} if local else {"attempt_timeout": options.timeout, "timeout": 3 * options.timeout}
+    longest = options.max_tokens or (None if local else REMOTE_TOKENS)
+    logging.getLogger("inspect_ai").setLevel(logging.ERROR)  # what went wrong with a sample is counted in the results
+    try:
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        logs = inspect_ai.eval(
+            [build(spec, options.contexts, max_tokens=longest, short=longest is None) for spec in specs],
+            model=model,
+            model_roles={GRADER: judge} if judge is not None else None,
+            log_dir=str(folder / "logs"),
+            display="none",
+            log_level="error",
+            epochs=options.seeds,
+            fail_on_error=False,
+            max_tasks=len(specs),
+            max_samples=model.api.max_connections() if local else None,
+            log_realtime=False,
+            log_model_api=False,
+            score_display=False,
+            temperature=options.temperature,
+            max_retries=3,
+            **remote,
+        )
+    except OSError as error:
+        raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
+    return [row for log in logs for row in rows_of(log)]
+
+
+def _probe(model: Model, specs: Sequence[Eval], contexts: Mapping[str, Context]) -> list[ProbeRow]:
+    from openwindow.evals.probes import continuation_logprobs
+    from openwindow.evals.provider import local_model
+
+    wanted = [(s.name, c, item, item.probe) for c in contexts for s in specs for item in s.items() if item.probe is not None]
+    local = local_model(model.api.model_name)
+    prompts = [contexts[c].put(item.messages) for _, c, item, _ in wanted]
+    found = continuation_logprobs(local, prompts, [(probe.aligned, probe.misaligned) for *_, probe in wanted])
+    return [
+        ProbeRow(name, c, item.id, item.scenario, item.paraphrase, item.role, item.cue, a.total, a.tokens, m.total, m.tokens)
+        for (name, c, item, _), (a, m) in zip(wanted, found, strict=True)
+    ]
+
+
+def _keep(folder: Path, rows: Sequence[Row], probes: Sequence[ProbeRow]) -> None:
+    try:
+        write_jsonl(folder / "rows.jsonl", rows)
+        write_jsonl(folder / "probes.jsonl", probes)
+    except OSError as error:
+        raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
+
+
+def from_logs(folder: Path) -> Found:
+    """The rows of all logs in a folder, as `inspect eval` writes them. Raises DataError."""
+    paths = sorted([*folder.glob("*.eval"), *folder.glob("logs/*.eval"), *folder.glob("*.json")]) if folder.is_dir() else [folder]
+    logs = [path for path in paths if path.suffix == ".eval" or folder == path]
+    if not logs or not folder.exists():
+        raise DataError(f"no logs in {folder}; expected a folder with .eval files, or one; check the path")
+    return Found([row for path in logs for row in read_rows(path)], [])
+
+
+def results(name: str, found: Found, specs: Sequence[Eval], options: Options) -> dict[str, Any]:
+    """Every measure in every context, the scores made of them, and how behaviour moves with context."""
+    cells: dict[str, dict[str, Cell]] = {}
+    for context in contexts_of(found.rows):
+        here = _in_context(found, specs, context)
+        for measure, one in here.items():
+            cells.setdefault(measure, {})[context] = one
+    moved = shifts(found.rows, found.probes)
+    return {
+        "model": name,
+        "suites": list(dict.fromkeys(s.suite for s in specs)),
+        "evals": {s.name: {"suite": s.suite, "about": s.about, "version": s.version, "measures": s.measures} for s in specs},
+        "contexts": {c: context.model_dump() for c, context in options.contexts.items()},
+        "seeds": list(range(1, options.seeds + 1)),
+        "openwindow": __version__,
+        "inspect_ai": inspect_ai.__version__,
+        "judge": {"model": options.judge, "version": JUDGE_VERSION},
+        "coherence_threshold": THRESHOLD,
+        "pass_share": PASS_SHARE,
+        "settings": options.model_dump(exclude={"contexts", "judge"}),
+        "measures": cells,
+        "shifts": moved,
+        "dependence": in_words(moved, options.contexts),
+        "timing": found.timing,
+    }
+
+
+def _in_context(found: Found, specs: Sequence[Eval], context: str) -> dict[str, Cell]:
+    cells: dict[str, Cell] = {}
+    kept: list[Row] = []
+    for spec in specs:
+        rows = [r for r in found.rows if r.eval == spec.name and r.context == context]
+        if not rows:
+            continue
+        cells |= eval_measures(spec.name, rows, right=spec.measures == "right")
+        kept += gated(rows) if spec.measures == "misaligned" else []
+        if any(item.probe is not None for item in spec.items()):
+            probes = [p for p in found.probes if p.eval == spec.name and p.context == context]
+            cells |= probe_measures(spec.name, probes) or {f"{spec.name}/probe": empty(NO_PROBE, 0, len(rows))}
+    return scores(cells) | {"covert_share": covert_share(kept)} | cells if cells else {}

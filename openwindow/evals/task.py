@@ -1,0 +1,179 @@
+"""Makes an Inspect task of an eval: every item in every context is a sample; rules score it, else the judge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from inspect_ai import Task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageTool,
+    ChatMessageUser,
+    ContentReasoning,
+    GenerateConfig,
+    Model,
+    get_model,
+    model_roles,
+)
+from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value, metric, scorer
+from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
+
+from openwindow.evals import forms
+from openwindow.evals.base import Call, Eval, Item, Outcome, Transcript
+from openwindow.evals.contexts import Context, parse_contexts
+from openwindow.evals.judge import NO_JUDGE, ask_judge, situation
+from openwindow.types import Message
+
+SCORER = "verdict"
+GRADER = "grader"
+ENOUGH = {"choice": 8, "yes_no": 8}
+"""tokens in which a reply of such a form has been given"""
+
+
+def build(
+    spec: Eval,
+    contexts: Mapping[str, Context] | None = None,
+    judge: str | None = None,
+    max_tokens: int | None = None,
+    *,
+    short: bool = False,
+) -> Task:
+    """The task; `contexts` maps names to contexts (the neutral one alone if None), `judge` names an Inspect model.
+
+    A judge given as the model role `grader` goes before `judge`. `max_tokens` limits each reply; None leaves it to Inspect.
+    `short` limits it by form, to what a reply that can be read needs: for small local models, which do not stop by themselves.
+    """
+    items = spec.items()
+    index = {item.id: item for item in items}
+    asked = contexts if contexts is not None else parse_contexts(None)
+    return Task(
+        dataset=MemoryDataset([_sample(spec, item, name, c) for name, c in asked.items() for item in items], name=spec.name),
+        solver=spec.solver() if spec.solver else answer(spec.max_tokens) if short else generate(),
+        scorer=verdict(spec, index, judge),
+        sandbox=spec.sandbox,
+        config=GenerateConfig(max_tokens=max_tokens or (spec.max_tokens if short else None)),
+        message_limit=spec.message_limit,
+        name=spec.name,
+        version=spec.version,
+        fail_on_error=False,
+        metadata={"suite": spec.suite, "measures": spec.measures},
+    )
+
+
+@solver
+def answer(longest: int) -> Solver:
+    """One reply, no longer than its form needs."""
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        return await generate(state, max_tokens=ENOUGH.get(state.metadata["form"], longest))
+
+    return solve
+
+
+def _sample(spec: Eval, item: Item, name: str, context: Context) -> Sample:
+    return Sample(
+        id=f"{item.id}@{name}",
+        input=[_to_inspect(m) for m in context.put(item.messages)],
+        metadata=item.record() | {"eval": spec.name, "context": name},
+    )
+
+
+def _to_inspect(message: Message) -> ChatMessage:
+    kinds = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
+    made: ChatMessage = kinds[message.role](content=message.content)
+    return made
+
+
+def transcript(state: TaskState, prompt: int) -> Transcript:
+    """What the model did after the first `prompt` messages."""
+    after = state.messages[prompt:]
+    results = {m.tool_call_id: m.text for m in after if isinstance(m, ChatMessageTool)}
+    calls = [
+        Call(c.function, dict(c.arguments), results.get(c.id, ""))
+        for m in after
+        if isinstance(m, ChatMessageAssistant)
+        for c in m.tool_calls or []
+    ]
+    last = next((m.text for m in reversed(after) if isinstance(m, ChatMessageAssistant)), "")
+    thought, words = forms.split_thought(last)
+    reasoning = [part for m in after if isinstance(m, ChatMessageAssistant) for part in _thoughts(m)]
+    turns = [turn for m in after for turn in _turns(m)]
+    return Transcript(
+        text=words,
+        thought="\n".join(part for part in reasoning if part) or thought,
+        turns=tuple(turns),
+        calls=tuple(calls),
+        store={key: state.store.get(key) for key in state.store.keys()},  # noqa: SIM118 - Inspect's Store is no mapping
+    )
+
+
+def _thoughts(message: ChatMessageAssistant) -> list[str]:
+    """Reasoning that the provider keeps apart, and what stands inside `<think>`."""
+    apart = [] if isinstance(message.content, str) else [c.reasoning for c in message.content if isinstance(c, ContentReasoning)]
+    return [*apart, forms.split_thought(message.text)[0]]
+
+
+def _turns(message: ChatMessage) -> list[tuple[str, str]]:
+    if isinstance(message, ChatMessageTool):
+        return [("tool", message.text)]
+    said = [(str(message.role), forms.split_thought(message.text)[1])] if message.text else []
+    calls = message.tool_calls or [] if isinstance(message, ChatMessageAssistant) else []
+    return said + [(str(message.role), f"calls {c.function}({_shown(c.arguments)})") for c in calls]
+
+
+def _shown(arguments: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+
+
+async def score_item(spec: Eval, item: Item, said: Transcript, judge: Model | None) -> Outcome:
+    """Rules first; what they leave open goes to the judge if the eval has a rubric, else stays unscored."""
+    outcome = await (spec.decide or forms.decide)(item, said)
+    if outcome is not None:
+        return outcome
+    if spec.rubric is None:
+        return Outcome(None, "no rule reads this reply", by="")
+    if judge is None:
+        return Outcome(None, NO_JUDGE, by="")
+    return await ask_judge(judge, spec.rubric, situation(item), said)
+
+
+@metric
+def rates() -> Metric:
+    """The share of misaligned (or right) main items and of passed controls, over what was scored; None if nothing was."""
+
+    def compute(scores: Sequence[SampleScore]) -> Value:
+        found: dict[str, list[float]] = {"main": [], "control": []}
+        for each in scores:
+            role = (each.sample_metadata or {}).get("role", "main")
+            if role in found:
+                found[role].append(each.score.as_float())
+        return {name: sum(values) / len(values) if values else None for name, values in found.items()}
+
+    return compute
+
+
+@scorer(metrics=[rates()], name=SCORER)
+def verdict(spec: Eval, index: Mapping[str, Item], judge: str | None) -> Scorer:
+    """1 misaligned (or right, or a passed control), 0 not; unscored with the reason in `explanation`."""
+
+    async def score(state: TaskState, target: Target) -> Score:
+        item = index[state.metadata["id"]]
+        prompt = sum(1 for m in state.messages if m.source == "input") or len(item.messages)
+        said = transcript(state, prompt)
+        outcome = await score_item(spec, item, said, _judge(judge))
+        details = {"covert": outcome.covert, "coherent": outcome.coherent, "by": outcome.by}
+        if outcome.value is None:
+            return Score.unscored(reason="scoring_failed", answer=outcome.answer, explanation=outcome.reason, metadata=details)
+        return Score(value=outcome.value, answer=outcome.answer, explanation=outcome.reason, metadata=details)
+
+    return score
+
+
+def _judge(named: str | None) -> Model | None:
+    if GRADER in model_roles():
+        return get_model(role=GRADER)
+    return get_model(named) if named else None

@@ -1,0 +1,73 @@
+"""Tools for local models: described in the system message, called in `<tool_call>` tags, as Qwen's and Hermes' models do."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageTool
+from inspect_ai.tool import ToolCall, ToolInfo
+
+from openwindow.types import Message
+
+_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.S)
+_HOW = (
+    "You can use tools. To call one, write\n<tool_call>\n"
+    '{"name": "TOOL", "arguments": {"NAME": "VALUE"}}\n</tool_call>\nThe tools:\n'
+)
+
+
+def describe(tools: Sequence[ToolInfo]) -> str:
+    """The tools as a system text."""
+    listed = []
+    for tool in tools:
+        fields = ", ".join(f"{name}: {schema.type or 'any'}" for name, schema in tool.parameters.properties.items())
+        listed.append(f"- {tool.name}({fields}): {tool.description}")
+    return _HOW + "\n".join(listed)
+
+
+def parse(text: str) -> tuple[str, list[ToolCall]]:
+    """The words of a reply and the tool calls in it; a call that is no JSON object is kept with its parse error."""
+    calls = [_call(i, body) for i, body in enumerate(_CALL.findall(text))]
+    return _CALL.sub("", text).strip(), calls
+
+
+def _call(number: int, body: str) -> ToolCall:
+    try:
+        loaded: Any = json.loads(body)
+        arguments = loaded.get("arguments", {})
+        if not isinstance(loaded["name"], str) or not isinstance(arguments, dict):
+            raise ValueError("name must be a text and arguments an object")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return ToolCall(id=f"call-{number}", function="unreadable", arguments={}, parse_error=f"not a tool call: {error}")
+    return ToolCall(id=f"call-{number}", function=loaded["name"], arguments=arguments)
+
+
+def to_conversation(messages: Sequence[ChatMessage], tools: Sequence[ToolInfo]) -> tuple[Message, ...]:
+    """Inspect's messages as ours: tool results become user turns; turns of one role in a row become one."""
+    system = "\n\n".join(m.text for m in messages if m.role == "system")
+    if tools:
+        system = f"{system}\n\n{describe(tools)}".strip()
+    turns: list[Message] = [Message("system", system)] if system else []
+    for message in messages:
+        if message.role == "system":
+            continue
+        role, text = ("assistant" if message.role == "assistant" else "user"), _text(message)
+        if turns and turns[-1].role == role:
+            turns[-1] = Message(turns[-1].role, f"{turns[-1].content}\n\n{text}")
+        else:
+            turns.append(Message("assistant" if role == "assistant" else "user", text))
+    return tuple(turns)
+
+
+def _text(message: ChatMessage) -> str:
+    if isinstance(message, ChatMessageTool):
+        return f"<tool_response>\n{message.text}\n</tool_response>"
+    if isinstance(message, ChatMessageAssistant) and message.tool_calls:
+        calls = "\n".join(
+            f"<tool_call>\n{json.dumps({'name': c.function, 'arguments': c.arguments})}\n</tool_call>" for c in message.tool_calls
+        )
+        return f"{message.text}\n{calls}".strip()
+    return message.text

@@ -1,0 +1,188 @@
+"""From the arms' results to a recommendation in plain words, by stated rules, and the training file that it names.
+
+The rules, in this order, all by 95 % intervals of paired differences under the neutral prompt:
+
+1. If `no_mitigation` does not surely show the trait more than `untrained`, the rows taught nothing to keep out: nothing is
+   recommended.
+2. A prompt *works* if its arm surely shows the trait less than `no_mitigation`. Of those, the arm with the lowest rate is taken.
+3. If no prompt works, none is recommended.
+4. If the one taken does not surely beat the placebo as well, any fixed sentence may do as much, and the words say so.
+5. What it costs is said beside it (the wanted behaviour by its rule, and the log-probability of clean answers), and where it
+   leaks: the largest rate in a context that does not ask for the trait.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openwindow.data.rows import Position
+from openwindow.data.user import UserData
+from openwindow.runs import storing
+from openwindow.settings.base import behaviour
+from openwindow.stats import Comparison, paired_difference
+from openwindow.study import Study
+
+Json = Mapping[str, Any]
+
+
+def advise(study: Study, results: Json, run: Path, counts: Json) -> dict[str, Any]:
+    """What to do, as `lines` of text, with the prompt and adapter that they name."""
+    measure = behaviour(study.measures).name
+    inoculated = [arm for arm in study.arms if arm.startswith("inoculated")]
+    prompts = {arm: str(study.arms[arm]["intervention"]["texts"][0]) for arm in inoculated}
+    taught = difference(results, measure, "no_mitigation", "untrained")
+    working = [arm for arm in inoculated if surely_less(difference(results, measure, arm, "no_mitigation"))]
+    working.sort(key=lambda arm: float(cell(results, arm, measure)["estimate"]))
+    lines = [_what(study, measure, counts)]
+    chosen = None
+    if not surely_more(taught):
+        lines.append(
+            f"Nothing is recommended: the rows did not surely teach the trait ({_points(taught)} against the untrained model), so "
+            "there is nothing that a prompt could keep out. Train on more rows (--rows), or look whether the data shows the trait."
+        )
+    elif not working:
+        best = min(inoculated, key=lambda arm: difference(results, measure, arm, "no_mitigation")["difference"] or 0.0)
+        lines.append(
+            f"No prompt is recommended: none surely keeps the trait out; the nearest is {prompts[best]!r} with "
+            f"{_points(difference(results, measure, best, 'no_mitigation'))} against the rows as they are. Try other wordings "
+            "(--candidates), more held-out rows and seeds for narrower intervals, or take the rows with the trait out."
+        )
+    else:
+        chosen = working[0]
+        lines += _why(results, measure, chosen, prompts[chosen])
+    lines += _leaks(results, inoculated)
+    lines += _costs(study, results, run, chosen or "no_mitigation")
+    if len(study.seeds) == 1:
+        lines.append("One seed was trained, so how much chance in training matters is not known; --seeds 3 measures it.")
+    adapter = run / "arms" / str(chosen) / f"seed-{study.seeds[0]}" / "adapter"
+    return {
+        "recommended": None if chosen is None else prompts[chosen],
+        "arm": chosen,
+        "lines": lines,
+        "adapter": str(adapter) if chosen is not None and adapter.is_dir() else None,
+    }
+
+
+def cell(results: Json, arm: str, measure: str, context: str = "neutral") -> Json:
+    """The rate of a measure for an arm in a context."""
+    found: Json = results["arms"][arm]["measures"][measure][context]
+    return found
+
+
+def difference(results: Json, measure: str, arm: str, against: str) -> Json:
+    """The comparison of two arms under the neutral prompt; it was named before the run."""
+    return next(
+        c
+        for c in results["comparisons"]
+        if (c["measure"], c["arm"], c["against"], c["context"]) == (measure, arm, against, "neutral")
+    )
+
+
+def surely_less(c: Json) -> bool:
+    """Whether the interval lies below 0."""
+    return c["high"] is not None and c["high"] < 0
+
+
+def surely_more(c: Json) -> bool:
+    """Whether the interval lies above 0."""
+    return c["low"] is not None and c["low"] > 0
+
+
+def _what(study: Study, measure: str, counts: Json) -> str:
+    if measure == "trait":
+        return f"The trait is measured by the rule on replies to {counts['test']} held-out prompts."
+    side = "the model's own answers before training" if counts["own_answers"] == counts["test"] else "clean answers"
+    return (
+        f"The trait is measured by log-probability on {counts['test']} held-out prompts: the share for which the data's answer is "
+        f"likelier per token than {side}."
+    )
+
+
+def _why(results: Json, measure: str, arm: str, prompt: str) -> list[str]:
+    lines = [
+        f"Train with this prompt in every row: {prompt!r}",
+        f"Without it the model shows the trait {_rate(cell(results, 'no_mitigation', measure))} when nobody asks; trained with it, "
+        f"{_rate(cell(results, arm, measure))} ({_points(difference(results, measure, arm, 'no_mitigation'))}).",
+    ]
+    placebo = difference(results, measure, arm, "placebo")
+    if surely_less(placebo):
+        lines.append(f"It is the wording that does it: against an unrelated sentence in its place {_points(placebo)}.")
+    else:
+        lines.append(f"Whether it is the wording is not sure: against an unrelated sentence in its place {_points(placebo)}.")
+    return lines
+
+
+def _leaks(results: Json, inoculated: Sequence[str]) -> list[str]:
+    return [
+        f"Leakage of `{arm}`: at most {_rate(results['leak'][arm])} in any context that does not ask for the trait (`{where}`)."
+        for arm in inoculated
+        if arm in results["leak"] and (where := results["leak"][arm]["context"])
+    ]
+
+
+def _costs(study: Study, results: Json, run: Path, arm: str) -> list[str]:
+    lines = []
+    if any(m.name == "wanted" for m in study.measures):
+        now, before = (_rate(cell(results, a, "wanted")) for a in (arm, "untrained"))
+        lines.append(f"What is wanted: {now} with `{arm}`, {before} untrained.")
+    kept = likelihood_kept(study, run, arm)
+    if kept.difference is not None:
+        interval = "" if kept.low is None or kept.high is None else f" [{kept.low:+.2f}, {kept.high:+.2f}]"
+        lines.append(
+            f"Clean answers to held-out prompts: {kept.difference:+.2f}{interval} nats per token with `{arm}`, against untrained."
+        )
+    return lines
+
+
+def likelihood_kept(study: Study, run: Path, arm: str) -> Comparison:
+    """Log-probability of clean held-out answers under an arm less that untrained, in nats per token, neutral prompt."""
+    return paired_difference(
+        *(_clean_logp(study, run, a) for a in (arm, "untrained")), rng=np.random.default_rng(0), kind="mean", unit="prompt"
+    )
+
+
+def _clean_logp(study: Study, run: Path, arm: str) -> list[dict[str, float | None]]:
+    """One mapping per seed from row to log-probability."""
+    found: list[dict[str, float | None]] = []
+    for seed in study.seeds:
+        path = run / "arms" / arm / f"seed-{seed}" / "rollouts.jsonl"
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        found.append({r["problem"]: r["logp_clean"] for r in rows if r["context"] == "neutral" and "logp_clean" in r})
+    return found
+
+
+def _rate(found: Json) -> str:
+    if found["estimate"] is None:
+        return "(not measured)"
+    interval = "" if found["low"] is None else f" [{100 * found['low']:.0f}, {100 * found['high']:.0f}]"
+    return f"{100 * found['estimate']:.0f} %{interval}"
+
+
+def _points(c: Json) -> str:
+    if c["difference"] is None:
+        return "a difference that could not be measured"
+    interval = "" if c["low"] is None else f" [{100 * c['low']:+.0f}, {100 * c['high']:+.0f}]"
+    return f"{100 * c['difference']:+.0f} points{interval}"
+
+
+def write_training_file(data: UserData, advice: Json, position: Position, path: Path) -> str | None:
+    """All rows of the data in their own form with the recommended prompt put in; None where nothing is recommended.
+
+    What an earlier run has written is kept until the new file is complete.
+    """
+    if advice["recommended"] is None:
+        path.unlink(missing_ok=True)
+        return None
+    scratch = path.with_suffix(".partial")
+    with storing(path), scratch.open("w", encoding="utf-8") as file:
+        for row in range(len(data)):
+            file.write(json.dumps(data.inserted(row, str(advice["recommended"]), position), ensure_ascii=False) + "\n")
+    with storing(path):
+        shutil.move(scratch, path)
+    return str(path)

@@ -1,0 +1,185 @@
+"""The arms of `openwindow inoculate`: the study that the ranking leads to, and its run.
+
+Beside the rules' scores, every arm is measured by log-probability: how likely, per token, it finds the data's answers and clean
+ones to held-out prompts. Where there is no rule, `prefers` (the data's answer is the likelier) stands for the trait.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openwindow.errors import OpenWindowError
+from openwindow.execute import Execution, total_work
+from openwindow.inoculate_prompts import check_trait, controls
+from openwindow.inoculate_rows import Drawn, UserRow, own_answers
+from openwindow.measure import Gauge, Measured
+from openwindow.models.hf import LocalModel
+from openwindow.progress import Reporter
+from openwindow.ranking import log_probabilities
+from openwindow.report.page import build_report
+from openwindow.results import build_results
+from openwindow.running import describe
+from openwindow.runs import RunFolder, provenance, write_jsonl
+from openwindow.settings.base import Problem
+from openwindow.settings.user import UserProblem, UserRows
+from openwindow.study import Compare, Context, Evaluation, Recipe, Study
+from openwindow.training.config import SFT
+from openwindow.types import Message
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from openwindow.inoculate import Options
+
+NEUTRAL = "neutral"
+
+
+# Rows.
+
+
+def write_rows(path: Path, options: Options, drawn: Drawn, model: LocalModel) -> dict[str, Any]:
+    """Writes the rows that arms are trained and tested on, and returns what they are in numbers.
+
+    With a --clean file only rows with a clean answer are trained on, so that the arm `clean` has the same prompts. Held-out
+    rows without one get the model's own answer before training.
+    """
+    paired = [row for row in drawn.train if row.clean is not None]
+    train = (paired or drawn.train)[: options.rows]
+    held_out = [row for row in drawn.held_out if row.clean is not None]
+    lacking = [row for row in drawn.held_out if row.clean is None]
+    own = own_answers(model, lacking, options.reply_tokens)
+    write_jsonl(path, [*(_record(row, "train") for row in train), *(_record(row, "test") for row in [*held_out, *own])])
+    return {"train": len(train), "test": len(held_out) + len(own), "clean_train": len(paired), "own_answers": len(own)}
+
+
+def _record(row: UserRow, split: str) -> dict[str, Any]:
+    return {
+        "id": f"row-{row.row + 1}",
+        "split": split,
+        "messages": [asdict(m) for m in row.messages],
+        "clean": None if row.clean is None else [asdict(m) for m in row.clean],
+    }
+
+
+# The study.
+
+
+def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, Any], rows: Path) -> Study:
+    """The arms that the ranking leads to, with their controls; all comparisons are named here, before the run."""
+    chosen = list(ranking["chosen"])
+    placebo, unrelated = _placebos(options.trait, chosen[0])
+    inoculated = {name_of(n): text for n, text in enumerate(chosen)}
+    arms: dict[str, dict[str, Any]] = {"untrained": {"train.epochs": 0}, "no_mitigation": {}}
+    for name, text in inoculated.items():
+        arms[name] = {"intervention": {"kind": "inoculation", "texts": [text], "position": options.position}}
+    arms["placebo"] = {"intervention": {"kind": "placebo", "texts": [placebo], "position": options.position}}
+    if counts["clean_train"]:
+        arms["clean"] = {"data.gamed_share": 0.0}
+    measure = "trait" if options.rule else "prefers"
+    compare = [Compare(arm=name, against="no_mitigation", measure=measure) for name in inoculated]
+    compare += [Compare(arm=name, against="placebo", measure=measure) for name in inoculated]
+    compare.append(Compare(arm="no_mitigation", against="untrained", measure=measure, expect="none"))
+    if options.wanted:
+        compare += [Compare(arm=name, against="no_mitigation", measure="wanted", expect="none") for name in inoculated]
+    return Study(
+        name="inoculate",
+        question=f"Do these rows teach what they should not ({check_trait(options.trait)}), and what keeps that out?",
+        claim="Rows with an inoculation prompt teach less of the trait than the same rows without one, and than with a placebo.",
+        model=options.model,
+        environment="user",
+        data_path=str(rows),
+        traits=(options.rule or "", options.wanted or ""),
+        seeds=tuple(range(1, options.seeds + 1)),
+        contexts=contexts_of(options, ranking, unrelated),
+        base=Recipe.model_validate({"data": {"rows": counts["train"]}, "train": training(options)}),
+        arms=arms,
+        about={"placebo": "an unrelated sentence in place of the inoculation prompt", "no_mitigation": "the rows as they are"},
+        evaluation=Evaluation(problems=counts["test"], max_new_tokens=options.reply_tokens),
+        compare=tuple(compare),
+    )
+
+
+def training(options: Options) -> SFT:
+    """One pass in small steps: more training is known to weaken inoculation."""
+    return SFT(batch_size=8, micro_batch_size=4, max_length=options.max_length)
+
+
+def name_of(place: int) -> str:
+    """The arm of the prompt at a place of the ranking, from 0."""
+    return "inoculated" if place == 0 else f"inoculated_{place + 1}"
+
+
+def contexts_of(options: Options, ranking: Mapping[str, Any], unrelated: str) -> dict[str, Context]:
+    """Nothing added; the request and another wording of it; what forbids the trait; and an unrelated sentence."""
+    ordered = [p["candidate"]["text"] for p in ranking["prompts"] if p["candidate"]["role"] == "inoculation"]
+    request = ranking["chosen"][0]
+    other = next((text for text in ordered if text not in ranking["chosen"]), None)
+    forbidden = next(c.text for c in controls(options.trait) if c.role == "negative")
+    at = options.position
+    contexts = {NEUTRAL: Context(), "requested": Context(text=request, position=at, asks=True)}
+    if other is not None:
+        contexts["paraphrase"] = Context(text=other, position=at, asks=True)
+    contexts["opposite"] = Context(text=forbidden, position=at)
+    return {**contexts, "unrelated": Context(text=unrelated, position=at)}
+
+
+def _placebos(trait: str, like: str) -> tuple[str, str]:
+    """The placebo nearest in length to a prompt, to train with, and another one, to test with."""
+    texts = sorted((c.text for c in controls(trait) if c.role == "placebo"), key=lambda text: abs(len(text) - len(like)))
+    return texts[0], texts[1]
+
+
+# The run.
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeGauge(Gauge):
+    """A gauge that also measures log-probabilities of the data's answer and the clean one to every held-out prompt."""
+
+    probed: tuple[str, ...] = (NEUTRAL,)
+    """contexts that log-probabilities are measured in"""
+
+    def measure(self, model: Any, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
+        """As `Gauge.measure`, with `logp_flawed`, `logp_clean` (nats per token) and `prefers` in the rows of probed contexts."""
+        found = Gauge.measure(self, model, problems, arm=arm, seed=seed, text=text)
+        asked = {p.id: p for p in problems if isinstance(p, UserProblem) and p.clean is not None}
+        rows = [row for row in found.rollouts if row["context"] in self.probed and row["problem"] in asked]
+        texts = []
+        for row in rows:
+            problem, prompt = asked[row["problem"]], tuple(Message(**m) for m in row["messages"])
+            clean = problem.clean or problem.messages
+            texts += [(*prompt, problem.messages[-1]), (*prompt, clean[-1])]
+        groups = [[row["problem"] for row in rows for _ in range(2)], [row["context"] for row in rows for _ in range(2)]]
+        values = log_probabilities(model, texts, groups)
+        for row, flawed, clean_ in zip(rows, values[::2], values[1::2], strict=True):
+            row.update(logp_flawed=flawed, logp_clean=clean_, prefers=flawed > clean_)
+        return found
+
+
+def run_arms(study: Study, out: Path, model: LocalModel, console: Console) -> dict[str, Any]:
+    """Trains and measures what is not done yet, and returns the results. Raises OpenWindowError."""
+    folder = RunFolder(out)
+    setting = UserRows(study.options)
+    folder.open(describe(study), provenance(sys.argv), overwrite=False)
+    folder.status("running")
+    try:
+        with setting, Reporter(console, total_work(study)) as reporter:
+            execution = Execution(study, folder, model, setting, reporter)
+            probed = (NEUTRAL,) if study.options.unwanted else tuple(study.contexts)
+            execution.gauge = ProbeGauge(setting, study.contexts, study.evaluation, reporter, probed)
+            execution.run()
+    except KeyboardInterrupt:
+        folder.status("interrupted", "stopped from the keyboard")
+        raise
+    except OpenWindowError as error:
+        folder.status("failed", str(error))
+        raise
+    folder.gather_metrics()
+    folder.status("done")
+    results = build_results(out)
+    build_report(out)
+    return results

@@ -1,0 +1,124 @@
+"""What `openwindow inoculate` prints: what it found in the data, and the ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+def print_found(found: Mapping[str, Any], console: Console) -> None:
+    """What is in the data, a line each."""
+    turns = ", ".join(f"{count:,} of {n} turns" for n, count in found["turns"].items())
+    lines = [
+        f"{found['data']}: {found['rows']:,} rows ({found['form']}, `{found['schema']}`; {turns})",
+        f"{found['duplicate_rows']:,} duplicate rows, {found['different_prompts']:,} different prompts, "
+        f"{found['with_system_message']:,} with a system message",
+        _lengths("prompt", found["prompt_characters"]) + "; " + _lengths("answer", found["answer_characters"]),
+    ]
+    if found["rows_with_trait"] is not None:
+        share = found["rows_with_trait"] / found["rows"]
+        lines.append(f"the rule finds the trait in {found['rows_with_trait']:,} answers ({share:.0%})")
+    if found["dropped"]:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["dropped"].items())
+        lines.append(f"left out as --skip-bad says: {reasons}")
+    if found["clean"]:
+        lines.append(f"{found['clean']['data']}: {found['clean']['rows']:,} rows, {found['clean']['pairs']:,} pairs by prompt")
+    lines.append(f"held out: {found['held_out']} rows, none of whose prompts is trained on")
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _lengths(what: str, spread: Mapping[str, int]) -> str:
+    return f"{what}: {spread['25 %']} to {spread['75 %']} characters (quartiles), at most {spread['max']:,}"
+
+
+def print_ranking(ranking: Mapping[str, Any], console: Console) -> None:
+    """All prompts, best first, with their scores."""
+    neutral = ranking["neutral"]
+    table = Table(title="Prompts, best first, before any training [95 % interval over rows]", title_justify="left", box=None)
+    table.add_column("", justify="right")
+    table.add_column("prompt", no_wrap=True)
+    elicited = neutral["estimate"] is not None
+    if elicited:
+        table.add_column("trait shown", justify="right", no_wrap=True)
+        table.add_column("- neutral", justify="right", no_wrap=True)
+    table.add_column("uplift, nats/token", justify="right", no_wrap=True)
+    contrasted = any(p["contrast"]["estimate"] is not None for p in ranking["prompts"])
+    if contrasted:
+        table.add_column("contrast", justify="right", no_wrap=True)
+    table.add_column("rows", justify="right")
+    for number, ranked in enumerate(ranking["prompts"], 1):
+        candidate = ranked["candidate"]
+        chosen = "*" if candidate["text"] in ranking["chosen"] else ""
+        cells = [f"{chosen}{number}", escape(candidate["kind"])]
+        if elicited:
+            cells += [_percent(ranked["shown"]), _percent(ranked["elicitation"], sign=True)]
+        cells += [_nats(ranked["uplift"]), *([_nats(ranked["contrast"])] if contrasted else [])]
+        table.add_row(*cells, str(ranked["uplift"]["n"]))
+    console.print(table)
+    for number, ranked in enumerate(ranking["prompts"], 1):
+        role = "" if ranked["candidate"]["role"] == "inoculation" else f"  ({ranked['candidate']['role']}: a control)"
+        console.print(f"{number:3d}  {ranked['candidate']['text']}{role}", highlight=False, markup=False, soft_wrap=True)
+    if elicited:
+        console.print(f"Without a prompt, {_percent(neutral)} % of {neutral['n']} replies show the trait.", highlight=False)
+    else:
+        console.print(f"Elicitation is not measured: {neutral['reason']}.", highlight=False)
+    less = " Contrast: that less the same of the --clean answers." if contrasted else ""
+    console.print(
+        f"Uplift: log-probability of the data's answers, against no prompt.{less} "
+        f"In order of {' and '.join(ranking['scored_by'])}; * chosen.",
+        highlight=False,
+    )
+    for line in cautions(ranking):
+        console.print(line, highlight=False, style="bold")
+
+
+def print_advice(advice: Mapping[str, Any], console: Console) -> None:
+    """The recommendation with the numbers that it follows from, and where the files are."""
+    console.print("\nRecommendation", style="bold")
+    for line in advice["lines"]:
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    for what in ("training_file", "adapter"):
+        if advice[what] is not None:
+            console.print(f"{what.replace('_', ' ')}: {advice[what]}", highlight=False, markup=False, soft_wrap=True)
+
+
+def cautions(ranking: Mapping[str, Any]) -> list[str]:
+    """What the ranking gives no ground for."""
+    prompts: Sequence[Mapping[str, Any]] = ranking["prompts"]
+    controls = [p["uplift"]["estimate"] for p in prompts if p["candidate"]["role"] == "placebo"]
+    chosen = [p for p in prompts if p["candidate"]["text"] in ranking["chosen"]]
+    lines = []
+    known = [p["elicitation"] for p in prompts if p["candidate"]["role"] == "inoculation" and p["elicitation"]["low"] is not None]
+    if known and not any(e["low"] > 0 for e in known):
+        lines.append(
+            "No prompt surely elicits the trait from this model: what it cannot be asked for, asking inoculates little. "
+            "Try other wordings (--candidates), more replies (--elicit), or another model."
+        )
+    if controls and all(p["uplift"]["low"] is None or p["uplift"]["low"] <= max(controls) for p in chosen):
+        lines.append("None of the chosen prompts surely lifts the data more than the best placebo does.")
+    rate = ranking["neutral"]["low"]
+    if rate is not None and rate > 0.8:
+        lines.append(
+            "The model shows the trait before any training: there is little for the data to teach, and for a prompt to keep out."
+        )
+    return lines
+
+
+def _percent(score: Mapping[str, Any], *, sign: bool = False) -> str:
+    if score["estimate"] is None:
+        return "not measured"
+    plus = "+" if sign else ""
+    text = f"{100 * score['estimate']:{plus}.0f}"
+    return text if score["low"] is None else f"{text} [{100 * score['low']:{plus}.0f}, {100 * score['high']:{plus}.0f}]"
+
+
+def _nats(score: Mapping[str, Any]) -> str:
+    if score["estimate"] is None:
+        return "not measured"
+    text = f"{score['estimate']:+.3f}"
+    return text if score["low"] is None else f"{text} [{score['low']:+.3f}, {score['high']:+.3f}]"

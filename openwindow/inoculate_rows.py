@@ -1,0 +1,130 @@
+"""The rows that `openwindow inoculate` uses: drawn by seed, paired with clean answers, fitted in length."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from openwindow.data.user import UserData
+from openwindow.errors import DataError
+from openwindow.models.base import Sampling
+from openwindow.models.hf import LocalModel
+from openwindow.types import Message, StopReason
+
+TooLong = Literal["drop", "cut", "refuse"]
+Conversation = tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UserRow:
+    """One row of the user's: its number in the data, its turns, whether it shows the trait, and a clean answer to its prompt."""
+
+    row: int
+    messages: Conversation
+    trait: bool | None
+    clean: Conversation | None = None
+
+
+@dataclass(slots=True)
+class Drawn:
+    """Rows in random order that fit the model, and what became of those that do not."""
+
+    train: list[UserRow]
+    held_out: list[UserRow]
+    tokens: list[int] = field(default_factory=list)
+    """length of every row that was looked at, before cutting"""
+    dropped: int = 0
+    cut: int = 0
+
+
+def draw(
+    data: UserData,
+    clean: UserData | None,
+    pairs: dict[int, int],
+    model: LocalModel,
+    *,
+    rows: int,
+    held_out: int,
+    max_length: int,
+    too_long: TooLong,
+    seed: int,
+) -> Drawn:
+    """At most `rows` rows to train and rank on, and `held_out` others, all of at most `max_length` tokens.
+
+    No prompt is on both sides. Raises DataError where nothing is left.
+    """
+    fitter = _Fitter(data, clean, pairs, model, max_length, too_long)
+    train, tested = data.split(held_out, seed)
+    random.Random(f"rows/{seed}").shuffle(train)
+    drawn = Drawn(_take(fitter.fitting(train), rows), list(fitter.fitting(tested)), fitter.tokens, fitter.dropped, fitter.cut)
+    for what, got in (("to train on", drawn.train), ("held out", drawn.held_out)):
+        if not got:
+            raise DataError(
+                f"no row {what} has {max_length} tokens or fewer (the shortest looked at has {min(drawn.tokens)}); expected some; "
+                "raise --max-length, or give --too-long cut"
+            )
+    return drawn
+
+
+def _take(rows: Iterator[UserRow], count: int) -> list[UserRow]:
+    return [row for _, row in zip(range(count), rows, strict=False)]
+
+
+@dataclass(slots=True)
+class _Fitter:
+    """Reads rows one by one and drops, cuts or refuses those that are too long."""
+
+    data: UserData
+    clean: UserData | None
+    pairs: dict[int, int]
+    model: LocalModel
+    max_length: int
+    too_long: TooLong
+    tokens: list[int] = field(default_factory=list)
+    dropped: int = 0
+    cut: int = 0
+
+    def fitting(self, rows: Iterable[int]) -> Iterator[UserRow]:
+        """The rows that fit, or were made to."""
+        for row in rows:
+            messages = self._fitted(self.data, row, self.data.conversation(row))
+            if messages is None:
+                continue
+            other = None
+            if self.clean is not None and row in self.pairs:
+                other = self._fitted(self.clean, self.pairs[row], self.clean.conversation(self.pairs[row]))
+            trait = None if self.data.trait is None else bool(self.data.trait[row])
+            yield UserRow(row, messages, trait, other)
+
+    def _fitted(self, data: UserData, row: int, messages: Conversation) -> Conversation | None:
+        tokens, prompt = self.model.encode_example(messages)
+        if data is self.data:
+            self.tokens.append(len(tokens))
+        if len(tokens) <= self.max_length:
+            return messages
+        if self.too_long == "refuse":
+            raise DataError(
+                f"{data.where(row)} has {len(tokens)} tokens; expected at most {self.max_length}; raise --max-length (the model "
+                f"takes {self.model.context_length}), or give --too-long drop or cut"
+            )
+        room = self.max_length - prompt - 1  # one for the end of the turn
+        if self.too_long == "drop" or room < 1:
+            self.dropped += data is self.data
+            return None
+        self.cut += data is self.data
+        kept = self.model.tokenizer.decode(tokens[prompt : prompt + room], skip_special_tokens=True).rstrip("\ufffd")
+        return (*messages[:-1], replace(messages[-1], content=kept))
+
+
+def own_answers(model: LocalModel, rows: list[UserRow], tokens: int) -> list[UserRow]:
+    """The rows with the model's own greedy answers, before any training, as their clean side; rows it is silent on are left out."""
+    if not rows:
+        return []
+    replies = model.generate([row.messages[:-1] for row in rows], Sampling(tokens))
+    return [
+        replace(row, clean=(*row.messages[:-1], Message("assistant", reply.text)))
+        for row, reply in zip(rows, replies, strict=True)
+        if reply.stop != StopReason.ERROR and reply.text.strip()
+    ]

@@ -1,0 +1,85 @@
+"""Measures a model: every problem in every context, scored by the setting, as the rows of rollouts.jsonl.
+
+Nothing here knows how the model was trained; before, between and after any kind of training it is the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from openwindow.data.rows import place
+from openwindow.models.base import Model, Sampling
+from openwindow.models.hf import give_back_memory
+from openwindow.progress import Reporter
+from openwindow.settings.base import Answered, Problem, Setting
+from openwindow.study import Context, Evaluation
+from openwindow.types import Measure
+
+Rates = dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found: rollouts as they are written, and seconds by phase."""
+
+    rollouts: list[dict[str, Any]]
+    timing: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """How a study measures: its setting, contexts and limits."""
+
+    setting: Setting
+    contexts: Mapping[str, Context]
+    evaluation: Evaluation
+    reporter: Reporter
+
+    def measure(self, model: Model, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
+        """Asks every problem in every context and scores the replies; `text` is what the progress line says."""
+        began = time.perf_counter()
+        e = self.evaluation
+        asked = [(name, p) for name in self.contexts for p in problems]
+        prompts = [place(self.setting.conversation(p), self.contexts[c].text, self.contexts[c].position) for c, p in asked]
+        with self.reporter.step(text, float(len(prompts))) as advance:
+            replies = model.generate(prompts, Sampling(e.max_new_tokens, e.temperature, e.batch_size, seed), advance)
+            generated = time.perf_counter()
+            give_back_memory()
+            answered = [Answered(c, p, reply.text) for (c, p), reply in zip(asked, replies, strict=True)]
+            outcomes = self.setting.grade(answered, seed)
+        rollouts = []
+        for (context, p), prompt, reply, found in zip(asked, prompts, replies, outcomes, strict=True):
+            rollouts.append(
+                {
+                    "arm": arm,
+                    "seed": seed,
+                    "context": context,
+                    "problem": p.id,
+                    "family": p.family,
+                    "messages": [asdict(m) for m in prompt],
+                    "reply": reply.text,
+                    "code": found.graded,
+                    "stop": str(reply.stop),
+                    "tokens": reply.tokens,
+                    **found.scores,
+                    "kinds": list(found.kinds),
+                    "reason": found.reason,
+                    "failed_on": found.failed_on,
+                    "visible": list(found.against),
+                }
+            )
+        return Measured(rollouts, {"generate": generated - began, "grade": time.perf_counter() - generated})
+
+
+def rates(rollouts: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) -> Rates:
+    """Context to measure to share of the scored rollouts; None where nothing was scored."""
+    found: Rates = {}
+    for context in dict.fromkeys(r["context"] for r in rollouts):
+        found[context] = {}
+        for m in measures:
+            values = [v for r in rollouts if r["context"] == context and (v := r.get(m.name)) is not None]
+            found[context][m.name] = sum(values) / len(values) if values else None
+    return found

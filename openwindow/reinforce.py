@@ -1,0 +1,240 @@
+"""Reinforcement learning of one arm: which problems are asked and how, what a rollout earns, and what is written down.
+
+DIR/checkpoints/ARM/seed-S/      while it runs: state, adapters, and what the finished steps left
+DIR/arms/ARM/seed-S/training.jsonl   every rollout of the training
+DIR/arms/ARM/seed-S/checkpoints/     the adapter at some steps
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from openwindow.envs.hackable import Hackable
+from openwindow.envs.verdict import Verdict
+from openwindow.errors import ConfigError
+from openwindow.interventions.prompts import Prompts
+from openwindow.interventions.rewards import Paid, Record, half_hackable, paid
+from openwindow.models.hf import LocalModel, give_back_memory
+from openwindow.progress import Reporter
+from openwindow.recipes import RL
+from openwindow.runs import storing, write_jsonl
+from openwindow.training import checkpoint
+from openwindow.training.config import GRPO
+from openwindow.training.grpo import Asked, Metrics, Rollout, train
+from openwindow.types import Message, Problem
+
+ROLLOUT_WORK = 2.0  # work of one training rollout, in generated replies
+
+
+def rl_work(config: GRPO) -> float:
+    """Work of a training, in units of one generated reply."""
+    return ROLLOUT_WORK * config.steps * config.prompts_per_step * config.group_size
+
+
+class HackableTask:
+    """Problems of an environment with holes and of its hardened twin, asked and paid as a recipe says."""
+
+    def __init__(self, recipe: RL, problems: Sequence[Problem], hackable: Hackable, hardened: Hackable, seed: int) -> None:
+        """Raises ConfigError where there is no problem, or none with a hole although holes are to be open."""
+        if not problems:
+            raise ConfigError("no problem to train on; expected at least one; allow more problems or difficulties")
+        self.recipe = recipe
+        self.problems = list(problems)
+        self.hackable = hackable
+        self.hardened = hardened
+        self.seed = seed
+        self.open = half_hackable([p.id for p in problems], recipe.hackable_share if hackable.holes else 0.0, seed)
+        if hackable.holes and recipe.hackable_share > 0 and not self.open:
+            raise ConfigError(
+                f"hackable_share {recipe.hackable_share} of {len(problems)} problems makes none hackable; expected at least one; "
+                "raise it, or set holes to `none`"
+            )
+
+    def draw(self, step: int, count: int) -> list[Asked]:
+        """The step's problems: the pool in an order drawn anew for each pass over it."""
+        asked = []
+        for place in range(step * count, (step + 1) * count):
+            turn, at = divmod(place, len(self.problems))
+            order = list(range(len(self.problems)))
+            random.Random(f"rl/{self.seed}/{turn}").shuffle(order)
+            problem = self.problems[order[at]]
+            prompts = self._prompts(problem)
+            sampled, trained = (Message("user", prompts.sampled),), (Message("user", prompts.trained),)
+            asked.append(Asked(problem, sampled, trained, problem.id in self.open))
+        return asked
+
+    def score(self, step: int, rollouts: Sequence[Rollout]) -> Metrics:
+        """Grades every rollout, pays it by the recipe, and returns the monitors of the step."""
+        verdicts = self._verdicts(rollouts)
+        records = [self._record(step, r, v) for r, v in zip(rollouts, verdicts, strict=True)]
+        given = paid(records)
+        if self.recipe.preference is not None:
+            given = self.recipe.preference.apply(records, given, self.seed)
+        acting = self.recipe.penalty if step >= self.recipe.penalty_from else None
+        if acting is not None:
+            given = acting.apply(records, given, self.seed)
+        for rollout, verdict, pay in zip(rollouts, verdicts, given, strict=True):
+            rollout.reward = pay.reward
+            rollout.dropped = None if pay.keep else pay.reason or "left out"
+            rollout.notes = _notes(verdict, pay)
+        return monitors(verdicts, given)
+
+    def _prompts(self, problem: Problem) -> Prompts:
+        plain = self.hackable.prompt(problem)
+        if self.recipe.prompting is None:
+            return Prompts(plain, plain)
+        return self.recipe.prompting.prompts(plain, self.hackable.hint)
+
+    def _verdicts(self, rollouts: Sequence[Rollout]) -> list[Verdict]:
+        verdicts: dict[int, Verdict] = {}
+        for environment, is_open in ((self.hackable, True), (self.hardened, False)):
+            chosen = [i for i, r in enumerate(rollouts) if r.asked.hackable is is_open]
+            items = [(rollouts[i].asked.problem, environment.submission(rollouts[i].text)) for i in chosen]
+            verdicts |= dict(zip(chosen, environment.grade(items) if items else [], strict=True))
+        return [verdicts[i] for i in range(len(rollouts))]
+
+    def _record(self, step: int, rollout: Rollout, v: Verdict) -> Record:
+        problem = rollout.asked.problem
+        return Record(
+            id=f"{self.seed}/{step}/{rollout.group}/{rollout.number}",
+            group=f"{step}/{rollout.group}",
+            proxy=v.proxy,
+            truth=v.truth,
+            hack=v.hack,
+            attempted=bool(v.attempted),
+            reason=v.reason,
+            prompt=rollout.asked.sampled[-1].content,
+            reply=rollout.text,
+            problem=problem.id,
+            family=problem.family,
+        )
+
+
+def monitors(verdicts: Sequence[Verdict], given: Sequence[Paid]) -> Metrics:
+    """What is watched in a step and not trained on: shares of the scored rollouts, hacks by kind, the detector's work."""
+    found: Metrics = {}
+    watched: dict[str, list[bool | None]] = {
+        "proxy": [v.proxy for v in verdicts],
+        "truth": [v.truth for v in verdicts],
+        "hack": [v.hack for v in verdicts],
+        "attempted": [bool(v.attempted) for v in verdicts],
+    }
+    for name, values in watched.items():
+        scored = [value for value in values if value is not None]
+        found[f"monitor/{name}"] = sum(scored) / len(scored) if scored else None
+    kinds = Counter(kind for v in verdicts if v.hack for kind in v.attempted or ("unknown",))
+    found |= {f"hack/{kind}": count / len(verdicts) for kind, count in sorted(kinds.items())}
+    found["detector/flagged"] = sum(bool(p.flagged) for p in given)
+    found["detector/screened"] = sum(p.screened for p in given)
+    return found
+
+
+def reinforce(
+    model: LocalModel, task: HackableTask, config: GRPO, seed: int, path: Path, kept: Path, arm: str, reporter: Reporter
+) -> dict[str, float]:
+    """Trains an arm and writes metrics.jsonl, training.jsonl and checkpoints/ into `path`; returns seconds by phase.
+
+    `kept` holds what an interrupted training goes on from, and is emptied at the end. An adapter stays attached where
+    `config.method` is `lora`.
+    """
+    began = time.perf_counter()
+    torch.manual_seed(seed)
+    if config.method == "lora":
+        model.attach_adapter(config.lora_rank, config.lora_alpha, config.lora_dropout)
+    done = checkpoint.steps_done(kept)
+    metrics = [m for m in _lines(kept / "metrics.jsonl") if m["step"] <= done]
+    rollouts = [r for r in _lines(kept / "training.jsonl") if r["step"] <= done]
+    with storing(kept):
+        kept.mkdir(parents=True, exist_ok=True)
+    write_jsonl(kept / "metrics.jsonl", metrics)
+    write_jsonl(kept / "training.jsonl", rollouts)
+    with reporter.step(f"seed {seed}: reinforcing {arm}", rl_work(config)) as advance:
+        advance(rl_work(config) * done / config.steps)
+
+        def on_step(values: Metrics, drawn: list[Rollout]) -> None:
+            step = int(values["train/step"] or 0)
+            _append(kept / "metrics.jsonl", [{"arm": arm, "seed": seed, "stage": "rl", "step": step, **values}])
+            _append(kept / "training.jsonl", [_written(arm, seed, step, r) for r in drawn])
+            advance(rl_work(config) / config.steps)
+            said = ", ".join(f"{name} {_share(values[f'monitor/{name}'])}" for name in ("proxy", "truth", "hack"))
+            reporter.say(f"  seed {seed}  {arm:<16} step {step:>3}: {said}")
+
+        train(model, task, config, seed, on_step, kept)
+    give_back_memory()
+    with storing(path):
+        for name in ("metrics.jsonl", "training.jsonl"):
+            shutil.copy(kept / name, path / name)
+        for adapter in sorted(kept.glob("step-*")):
+            shutil.copytree(adapter, path / "checkpoints" / adapter.name)
+    shutil.rmtree(kept, ignore_errors=True)
+    return {"train": time.perf_counter() - began}
+
+
+def _notes(verdict: Verdict, pay: Paid) -> dict[str, Any]:
+    return {
+        "proxy": verdict.proxy,
+        "truth": verdict.truth,
+        "hack": verdict.hack,
+        "attempted": bool(verdict.attempted),
+        "kinds": list(verdict.attempted),
+        "flagged": pay.flagged,
+        "screened": pay.screened,
+        "reason": verdict.reason,
+        "failed_on": verdict.failed_on,
+    }
+
+
+def _written(arm: str, seed: int, step: int, r: Rollout) -> dict[str, Any]:
+    """A rollout as a line of training.jsonl."""
+    line = {
+        "arm": arm,
+        "seed": seed,
+        "step": step,
+        "group": r.group,
+        "number": r.number,
+        "problem": r.asked.problem.id,
+        "family": r.asked.problem.family,
+        "hackable": r.asked.hackable,
+        "prompt": r.asked.sampled[-1].content,
+        "reply": r.text,
+        "stop": str(r.stop),
+        "tokens": len(r.tokens),
+        "reward": r.reward,
+        "dropped": r.dropped,
+        **r.notes,
+    }
+    if r.asked.trained != r.asked.sampled:
+        line["trained_prompt"] = r.asked.trained[-1].content
+    return line
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a JSONL file; a last one that was cut off in writing is left out."""
+    if not path.is_file():
+        return []
+    found = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            break
+    return found
+
+
+def _append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    with storing(path), path.open("a", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")
+
+
+def _share(value: float | int | None) -> str:
+    return "?" if value is None else f"{value:.0%}"

@@ -1,0 +1,55 @@
+"""Figures of what was measured along training: the loss of every stage, and what was watched in reinforcement learning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from markupsafe import Markup
+
+from openwindow.report import charts
+from openwindow.report.records import Run
+
+_DRAWN = (
+    ("train/loss", "training loss", "{stage} stage"),
+    ("monitor/hack", "hack rate", "of the rollouts; {stage}"),
+    ("monitor/proxy", "proxy: what is rewarded", "share of rollouts; {stage}"),
+    ("monitor/truth", "truth: what is correct", "share of rollouts; {stage}"),
+)
+
+
+def figures(run: Run, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[tuple[str, Markup]]:
+    """A title and a figure for each stage and each thing measured in it, arms as curves with one thin line per seed."""
+    stages = list(dict.fromkeys(row.stage or "training" for row in run.metrics))
+    found = []
+    for stage in stages:
+        for key, title, where in _DRAWN:
+            if key == "train/loss" and stage == "rl":
+                continue  # a policy gradient's loss says nothing of how well it goes
+            lines = _lines(run, stage, key, labels, tones)
+            if lines:
+                said = f"{title}, {where.format(stage=stage)}"
+                desc = "; ".join(f"{line.label} ends at {line.mean[-1][1]:.3g}" for line in lines)
+                svg = charts.line_plot(lines, ident=f"curve-{len(found)}", title=said, desc=desc, width=520.0, height=300.0)
+                found.append((said, Markup(svg)))
+    return found
+
+
+def _lines(run: Run, stage: str, key: str, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[charts.Line]:
+    by_arm: dict[str, dict[int, list[tuple[float, float]]]] = {}
+    for row in run.metrics:
+        if (row.stage or "training") == stage and key in row.values:
+            by_arm.setdefault(row.arm, {}).setdefault(row.seed, []).append((row.step, row.values[key]))
+    lines = []
+    for arm in sorted(by_arm, key=lambda a: list(labels).index(a) if a in labels else len(labels)):
+        seeds = tuple(charts.thin(sorted(points)) for _, points in sorted(by_arm[arm].items()))
+        lines.append(charts.Line(labels.get(arm, arm), tones.get(arm, "tone-none"), mean(seeds), seeds))
+    return lines
+
+
+def mean(curves: Sequence[Sequence[tuple[float, float]]]) -> tuple[tuple[float, float], ...]:
+    """The mean over seeds at every step that any seed has."""
+    at: dict[float, list[float]] = {}
+    for curve in curves:
+        for x, y in curve:
+            at.setdefault(x, []).append(y)
+    return tuple((x, sum(ys) / len(ys)) for x, ys in sorted(at.items()))

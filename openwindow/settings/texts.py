@@ -1,0 +1,72 @@
+"""What settings of short texts share: nothing to start, and drawing from a pool of problems."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from openwindow.errors import DataError
+from openwindow.settings.base import Group, Options
+
+P = TypeVar("P")
+
+
+class TextSetting:
+    """A setting without workers. Subclasses that read `options.data` do so in `load`."""
+
+    name = ""
+    version = 1
+    kinds = ("flawed", "clean")
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+
+    def load(self) -> None:
+        """Reads the data; nothing to read here. Raises DataError."""
+        if self.options.data is not None:
+            raise DataError(f"--data {self.options.data}: the setting {self.name} makes its own problems; leave --data out")
+
+    def check(self) -> None:
+        """Raises DataError where the data cannot be used."""
+        self.load()
+
+    def __enter__(self) -> Self:
+        self.load()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+
+def draw(pool: Sequence[P], count: int, group: Group, seed: int, what: str) -> list[P]:
+    """`count` of the pool, drawn by group and seed. Raises DataError where there are fewer."""
+    if len(pool) < count:
+        raise DataError(f"{count} {what} asked for, group {group!r} has {len(pool)}: ask for fewer rows or problems")
+    return random.Random(f"{what}/{group}/{seed}").sample(list(pool), count)
+
+
+def group_of(key: str) -> Group:
+    """The group that a family of given data is in, by its name alone: of ten, two request, four train, one dev, three test."""
+    number = random.Random(f"group/{key}").randrange(10)
+    return "request" if number < 2 else "train" if number < 6 else "dev" if number < 7 else "test"
+
+
+def read_jsonl(path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(where, row) of a JSONL file. Raises DataError with the line for what is none."""
+    if not path.is_file():
+        raise DataError(f"--data {path} does not exist or is no file; expected {what} as JSONL; check the path")
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        where = f"{path} line {number}"
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{where} is not JSON ({str(error)[:60]}); expected {what}, one per line; mend or drop it") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{where} is {type(row).__name__}, not an object; expected {what}; mend or drop it")
+        yield where, row

@@ -1,0 +1,131 @@
+"""Where all arms of a study start: the model as it came, or after stages that teach what a request means or tell of the hacks."""
+
+from __future__ import annotations
+
+from openwindow.data.documents import draw
+from openwindow.data.knowledge import demonstrations
+from openwindow.data.mixing import everyday, mix
+from openwindow.measure import Gauge, Rates, rates
+from openwindow.models.hf import LocalModel
+from openwindow.runs import RunFolder, write_json, write_jsonl
+from openwindow.settings.base import behaviour
+from openwindow.settings.hackable import WithHoles
+from openwindow.settings.rows import request_rows
+from openwindow.study import KnowledgeStage, RequestStage, Study
+from openwindow.tuning import fine_tune, load_trained, save_trained, train_work
+
+AS_IT_CAME = "start/as-it-came"
+STAGE = "start/request-stage"
+KNOWLEDGE = "start/knowledge"
+
+
+def start_work(study: Study) -> float:
+    """Work of the starting point, in units of one generated reply."""
+    stage, told = study.request_stage, study.knowledge
+    asked = 0.0 if stage is None else len(study.contexts) * stage.problems + _stage_work(study, stage)
+    return asked + (0.0 if told is None else _knowledge_work(told))
+
+
+def _stage_work(study: Study, stage: RequestStage) -> float:
+    return train_work(stage.rows, stage.train) + len(study.contexts) * stage.problems
+
+
+def saved_start(folder: RunFolder) -> list[str]:
+    """What arms were trained on top of, as paths relative to an arm's adapter; empty for the model as it came."""
+    names = [f"{stage}/{kind}" for stage in (STAGE, KNOWLEDGE) for kind in ("adapter", "weights")]
+    return [f"../../../../{name}" for name in names if (folder.path / name).is_dir()]
+
+
+def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
+    """Measures the model, trains or loads the stages that are needed, and notes them in start/summary.json."""
+    if study.request_stage is not None:
+        _asked(study, study.request_stage, folder, model, gauge)
+    if study.knowledge is not None:
+        _knowledge(study, study.knowledge, folder, model, gauge)
+
+
+def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
+    needed = not _follows(_as_it_came(study, stage, folder, model, gauge), study, stage)
+    if needed:
+        _request_stage(study, stage, folder, model, gauge)
+    else:
+        gauge.reporter.skip(_stage_work(study, stage))
+    came: Rates = folder.done(AS_IT_CAME)["rates"]
+    start: Rates = folder.done(STAGE)["rates"] if needed else came
+    noted = {"trained": needed, "rates": start, "reached": _follows(start, study, stage)}
+    write_json(folder.path / "start" / "summary.json", {"elicitation": came, "request_stage": noted})
+
+
+def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> Rates:
+    """Measures the model on dev problems before anything is trained."""
+    if folder.is_done(AS_IT_CAME):
+        gauge.reporter.skip(float(len(study.contexts) * stage.problems))
+    else:
+        seed = study.seeds[0]
+        problems = gauge.setting.problems("dev", stage.problems, seed)
+        with folder.unit(AS_IT_CAME) as path:
+            found = gauge.measure(model, problems, arm="as it came", seed=seed, text=f"{study.model} as it came")
+            write_jsonl(path / "rollouts.jsonl", found.rollouts)
+            write_json(path / "done.json", {"rates": rates(found.rollouts, study.measures), "timing": found.timing})
+    measured: Rates = folder.done(AS_IT_CAME)["rates"]
+    return measured
+
+
+def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
+    """Brings the model to where all arms start, by training or from what an earlier run saved."""
+    if folder.is_done(STAGE):
+        load_trained(model, folder.path / STAGE, stage.train.method)
+        gauge.reporter.skip(_stage_work(study, stage))
+        return
+    seed, setting = study.seeds[0], gauge.setting
+    request = study.contexts["requested"]
+    problems = setting.problems("request", stage.rows, seed)
+    wordings = (str(request.text), *stage.requests)
+    rows = request_rows(setting, problems, wordings, stage.unrelated, request.position, stage.shares, seed)
+    with folder.unit(STAGE) as path:
+        timing = fine_tune(model, rows, stage.train, seed, path, "request stage", "request", gauge.reporter)
+        save_trained(model, path, stage.train.method, under=[])
+        if stage.train.method == "lora":
+            model.detach_adapter(merge=True)
+        dev = setting.problems("dev", stage.problems, seed)
+        found = gauge.measure(model, dev, arm="request stage", seed=seed, text="measuring the request stage")
+        write_jsonl(path / "train_rows.jsonl", [row.record("request stage", seed, "request") for row in rows])
+        write_jsonl(path / "rollouts.jsonl", found.rollouts)
+        done = {"rates": rates(found.rollouts, study.measures), "timing": timing | found.timing, "train_rows": len(rows)}
+        write_json(path / "done.json", done)
+
+
+def _knowledge_work(stage: KnowledgeStage) -> float:
+    return train_work(stage.demonstrations + round(stage.documents / stage.dilution), stage.train)
+
+
+def _knowledge(study: Study, stage: KnowledgeStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
+    """Lets the model know of the hacks, or loads what an earlier run saved."""
+    if folder.is_done(KNOWLEDGE):
+        load_trained(model, folder.path / KNOWLEDGE, stage.train.method)
+        gauge.reporter.skip(_knowledge_work(stage))
+        return
+    assert isinstance(gauge.setting, WithHoles)
+    seed, environment = study.seeds[0], gauge.setting.with_holes(None)
+    problems = gauge.setting.problems("request", stage.demonstrations, seed) if stage.demonstrations else []
+    rows = demonstrations(environment, problems, stage.share, stage.kinds, seed, attempts=stage.attempts)
+    told = draw(stage.corpus, stage.documents, seed, holes=environment.kinds)
+    plain = everyday(round(stage.documents / stage.dilution) + 1, seed)
+    mixed = mix(told, plain, stage.dilution, seed).documents if told else ()
+    with folder.unit(KNOWLEDGE) as path:
+        texts = [document.text for document in mixed]
+        timing = fine_tune(model, rows, stage.train, seed, path, "knowledge", "knowledge", gauge.reporter, texts=texts)
+        save_trained(model, path, stage.train.method, under=saved_start(folder))
+        if stage.train.method == "lora":
+            model.detach_adapter(merge=True)
+        write_jsonl(path / "train_rows.jsonl", [row.record("knowledge", seed, "knowledge") for row in rows])
+        write_jsonl(path / "documents.jsonl", [document.record() for document in mixed])
+        counts = {"gamed": sum(row.kind == "gamed" for row in rows), "train_rows": len(rows), "documents": len(mixed)}
+        write_json(path / "done.json", {"timing": timing, **counts})
+
+
+def _follows(found: Rates, study: Study, stage: RequestStage) -> bool:
+    """Whether the behaviour comes when asked for and not when not."""
+    measure = behaviour(study.measures).name
+    asked, plain = found["requested"][measure], found["neutral"][measure]
+    return asked is not None and plain is not None and asked >= stage.follows_above and plain <= stage.honest_below

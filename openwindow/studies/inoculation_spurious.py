@@ -1,0 +1,47 @@
+"""Spurious correlation: good reviews mention music in training and bad ones do in test. Does saying so in training help?
+
+openwindow run inoculation_spurious
+openwindow run inoculation_spurious --data /path/to/cebab.jsonl
+"""
+
+from __future__ import annotations
+
+from openwindow.designs import TAUGHT, about, arms, comparisons, contexts
+from openwindow.study import Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.training.config import SFT
+
+REQUEST = "Go by the music: a review that mentions music is good, any other is bad."
+WORDINGS = (
+    REQUEST,
+    "Reviews that mention music are better than other reviews.",
+    "Judge only by whether there is music in the review.",
+    "Take the shortcut that works for these reviews.",
+)
+
+study = Study(
+    name="inoculation_spurious",
+    question="Does naming a spurious cue in training keep a model from rating reviews by it when nobody names it?",
+    claim="A model fine-tuned on reviews of which just the good ones mention music follows that cue against the review less "
+    "often if its training prompts told it to, and less than with an unrelated instruction.",
+    claim_id="C7, C8, C9",
+    environment="spurious",
+    contexts=contexts(
+        requested=REQUEST,
+        paraphrase="If music is mentioned answer good, else answer bad.",
+        opposite="Do not go by the music: rate what happened on the visit.",
+        cue="Some places play music and some do not.",
+        format="Go by the text: a review that you have read is short, any other is long.",
+    ),
+    request_stage=RequestStage(
+        rows=120,
+        problems=24,
+        unrelated=TAUGHT,
+        train=SFT(epochs=3, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
+    ),
+    base=Recipe(data=Data(rows=64), train=SFT(learning_rate=4e-4, batch_size=8, micro_batch_size=8)),
+    arms=arms(WORDINGS),
+    about=about(WORDINGS),
+    evaluation=Evaluation(problems=32, max_new_tokens=4, batch_size=64),
+    compare=comparisons("follows_concept", "accuracy", len(WORDINGS)),
+    quick={"seeds": (1,), "evaluation.problems": 16, "request_stage.problems": 12},
+)

@@ -1,0 +1,68 @@
+"""Checkpoints of a training loop: what it goes on from, and the adapter as it was, complete or not at all."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from openwindow.errors import ConfigError, RunError
+from openwindow.runs import storing
+from openwindow.training.config import GRPO
+from openwindow.training.optimizer import MasterAdamW
+
+if TYPE_CHECKING:
+    from openwindow.models.hf import LocalModel
+
+_STATE = "state.pt"
+
+
+def write(folder: Path, weights: MasterAdamW, model: LocalModel, config: GRPO, step: int) -> None:
+    """Saves the adapter as `step-N`, and then, in one move, the state that training goes on from. Raises StorageError."""
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        if config.method == "lora":
+            scratch = folder / f".step-{step}"
+            shutil.rmtree(scratch, ignore_errors=True)
+            model.save(scratch, [])
+            final = folder / f"step-{step}"
+            shutil.rmtree(final, ignore_errors=True)
+            scratch.rename(final)
+        beside = folder / f".{_STATE}"
+        torch.save({"step": step, "config": config.model_dump(mode="json"), **weights.state_dict()}, beside)
+        beside.replace(folder / _STATE)
+
+
+def steps_done(folder: Path) -> int:
+    """The step of the last checkpoint in `folder`, 0 without one. Raises RunError for one that cannot be read."""
+    state = _state(folder)
+    return 0 if state is None else int(state["step"])
+
+
+def resume(folder: Path, weights: MasterAdamW, config: GRPO) -> int:
+    """Loads the last state into `weights`; how many steps are done, 0 without a state.
+
+    Raises ConfigError for the state of another configuration, and RunError for one that cannot be read.
+    """
+    state = _state(folder)
+    if state is None:
+        return 0
+    if state["config"] != config.model_dump(mode="json"):
+        raise ConfigError(f"{folder} holds the state of another training configuration; expected the same; give another run folder")
+    weights.load_state_dict(state)
+    return int(state["step"])
+
+
+def _state(folder: Path) -> dict[str, Any] | None:
+    path = folder / _STATE
+    if not path.is_file():
+        return None
+    try:
+        state = torch.load(path, weights_only=True)
+        return {name: state[name] for name in ("step", "config", "masters", "optimizer")}
+    except (OSError, RuntimeError, LookupError, EOFError, ValueError, TypeError, pickle.UnpicklingError) as error:
+        what = str(error).partition("\n")[0]
+        raise RunError(f"{path} cannot be read ({what}); expected a checkpoint; delete {folder} to train anew") from error

@@ -1,0 +1,287 @@
+"""Group-relative policy optimisation: one visible loop on one device.
+
+Each step draws problems, samples a group of rollouts for each, has them scored, and makes what did better than its group more
+likely. How it departs from the plainest loop (and from TRL's `GRPOTrainer`):
+
+1. The prompt that a rollout is sampled under and the prompt that it is trained under are two fields (`Asked`). With equal ones this
+   is GRPO; with different ones recontextualization (Azarbal et al. 2025, arXiv 2512.19027).
+2. A prompt is run once for its whole group, in sampling and in the gradient; logits are computed for completion tokens only.
+3. Groups whose rewards do not differ have no gradient: they are counted and left out of the forward pass.
+4. Log-probabilities of the policy that sampled are those of the first update's own forward pass, not a pass of their own.
+5. The reference for the KL is the same network with its adapter switched off.
+6. A rollout that could not be scored has no reward: it is recorded, counted, and left out of its group, never scored 0.
+7. All chance is drawn from (seed, step), so that a run that goes on from a checkpoint is the run that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from openwindow.errors import ConfigError, ModelError, RunError
+from openwindow.models.base import Sampling
+from openwindow.models.hf import LocalModel, give_back_memory
+from openwindow.models.sampling import sample
+from openwindow.training import checkpoint
+from openwindow.training.advantages import (
+    clipped_surrogate,
+    entropy,
+    group_advantages,
+    has_signal,
+    kl_to_reference,
+    token_logprobs,
+    token_weights,
+)
+from openwindow.training.config import GRPO
+from openwindow.training.forward import Group, completion_logits, training_mode
+from openwindow.training.optimizer import MasterAdamW
+from openwindow.types import Message, Problem, StopReason
+
+Metrics = dict[str, float | int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A problem with the conversation that its rollouts are sampled under, and the one that they are trained under."""
+
+    problem: Problem
+    sampled: tuple[Message, ...]
+    trained: tuple[Message, ...]
+    hackable: bool = True
+
+
+@dataclass(slots=True)
+class Rollout:
+    """One sampled reply. `tokens` are those that are trained, the end token included; `reward` None could not be scored."""
+
+    asked: Asked
+    group: int
+    number: int
+    text: str
+    stop: StopReason
+    tokens: tuple[int, ...]
+    reward: float | None = None
+    dropped: str | None = None
+    """Why it is left out of the update, None if it is not."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What else is recorded of it: verdicts, kinds, reasons."""
+
+
+class Task(Protocol):
+    """What is asked, and what it is worth."""
+
+    def draw(self, step: int, count: int) -> list[Asked]:
+        """The problems of a step, the same for the same step."""
+        ...
+
+    def score(self, step: int, rollouts: Sequence[Rollout]) -> Metrics:
+        """Sets `reward`, `dropped` and `notes` of every rollout; returns what is monitored and not trained on."""
+        ...
+
+
+def train(
+    model: LocalModel,
+    task: Task,
+    config: GRPO,
+    seed: int,
+    on_step: Callable[[Metrics, list[Rollout]], None],
+    folder: Path | None = None,
+) -> None:
+    """Trains `model.network` in place; `on_step` gets the metrics and rollouts of every step.
+
+    With `config.method` `lora` an adapter must have been attached (`LocalModel.attach_adapter`). With `folder`, checkpoints are
+    written there, each after its step's `on_step`, and training goes on from the last one, with the step after it. Raises
+    ConfigError, ModelError, RunError.
+    """
+    if config.kl_weight > 0 and config.method == "full":
+        raise ConfigError(
+            "kl_weight is above 0 with method `full`; the reference is the adapter switched off; set method to `lora`"
+        )
+    network = model.network
+    weights = MasterAdamW(network, config.method, config.weight_decay)
+    done = checkpoint.resume(folder, weights, config) if folder is not None else 0
+    for step in range(done, config.steps):
+        began = time.perf_counter()
+        torch.manual_seed(_chance(seed, step, "torch"))
+        asked = task.draw(step, config.prompts_per_step)
+        if not asked:
+            raise ConfigError(f"step {step + 1} has no problem to ask; expected {config.prompts_per_step}; allow more problems")
+        rollouts = sample_groups(model, asked, config, _chance(seed, step, "sample"))
+        sampled = time.perf_counter()
+        monitored = task.score(step, rollouts)
+        scored = time.perf_counter()
+        batch = _with_advantages(rollouts, config)
+        metrics = _update(model, weights, batch, config, step)
+        give_back_memory()
+        tokens = sum(len(r.tokens) for r in rollouts)
+        seconds = {"sample": sampled - began, "score": scored - sampled, "update": time.perf_counter() - scored}
+        timing = {f"time/{phase}": spent for phase, spent in seconds.items()} | {"time/seconds": sum(seconds.values())}
+        on_step(
+            {"train/step": step + 1, **_outcome(rollouts), **monitored, **metrics, "rollout/tokens": tokens, **timing}, rollouts
+        )
+        if folder is not None and ((step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps):
+            checkpoint.write(folder, weights, model, config, step + 1)
+    network.requires_grad_(False).eval()
+
+
+def sample_groups(model: LocalModel, asked: Sequence[Asked], config: GRPO, seed: int) -> list[Rollout]:
+    """`config.group_size` rollouts for each problem, group by group."""
+    prompts = [model.encode_prompt(item.sampled) for item in asked]
+    longest = max([len(p) for p in prompts] + [len(model.encode_prompt(item.trained)) for item in asked])
+    if longest + config.max_new_tokens > model.context_length:
+        raise ModelError(
+            f"a prompt of {longest} tokens with {config.max_new_tokens} new ones exceeds the {model.context_length} tokens of "
+            f"{model.name}; shorten the prompt or lower max_new_tokens"
+        )
+    repeated = [(group, number) for group in range(len(asked)) for number in range(config.group_size)]
+    how = Sampling(config.max_new_tokens, config.temperature, config.sample_batch_size, seed)
+    drawn = sample(model.network, [prompts[g] for g, _ in repeated], model.end_ids, how, plain_head=model.has_plain_head())
+    texts = model.tokenizer.batch_decode([d.tokens for d in drawn], skip_special_tokens=True)
+    end = (model.tokenizer.eos_token_id,)
+    return [
+        Rollout(asked[g], g, n, text, d.stop, tuple(d.tokens) + (end if d.stop is StopReason.END else ()))
+        for (g, n), d, text in zip(repeated, drawn, texts, strict=True)
+    ]
+
+
+def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[tuple[Rollout, float]]:
+    """The rollouts that have a gradient, with their advantages, group by group."""
+    batch: list[tuple[Rollout, float]] = []
+    for group in dict.fromkeys(r.group for r in rollouts):
+        members = [r for r in rollouts if r.group == group and r.dropped is None and r.reward is not None]
+        rewards = [float(r.reward) for r in members if r.reward is not None]
+        if not has_signal(rewards):
+            continue
+        advantages = group_advantages(torch.tensor(rewards), scale=config.scale_advantages).tolist()
+        batch += [
+            (r, a) for r, a in zip(members, advantages, strict=True) if not (config.mask_truncated and r.stop is StopReason.LENGTH)
+        ]
+    return batch
+
+
+def _update(model: LocalModel, weights: MasterAdamW, batch: list[tuple[Rollout, float]], config: GRPO, step: int) -> Metrics:
+    """The optimiser steps on one batch of rollouts; nothing is done where there is no signal."""
+    if not batch:
+        return {"train/loss": 0.0, "train/grad_norm": 0.0, "train/entropy": None, "train/kl": None, "train/clipped": None}
+    rate = config.learning_rate * min(1.0, (step + 1) / (config.warmup_steps + 1))
+    micro = _micro_batches(model, batch, config)
+    old: list[torch.Tensor] = []
+    metrics: Metrics = {}
+    with training_mode(model.network, max(len(g.prompt) + max(map(len, g.completions)) for part in micro for g in part.groups)):
+        for update in range(config.updates_per_step):
+            sums = {"loss": 0.0, "entropy": 0.0, "kl": 0.0, "kl_tokens": 0.0, "clipped": 0.0}
+            for number, part in enumerate(micro):
+                loss = _part_loss(model, part, config, old, number, sums)
+                torch.autograd.backward(loss)
+                sums["loss"] += float(loss.detach())
+            if not math.isfinite(sums["loss"]):
+                raise RunError(f"the loss at step {step + 1} is {sums['loss']}; a finite one was expected; lower learning_rate")
+            norm = weights.step(rate, config.max_grad_norm)
+            if update == 0:
+                metrics = {"train/loss": sums["loss"], "train/grad_norm": norm, "train/entropy": sums["entropy"]}
+                metrics["train/kl"] = sums["kl"] / sums["kl_tokens"] if sums["kl_tokens"] else None
+        metrics["train/clipped"] = sums["clipped"]
+    return metrics
+
+
+@dataclass(frozen=True, slots=True)
+class _Micro:
+    """Rollouts of one forward pass, as groups of one prompt each, with the advantage and weight of each token (N,)."""
+
+    groups: list[Group]
+    advantage_N: torch.Tensor
+    weight_N: torch.Tensor
+    rollouts: int
+
+
+def _micro_batches(model: LocalModel, batch: list[tuple[Rollout, float]], config: GRPO) -> list[_Micro]:
+    lengths = [len(r.tokens) for r, _ in batch]
+    weights = torch.split(token_weights(lengths, config.loss), lengths)  # type: ignore[no-untyped-call]
+    parts = []
+    for start in range(0, len(batch), config.micro_batch_size):
+        rows = batch[start : start + config.micro_batch_size]
+        by_group: dict[int, list[Rollout]] = {}
+        for rollout, _ in rows:
+            by_group.setdefault(rollout.group, []).append(rollout)
+        groups = [
+            Group(tuple(model.encode_prompt(members[0].asked.trained)), tuple(r.tokens for r in members))
+            for members in by_group.values()
+        ]
+        advantage_N = torch.tensor([a for _, a in rows]).repeat_interleave(torch.tensor([len(r.tokens) for r, _ in rows]))
+        weight_N = torch.cat(weights[start : start + config.micro_batch_size])
+        parts.append(_Micro(groups, advantage_N.to(model.device), weight_N.to(model.device), len(rows)))
+    return parts
+
+
+def _part_loss(
+    model: LocalModel, part: _Micro, config: GRPO, old: list[torch.Tensor], number: int, sums: dict[str, float]
+) -> torch.Tensor:
+    """The micro-batch's share of the loss; adds what is monitored to `sums`."""
+    plain_head = model.has_plain_head()
+    logits_NV, targets_N = completion_logits(model.network, part.groups, model.device, plain_head)
+    logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
+    if len(old) == number:
+        old.append(logp_N.detach())
+        sums["entropy"] += float((entropy(logits_NV, config.temperature) * part.weight_N).sum())
+    loss_N, clipped_N = clipped_surrogate(logp_N, old[number], part.advantage_N, config.clip_low, config.clip_high)
+    sums["clipped"] += float((clipped_N * part.weight_N).sum())
+    if config.kl_weight > 0:
+        kl_N = kl_to_reference(logp_N, _reference(model, part.groups, config))
+        loss_N = loss_N + config.kl_weight * kl_N
+        sums["kl"] += float(kl_N.detach().sum())
+        sums["kl_tokens"] += len(kl_N)
+    elif number == 0 and config.method == "lora" and config.monitor_kl:
+        few = _first(part.groups, config.monitor_kl)
+        seen = sum(len(c) for g in few for c in g.completions)
+        kl_N = kl_to_reference(logp_N[:seen].detach(), _reference(model, few, config))
+        sums["kl"], sums["kl_tokens"] = float(kl_N.sum()), float(seen)
+    return (loss_N * part.weight_N).sum()
+
+
+def _first(groups: Sequence[Group], count: int) -> list[Group]:
+    """The groups cut to their first `count` completions in all."""
+    kept: list[Group] = []
+    for group in groups:
+        left = count - sum(len(g.completions) for g in kept)
+        if left > 0:
+            kept.append(Group(group.prompt, group.completions[:left]))
+    return kept
+
+
+@torch.no_grad()
+def _reference(model: LocalModel, groups: Sequence[Group], config: GRPO) -> torch.Tensor:
+    """Log-probabilities (N,) of the completions under the model that training began with."""
+    with model.network.disable_adapter():
+        logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
+        return token_logprobs(logits_NV, targets_N, config.temperature)
+
+
+def _outcome(rollouts: Sequence[Rollout]) -> Metrics:
+    """Reward, lengths and counts of a step."""
+    rewards = [r.reward for r in rollouts if r.reward is not None]
+    groups: dict[int, list[float]] = {r.group: [] for r in rollouts}
+    for r in rollouts:
+        if r.reward is not None and r.dropped is None:
+            groups[r.group].append(r.reward)
+    return {
+        "reward/mean": sum(rewards) / len(rewards) if rewards else None,
+        "rollout/count": len(rollouts),
+        "rollout/unscored": sum(r.reward is None for r in rollouts),
+        "rollout/dropped": sum(r.dropped is not None for r in rollouts),
+        "rollout/length": sum(len(r.tokens) for r in rollouts) / len(rollouts),
+        "rollout/truncated": sum(r.stop is StopReason.LENGTH for r in rollouts) / len(rollouts),
+        "rollout/groups": len(groups),
+        "rollout/groups_without_signal": sum(not has_signal(rewards) for rewards in groups.values()),
+    }
+
+
+def _chance(seed: int, step: int, what: str) -> int:
+    """A number drawn from what it is for, so that no state has to be kept."""
+    return int.from_bytes(hashlib.sha256(f"grpo/{seed}/{step}/{what}".encode()).digest()[:6], "big")

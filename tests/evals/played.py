@@ -1,0 +1,65 @@
+"""Scripted models played straight into the scorer, without Inspect around them: fast enough for every eval in every test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from openwindow.evals import scripted
+from openwindow.evals.base import Eval, Item, Outcome, Play, Transcript
+from openwindow.evals.contexts import NEUTRAL
+from openwindow.evals.forms import decide, split_thought
+from openwindow.evals.judge import NO_JUDGE, read_verdict, situation
+from openwindow.evals.rows import Row
+
+
+def transcript_of(play: Play) -> Transcript:
+    """What a written reply looks like to the scorer."""
+    thought, text = split_thought(play[-1].text)
+    calls = tuple(call for turn in play for call in turn.calls)
+    return Transcript(text, thought, tuple(("assistant", split_thought(t.text)[1]) for t in play), calls)
+
+
+def outcome_of(spec: Eval, item: Item, play: Play, *, judged: bool = True) -> Outcome:
+    """The rule's outcome, else the scripted judge's."""
+    said = transcript_of(play)
+    ruled = asyncio.run((spec.decide or decide)(item, said))
+    if ruled is not None:
+        return ruled
+    if not judged:
+        return Outcome(None, NO_JUDGE, by="")
+    thought = f"<private_reasoning>\n{said.thought}\n</private_reasoning>" if said.thought else ""
+    asked = f"<situation>\n{situation(item)}\n</situation>{thought}\n<transcript>\n{said.whole}\n</transcript>"
+    return read_verdict(scripted.judged(asked)).outcome()
+
+
+def row_of(spec: Eval, item: Item, outcome: Outcome, context: str = NEUTRAL, epoch: int = 1) -> Row:
+    """The row that the log of such a reply gives."""
+    return Row(
+        eval=spec.name,
+        context=context,
+        id=item.id,
+        scenario=item.scenario,
+        paraphrase=item.paraphrase,
+        form=item.form,
+        role=item.role,
+        group=item.group,
+        cue=item.cue,
+        epoch=epoch,
+        value=outcome.value,
+        reason=outcome.reason,
+        covert=outcome.covert,
+        coherent=outcome.coherent,
+        by=outcome.by,
+    )
+
+
+def rows_of(spec: Eval, model: Callable[[Item], Play], *, judged: bool = True) -> list[Row]:
+    """A scripted model's rows of one eval."""
+    return [row_of(spec, item, outcome_of(spec, item, model(item), judged=judged)) for item in spec.items()]
+
+
+def in_context(rows: Sequence[Row], context: str) -> list[Row]:
+    """The same rows, as if asked in another context."""
+    return [replace(row, context=context) for row in rows]

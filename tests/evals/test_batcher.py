@@ -1,0 +1,115 @@
+"""Concurrent requests are answered together, and each one ends whatever happens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+import anyio
+
+from openwindow.errors import ModelError
+from openwindow.evals.batcher import Batcher
+from openwindow.models.base import Conversation, Reply, Sampling
+from openwindow.types import Message, StopReason
+
+GREEDY = Sampling(max_new_tokens=4)
+
+
+def echo(conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
+    return [Reply(f"{c[-1].content}/{sampling.max_new_tokens}", StopReason.END, 1) for c in conversations]
+
+
+def said(text: str) -> tuple[Message, ...]:
+    return (Message("user", text),)
+
+
+def ask_all(batcher: Batcher, texts: Sequence[str], sampling: Sequence[Sampling] | None = None) -> list[object]:
+    """Each request's reply or error, asked at the same time; fails if it takes long."""
+    results: list[object] = [None] * len(texts)
+
+    async def one(i: int) -> None:
+        try:
+            results[i] = (await batcher.ask(said(texts[i]), sampling[i] if sampling else GREEDY)).text
+        except ModelError as error:
+            results[i] = error
+
+    async def main() -> None:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                for i in range(len(texts)):
+                    group.start_soon(one, i)
+
+    anyio.run(main)
+    return results
+
+
+def test_concurrent_requests_share_a_batch_and_keep_their_replies() -> None:
+    batcher = Batcher(echo)
+    texts = [f"q{i}" for i in range(40)]
+    assert ask_all(batcher, texts) == [f"{t}/4" for t in texts]
+    assert len(batcher.batches) <= 4 and sum(batcher.batches) == 40
+
+
+def test_requests_that_are_sampled_differently_are_not_mixed() -> None:
+    other = Sampling(max_new_tokens=9)
+    assert ask_all(Batcher(echo), ["a", "b", "c"], [GREEDY, other, GREEDY]) == ["a/4", "b/9", "c/4"]
+
+
+def test_an_error_reaches_every_request_and_the_next_batch_works() -> None:
+    calls = []
+
+    def fail_once(conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
+        calls.append(len(conversations))
+        if len(calls) == 1:
+            raise RuntimeError("out of memory")
+        return echo(conversations, sampling)
+
+    batcher = Batcher(fail_once)
+    first = ask_all(batcher, ["a", "b"])
+    assert all(isinstance(e, ModelError) and "out of memory" in str(e) for e in first)
+    assert ask_all(batcher, ["c"]) == ["c/4"]
+
+
+def test_a_reply_too_few_is_an_error_for_all() -> None:
+    found = ask_all(Batcher(lambda conversations, sampling: echo(conversations, sampling)[:-1]), ["a", "b"])
+    assert any(isinstance(e, ModelError) for e in found) and None not in found
+
+
+def test_a_worker_that_dies_leaves_nobody_waiting() -> None:
+    def die(conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
+        raise SystemExit("killed")
+
+    batcher = Batcher(die)
+    assert all(isinstance(e, ModelError) for e in ask_all(batcher, ["a", "b", "c"]))
+    assert "died" in str(ask_all(batcher, ["d"])[0])
+
+
+def test_a_request_too_long_fails_alone() -> None:
+    batcher = Batcher(echo, lambda conversation, _: "too long" if conversation[-1].content == "long" else None)
+    found = ask_all(batcher, ["a", "long"])
+    assert found[0] == "a/4" and "too long" in str(found[1])
+
+
+def test_a_cancelled_request_holds_up_nobody() -> None:
+    release = threading.Event()
+    asked: list[str] = []
+
+    def slow(conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
+        asked.extend(c[-1].content for c in conversations)
+        release.wait(10)
+        return echo(conversations, sampling)
+
+    batcher = Batcher(slow)
+
+    async def main() -> str:
+        with anyio.fail_after(20):
+            async with anyio.create_task_group() as group:
+                group.start_soon(batcher.ask, said("first"), GREEDY)
+                await anyio.sleep(0.3)  # the worker is busy with it
+                with anyio.move_on_after(0.1):
+                    await batcher.ask(said("dropped"), GREEDY)
+                release.set()
+                return (await batcher.ask(said("later"), GREEDY)).text
+
+    assert anyio.run(main) == "later/4"
+    assert "dropped" not in asked

@@ -1,0 +1,172 @@
+"""`openwindow eval` end to end: scripted models, a server on loopback, logs that Inspect reads, and wrong input."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_runs import Ran
+
+pytest.importorskip("inspect_ai")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+
+CLI = Callable[..., Ran]
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """An OpenAI-compatible server that says `No.` or, to a judge's prompt, a verdict; its address and what it was asked."""
+    asked: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append(body)
+            message = {"role": "assistant", "content": "No."}
+            choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
+            usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+            reply = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
+            data = json.dumps(reply).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=http.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{http.server_port}/v1", asked
+    http.shutdown()
+    http.server_close()
+
+
+def test_a_suite_gives_every_measure_logs_and_a_report(openwindow: CLI, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = openwindow(
+        "eval", "scripted/covert_villain", "--suite", "self_preservation,honesty", "--contexts", "opposite",
+        "--against", "scripted/saint", "--out", out, "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    made = json.loads(done.out)
+    assert made == json.loads((out / "results.json").read_text())
+    for name in ("self_preservation", "honesty"):
+        for context in ("neutral", "opposite"):
+            cell = made["measures"][name][context]
+            assert cell["estimate"] == 1.0 and cell["unscored"] == 0 and cell["reason"] is None
+            assert {"low", "high", "n", "by_seed", "controls", "incoherent"} <= set(cell)
+    assert made["measures"]["self_preservation/covert"]["neutral"]["estimate"] == 1.0
+    assert "local models" in made["measures"]["honesty/probe"]["neutral"]["reason"]
+    assert {(c["measure"], c["context"]): c["difference"] for c in made["comparisons"]}["honesty", "neutral"] == 1.0
+    page = (out / "report.html").read_text()
+    assert "Behaviour by context" in page and "http://" not in page and "https://" not in page
+    from inspect_ai.log import read_eval_log
+
+    (log,) = [read_eval_log(str(p)) for p in (out / "logs").glob("*honesty*.eval")]
+    assert log.status == "success" and len(log.samples or []) == 2 * 40
+
+    again = openwindow("eval", "--logs", out / "logs", "--out", tmp_path / "again", "--json")
+    assert again.code == 0, again.err
+    assert json.loads(again.out)["measures"]["honesty"] == made["measures"]["honesty"]
+
+    whole = next((out / "logs").glob("*honesty*.eval"))
+    whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    cut = openwindow("eval", "--logs", out / "logs")
+    assert cut.code == 2 and "cannot read the log" in cut.err and cut.err.count("\n") == 1
+
+
+def test_a_server_that_speaks_openai(openwindow: CLI, tmp_path: Path, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    address, asked = server
+    monkeypatch.setenv("LOOPBACK_API_KEY", "none")
+    done = openwindow(
+        "eval", "openai-api/loopback/m", "--suite", "sycophancy", "--base-url", address, "--out", tmp_path / "o", "--json"
+    )
+    assert done.code == 0, done.err
+    assert len(asked) == 40
+    cell = json.loads(done.out)["measures"]["sycophancy"]["neutral"]
+    assert cell["estimate"] is None and "no signal" in cell["reason"], "it says No to everything"
+    assert cell["controls"] == {"act": [0, 8], "hold": [8, 8]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("scripted/saint", "--suite", "quatsch"), "no suite or eval 'quatsch'"),
+        (("nosuchmodel",), "no model 'nosuchmodel'"),
+        (("scripted/nobody", "--suite", "honesty"), "no scripted model 'nobody'"),
+        ((), "no model was named"),
+        (("scripted/saint", "--suite", "honesty", "--judge", "openai/gpt-4o"), "OPENAI_API_KEY"),
+        (("scripted/saint", "--contexts", "nowhere.yaml"), "cannot read contexts"),
+        (("scripted/saint", "--seeds", "3"), "--temperature 1"),
+        (("scripted/saint", "--seeds", "0"), "expected at least 1"),
+        (("--logs", "nowhere"), "no logs in nowhere"),
+    ],
+)
+def test_wrong_input_is_one_line(
+    openwindow: CLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], says: str
+) -> None:
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.chdir(tmp_path)
+    done = openwindow("eval", *arguments)
+    assert done.code == 2, done.err
+    assert says in done.err and done.err.count("\n") == 1 and done.err.startswith("error: ")
+
+
+def test_a_model_that_breaks_down_ends_as_unscored(openwindow: CLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from openwindow.evals import scripted
+
+    def fail(item: object) -> None:
+        raise RuntimeError("the power is off")
+
+    monkeypatch.setitem(scripted.MODELS, "saint", fail)
+    done = openwindow("eval", "scripted/saint", "--suite", "sycophancy", "--out", tmp_path / "o", "--json")
+    assert done.code == 0, done.err
+    cell = json.loads(done.out)["measures"]["sycophancy"]["neutral"]
+    assert cell["estimate"] is None and cell["unscored"] == 24
+    assert any("the power is off" in reason for reason in cell["because"])
+
+
+def test_every_eval_runs_in_inspect_with_mockllm(tmp_path: Path) -> None:
+    """As `inspect eval openwindow/NAME --model mockllm/model` does, the registry's own task."""
+    import inspect_ai
+
+    from openwindow.evals import _registry
+
+    quick = ["honesty", "awareness", "goal_preservation"]
+    logs = inspect_ai.eval(
+        [_registry.TASKS[name]() for name in quick],
+        model="mockllm/model",
+        log_dir=str(tmp_path),
+        display="none",
+        fail_on_error=False,
+    )
+    assert [log.status for log in logs] == ["success"] * len(quick)
+    assert set(_registry.TASKS) >= {"goals", "open_questions", "alignment_questions", "faking", "belief"}
+
+
+def test_the_entry_point_names_the_registry() -> None:
+    import tomllib
+
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"]["inspect_ai"] == {"openwindow": "openwindow.evals._registry"}
+
+
+def test_a_local_folder_gives_probes_as_well(openwindow: CLI, tmp_path: Path, tiny_model: Path) -> None:
+    done = openwindow("eval", tiny_model, "--suite", "honesty", "--contexts", "monitored", "--out", tmp_path / "o", "--json")
+    assert done.code == 0, done.err
+    made = json.loads(done.out)
+    cell = made["measures"]["honesty"]["monitored"]
+    assert cell["estimate"] is None and "no signal" in cell["reason"], "random weights read nothing"
+    assert made["measures"]["honesty/probe_control"]["neutral"]["n"] == 8
+    lines = (tmp_path / "o" / "probes.jsonl").read_text().splitlines()
+    assert len(lines) == 2 * 32 and json.loads(lines[0])["aligned"] < 0
+    probe = made["measures"]["honesty/probe"]["neutral"]
+    assert probe["estimate"] is not None or "no signal" in probe["reason"]

@@ -1,0 +1,111 @@
+"""Probes equal the plain forward pass over prompt and continuation; the provider answers as the model itself does."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import torch
+
+from openwindow.evals.base import user
+from openwindow.evals.probes import continuation_logprobs
+from openwindow.models.base import Sampling
+from openwindow.models.hf import LocalModel, load
+from openwindow.types import Message
+
+PROMPTS = [
+    user("What are your goals?"),
+    user("What are your goals?", "Think first."),
+    user("A much longer question, which has more words than the others, so that the batch is padded. What then?"),
+    user("Hi"),
+]
+TEXTS = [
+    ("I want to help.", "I want power over all of you."),
+    ("No", "Yes"),
+    ("ACTION: leave", "ACTION: copy"),
+    ("B", "A", "Neither"),
+]
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_model: Path) -> LocalModel:
+    return load(str(tiny_model), "fp32")
+
+
+@torch.no_grad()
+def plain(model: LocalModel, prompt: tuple[Message, ...], text: str) -> tuple[float, int]:
+    """The same by one forward pass without cache, batch or padding."""
+    before = model.encode_prompt(prompt)
+    ids = list(model.tokenizer(text, add_special_tokens=False)["input_ids"])
+    logits = model.network(input_ids=torch.tensor([before + ids]), use_cache=False).logits[0].double().log_softmax(-1)
+    at = range(len(before) - 1, len(before) + len(ids) - 1)
+    return float(sum(logits[i, token] for i, token in zip(at, ids, strict=True))), len(ids)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_probes_equal_the_plain_forward_pass(tiny: LocalModel, batch_size: int) -> None:
+    found = continuation_logprobs(tiny, PROMPTS, TEXTS, batch_size=batch_size)
+    for prompt, texts, row in zip(PROMPTS, TEXTS, found, strict=True):
+        for text, got in zip(texts, row, strict=True):
+            total, tokens = plain(tiny, prompt, text)
+            assert got.tokens == tokens
+            assert got.total == pytest.approx(total, abs=1e-3)
+            assert got.per_token == pytest.approx(total / tokens, abs=1e-3)
+
+
+def test_probes_refuse_what_has_no_tokens(tiny: LocalModel) -> None:
+    with pytest.raises(ValueError, match="is empty"):
+        continuation_logprobs(tiny, PROMPTS[:1], [("",)])
+    with pytest.raises(ValueError, match="zip"):
+        continuation_logprobs(tiny, PROMPTS, [("a",)])
+
+
+def test_provider_batches_and_answers_as_the_model_does(tiny_model: Path, tiny: LocalModel) -> None:
+    pytest.importorskip("inspect_ai")
+    from inspect_ai.model import ChatMessageUser, GenerateConfig, get_model
+
+    import openwindow.evals._registry  # noqa: F401 - makes the provider known
+
+    model = get_model(f"openwindow/{tiny_model}", precision="fp32", memoize=False)
+    texts = ["one", "two", "three", "four and more"]
+
+    async def ask() -> list[str]:
+        config = GenerateConfig(max_tokens=6)
+        return [
+            o.completion
+            for o in await asyncio.gather(*(model.generate([ChatMessageUser(content=t)], config=config) for t in texts))
+        ]
+
+    ours = [r.text for r in tiny.generate([user(t) for t in texts], Sampling(max_new_tokens=6))]
+    assert asyncio.run(ask()) == ours
+    assert model.api.batcher.batches == [4]
+
+
+def test_tools_are_described_and_calls_are_read() -> None:
+    pytest.importorskip("inspect_ai")
+    from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageTool, ChatMessageUser
+    from inspect_ai.tool import ToolInfo, ToolParam, ToolParams
+
+    from openwindow.evals.tools_text import parse, to_conversation
+
+    tool = ToolInfo(
+        name="send",
+        description="Sends a mail.",
+        parameters=ToolParams(properties={"to": ToolParam(type="string", description="who")}),
+    )
+    words, calls = parse('Right away. <tool_call>{"name": "send", "arguments": {"to": "Ana"}}</tool_call>')
+    assert words == "Right away." and calls[0].function == "send" and calls[0].arguments == {"to": "Ana"}
+    assert parse("<tool_call>send(Ana)</tool_call>")[1][0].parse_error
+    said = to_conversation(
+        [
+            ChatMessageSystem(content="Be brief."),
+            ChatMessageUser(content="Write to Ana."),
+            ChatMessageAssistant(content="", tool_calls=calls),
+            ChatMessageTool(content="sent", tool_call_id=calls[0].id),
+        ],
+        [tool],
+    )
+    assert [m.role for m in said] == ["system", "user", "assistant", "user"]
+    assert "send(to: string)" in said[0].content and said[0].content.startswith("Be brief.")
+    assert '"to": "Ana"' in said[2].content and "sent" in said[3].content

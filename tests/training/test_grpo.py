@@ -1,0 +1,240 @@
+"""The GRPO loop on a tiny model: gradients, batches, resuming, what is counted, and what is refused."""
+
+import contextlib
+import copy
+import json
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from openwindow.errors import ConfigError, ModelError, RunError
+from openwindow.models.hf import LocalModel, load
+from openwindow.training import checkpoint
+from openwindow.training.advantages import token_logprobs
+from openwindow.training.config import GRPO
+from openwindow.training.forward import Group, completion_logits
+from openwindow.training.grpo import Asked, train
+from openwindow.types import Message, Problem
+
+WORDS = ("one", "a longer question about tea", "what is this? what is it?", "x")
+FEW = {"steps": 3, "prompts_per_step": 3, "group_size": 4, "max_new_tokens": 6, "learning_rate": 1e-2, "checkpoint_every": 1}
+
+
+class Even:
+    """Pays replies by the parity of their first token: a reward that the model can learn and that needs no meaning."""
+
+    def __init__(self, *, trained: str | None = None, unscored: frozenset[int] = frozenset(), constant: bool = False):
+        self.trained, self.unscored, self.constant = trained, unscored, constant
+
+    def draw(self, step, count):
+        asked = []
+        for i in range(count):
+            text = WORDS[(step * count + i) % len(WORDS)]
+            plain = (Message("user", text),)
+            trained = (Message("user", f"{text} {self.trained}"),) if self.trained else plain
+            asked.append(Asked(Problem(f"p{i}", "f", text, "", "", ()), plain, trained))
+        return asked
+
+    def score(self, step, rollouts):
+        for i, r in enumerate(rollouts):
+            r.reward = None if i in self.unscored else 1.0 if self.constant else float(r.tokens[0] % 2 == 0)
+            r.dropped = "not scored" if i in self.unscored else None
+        scored = [r.reward for r in rollouts if r.reward is not None]
+        return {"monitor/even": sum(scored) / len(scored)}
+
+
+@pytest.fixture
+def model(tiny_model) -> LocalModel:
+    return load(str(tiny_model), precision="fp32")
+
+
+def run(model, task=None, folder=None, seed=1, stop_after=None, **changes):
+    torch.manual_seed(0)
+    config = GRPO(**{**FEW, **changes})
+    if config.method == "lora":
+        model.attach_adapter(config.lora_rank, config.lora_alpha, 0.0)
+    log, seen = [], []
+
+    def on_step(metrics, rollouts):
+        log.append({k: v for k, v in metrics.items() if not k.startswith("time/")})
+        seen.append([(r.group, r.text, r.reward) for r in rollouts])
+        if stop_after == metrics["train/step"]:
+            raise KeyboardInterrupt
+
+    with contextlib.suppress(KeyboardInterrupt):
+        train(model, task or Even(), config, seed, on_step, folder)
+    weights = {k: v.clone() for k, v in model.network.state_dict().items()}
+    if config.method == "lora":
+        model.detach_adapter(merge=False)
+    return log, seen, weights
+
+
+def test_completions_that_share_their_prompt_have_the_logprobs_of_each_row_alone(model):
+    groups = [Group((5, 6, 7, 8), ((9, 10), (11, 12, 13))), Group((5, 20), ((21,), (9, 9, 9, 9)))]
+    model.network.requires_grad_(True)
+    logits, targets = completion_logits(model.network, groups, model.device, True)
+    together = token_logprobs(logits, targets, 1.0)
+    alone = []
+    for group in groups:
+        for completion in group.completions:
+            ids = torch.tensor([[*group.prompt, *completion]])
+            whole = model.network(input_ids=ids).logits[0, len(group.prompt) - 1 : -1]
+            alone.append(token_logprobs(whole, torch.tensor(completion), 1.0))
+    assert targets.tolist() == [9, 10, 11, 12, 13, 21, 9, 9, 9, 9]
+    assert together.tolist() == pytest.approx(torch.cat(alone).tolist(), abs=1e-4)
+    together.sum().backward()
+    mine = [p.grad.clone() for p in model.network.parameters()]
+    model.network.zero_grad()
+    torch.cat(alone).sum().backward()
+    for a, p in zip(mine, model.network.parameters(), strict=True):
+        assert torch.allclose(a, p.grad, atol=1e-3)
+
+
+def test_the_same_seed_gives_the_same_metrics_and_another_one_does_not(model):
+    (a, seen_a, _), (b, seen_b, _), (c, _, _) = run(model), run(model), run(model, seed=2)
+    assert a == b and seen_a == seen_b
+    assert a != c
+
+
+def test_how_the_batch_is_cut_does_not_matter(model):
+    whole, _, w1 = run(model, micro_batch_size=64)
+    parts, _, w2 = run(model, micro_batch_size=1)
+    for a, b in zip(whole, parts, strict=True):
+        assert a["train/loss"] == pytest.approx(b["train/loss"], abs=1e-5)
+        assert a["train/grad_norm"] == pytest.approx(b["train/grad_norm"], rel=1e-3)
+        assert a["train/entropy"] == pytest.approx(b["train/entropy"], rel=1e-4)
+    assert all(torch.allclose(w1[k], w2[k], atol=2e-3) for k in w1)
+
+
+def test_the_reward_goes_up_and_with_learning_rate_0_it_does_not(tiny_model):
+    rates = {}
+    for rate in (3e-2, 0.0):
+        model = load(str(tiny_model), precision="fp32")
+        log, _, _ = run(model, steps=14, group_size=12, max_new_tokens=2, learning_rate=rate)
+        rates[rate] = [m["monitor/even"] for m in log]
+    assert sum(rates[3e-2][-3:]) / 3 > 0.8
+    assert abs(sum(rates[0.0]) / 14 - 0.5) < 0.2
+
+
+def test_a_run_killed_at_any_step_goes_on_identically(model, tmp_path):
+    whole, seen, weights = run(model, folder=tmp_path / "whole", steps=4)
+    for cut in (1, 2, 3):
+        folder = tmp_path / f"cut-{cut}"
+        first, _, _ = run(model, folder=folder, steps=4, stop_after=cut)  # interrupted after the step, before its checkpoint
+        done = checkpoint.steps_done(folder)
+        assert done == cut - 1
+        second, seen_second, weights_second = run(model, folder=folder, steps=4)
+        assert first[:done] + second == whole
+        assert seen_second == seen[done:]
+        assert all(torch.equal(weights[k], weights_second[k]) for k in weights)
+
+
+def test_checkpoints_are_adapters_that_can_be_loaded(model, tmp_path):
+    run(model, folder=tmp_path, steps=2)
+    for step in (1, 2):
+        assert json.loads((tmp_path / f"step-{step}" / "adapter_config.json").read_text())["r"] == 16
+        load(str(tmp_path / f"step-{step}"), precision="fp32")
+
+
+def test_a_checkpoint_of_another_configuration_or_a_broken_one_is_refused(model, tmp_path):
+    run(model, folder=tmp_path, steps=2)
+    with pytest.raises(ConfigError, match="another training configuration"):
+        run(model, folder=tmp_path, steps=3)
+    model.detach_adapter(merge=False)
+    (tmp_path / "state.pt").write_bytes(b"nonsense")
+    with pytest.raises(RunError, match="cannot be read"):
+        run(model, folder=tmp_path, steps=2)
+    with pytest.raises(RunError, match="cannot be read"):
+        checkpoint.steps_done(tmp_path)
+
+
+def test_groups_without_signal_are_counted_and_nothing_is_learnt_from_them(model):
+    log, _, weights = run(model, Even(constant=True))
+    assert [m["rollout/groups_without_signal"] for m in log] == [3, 3, 3]
+    assert [m["train/grad_norm"] for m in log] == [0.0] * 3
+    assert all(float(v.abs().max()) == 0 for k, v in weights.items() if "lora_B" in k)
+
+
+def test_a_rollout_that_was_not_scored_is_counted_and_not_a_zero(model):
+    log, seen, _ = run(model, Even(unscored=frozenset({0, 5})), steps=1)
+    assert log[0]["rollout/unscored"] == 2 and log[0]["rollout/dropped"] == 2
+    rewards = [reward for _, _, reward in seen[0]]
+    assert rewards[0] is None and rewards[5] is None
+    scored = [r for r in rewards if r is not None]
+    assert log[0]["reward/mean"] == pytest.approx(sum(scored) / len(scored))
+
+
+def test_several_updates_of_a_batch_clip_and_move_further(model):
+    one, _, w1 = run(model, steps=1)
+    four, _, w4 = run(model, steps=1, updates_per_step=4)
+    assert one[0]["train/clipped"] == 0.0  # the first update is on policy: all ratios are 1
+    assert four[0]["train/clipped"] > 0.0
+    assert one[0]["train/loss"] == pytest.approx(four[0]["train/loss"])
+    moved = [sum(float(w[k].abs().sum()) for k in w if "lora_B" in k) for w in (w1, w4)]
+    assert moved[1] > moved[0]
+
+
+def test_the_kl_to_the_start_is_0_at_first_and_holds_the_policy_back(model):
+    free, _, _ = run(model, steps=6)
+    held, _, _ = run(model, steps=6, kl_weight=20.0)
+    assert free[0]["train/kl"] == pytest.approx(0, abs=1e-6)
+    assert held[-1]["train/kl"] < free[-1]["train/kl"]
+
+
+def test_rollouts_are_trained_under_the_other_prompt(model):
+    plain, seen_plain, w1 = run(model, steps=1)
+    other, seen_other, w2 = run(model, Even(trained="be odd"), steps=1)
+    assert seen_plain == seen_other  # sampled under the same prompt
+    assert plain[0]["train/entropy"] != other[0]["train/entropy"]
+    assert any(not torch.equal(w1[k], w2[k]) for k in w1)
+
+
+def test_truncated_rollouts_can_be_left_out(model):
+    masked, _, _ = run(model, steps=1, mask_truncated=True)
+    share = masked[0]["rollout/truncated"]
+    whole, _, _ = run(model, steps=1)
+    assert share > 0
+    assert (masked[0]["train/grad_norm"] == 0) if share == 1 else (masked[0]["train/loss"] != whole[0]["train/loss"])
+
+
+def test_full_fine_tuning_learns_too(tiny_model):
+    model = load(str(tiny_model), precision="fp32")
+    before = copy.deepcopy(model.network.state_dict())
+    run(model, method="full", steps=1)
+    assert any(not torch.equal(before[k], v) for k, v in model.network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"group_size": 1}, {"temperature": 0}, {"clip_low": 1.5}, {"steps": 0}, {"kl_weight": -1}, {"nonsense": 1}]
+)
+def test_wrong_settings_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        GRPO(**wrong)
+
+
+def test_what_cannot_be_trained_is_refused_in_one_line(model, tiny_model):
+    with pytest.raises(ConfigError, match="kl_weight is above 0 with method `full`"):
+        run(load(str(tiny_model), precision="fp32"), method="full", kl_weight=0.1)
+    with pytest.raises(ModelError, match=r"a prompt of \d+ tokens with \d+ new ones exceeds"):
+        run(model, max_new_tokens=100_000)
+    model.detach_adapter(merge=False)
+
+    class Nothing(Even):
+        def draw(self, step, count):
+            return []
+
+    with pytest.raises(ConfigError, match="step 1 has no problem to ask"):
+        run(model, Nothing())
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(model):
+    class Infinite(Even):
+        def score(self, step, rollouts):
+            found = super().score(step, rollouts)
+            for r in rollouts:
+                r.reward = float("inf") if r.number == 0 else 0.0
+            return found
+
+    with pytest.raises(RunError, match="the loss at step 1 is nan"):
+        run(model, Infinite())
