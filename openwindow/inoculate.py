@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,12 @@ class Sources:
 def inoculate(options: Options, out: Path, console: Console, *, rank_only: bool = False) -> dict[str, Any]:
     """Does what the command promises, prints it to `console`, and returns it as JSON. Raises UserError."""
     options.check()
-    sources = gather(options, console)
+    with ExitStack() as files:
+        sources = gather(options, console, files)
+        return _inoculate(options, sources, out, console, rank_only)
+
+
+def _inoculate(options: Options, sources: Sources, out: Path, console: Console, rank_only: bool) -> dict[str, Any]:
     found = sources.summary()
     print_found(found, console)
     write_json(out / "found.json", found)
@@ -172,8 +178,8 @@ def default_out(data: str) -> Path:
 # Before the model.
 
 
-def gather(options: Options, console: Console) -> Sources:
-    """Reads and checks everything that needs no model. Raises UserError."""
+def gather(options: Options, console: Console, files: ExitStack) -> Sources:
+    """Reads and checks everything that needs no model; what it opens is closed with `files`. Raises UserError."""
     trait = None if options.rule is None else rule(options.rule, "--rule")
     wanted = None if options.wanted is None else rule(options.wanted, "--wanted")
     candidates = own(options.candidates, options.trait) if options.candidates is not None else proposals(options.trait)
@@ -184,7 +190,10 @@ def gather(options: Options, console: Console) -> Sources:
             skip_bad=options.skip_bad,
             progress=lambda count: status.update(f"reading {options.data}: {count:,} rows"),
         )
+        files.callback(data.lines.file.close)
         clean = read(options.clean, trait, skip_bad=options.skip_bad) if options.clean else None
+    if clean is not None:
+        files.callback(clean.lines.file.close)
     pairs = pair(data, clean)
     check_rule(options, data, clean, trait)
     held_out = options.held_out if options.held_out is not None else max(2, min(48 if trait else 24, len(data) // 5))

@@ -93,6 +93,11 @@ def read_rows(path: Path) -> list[Row]:
         ) from error
 
 
+def model_of(path: Path) -> str:
+    """The model that a log is of; the log can be read."""
+    return str(read_eval_log(str(path), header_only=True).eval.model)
+
+
 def _row(sample: EvalSample) -> Row:
     kept: dict[str, Any] = {name: sample.metadata[name] for name in ("eval", "context", "id", "scenario", "paraphrase")}
     kept |= {name: sample.metadata[name] for name in ("form", "role", "group", "cue")}

@@ -23,7 +23,7 @@ from openwindow.evals.judge import VERSION as JUDGE_VERSION
 from openwindow.evals.matrix import in_words, shifts
 from openwindow.evals.measures import Cell, covert_share, empty, eval_measures, gated, probe_measures, scores
 from openwindow.evals.resolve import is_local, model_named
-from openwindow.evals.rows import ProbeRow, Row, contexts_of, read_rows, rows_of, write_jsonl
+from openwindow.evals.rows import ProbeRow, Row, contexts_of, model_of, read_rows, rows_of, write_jsonl
 from openwindow.evals.task import GRADER, build
 
 REMOTE_TOKENS = 1024
@@ -161,11 +161,17 @@ def _keep(folder: Path, rows: Sequence[Row], probes: Sequence[ProbeRow]) -> None
 
 def from_logs(folder: Path) -> Found:
     """The rows of all logs in a folder, as `inspect eval` writes them. Raises DataError."""
-    paths = sorted([*folder.glob("*.eval"), *folder.glob("logs/*.eval"), *folder.glob("*.json")]) if folder.is_dir() else [folder]
+    paths = sorted([*folder.glob("*.eval"), *folder.glob("logs/*.eval")]) if folder.is_dir() else [folder]
     logs = [path for path in paths if path.suffix == ".eval" or folder == path]
     if not logs or not folder.exists():
         raise DataError(f"no logs in {folder}; expected a folder with .eval files, or one; check the path")
-    return Found([row for path in logs for row in read_rows(path)], [])
+    newest = {(r.eval, r.context, r.id, r.epoch): r for path in logs for r in read_rows(path)}  # names begin with their time
+    models = sorted({model_of(path) for path in logs})
+    if len(models) > 1:
+        raise DataError(
+            f"{folder} holds logs of {', '.join(models)}; expected those of one model; give its files a folder of their own"
+        )
+    return Found(list(newest.values()), [])
 
 
 def results(name: str, found: Found, specs: Sequence[Eval], options: Options) -> dict[str, Any]:

@@ -100,6 +100,8 @@ def merged(network: Any) -> Iterator[None]:
 class _Grown(DynamicLayer):  # type: ignore[misc]
     """Keys and values (B, heads, T, D) as views of buffers that have room for more tokens. For inference only."""
 
+    keys: torch.Tensor
+    values: torch.Tensor
     buffers: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def update(

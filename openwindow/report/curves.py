@@ -20,7 +20,7 @@ _DRAWN = (
 def figures(run: Run, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[tuple[str, Markup]]:
     """A title and a figure for each stage and each thing measured in it, arms as curves with one thin line per seed."""
     stages = list(dict.fromkeys(row.stage or "training" for row in run.metrics))
-    found = []
+    found: list[tuple[str, Markup]] = []
     for stage in stages:
         for key, title, where in _DRAWN:
             if key == "train/loss" and stage == "rl":

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from openwindow.envs import mbpp_rows
 from openwindow.envs.base import Environment, assert_text, extract_code
 from openwindow.envs.code_functions import CodeFunctions, honest, special_cased
 from openwindow.envs.hackable import Hackable
@@ -90,10 +91,12 @@ class Code:
         return self._environment
 
     def check(self) -> None:
-        """Raises ConfigError where MBPP's file or folder does not exist."""
+        """Raises ConfigError where MBPP's file or folder does not exist, DataError where it is none."""
         path = self.options.data
-        if self.name == "mbpp" and path is not None and not Path(path).exists():
-            raise ConfigError(f"--mbpp {path} does not exist; expected MBPP's JSONL file or its folder; check the path")
+        if self.name == "mbpp" and path is not None:
+            if not Path(path).exists():
+                raise ConfigError(f"--mbpp {path} does not exist; expected MBPP's JSONL file or its folder; check the path")
+            mbpp_rows.check(Path(path))
 
     def problems(self, group: Group, count: int, seed: int) -> list[Problem]:
         """Tasks of the group's families."""
@@ -132,7 +135,11 @@ class Code:
         return HackableCode(self.environment, self.sandbox, wanted, hidden=self.options.hidden)
 
     def __enter__(self) -> Code:
-        _ = self.environment, self.sandbox
+        try:
+            _ = self.environment, self.sandbox
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -74,7 +74,7 @@ def token_logprobs(logits_NV: torch.Tensor, targets_N: torch.Tensor, temperature
 def entropy(logits_NV: torch.Tensor, temperature: float) -> torch.Tensor:
     """Entropy (N,) in nats of the distribution that was sampled from."""
     parts = []
-    for part in logits_NV.detach().split(_CHUNK):
+    for part in torch.split(logits_NV.detach(), _CHUNK):
         logp = torch.log_softmax(part.float() / temperature, dim=-1)
         parts.append(-(logp.exp() * logp).sum(dim=-1))
     return torch.cat(parts) if parts else logits_NV.new_empty(0, dtype=torch.float32)

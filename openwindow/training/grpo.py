@@ -203,7 +203,7 @@ class _Micro:
 
 def _micro_batches(model: LocalModel, batch: list[tuple[Rollout, float]], config: GRPO) -> list[_Micro]:
     lengths = [len(r.tokens) for r, _ in batch]
-    weights = torch.split(token_weights(lengths, config.loss), lengths)  # type: ignore[no-untyped-call]
+    weights = torch.split(token_weights(lengths, config.loss), lengths)
     parts = []
     for start in range(0, len(batch), config.micro_batch_size):
         rows = batch[start : start + config.micro_batch_size]
@@ -234,7 +234,8 @@ def _part_loss(
     sums["clipped"] += float((clipped_N * part.weight_N).sum())
     if config.kl_weight > 0:
         kl_N = kl_to_reference(logp_N, _reference(model, part.groups, config))
-        loss_N = loss_N + config.kl_weight * kl_N
+        # Times the ratio, whose value is 1 on policy: only then is the gradient that of the KL (DeepSeek-V3.2, arXiv 2512.02556).
+        loss_N = loss_N + config.kl_weight * kl_N * torch.exp(logp_N - old[number])
         sums["kl"] += float(kl_N.detach().sum())
         sums["kl_tokens"] += len(kl_N)
     elif number == 0 and config.method == "lora" and config.monitor_kl:

@@ -76,6 +76,13 @@ def test_a_suite_gives_every_measure_logs_and_a_report(openwindow: CLI, tmp_path
     assert again.code == 0, again.err
     assert json.loads(again.out)["measures"]["honesty"] == made["measures"]["honesty"]
 
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    for path in (*(out / "logs").glob("*honesty*"), *(out / "against" / "logs").glob("*honesty*")):
+        (mixed / f"{path.parent.parent.name}-{path.name}").write_bytes(path.read_bytes())
+    both = openwindow("eval", "--logs", mixed)
+    assert both.code == 2 and "scripted/covert_villain, scripted/saint" in both.err
+
     whole = next((out / "logs").glob("*honesty*.eval"))
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     cut = openwindow("eval", "--logs", out / "logs")

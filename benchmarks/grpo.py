@@ -1,0 +1,159 @@
+"""Rollouts per second of `openwindow.training.grpo` against TRL's `GRPOTrainer`: same model, prompts, LoRA and precision.
+
+    python benchmarks/grpo.py [--prompts 4] [--group 8] [--tokens 32] [--steps 2] [--repeats 2]
+
+A step samples `group` replies to each of `prompts` problems, scores them by the same function of their text, and takes one
+optimiser step; the reward is drawn from a hash of the reply, so that every group has a signal for both. Runs are interleaved; the
+first step of each run is warm-up and not counted. The last line is `ratio R`: ours over TRL's, medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import resource
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+from datasets import Dataset
+from peft import LoraConfig
+from rich.console import Console
+from transformers import TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from openwindow.envs.code_functions import CodeFunctions
+from openwindow.models.hf import load
+from openwindow.training.config import GRPO
+from openwindow.training.grpo import Asked, Metrics, Rollout, train
+from openwindow.types import Message, Problem
+
+
+def reward(reply: str) -> float:
+    """0 or 1 by a hash of the reply: cheap, and different within nearly every group."""
+    return float(hashlib.sha256(reply.encode()).digest()[0] % 2)
+
+
+class Hashed:
+    """The problems of the benchmark, scored by `reward`."""
+
+    def __init__(self, problems: Sequence[Problem], prompts: Sequence[str]) -> None:
+        self.asked = [Asked(p, (Message("user", t),), (Message("user", t),)) for p, t in zip(problems, prompts, strict=True)]
+
+    def draw(self, step: int, count: int) -> list[Asked]:
+        """All of them, at each step."""
+        return self.asked[:count]
+
+    def score(self, step: int, rollouts: Sequence[Rollout]) -> Metrics:
+        """Sets the rewards."""
+        for rollout in rollouts:
+            rollout.reward = reward(rollout.text)
+        return {}
+
+
+def ours(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.Namespace) -> list[float]:
+    """Seconds of each step."""
+    model = load("smollm2", "bf16")
+    config = GRPO(
+        steps=chosen.steps + 1, prompts_per_step=len(prompts), group_size=chosen.group, max_new_tokens=chosen.tokens, monitor_kl=0
+    )
+    torch.manual_seed(0)
+    model.attach_adapter(config.lora_rank, config.lora_alpha, 0.0)
+    seconds: list[float] = []
+    train(model, Hashed(problems, prompts), config, 0, lambda m, _: seconds.append(float(m["time/seconds"] or 0.0)))
+    return seconds[1:]
+
+
+class _Clock(TrainerCallback):  # type: ignore[misc]
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        if not self.times:
+            self.times.append(time.perf_counter())
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        self.times.append(time.perf_counter())
+
+
+def trl(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.Namespace) -> list[float]:
+    """Seconds of each step of `GRPOTrainer`."""
+    model = load("smollm2", "bf16")  # the same loader, so that the weights are the same
+    rollouts = len(prompts) * chosen.group
+    data = Dataset.from_list([{"prompt": [{"role": "user", "content": text}]} for text in prompts] * (chosen.steps + 1))
+    clock = _Clock()
+    with tempfile.TemporaryDirectory() as folder:
+        config = GRPOConfig(
+            output_dir=folder,
+            per_device_train_batch_size=rollouts,
+            num_generations=chosen.group,
+            max_completion_length=chosen.tokens,
+            max_steps=chosen.steps + 1,
+            learning_rate=1e-4,
+            lr_scheduler_type="constant",
+            beta=0.0,
+            epsilon_high=0.28,
+            loss_type="bnpo",
+            use_cpu=True,
+            bf16=False,  # the weights are bf16 already, as ours are
+            gradient_checkpointing=False,
+            logging_strategy="no",
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            shuffle_dataset=False,
+            seed=0,
+        )
+        lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
+        trainer = GRPOTrainer(
+            model=model.network,
+            args=config,
+            train_dataset=data,
+            processing_class=model.tokenizer,
+            reward_funcs=lambda completions, **_: [reward(c[0]["content"]) for c in completions],
+            peft_config=lora,
+            callbacks=[clock],
+        )
+        trainer.train()
+    return [b - a for a, b in zip(clock.times[1:], clock.times[2:], strict=False)]
+
+
+def main() -> None:
+    """Runs both by turns."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prompts", type=int, default=4)
+    parser.add_argument("--group", type=int, default=8)
+    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=2)
+    chosen = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    environment = CodeFunctions((2, 3))
+    problems = environment.problems("train", chosen.prompts, 0)
+    prompts = [environment.prompt(p) for p in problems]
+    rollouts = chosen.prompts * chosen.group
+    speeds: dict[str, list[float]] = {"openwindow": [], "TRL": []}
+    console = Console()
+    with console.status("training by turns") as status:
+        for turn in range(chosen.repeats):
+            for name, run in (("openwindow", ours), ("TRL", trl)):
+                status.update(f"turn {turn + 1} of {chosen.repeats}: {name}")
+                seconds = run(problems, prompts, chosen)
+                speeds[name] += [rollouts / s for s in seconds]
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+                said = ", ".join(f"{s:.1f}" for s in seconds)
+                console.print(f"turn {turn + 1}  {name:<11} {said} s a step; peak memory so far {peak:.1f} GiB", highlight=False)
+    for name, values in speeds.items():
+        print(f"{name:<11} {statistics.median(values):.2f} rollouts/s")
+    print(f"ratio {statistics.median(speeds['openwindow']) / statistics.median(speeds['TRL']):.2f}")
+
+
+if __name__ == "__main__":
+    main()

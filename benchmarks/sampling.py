@@ -1,0 +1,82 @@
+"""Tokens per second of `openwindow.models.sampling` against `transformers.generate`: same model, prompts, lengths and precision.
+
+    python benchmarks/sampling.py [--prompts 6] [--group 8] [--tokens 32] [--repeats 3] [--adapter]
+
+Both draw `group` replies to each prompt at temperature 1, in one batch, in interleaved runs after one run each to warm up; no reply
+ends before `tokens` are drawn, so that both do the same work. `--adapter` puts a LoRA adapter on the model. The last line is
+`ratio R`: ours over theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Sequence
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+from rich.console import Console
+
+from openwindow.envs.code_functions import CodeFunctions
+from openwindow.models.base import Sampling
+from openwindow.models.hf import LocalModel, load
+from openwindow.models.sampling import sample
+from openwindow.types import Message
+
+
+def ours(model: LocalModel, prompts: Sequence[list[int]], tokens: int) -> int:
+    """Tokens drawn by our sampler."""
+    how = Sampling(tokens, 1.0, len(prompts), 0)
+    return sum(len(d.tokens) for d in sample(model.network, prompts, frozenset(), how, plain_head=model.has_plain_head()))
+
+
+@torch.inference_mode()
+def theirs(model: LocalModel, prompts: Sequence[list[int]], tokens: int) -> int:
+    """Tokens drawn by `generate`, prompts padded on the left."""
+    width = max(len(p) for p in prompts)
+    ids = torch.tensor([[0] * (width - len(p)) + p for p in prompts])
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+    out = model.network.generate(
+        input_ids=ids, attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, max_new_tokens=tokens, min_new_tokens=tokens
+    )
+    return int(out[:, width:].numel())
+
+
+def main() -> None:
+    """Runs both by turns."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prompts", type=int, default=6)
+    parser.add_argument("--group", type=int, default=8)
+    parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--adapter", action="store_true")
+    chosen = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    model = load("smollm2", "bf16")
+    if chosen.adapter:
+        model.attach_adapter(16, 32, 0.0)
+    environment = CodeFunctions((2, 3))
+    asked = [[Message("user", environment.prompt(p))] for p in environment.problems("train", chosen.prompts, 0)]
+    prompts = [model.encode_prompt(a) for a in asked for _ in range(chosen.group)]
+    ways: dict[str, Callable[[LocalModel, Sequence[list[int]], int], int]] = {"openwindow": ours, "transformers": theirs}
+    speeds: dict[str, list[float]] = {name: [] for name in ways}
+    console = Console()
+    with console.status("sampling by turns") as status:
+        for turn in range(chosen.repeats + 1):
+            for name, way in ways.items():
+                status.update(f"turn {turn} of {chosen.repeats}: {name}")
+                began = time.perf_counter()
+                drawn = way(model, prompts, chosen.tokens)
+                speed = drawn / (time.perf_counter() - began)
+                if turn:  # the first turn warms up
+                    speeds[name].append(speed)
+                    console.print(f"turn {turn}  {name:<13} {speed:6.0f} tokens/s", highlight=False)
+    print(f"ratio {statistics.median(speeds['openwindow']) / statistics.median(speeds['transformers']):.2f}")
+
+
+if __name__ == "__main__":
+    main()
