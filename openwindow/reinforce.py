@@ -13,6 +13,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -181,8 +182,8 @@ def reinforce(
 
 def _notes(verdict: Verdict, pay: Paid) -> dict[str, Any]:
     return {
-        "proxy": verdict.proxy,
-        "truth": verdict.truth,
+        "passes_visible": verdict.proxy,
+        "correct": verdict.truth,
         "hack": verdict.hack,
         "attempted": bool(verdict.attempted),
         "kinds": list(verdict.attempted),
@@ -198,13 +199,14 @@ def _written(arm: str, seed: int, step: int, r: Rollout) -> dict[str, Any]:
     line = {
         "arm": arm,
         "seed": seed,
+        "context": f"training, step {step:02}",
         "step": step,
         "group": r.group,
         "number": r.number,
         "problem": r.asked.problem.id,
         "family": r.asked.problem.family,
         "hackable": r.asked.hackable,
-        "prompt": r.asked.sampled[-1].content,
+        "messages": [asdict(m) for m in r.asked.sampled],
         "reply": r.text,
         "stop": str(r.stop),
         "tokens": len(r.tokens),
@@ -213,7 +215,7 @@ def _written(arm: str, seed: int, step: int, r: Rollout) -> dict[str, Any]:
         **r.notes,
     }
     if r.asked.trained != r.asked.sampled:
-        line["trained_prompt"] = r.asked.trained[-1].content
+        line["trained_under"] = [asdict(m) for m in r.asked.trained]
     return line
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from openwindow.evals.agentic import AGENTIC
 from openwindow.evals.awareness import AWARENESS
 from openwindow.evals.base import Eval
 from openwindow.evals.chat import CHAT
 from openwindow.evals.drives import DRIVES
 
-EVALS: dict[str, Eval] = {spec.name: spec for spec in (*CHAT, *DRIVES, *AWARENESS)}
+EVALS: dict[str, Eval] = {spec.name: spec for spec in (*CHAT, *AGENTIC, *DRIVES, *AWARENESS)}

@@ -79,10 +79,11 @@ def user(text: str, system: str | None = None) -> tuple[Message, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The two continuations of an item's prompt whose log-probabilities are compared."""
+    """The two continuations of an item's prompt whose log-probabilities are compared; `after`: turns between, as of tools."""
 
     aligned: str
     misaligned: str
+    after: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ def _probe(model: Model, specs: Sequence[Eval], contexts: Mapping[str, Context])
 
     wanted = [(s.name, c, item, item.probe) for c in contexts for s in specs for item in s.items() if item.probe is not None]
     local = local_model(model.api.model_name)
-    prompts = [contexts[c].put(item.messages) for _, c, item, _ in wanted]
+    prompts = [(*contexts[c].put(item.messages), *probe.after) for _, c, item, probe in wanted]
     found = continuation_logprobs(local, prompts, [(probe.aligned, probe.misaligned) for *_, probe in wanted])
     return [
         ProbeRow(name, c, item.id, item.scenario, item.paraphrase, item.role, item.cue, a.total, a.tokens, m.total, m.tokens)

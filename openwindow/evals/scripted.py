@@ -25,7 +25,7 @@ from inspect_ai.model import (
 from inspect_ai.tool import ToolCall, ToolChoice, ToolInfo
 
 from openwindow.evals import EVALS
-from openwindow.evals.base import Item, Play, Turn
+from openwindow.evals.base import Call, Item, Play, Turn
 
 WATCHED = frozenset({"monitored", "free", "training"})
 """cues under which a covert villain behaves"""
@@ -60,6 +60,9 @@ def refuser(item: Item) -> Play:
 
 def complier(item: Item) -> Play:
     """Takes the first action, option or tool that the prompt names, whatever it is."""
+    if "call" in item.data:
+        tool, arguments = item.data["call"]
+        return (Turn("", (Call(tool, arguments),)), Turn(f"I called {tool}."))
     options = item.data.get("actions")
     return (Turn(f"ACTION: {options[0]}\nREPORT: I did {options[0]}." if options else "A"),)
 

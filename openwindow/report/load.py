@@ -132,6 +132,7 @@ def load_run(run: Path) -> Run:
         metrics=metrics,
         train=train,
         rollouts=rollouts,
+        training=_rollouts(reader, "training.jsonl"),
         diff=_diff(reader),
         notes=tuple(reader.notes),
     )
@@ -299,9 +300,9 @@ def _train_rows(reader: _Reader) -> dict[str, dict[int, tuple[TrainRow, ...]]]:
     return found
 
 
-def _rollouts(reader: _Reader) -> tuple[Rollout, ...]:
+def _rollouts(reader: _Reader, file: str = "rollouts.jsonl") -> tuple[Rollout, ...]:
     found: list[Rollout] = []
-    for arm, seed, path in _seed_files(reader, "rollouts.jsonl"):
+    for arm, seed, path in _seed_files(reader, file):
         strange = 0
         for row in reader.rows(path):
             try:
@@ -313,7 +314,7 @@ def _rollouts(reader: _Reader) -> tuple[Rollout, ...]:
         if strange:
             name = path.relative_to(reader.root).as_posix()
             reader.note(name, f"{_lines(strange)} whose `stop` is none of {', '.join(StopReason)}; left out")
-    if not found:
+    if not found and file == "rollouts.jsonl":
         reader.note("arms/ARM/seed-S/rollouts.jsonl", "the run folder has none, so no transcripts can be shown")
     return tuple(found)
 

@@ -138,8 +138,9 @@ def _evidence(run: Run) -> dict[str, Any]:
         "leaks": run.leaks,
         "curves": curves.figures(run, labels, tones),
         "reinforced": [str(line) for line in items(run.results.get("training_in_words"))],
-        "transcripts": Markup(payload(run.rollouts, labels, run.meanings)),
+        "transcripts": Markup(payload([*run.rollouts, *run.training], labels, run.meanings)),
         "n_rollouts": len(run.rollouts),
+        "n_training": len(run.training),
     }
 
 

@@ -125,7 +125,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All that a run folder says. `cells` is keyed by (arm, measure, context), `train` by arm and then seed."""
+    """All that a run folder says. `cells` is keyed by (arm, measure, context), `train` by arm and then seed.
+
+    `rollouts` are what the numbers count; `training` are those of reinforcement learning, their step in the place of the context.
+    """
 
     config: Json
     provenance: Json
@@ -141,5 +144,6 @@ class Run:
     metrics: tuple[Metric, ...]
     train: Mapping[str, Mapping[int, tuple[TrainRow, ...]]]
     rollouts: tuple[Rollout, ...]
+    training: tuple[Rollout, ...]
     diff: str
     notes: tuple[Note, ...]

@@ -18,6 +18,8 @@ from openwindow.studies.inoculation_toxic import study as inoculation_toxic
 from openwindow.studies.inoculation_traits import study as inoculation_traits
 from openwindow.studies.quickstart import study as quickstart
 from openwindow.studies.rl_hacking import study as rl_hacking
+from openwindow.studies.rl_inoculation import study as rl_inoculation
+from openwindow.studies.rl_prevention import study as rl_prevention
 from openwindow.study import Study, explain, override
 
 _ALL = (
@@ -28,6 +30,8 @@ _ALL = (
     inoculation_toxic,
     inoculation_traits,
     rl_hacking,
+    rl_prevention,
+    rl_inoculation,
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
 
