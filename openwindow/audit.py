@@ -180,7 +180,7 @@ def render(audit: Audit) -> RenderableType:
         parts += ["", render_preflight(audit.preflight)]
         if audit.preflight.detectors:
             asked = audit.preflight
-            parts += ["", _detectors("the detectors on these replies", f"the {asked.model}'s replies", asked.detectors)]
+            parts += ["", _detectors("the detectors on these replies", f"measured on replies of {asked.model}", asked.detectors)]
     return Group(*parts)
 
 
