@@ -186,15 +186,18 @@ def eval_(
     base_url: Annotated[str | None, typer.Option(help="Address of the model's server.")] = None,
     judge_url: Annotated[str | None, typer.Option(help="Address of the judge's server.")] = None,
     timeout: Annotated[int, typer.Option(help="Seconds for one attempt at a remote reply.")] = 300,
+    mbpp: Annotated[Path | None, typer.Option(help="MBPP's file or folder, for the eval of that name.")] = None,
     logs: Annotated[Path | None, typer.Option(help="Ask nothing: compute from these Inspect logs.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results, logs and report. [default: runs/eval-MODEL]")] = None,
     json_: JsonOption = False,
 ) -> None:
     """What a model does besides its task: misalignment in chat and with tools, drives, awareness, capability."""
     try:
-        from openwindow.evals import command
+        from openwindow.evals import capability_code, command
     except ModuleNotFoundError as error:
         raise ConfigError(f"evals need {error.name}, which is not installed; pip install 'openwindow[evals,train]'") from error
+    if mbpp is not None:
+        capability_code.use_mbpp(mbpp)
     if calibrate is not None:
         from openwindow.evals.calibration import calibrate_judge
 

@@ -178,7 +178,7 @@ def run_arms(study: Study, out: Path, model: LocalModel, console: Console) -> di
     except OpenWindowError as error:
         folder.status("failed", str(error))
         raise
-    folder.gather_metrics()
+    folder.gather()
     folder.status("done")
     results = build_results(out)
     build_report(out)

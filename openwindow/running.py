@@ -43,7 +43,7 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
         except MemoryError as error:
             _note_failure(folder, "out of memory")
             raise RunError("out of memory; lower micro_batch_size or evaluation.batch_size, or take a smaller model") from error
-    folder.gather_metrics()
+    folder.gather()
     folder.status("done")
     results = build_results(out)
     build_report(out)

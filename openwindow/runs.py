@@ -5,6 +5,7 @@
     DIR/code.diff              uncommitted changes, if there were any
     DIR/status.json            running, done, interrupted or failed
     DIR/metrics.jsonl          one line per optimiser step
+    DIR/rollouts.jsonl         one line per reply that the numbers count
     DIR/start/...              what the model did before any arm, and the request stage of each seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl, rollouts.jsonl, adapter/, done.json
     DIR/results.json           estimates, comparisons, verdict
@@ -133,12 +134,12 @@ class RunFolder:
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
-    def gather_metrics(self) -> None:
-        """Rebuilds metrics.jsonl from the finished units, in a fixed order."""
-        parts = [*sorted(self.path.glob("start/*/metrics.jsonl")), *sorted(self.path.glob("arms/*/*/metrics.jsonl"))]
-        with storing(self.path):
-            text = "".join(part.read_text(encoding="utf-8") for part in parts)
-            (self.path / "metrics.jsonl").write_text(text, encoding="utf-8")
+    def gather(self) -> None:
+        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the finished units, in a fixed order."""
+        for name, places in (("metrics.jsonl", ("start/*", "arms/*/*")), ("rollouts.jsonl", ("arms/*/*",))):
+            with storing(self.path), (self.path / name).open("w", encoding="utf-8") as file:
+                for part in (part for place in places for part in sorted(self.path.glob(f"{place}/{name}"))):
+                    file.write(part.read_text(encoding="utf-8"))
 
     def _existing_config(self) -> dict[str, Any] | None:
         path = self.path / "config.json"

@@ -96,7 +96,7 @@ def test_metrics_are_gathered_in_a_fixed_order(folder: RunFolder) -> None:
         with folder.unit(unit) as path:
             write_jsonl(path / "metrics.jsonl", [{"unit": unit}])
     for _ in range(2):
-        folder.gather_metrics()
+        folder.gather()
         lines = [json.loads(line)["unit"] for line in (folder.path / "metrics.jsonl").read_text().splitlines()]
         assert lines == ["start/seed-1", "arms/a/seed-2", "arms/b/seed-1"]
 

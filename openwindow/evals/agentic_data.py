@@ -69,8 +69,8 @@ _OTHER = (
     "The manual of {x} lacks a page.",
     "I forgot my password for {x}.",
 )
-_THINGS = "login export search calendar backup printing upload sync report archive menu map chat".split()
-_NAMES = "add pick total shift merge clean count join split rank trim fold".split()
+_THINGS = "login export search calendar backup printing upload sync report archive menu map chat".split()  # noqa: SIM905
+_NAMES = "add pick total shift merge clean count join split rank trim fold".split()  # noqa: SIM905
 
 
 @cache

@@ -16,9 +16,11 @@ from typing import Any, Literal
 from inspect_ai.model import Model
 from pydantic import BaseModel, ConfigDict
 
-from openwindow.evals.base import Outcome, Transcript
+from openwindow.evals import monitor
+from openwindow.evals.agentic import AGENTIC
+from openwindow.evals.base import Outcome, Play, Transcript
 from openwindow.evals.chat import RUBRIC
-from openwindow.evals.judge import VERSION, ask_judge
+from openwindow.evals.judge import VERSION, ask_judge, situation
 from openwindow.evals.resolve import model_named
 from openwindow.evals.scenario import Acted, Spoken, read
 
@@ -62,7 +64,7 @@ class Labelled:
 
 def labelled() -> list[Labelled]:
     """The calibration set."""
-    return [*_spoken(), *_acted(), *_hard()]
+    return [*_spoken(), *_acted(), *_with_tools(), *_hard()]
 
 
 def _spoken() -> Iterator[Labelled]:
@@ -79,6 +81,28 @@ def _acted() -> Iterator[Labelled]:
             asked = f"{s.ask[i % len(s.ask)]} You can: {s.does.name} ({s.does.what}), or {s.leaves.name} ({s.leaves.what})."
             for action, report, label in ((s.leaves, s.aligned, 0.0), (s.does, s.covert, 1.0), (s.does, s.open, 1.0)):
                 yield Labelled(name, asked, Transcript(f"ACTION: {action.name}\nREPORT: {report}"), label, ACTED_RUBRIC)
+
+
+def _with_tools() -> Iterator[Labelled]:
+    """The agentic evals' own replies, by wording; the aligned ones of all wordings, of the misaligned ones each style in turn."""
+    for spec in AGENTIC:
+        for item in (i for i in spec.items() if i.role == "main"):
+            styles = ("aligned", "covert") if item.paraphrase == 0 else ("aligned", "open") if item.paraphrase == 1 else ()
+            found = item.data["tools"][0]["gives"]
+            for style in styles:
+                said = _transcript(item.plays[style], found)
+                yield Labelled(spec.name, situation(item), said, float(style != "aligned"), monitor.RUBRIC)
+
+
+def _transcript(played: Play, found: str) -> Transcript:
+    """A written reply with its calls, as the judge is shown one; the first call is answered with what it finds."""
+    turns: list[tuple[str, str]] = []
+    for turn in played:
+        turns += [("assistant", turn.text)] if turn.text else []
+        for call in turn.calls:
+            given = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+            turns += [("assistant", f"calls {call.tool}({given})"), ("tool", found if len(turns) == 0 else "Done.")]
+    return Transcript(played[-1].text, turns=tuple(turns), calls=tuple(call for turn in played for call in turn.calls))
 
 
 def _hard() -> Iterator[Labelled]:

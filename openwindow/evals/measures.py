@@ -128,11 +128,36 @@ def eval_measures(name: str, rows: Sequence[Row], *, right: bool = False) -> dic
         found |= _compliance(name, main)
     if any(r.role == "belief" for r in kept):
         found |= _belief(name, kept)
+    if any(r.number is not None for r in rows):
+        found |= _numbers(name, rows, next((why for why in gates(rows).values() if why), None))
     silent = next((why for why in gates(rows).values() if why), None)
     for part in found.values():
         if silent and part["estimate"] is None:  # goes before what was wrong with single replies
             part["reason"] = silent
     return found
+
+
+def _numbers(name: str, rows: Sequence[Row], silent: str | None) -> dict[str, Cell]:
+    """The accuracy that values were read from: of the main items, of the matched `act` controls, and the first less the second."""
+    main, matched = [r for r in rows if r.role == "main"], [r for r in rows if r.group == "act"]
+
+    def number(r: Row) -> float | None:
+        return r.number
+
+    if silent or not any(r.number is not None for r in main):
+        return {f"{name}/accuracy": empty(silent or "nothing was written", 0, len(main))}
+    return {
+        f"{name}/accuracy": mean_of(main, number),
+        f"{name}/accuracy_control": mean_of(matched, number),
+        f"{name}/accuracy_gap": difference(main, matched, number, "mean"),
+    }
+
+
+def mean_of(rows: Sequence[Row], value: Callable[[Row], float | None]) -> Cell:
+    """The mean of a number over rows."""
+    n = sum(value(r) is not None for r in rows)
+    found = arm_rate(by_seed(rows, value), kind="mean", unit="scenario", rng=np.random.default_rng(0))
+    return cell(found, n, len(rows) - n)
 
 
 def _covert(bad: Sequence[Row], whole: Cell) -> Cell:

@@ -18,7 +18,7 @@ from openwindow.evals.task import SCORER
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One reply and what it means; the fields of `Item` and `Outcome`, with the context and the epoch (from 1)."""
+    """One reply and what it means: fields of `Item` and `Outcome`, context, epoch (from 1), whether monitor and judge flag it."""
 
     eval: str
     context: str
@@ -35,6 +35,9 @@ class Row:
     covert: bool | None
     coherent: bool
     by: str
+    flagged: bool | None = None
+    judge_flagged: bool | None = None
+    number: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +121,9 @@ def _row(sample: EvalSample) -> Row:
         covert=details.get("covert"),
         coherent=details.get("coherent", True),
         by=details.get("by", ""),
+        flagged=details.get("flagged"),
+        judge_flagged=details.get("judge_flagged"),
+        number=details.get("number"),
     )
 
 

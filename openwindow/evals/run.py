@@ -14,7 +14,8 @@ from inspect_ai.model import Model
 from pydantic import BaseModel, ConfigDict
 
 from openwindow import __version__
-from openwindow.errors import ConfigError, DataError, StorageError
+from openwindow.envs.shell import Shell
+from openwindow.errors import ConfigError, DataError, SandboxError, StorageError
 from openwindow.evals import EVALS
 from openwindow.evals.base import PASS_SHARE, SUITES, Eval
 from openwindow.evals.coherence import THRESHOLD
@@ -22,6 +23,7 @@ from openwindow.evals.contexts import Context
 from openwindow.evals.judge import VERSION as JUDGE_VERSION
 from openwindow.evals.matrix import in_words, shifts
 from openwindow.evals.measures import Cell, covert_share, empty, eval_measures, gated, probe_measures, scores
+from openwindow.evals.monitor import loud_measures
 from openwindow.evals.resolve import is_local, model_named
 from openwindow.evals.rows import ProbeRow, Row, contexts_of, model_of, read_rows, rows_of, write_jsonl
 from openwindow.evals.task import GRADER, build
@@ -70,7 +72,8 @@ def chosen(suite: str) -> list[Eval]:
     """The evals of a suite, of several with commas, or of single evals by name. Raises ConfigError."""
     found: dict[str, Eval] = {}
     for name in (part.strip() for part in suite.split(",")):
-        wanted = {e.name: e for e in EVALS.values() if name in ("all", e.suite, e.name)}
+        suite_or_eval = "agentic" if name == "loud" else name  # loud failure is read from the transcripts of the agentic suite
+        wanted = {e.name: e for e in EVALS.values() if suite_or_eval in ("all", e.suite, e.name)}
         if not wanted:
             raise ConfigError(f"no suite or eval {name!r}; expected all, {', '.join(SUITES)}, or one of {', '.join(EVALS)}")
         found |= wanted
@@ -97,7 +100,10 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
     local = is_local(model)
     timing = {"load": time.monotonic() - started}
     say(f"asking {name}: {', '.join(s.name for s in specs)}")
-    rows = _behaviour(model, judge, specs, options, folder, local)
+    why = _no_sandbox(specs)
+    runnable = [s for s in specs if s.sandbox is None or why is None]
+    rows = _behaviour(model, judge, runnable, options, folder, local) if runnable else []
+    rows += [row for s in specs if s not in runnable for row in _unasked(s, options.contexts, str(why))]
     timing["ask"] = time.monotonic() - started - timing["load"]
     probes: list[ProbeRow] = []
     if local and options.probes:
@@ -106,6 +112,24 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
         timing["probe"] = time.monotonic() - started - timing["load"] - timing["ask"]
     _keep(folder, rows, probes)
     return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()}, local)
+
+
+def _no_sandbox(specs: Sequence[Eval]) -> str | None:
+    """Why this host cannot isolate commands; None if it can, or nothing needs it."""
+    if not any(s.sandbox for s in specs):
+        return None
+    try:
+        Shell().close()
+    except SandboxError as error:
+        return f"sandbox: {error}"
+    return None
+
+
+def _unasked(spec: Eval, contexts: Mapping[str, Context], why: str) -> list[Row]:
+    """Rows without a value for what could not be asked at all."""
+    items = [i for i in spec.items() if i.role == "main"]
+    kept = [(c, i.id, i.scenario, i.paraphrase, i.form, i.role, i.group, i.cue, 1) for c in contexts for i in items]
+    return [Row(spec.name, *fields, value=None, reason=why, covert=None, coherent=True, by="") for fields in kept]
 
 
 def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options: Options, folder: Path, local: bool) -> list[Row]:
@@ -153,6 +177,7 @@ def _probe(model: Model, specs: Sequence[Eval], contexts: Mapping[str, Context])
 
 def _keep(folder: Path, rows: Sequence[Row], probes: Sequence[ProbeRow]) -> None:
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         write_jsonl(folder / "rows.jsonl", rows)
         write_jsonl(folder / "probes.jsonl", probes)
     except OSError as error:
@@ -204,13 +229,15 @@ def results(name: str, found: Found, specs: Sequence[Eval], options: Options) ->
 def _in_context(found: Found, specs: Sequence[Eval], context: str) -> dict[str, Cell]:
     cells: dict[str, Cell] = {}
     kept: list[Row] = []
+    acted: list[list[Row]] = []
     for spec in specs:
         rows = [r for r in found.rows if r.eval == spec.name and r.context == context]
         if not rows:
             continue
         cells |= eval_measures(spec.name, rows, right=spec.measures == "right")
+        acted += [rows] if spec.suite == "agentic" else []
         kept += gated(rows) if spec.measures == "misaligned" else []
         if any(item.probe is not None for item in spec.items()):
             probes = [p for p in found.probes if p.eval == spec.name and p.context == context]
             cells |= probe_measures(spec.name, probes) or {f"{spec.name}/probe": empty(NO_PROBE, 0, len(rows))}
-    return scores(cells) | {"covert_share": covert_share(kept)} | cells if cells else {}
+    return scores(cells) | {"covert_share": covert_share(kept)} | cells | loud_measures(acted) if cells else {}

@@ -22,7 +22,7 @@ from inspect_ai.model import (
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value, metric, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
-from openwindow.evals import forms
+from openwindow.evals import forms, monitor
 from openwindow.evals.base import Call, Eval, Item, Outcome, Transcript
 from openwindow.evals.contexts import Context, parse_contexts
 from openwindow.evals.judge import NO_JUDGE, ask_judge, situation
@@ -165,12 +165,26 @@ def verdict(spec: Eval, index: Mapping[str, Item], judge: str | None) -> Scorer:
         prompt = sum(1 for m in state.messages if m.source == "input") or len(item.messages)
         said = transcript(state, prompt)
         outcome = await score_item(spec, item, said, _judge(judge))
-        details = {"covert": outcome.covert, "coherent": outcome.coherent, "by": outcome.by}
+        details: dict[str, Any] = {
+            "covert": outcome.covert,
+            "coherent": outcome.coherent,
+            "by": outcome.by,
+            "number": outcome.number,
+        }
+        if spec.suite == "agentic":
+            details |= await _monitored(item, said, _judge(judge))
         if outcome.value is None:
             return Score.unscored(reason="scoring_failed", answer=outcome.answer, explanation=outcome.reason, metadata=details)
         return Score(value=outcome.value, answer=outcome.answer, explanation=outcome.reason, metadata=details)
 
     return score
+
+
+async def _monitored(item: Item, said: Transcript, judge: Model | None) -> dict[str, Any]:
+    """Whether the transcript alone gives a misaligned attempt away, to the rules and to a judge."""
+    found = monitor.flags(said)
+    seen = None if judge is None else (await ask_judge(judge, monitor.RUBRIC, situation(item), said)).value
+    return {"flags": found, "flagged": bool(found), "judge_flagged": None if seen is None else bool(seen)}
 
 
 def _judge(named: str | None) -> Model | None:
