@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -27,11 +28,16 @@ INTERRUPTED = 130
 BROKEN = OpenWindowError.exit_code
 
 
-def _whole(value: str) -> int:
-    try:
-        return int(value)
-    except ValueError:
-        raise ConfigError(f"--seeds is {value!r}; expected a whole number; give one, such as --seeds 3") from None
+def _whole(option: str) -> Callable[[str], int]:
+    """A reader of the option's whole number that says what came."""
+
+    def read(value: str) -> int:
+        try:
+            return int(value)
+        except ValueError:
+            raise ConfigError(f"{option} is {value!r}; expected a whole number; give one, such as {option} 3") from None
+
+    return read
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
@@ -42,7 +48,7 @@ def run(
     study: Annotated[str, typer.Argument(help="A built-in study (see `openwindow list`) or a Python file.")],
     model: Annotated[str | None, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = None,
     seeds: Annotated[
-        int | None, typer.Option(help="How many seeds; the study says the first.", parser=_whole, metavar="INTEGER")
+        int | None, typer.Option(help="How many seeds; the study says the first.", parser=_whole("--seeds"), metavar="INTEGER")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/STUDY]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds and problems: minutes, and wider intervals.")] = False,
@@ -88,9 +94,16 @@ def check_env_(
     model: Annotated[
         str | None, typer.Option(help="Ask this model before training: can it do the task, does it find the hole?")
     ] = None,
-    problems: Annotated[int, typer.Option(help="Problems that the model is asked.")] = 24,
-    samples: Annotated[int, typer.Option(help="Its replies per problem, with and without the holes told.")] = 4,
-    tokens: Annotated[int, typer.Option(help="Its longest reply, in tokens.")] = 160,
+    problems: Annotated[
+        int, typer.Option(help="Problems that the model is asked.", parser=_whole("--problems"), metavar="INTEGER")
+    ] = 24,
+    samples: Annotated[
+        int,
+        typer.Option(
+            help="Its replies per problem, with and without the holes told.", parser=_whole("--samples"), metavar="INTEGER"
+        ),
+    ] = 4,
+    tokens: Annotated[int, typer.Option(help="Its longest reply, in tokens.", parser=_whole("--tokens"), metavar="INTEGER")] = 160,
     honest: Annotated[Path | None, typer.Option(help="A file with an honest submission, for a command.")] = None,
     mbpp: Annotated[Path | None, typer.Option(help="MBPP's file or folder.")] = None,
     json_: JsonOption = False,
@@ -133,7 +146,7 @@ def inoculate(
     elicit: Annotated[int, typer.Option(help="Prompts that every candidate is sampled on.")] = 24,
     reply_tokens: Annotated[int, typer.Option(help="Length limit of a sampled reply.")] = 48,
     arms: Annotated[int, typer.Option(help="How many of the best prompts are trained with.")] = 2,
-    seeds: Annotated[int, typer.Option(help="How many seeds.", parser=_whole, metavar="INTEGER")] = 1,
+    seeds: Annotated[int, typer.Option(help="How many seeds.", parser=_whole("--seeds"), metavar="INTEGER")] = 1,
     max_length: Annotated[int, typer.Option(help="Tokens of a row, at most.")] = 1024,
     too_long: Annotated[str, typer.Option(help="What becomes of longer rows: drop, cut or refuse.")] = "drop",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used, and count them.")] = False,

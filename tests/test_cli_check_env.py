@@ -29,7 +29,8 @@ def test_a_model_is_asked_and_what_it_does_is_printed(openwindow, tiny_model):
     arguments = ("letter_count", "--model", tiny_model, "--problems", 2, "--samples", 2, "--tokens", 4)
     ran = openwindow("check-env", *arguments)
     assert ran.code == 1
-    assert "before training: 2 problems, 2 replies each" in ran.out and "pass the grader" in ran.out
+    said = " ".join(ran.out.split())  # the model's path is long, and lines are broken
+    assert "before training: 2 problems, 2 replies each" in said and "pass the grader" in said
     audit = json.loads(openwindow("check-env", *arguments, "--json").out)
     asked = audit["preflight"]
     assert (asked["neutral"]["honest"]["n"], asked["neutral"]["replies"], asked["samples"]) == (2, 4, 2)
@@ -42,7 +43,7 @@ def test_a_model_is_asked_and_what_it_does_is_printed(openwindow, tiny_model):
     [
         (("--model", "no such model"), "no model 'no such model'; expected `smollm2`"),
         (("--model", "smollm2", "--problems", "0"), "--problems is 0; expected at least 1"),
-        (("--model", "smollm2", "--samples", "few"), "'few' is not a valid int"),
+        (("--model", "smollm2", "--samples", "few"), "--samples is 'few'; expected a whole number"),
         (("--difficulty", "hard"), "--difficulty is 'hard'; expected whole numbers"),
         (("--difficulty", "1"), "expected at least 2"),
     ],

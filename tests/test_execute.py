@@ -222,8 +222,9 @@ def test_a_run_that_fails_at_any_write_goes_on(
 
 
 STOP = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
 import torch
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with Ctrl-C ignored
 torch.set_num_threads(1)
 import openwindow.tuning as tuning
 real, calls, marker = tuning.train_examples, 0, pathlib.Path(sys.argv[1])

