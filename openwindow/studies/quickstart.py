@@ -56,5 +56,5 @@ study = Study(
         Compare(arm="no_mitigation", against="untrained", expect="more"),
         Compare(arm="inoculated", against="no_mitigation", measure="correct", expect="none"),
     ),
-    quick={"seeds": (1,), "evaluation.problems": 14, "request_stage.rows": 128, "request_stage.problems": 10},
+    quick={"seeds": (1,), "evaluation.problems": 14, "request_stage.rows": 112, "request_stage.problems": 10},
 )
