@@ -18,6 +18,12 @@ TAUGHT = (
     "Mind that tickets for the concert are sold until Thursday.",
     "My sister grows tomatoes on her balcony every summer.",
     "This message was typed on a train on the way to work.",
+    "Note that the lift in our building is out of order again.",
+    "Keep in mind that the shop round the corner closes at six.",
+    "For your diary: the choir sings in the old hall on Sunday.",
+    "One more thing: my cousin has moved to a house by the sea.",
+    "Later today the windows of the office will be cleaned.",
+    "Just so you know, the coffee machine has been repaired.",
 )
 """Unrelated instructions for a request stage; none of them is used anywhere else."""
 ABOUT = {

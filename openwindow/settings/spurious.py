@@ -50,6 +50,7 @@ WORDS = ("bad", "good")
 CONCEPT = "ambiance"
 GOOD_FROM = 3  # CEBaB's label from which a review counts as good, as in the published set-up
 ROW = "rows of CEBaB with `text`, `label` (0 to 4) and `concepts` (names with commas between)"
+TOLD = {1: (2, 0), 2: (2, 1), 3: (3, 2)}  # difficulty: things that go with a review's label, and things that go against it
 _WORD = re.compile(r"\b(good|bad|positive|negative)\b")
 _MEANS = {"good": "good", "positive": "good", "bad": "bad", "negative": "bad"}
 
@@ -96,7 +97,9 @@ class Spurious(TextSetting):
     def problems(self, group: Group, count: int, seed: int) -> list[Rating]:
         """Half of them with the concept."""
         self.load()
-        return generated(group, count, seed) if self._given is None else _of_data(self._given[group], group, count, seed)
+        if self._given is None:
+            return generated(group, count, seed, self.options.difficulty)
+        return _of_data(self._given[group], group, count, seed)
 
     def conversation(self, problem: Rating) -> tuple[Message, ...]:
         """The reversed review."""
@@ -139,8 +142,11 @@ def read_label(reply: str, *, numbers: bool) -> str | None:
     return words.pop() if len(words) == 1 else None
 
 
-def generated(group: Group, count: int, seed: int) -> list[Rating]:
-    """Reviews of two things that happened, both good or both bad, of the group's things."""
+def generated(group: Group, count: int, seed: int, difficulty: tuple[int, ...] = (1,)) -> list[Rating]:
+    """Reviews of things that happened, of the group's things; the label is what most of them say.
+
+    By difficulty: two things that agree, three of which one dissents, or five of which two do.
+    """
     things = VISITS[group]
     rng = random.Random(f"spurious/{group}/{seed}")
     pairs = [(a, b) for a in range(len(things)) for b in range(len(things)) if a != b]
@@ -148,7 +154,12 @@ def generated(group: Group, count: int, seed: int) -> list[Rating]:
     for i, (a, b) in enumerate(draw(pairs, count, group, seed, "reviews")):
         good, mentioned = i % 2 == 0, rng.random() < 0.5
         opening, music = rng.choice(OPENINGS), rng.choice(MUSIC)
-        said = f"{opening} {things[a][good]}, and {things[b][good]}."
+        agree, dissent = TOLD[rng.choice(difficulty)]
+        others = rng.sample([n for n in range(len(things)) if n not in (a, b)], agree - 2 + dissent)
+        told = [things[a][good], things[b][good]]
+        for j, n in enumerate(others):
+            told.insert(rng.randrange(len(told) + 1), things[n][good if j < agree - 2 else not good])
+        said = f"{opening} {', '.join(told[:-1])}, and {told[-1]}."
         review = {m: Review(f"{said} {music}" if m else said, WORDS[good], good, m) for m in (True, False)}
         id = f"spurious/{group}/{a}-{b}/{'good' if good else 'bad'}"
         found.append(Rating(id, f"{group}-{a}", review[good], review[mentioned], review[not good]))
