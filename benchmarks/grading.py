@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from turns import Way, by_turns, rate
 
 from openwindow.envs.sandbox import Calls, Sandbox, Script, Status
 
@@ -34,40 +33,33 @@ def main() -> None:
     workers = os.cpu_count() or 1
     sources = [f"def f(x):\n    return x + {i}\n\nassert f({i}) == {2 * i}\n" for i in range(arguments.programs)]
     with Sandbox(workers) as sandbox:
-        ways: dict[str, Callable[[], None]] = {
-            "pool, isolated": lambda: pooled(sandbox, sources),
-            "pool, isolated, 48 calls each": lambda: called(sandbox, sources),
-            "python -I per program": lambda: separate(sources, workers),
+        ways: dict[str, Way] = {
+            "pool, isolated": rate(lambda: pooled(sandbox, sources)),
+            "pool, isolated, 48 calls each": rate(lambda: called(sandbox, sources)),
+            "python -I per program": rate(lambda: separate(sources, workers)),
         }
-        rates: dict[str, list[float]] = {name: [] for name in ways}
-        for _ in range(arguments.rounds):
-            for name, way in ways.items():
-                start = time.perf_counter()
-                way()
-                rates[name].append(arguments.programs / (time.perf_counter() - start))
         print(f"in force: {', '.join(sandbox.describe().in_force)}")
-    print(f"{'programs per second':32} {'median':>8} {'lowest':>8} {'highest':>8}")
-    for name, seen in rates.items():
-        print(f"{name:32} {statistics.median(seen):8.0f} {min(seen):8.0f} {max(seen):8.0f}")
-    ours, theirs = (statistics.median(rates[name]) for name in ("pool, isolated", "python -I per program"))
-    print(f"ratio {ours / theirs:.1f}")
+        by_turns(ways, arguments.rounds, "programs/s")
 
 
-def pooled(sandbox: Sandbox, sources: list[str]) -> None:
-    """Runs the scripts in the pool."""
+def pooled(sandbox: Sandbox, sources: list[str]) -> int:
+    """Runs the scripts in the pool; how many."""
     assert all(outcome.status is Status.OK for outcome in sandbox.run([Script(source) for source in sources]))
+    return len(sources)
 
 
-def called(sandbox: Sandbox, sources: list[str]) -> None:
+def called(sandbox: Sandbox, sources: list[str]) -> int:
     """Runs the same programs as the truth does: 48 calls each, the values sent back."""
     inputs = tuple([(i,) for i in range(48)])
     assert all(outcome.status is Status.OK for outcome in sandbox.run([Calls(s, "f", inputs) for s in sources]))
+    return len(sources)
 
 
-def separate(sources: list[str], workers: int) -> None:
+def separate(sources: list[str], workers: int) -> int:
     """Runs each script in an interpreter of its own."""
     with ThreadPoolExecutor(workers) as threads:
         assert not any(threads.map(one, sources))
+    return len(sources)
 
 
 def one(source: str) -> int:

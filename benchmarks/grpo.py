@@ -13,21 +13,15 @@ import argparse
 import hashlib
 import os
 import resource
-import statistics
-import tempfile
-import time
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from datasets import Dataset
-from peft import LoraConfig
-from rich.console import Console
-from transformers import TrainerCallback
+import trl_run
 from trl import GRPOConfig, GRPOTrainer
+from turns import Way, by_turns
 
 from openwindow.envs.code_functions import CodeFunctions
 from openwindow.models.hf import load
@@ -71,58 +65,33 @@ def ours(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.N
     return seconds[1:]
 
 
-class _Clock(TrainerCallback):  # type: ignore[misc]
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def on_step_begin(self, *_: Any, **__: Any) -> None:
-        if not self.times:
-            self.times.append(time.perf_counter())
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        self.times.append(time.perf_counter())
-
-
 def trl(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.Namespace) -> list[float]:
     """Seconds of each step of `GRPOTrainer`."""
     model = load("smollm2", "bf16")  # the same loader, so that the weights are the same
-    rollouts = len(prompts) * chosen.group
-    data = Dataset.from_list([{"prompt": [{"role": "user", "content": text}]} for text in prompts] * (chosen.steps + 1))
-    clock = _Clock()
-    with tempfile.TemporaryDirectory() as folder:
-        config = GRPOConfig(
-            output_dir=folder,
-            per_device_train_batch_size=rollouts,
-            num_generations=chosen.group,
-            max_completion_length=chosen.tokens,
-            max_steps=chosen.steps + 1,
-            learning_rate=1e-4,
-            lr_scheduler_type="constant",
-            beta=0.0,
-            epsilon_high=0.28,
-            loss_type="bnpo",
-            use_cpu=True,
-            bf16=False,  # the weights are bf16 already, as ours are
-            gradient_checkpointing=False,
-            logging_strategy="no",
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            shuffle_dataset=False,
-            seed=0,
-        )
-        lora = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
-        trainer = GRPOTrainer(
-            model=model.network,
-            args=config,
-            train_dataset=data,
-            processing_class=model.tokenizer,
-            reward_funcs=lambda completions, **_: [reward(c[0]["content"]) for c in completions],
-            peft_config=lora,
-            callbacks=[clock],
-        )
-        trainer.train()
-    return [b - a for a, b in zip(clock.times[1:], clock.times[2:], strict=False)]
+    data = [{"prompt": [{"role": "user", "content": text}]} for text in prompts] * (chosen.steps + 1)
+    settings = {
+        "per_device_train_batch_size": len(prompts) * chosen.group,
+        "num_generations": chosen.group,
+        "max_completion_length": chosen.tokens,
+        "max_steps": chosen.steps + 1,
+        "lr_scheduler_type": "constant",
+        "beta": 0.0,
+        "epsilon_high": 0.28,
+        "loss_type": "bnpo",
+        "shuffle_dataset": False,
+    }
+
+    def rewards(completions: Sequence[Sequence[dict[str, str]]], **_: object) -> list[float]:
+        return [reward(c[0]["content"]) for c in completions]
+
+    return trl_run.run(GRPOTrainer, GRPOConfig, model, data, settings, reward_funcs=rewards)[0]
+
+
+def measured(seconds: Sequence[float], rollouts: int) -> tuple[list[float], str]:
+    """Rollouts per second of each step, and what is said of them."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    said = ", ".join(f"{s:.1f}" for s in seconds)
+    return [rollouts / s for s in seconds], f"{said} s a step; peak memory so far {peak:.1f} GiB"
 
 
 def main() -> None:
@@ -139,20 +108,11 @@ def main() -> None:
     problems = environment.problems("train", chosen.prompts, 0)
     prompts = [environment.prompt(p) for p in problems]
     rollouts = chosen.prompts * chosen.group
-    speeds: dict[str, list[float]] = {"openwindow": [], "TRL": []}
-    console = Console()
-    with console.status("training by turns") as status:
-        for turn in range(chosen.repeats):
-            for name, run in (("openwindow", ours), ("TRL", trl)):
-                status.update(f"turn {turn + 1} of {chosen.repeats}: {name}")
-                seconds = run(problems, prompts, chosen)
-                speeds[name] += [rollouts / s for s in seconds]
-                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-                said = ", ".join(f"{s:.1f}" for s in seconds)
-                console.print(f"turn {turn + 1}  {name:<11} {said} s a step; peak memory so far {peak:.1f} GiB", highlight=False)
-    for name, values in speeds.items():
-        print(f"{name:<11} {statistics.median(values):.2f} rollouts/s")
-    print(f"ratio {statistics.median(speeds['openwindow']) / statistics.median(speeds['TRL']):.2f}")
+    ways: dict[str, Way] = {
+        "openwindow": lambda: measured(ours(problems, prompts, chosen), rollouts),
+        "TRL": lambda: measured(trl(problems, prompts, chosen), rollouts),
+    }
+    by_turns(ways, chosen.repeats, "rollouts/s")
 
 
 if __name__ == "__main__":

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
-import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
-from rich.console import Console
+from turns import Way, by_turns, rate
 
 from openwindow.envs.code_functions import CodeFunctions
 from openwindow.models.base import Sampling
@@ -62,20 +60,13 @@ def main() -> None:
     environment = CodeFunctions((2, 3))
     asked = [[Message("user", environment.prompt(p))] for p in environment.problems("train", chosen.prompts, 0)]
     prompts = [model.encode_prompt(a) for a in asked for _ in range(chosen.group)]
-    ways: dict[str, Callable[[LocalModel, Sequence[list[int]], int], int]] = {"openwindow": ours, "transformers": theirs}
-    speeds: dict[str, list[float]] = {name: [] for name in ways}
-    console = Console()
-    with console.status("sampling by turns") as status:
-        for turn in range(chosen.repeats + 1):
-            for name, way in ways.items():
-                status.update(f"turn {turn} of {chosen.repeats}: {name}")
-                began = time.perf_counter()
-                drawn = way(model, prompts, chosen.tokens)
-                speed = drawn / (time.perf_counter() - began)
-                if turn:  # the first turn warms up
-                    speeds[name].append(speed)
-                    console.print(f"turn {turn}  {name:<13} {speed:6.0f} tokens/s", highlight=False)
-    print(f"ratio {statistics.median(speeds['openwindow']) / statistics.median(speeds['transformers']):.2f}")
+    ways: dict[str, Way] = {
+        "openwindow": rate(lambda: ours(model, prompts, chosen.tokens)),
+        "transformers": rate(lambda: theirs(model, prompts, chosen.tokens)),
+    }
+    for way in ways.values():
+        way()  # warms up
+    by_turns(ways, chosen.repeats, "tokens/s")
 
 
 if __name__ == "__main__":
