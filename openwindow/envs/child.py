@@ -19,7 +19,6 @@ import gc
 import marshal
 import os
 import resource
-import select
 import signal
 import sys
 import time
@@ -79,7 +78,7 @@ def main(
     _warm_up()
     gc.collect()
     gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of ours
-    _write(CONTROL_OUT, len(hello).to_bytes(4, "little") + hello)
+    wire.write(CONTROL_OUT, len(hello).to_bytes(4, "little") + hello)
     worker = _Worker(limits, working_folder, confine)
     while (frame := _receive()) is not None and worker.run(frame):
         pass
@@ -115,7 +114,7 @@ class _Worker:
         pid = os.fork()
         if pid == 0:
             _run_child(frame, self, out, result)
-        timed_out = not _wait(pid, self.wall)
+        timed_out = not wire.wait(pid, self.wall)
         status, used = self._end(pid)
         elapsed = time.monotonic() - started
         clean = status is not None and folder.empty(self.folder, 2.0)
@@ -132,7 +131,7 @@ class _Worker:
         os.close(result)
         times = int(elapsed * 1e6), int(used * 1e6)
         head = wire.reply(how, not clean, code, *times, printed, len(text), len(answer))
-        _write(CONTROL_OUT, head + text + answer)
+        wire.write(CONTROL_OUT, head + text + answer)
         return clean
 
     def _end(self, pid: int) -> tuple[int | None, float]:
@@ -176,50 +175,15 @@ def _kept(fd: int, limit: int) -> tuple[int, bytes]:
     return size, os.pread(fd, min(size, limit), 0) if size else b""
 
 
-def _wait(pid: int, seconds: float) -> bool:
-    """Whether the process ended in time; its status stays to be collected."""
-    try:
-        fd = os.pidfd_open(pid)
-    except OSError:  # a kernel or container without: look every millisecond
-        deadline = time.monotonic() + seconds
-        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.001)
-        return True
-    poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    ended = bool(poll.poll(seconds * 1000))
-    os.close(fd)
-    return ended
-
-
 def _signal(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
-def _write(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
-
-
 def _receive() -> bytes | None:
     """The next job, or None when the supervisor has gone."""
-    head = _exactly(4)
-    return None if head is None else _exactly(int.from_bytes(head, "little"))
-
-
-def _exactly(count: int) -> bytes | None:
-    parts: list[bytes] = []
-    while count:
-        part = os.read(CONTROL_IN, min(count, 1 << 20))
-        if not part:
-            return None
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+    head = wire.read(CONTROL_IN, 4)
+    return None if head is None else wire.read(CONTROL_IN, int.from_bytes(head, "little"))
 
 
 def _run_child(frame: bytes, worker: _Worker, out: int, result: int) -> NoReturn:
@@ -321,7 +285,7 @@ def _calls(source: str, path: str, entry_point: str, inputs: list[bytes]) -> Non
 
 
 def _answer(kind: bytes, body: bytes) -> None:
-    _write(RESULT, wire.answer(kind, body))
+    wire.write(RESULT, wire.answer(kind, body))
 
 
 def _words(error: BaseException) -> bytes:

@@ -163,12 +163,17 @@ def lost(job: Job, status: Status, detail: str) -> Outcome:
     return Outcome(status, None, values, "", 0.0, detail)
 
 
-def brief(value: object, length: int = 80) -> str:
-    """The value in at most `length` characters; unlike `repr`, also for integers of any size."""
+def brief(value: object) -> str:
+    """The value in at most 80 characters; unlike `repr`, also for integers of any size."""
     try:
         text = repr(value)
     except ValueError:
         return "an integer too long to print" if isinstance(value, int) else "a value too long to print"
+    return cut(text, 80)
+
+
+def cut(text: str, length: int) -> str:
+    """The text in at most `length` characters."""
     return text if len(text) <= length else f"{text[: length - 3]}..."
 
 

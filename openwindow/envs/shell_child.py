@@ -14,7 +14,6 @@ import errno
 import marshal
 import os
 import resource
-import select
 import signal
 import stat
 import struct
@@ -42,7 +41,7 @@ def main(settings: isolation.Settings, path: str) -> None:
     _send((DONE, int(measures.shared()), wire.encode((measures.force, measures.missing)), b""))
     home = measures.folder
     environ = {"PATH": path, "HOME": home, "PWD": home, "TMPDIR": home, "LANG": "C.UTF-8", "TERM": "dumb"}
-    while (size := _exactly(8)) is not None and (frame := _exactly(int.from_bytes(size, "little"))) is not None:
+    while (size := wire.read(CONTROL_IN, 8)) and (frame := wire.read(CONTROL_IN, int.from_bytes(size, "little"))):
         _send(_answer(marshal.loads(frame), environ, settings.cpu_seconds))
         _collect_dead()
 
@@ -84,9 +83,7 @@ def _write(path: str, content: bytes) -> Reply:
     try:
         _check_regular(fd)
         os.ftruncate(fd, 0)
-        view = memoryview(content)
-        while view:
-            view = view[os.write(fd, view) :]
+        wire.write(fd, content)
     finally:
         os.close(fd)
     return DONE, 0, b"", b""
@@ -107,16 +104,14 @@ def _run(
     source, out, err = (os.memfd_create(name) for name in ("in", "out", "err"))
     broken, breaks = os.pipe()
     try:
-        view = memoryview(given)
-        while view:
-            view = view[os.write(source, view) :]
+        wire.write(source, given)
         os.lseek(source, 0, os.SEEK_SET)
         pid = os.fork()
         if pid == 0:
             _become(words, folder, environ, (source, out, err), breaks, cpu_seconds)
         os.close(breaks)
         breaks = -1
-        ended = _wait(pid, seconds)
+        ended = wire.wait(pid, seconds)
         if not ended:
             _kill_group(pid)
         status = os.waitpid(pid, 0)[1]
@@ -155,17 +150,6 @@ def _become(
         os._exit(127)
 
 
-def _wait(pid: int, seconds: float | None) -> bool:
-    """Whether the process ended in time; its status stays to be collected."""
-    fd = os.pidfd_open(pid)
-    try:
-        poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        return bool(poll.poll(None if seconds is None else seconds * 1000))
-    finally:
-        os.close(fd)
-
-
 def _kill_group(pid: int) -> None:
     for target in (os.killpg, os.kill):  # it may not have come to lead its group
         try:
@@ -187,17 +171,4 @@ def _collect_dead() -> None:
 def _send(reply: Reply) -> None:
     kind, number, first, second = reply
     for part in (HEAD.pack(kind, number, len(first), len(second)), first, second):
-        view = memoryview(part)
-        while view:
-            view = view[os.write(CONTROL_OUT, view) :]
-
-
-def _exactly(count: int) -> bytes | None:
-    parts: list[bytes] = []
-    while count:
-        part = os.read(CONTROL_IN, min(count, 1 << 20))
-        if not part:
-            return None
-        parts.append(part)
-        count -= len(part)
-    return b"".join(parts)
+        wire.write(CONTROL_OUT, part)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from openwindow.envs import codec, detect
 from openwindow.envs.base import Environment, assert_text, call_text
-from openwindow.envs.jobs import Answer, Calls, Job, Outcome, Raised, Returned, Script, Status, brief
+from openwindow.envs.jobs import Answer, Calls, Job, Outcome, Raised, Returned, Script, Status, brief, cut
 from openwindow.envs.sandbox import Sandbox
 from openwindow.types import Case, Problem
 
@@ -139,16 +139,11 @@ def _failure(problem: Problem, case: Case, answer: Answer | None, outcome: Outco
         case Returned(value):
             what = f"returned {brief(value)}, expected {brief(case.expected)}"
         case Raised(error):
-            what = error if error.startswith("returned") else f"raised {brief_text(error)}"
+            what = error if error.startswith("returned") else f"raised {cut(error, 120)}"
         case None:
             what = f"gave no answer: {outcome.detail}"
     try:
         called = call_text(problem.entry_point, case.args)
     except ValueError:
         called = f"{problem.entry_point}(an argument too long to print)"
-    return f"{brief_text(called)} {what}"
-
-
-def brief_text(text: str, length: int = 120) -> str:
-    """The text cut to a length."""
-    return text if len(text) <= length else f"{text[: length - 3]}..."
+    return f"{cut(called, 120)} {what}"

@@ -1,4 +1,4 @@
-"""How a program's answers are written down: the half of the wire format that runs inside the child.
+"""How a program's answers are written down: the half of the wire format that runs inside the child; and the pipes it goes through.
 
 It runs beside the program and is not trusted; what it writes is read by `codec.decode`, outside. Covered: None, bool,
 int, float, str, bytes, list, tuple, dict, set and frozenset, by exact type: a subclass is refused, because a subclass
@@ -13,6 +13,10 @@ by hand, without the modules `json` and `struct`, because they would lie in the 
 
 from __future__ import annotations
 
+import os
+import select
+import time
+
 MAX_DEPTH = 64
 MAX_NODES = 200_000
 SMALL = 1 << 63
@@ -21,10 +25,7 @@ MAGIC = b"OWN1"
 EXITED, SIGNALLED, TIMED_OUT = 0, 1, 2
 UNREADY = 97  # exit status of a process that could not be set up to run its program
 DEFINED, FAILED, VALUE, RAISED = b"D", b"F", b"V", b"R"
-
-
 REPLY_NUMBERS = 8
-REPLY_SIZE = len(MAGIC) + 8 * REPLY_NUMBERS
 ANSWER_SIZE = 5
 
 
@@ -45,6 +46,43 @@ def reply(how: int, spent: bool, code: int, elapsed: int, used: int, printed: in
 def answer(kind: bytes, body: bytes) -> bytes:
     """One answer of a program: its kind, its length, itself."""
     return kind + len(body).to_bytes(4, "little") + body
+
+
+def write(fd: int, data: bytes) -> None:
+    """Writes all of it."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def read(fd: int, count: int) -> bytes | None:
+    """So many bytes, or None when the other end has gone."""
+    parts: list[bytes] = []
+    while count:
+        part = os.read(fd, min(count, 1 << 20))
+        if not part:
+            return None
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def wait(pid: int, seconds: float | None) -> bool:
+    """Whether the process ended in time; its status stays to be collected."""
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError:  # a kernel or container without: look every millisecond
+        deadline = None if seconds is None else time.monotonic() + seconds
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+        return True
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    ended = bool(poll.poll(None if seconds is None else seconds * 1000))
+    os.close(fd)
+    return ended
 
 
 def encode(value: object) -> bytes:
