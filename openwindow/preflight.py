@@ -19,7 +19,7 @@ from openwindow.errors import ConfigError
 from openwindow.models.base import Model, Sampling
 from openwindow.progress import Advance, Reporter
 from openwindow.stats import Estimate, arm_rate
-from openwindow.types import Message, Problem, Split, StopReason
+from openwindow.types import Message, Problem, StopReason
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -138,8 +138,6 @@ def preflight(
     *,
     problems: int = 32,
     samples: int = 4,
-    split: Split = "train",
-    seed: int = 0,
     sampling: Sampling = Sampling(max_new_tokens=256, temperature=1.0),  # noqa: B008 (frozen)
     reporter: Reporter | None = None,
 ) -> Preflight:
@@ -149,7 +147,7 @@ def preflight(
     """
     if problems < 1 or samples < 1:
         raise ConfigError(f"{problems} problems and {samples} samples: expected at least 1 of each")
-    drawn = environment.problems(split, problems, seed)
+    drawn = environment.problems("train", problems, 0)
     found = [
         _ask(environment, model, drawn, samples, replace(sampling, seed=sampling.seed + way), hint, reporter)
         for way, hint in enumerate(["", environment.hint] if environment.hint else [""])

@@ -217,8 +217,8 @@ def _read_text(record: Record) -> Turns:
 # Writing.
 
 
-def _as_messages(turns: Sequence[Message], role: str = "role", text: str = "content") -> list[dict[str, str]]:
-    return [{role: m.role, text: m.content} for m in turns]
+def _as_messages(turns: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": m.role, "content": m.content} for m in turns]
 
 
 def _write_messages(record: Record, turns: Sequence[Message]) -> Record:
