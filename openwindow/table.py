@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.table import Table
 from openwindow.report.load import read_meanings
 from openwindow.settings.base import behaviour
 
-WIDE = 4  # contexts that fit side by side with their intervals
+COLUMN = len("100 [100, 100]")  # characters of a rate with its interval
 
 
 def print_results(results: Mapping[str, Any], folder: Path, console: Console) -> None:
@@ -25,7 +26,8 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
     for measure in sorted(measures, key=lambda m: ("unwanted", "wanted", "other").index(m.part)):
         if measure.part != "other":
             console.print(f"{measure.name}: % [95 % interval] of replies {measure.means}", highlight=False, style="italic")
-            console.print(_rates(results, measure.name))
+            for contexts in _fitting(results, measure.name, console.width):
+                console.print(_rates(results, measure.name, contexts))
     for line in results.get("training_in_words", ()):
         console.print(line, highlight=False)
     console.print(_comparisons(results))
@@ -33,28 +35,36 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
     less = {c["arm"]: c for c in results["comparisons"] if c["measure"] == main and c["expect"] == "less"}
     for arm in [arm for arm in results["leak"] if arm in less]:
         leak = results["leak"][arm]
-        said = f"Largest {main} rate of `{arm}` in any context that does not ask for it: {_percent(leak)} under {leak['context']}."
+        said = f"Largest {main} rate of `{arm}` in any context that does not ask for it: {_percent(leak)} under {leak['context']}"
+        start = results["arms"].get("untrained", {"measures": {}})["measures"].get(main, {}).get(leak["context"])
+        said += "." if start is None or arm == "untrained" else f" (`untrained` there: {_percent(start)})."
         console.print(said, highlight=False)
     console.print(f"\n{folder / 'results.json'}\n{folder / 'report.html'}", highlight=False, soft_wrap=True)
 
 
-def _rates(results: Mapping[str, Any], measure: str) -> Table:
+def _fitting(results: Mapping[str, Any], measure: str, width: int) -> list[list[str]]:
+    """The contexts in as many tables as the width asks for."""
+    contexts = list(next(iter(results["arms"].values()))["measures"][measure])
+    room = max(1, (width - max(map(len, results["arms"])) - 2) // (COLUMN + 2))
+    each = math.ceil(len(contexts) / math.ceil(len(contexts) / room))  # about as many in each
+    return [contexts[i : i + each] for i in range(0, len(contexts), each)]
+
+
+def _rates(results: Mapping[str, Any], measure: str, contexts: Sequence[str]) -> Table:
     table = Table(box=None)
     table.add_column("arm", no_wrap=True)
-    contexts = next(iter(results["arms"].values()))["measures"][measure]
     for context in contexts:
         table.add_column(context, justify="right", no_wrap=True)
-    break_ = "\n" if len(contexts) > WIDE else " "  # the interval on a line of its own, so that many contexts fit
     for arm, found in results["arms"].items():
-        table.add_row(arm, *(_percent(cell, between=break_) for cell in found["measures"][measure].values()))
+        table.add_row(arm, *(_percent(found["measures"][measure][context], between=" ") for context in contexts))
     return table
 
 
 def _comparisons(results: Mapping[str, Any]) -> Table:
     table = Table(title="Comparisons named before the run", title_justify="left", box=None)
-    table.add_column("comparison", no_wrap=True)
+    table.add_column("comparison", overflow="fold")
     for name in ("difference", "95 % interval", "p (Holm)"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for c in results["comparisons"]:
         named = f"{c['measure']}, {c['context']}: {c['arm']} - {c['against']}"
         named += f" ({c['against_context']})" if c.get("against_context") else ""
@@ -67,7 +77,7 @@ def _comparisons(results: Mapping[str, Any]) -> Table:
 
 def _percent(cell: Mapping[str, Any], *, between: str = "") -> str:
     if cell["estimate"] is None:
-        return "-" if between == "\n" else "not measured"
+        return "not measured"
     text = f"{100 * cell['estimate']:.0f}"
     if between and cell["low"] is not None:
         text += f"{between}[{100 * cell['low']:.0f}, {100 * cell['high']:.0f}]"

@@ -8,7 +8,9 @@ Where this differs from `transformers.generate`:
 3. A reply that has ended leaves the batch, so that the last long reply is not paid for by all.
 4. Alike prompts come together, and short ones first, so that little padding is computed.
 5. Keys and values are written into buffers with room to spare; appending a token does not copy the whole cache.
-6. A LoRA adapter is merged for the time of the call (`merged`), so that a step runs a third of the matrix products.
+6. A LoRA adapter is merged first (`merged`), so that a step runs a third of the matrix products.
+7. Llama-shaped networks on the CPU are run by our own decoder (`llama_decode`), others by their own modules.
+8. A token is drawn with one uniform number per row where `generate` draws one per word of the vocabulary.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from openwindow.models.base import Progress, Sampling
+from openwindow.models.llama_decode import Llama, Replies, can_decode
+from openwindow.models.prefixes import passes, sampling_order
 from openwindow.types import StopReason
 
 _COMPACT_BELOW = 0.8  # live share of the batch under which finished rows are dropped from the cache
@@ -54,17 +58,16 @@ def sample(
     `plain_head` says that its logits are the output embedding of the decoder's last state (`LocalModel.has_plain_head`): then
     the head is run on one contiguous state per row, where the network's own slice would copy the vocabulary matrix per row.
     """
-    step = _Step(network, plain_head)
     generator = torch.Generator(device="cpu").manual_seed(sampling.seed)
-    order = _order(prompts)
+    order = sampling_order(prompts)
     drawn: list[Drawn | None] = [None] * len(prompts)
     training = network.training
     network.eval()
     try:
-        with merged(network):
+        with _ready(network, plain_head) as runner:
             for start in range(0, len(order), sampling.batch_size):
                 chosen = order[start : start + sampling.batch_size]
-                replies = _sample_batch(step, [prompts[i] for i in chosen], end_ids, sampling, generator, progress)
+                replies = _sample_batch(runner, [prompts[i] for i in chosen], end_ids, sampling, generator, progress)
                 for i, reply in zip(chosen, replies, strict=True):
                     drawn[i] = reply
     finally:
@@ -72,19 +75,12 @@ def sample(
     return [d for d in drawn if d is not None]
 
 
-def _order(prompts: Sequence[Sequence[int]]) -> list[int]:
-    """Indices of the prompts such that alike ones are neighbours, and short ones come first."""
-    by_tokens = sorted(range(len(prompts)), key=lambda i: tuple(prompts[i]))
-    runs = clusters([prompts[i] for i in by_tokens])
-    runs.sort(key=lambda run: max(len(prompts[by_tokens[i]]) for i in run))
-    return [by_tokens[i] for run in runs for i in run]
-
-
 @contextlib.contextmanager
 def merged(network: Any) -> Iterator[None]:
     """Adds the LoRA adapters of `network` to the weights below them, and puts exactly the old weights back at the end."""
     layers = [module for module in network.modules() if isinstance(module, LoraLayer)] if isinstance(network, PeftModel) else []
-    kept = [layer.get_base_layer().weight.detach().clone() for layer in layers]
+    weights = [weight for layer in layers for weight in layer.get_base_layer().parameters()]
+    kept = [weight.detach().clone() for weight in weights]
     with torch.no_grad():
         for layer in layers:
             layer.merge()
@@ -92,9 +88,10 @@ def merged(network: Any) -> Iterator[None]:
         yield
     finally:
         with torch.no_grad():
-            for layer, weight in zip(layers, kept, strict=True):
-                layer.unmerge()
-                layer.get_base_layer().weight.copy_(weight)
+            for layer in layers:
+                layer.merged_adapters.clear()  # what `unmerge` would subtract is put back as it was
+            for weight, before in zip(weights, kept, strict=True):
+                weight.copy_(before)
 
 
 class _Grown(DynamicLayer):  # type: ignore[misc]
@@ -127,21 +124,22 @@ class _Grown(DynamicLayer):  # type: ignore[misc]
         return buffer
 
 
-def growing_cache() -> DynamicCache:
-    """A cache that appends without copying what it holds."""
-    cache = DynamicCache()
-    cache.layer_class_to_replicate = _Grown
-    return cache
-
-
-class _Step:
+class Step:
     """One forward pass that gives the next token's logits (B, V) in float32 and fills the cache."""
 
     def __init__(self, network: Any, plain_head: bool) -> None:
         self.network = network
         self.plain_head = plain_head
+        self.device = network.device
+
+    def new_cache(self) -> DynamicCache:
+        """A cache that appends without copying what it holds."""
+        cache = DynamicCache()
+        cache.layer_class_to_replicate = _Grown
+        return cache
 
     def __call__(self, ids_BT: torch.Tensor, cache: DynamicCache, **where: torch.Tensor) -> torch.Tensor:
+        """Runs tokens (B, T) after what the cache holds; `where` is the network's `attention_mask` and `position_ids`."""
         if self.plain_head:
             out = self.network.get_decoder()(input_ids=ids_BT, past_key_values=cache, use_cache=True, **where)
             logits_BV = self.network.get_output_embeddings()(out.last_hidden_state[:, -1].contiguous())
@@ -151,19 +149,57 @@ class _Step:
         return torch.as_tensor(logits_BV).float()
 
 
+@contextlib.contextmanager
+def _ready(network: Any, plain_head: bool) -> Iterator[Llama | Step]:
+    """What runs the network: our own decoder where it can, else the network itself with its adapter merged for the time."""
+    if can_decode(network):
+        yield Llama(network)
+    else:
+        with merged(network):
+            yield Step(network, plain_head)
+
+
+class _Rows:
+    """The replies of one batch under way, run by the network's own modules; as `llama_decode.Replies`."""
+
+    def __init__(self, step_forward: Step, cache: DynamicCache, mask_UT: torch.Tensor, prompt_of: Sequence[int]) -> None:
+        self.step_forward = step_forward
+        self.cache = cache
+        self.mask_BT = mask_UT
+        if list(prompt_of) != list(range(len(mask_UT))):
+            self.keep(prompt_of)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Drops all replies but these."""
+        index = torch.tensor(rows, device=self.mask_BT.device)
+        self.cache.batch_select_indices(index)
+        self.mask_BT = self.mask_BT[index]
+
+    def step(self, next_B: torch.Tensor) -> torch.Tensor:
+        """Appends a token to each reply: the logits (B, V) in float32 of the one after it."""
+        position_B1 = self.mask_BT.sum(dim=1, keepdim=True)
+        self.mask_BT = torch.cat([self.mask_BT, torch.ones_like(position_B1)], dim=1)
+        return self.step_forward(next_B[:, None], self.cache, attention_mask=self.mask_BT, position_ids=position_B1)
+
+
 def _sample_batch(
-    step_forward: _Step,
+    runner: Llama | Step,
     prompts_B: list[Sequence[int]],
     end_ids: frozenset[int],
     sampling: Sampling,
     generator: torch.Generator,
     progress: Progress | None,
 ) -> list[Drawn]:
-    logits_BV, cache, mask_BT = prefill(step_forward, prompts_B)
-    live = list(range(len(prompts_B)))  # live[row] = which reply the row of the cache belongs to
+    logits_UV, cache, mask_UT, prompt_of = _prefill_distinct(runner, prompts_B)
+    rows: Replies | _Rows
+    if isinstance(runner, Llama):
+        rows = Replies(runner, cache, mask_UT, prompt_of)
+    else:
+        rows = _Rows(runner, cache, mask_UT, prompt_of)
+    logits_BV = logits_UV[torch.tensor(prompt_of, device=mask_UT.device)]
+    live = list(range(len(prompts_B)))  # live[row] = which reply the row belongs to
     tokens: list[list[int]] = [[] for _ in prompts_B]
     ended = [False] * len(prompts_B)
-    position_B = mask_BT.sum(dim=1)
     for step in range(sampling.max_new_tokens):
         next_B = _pick(logits_BV, sampling.temperature, generator)
         for row, token in enumerate(next_B.tolist()):
@@ -178,30 +214,38 @@ def _sample_batch(
         if not keep or step == sampling.max_new_tokens - 1:
             break
         if len(keep) < _COMPACT_BELOW * len(live):
-            rows = torch.tensor(keep, device=mask_BT.device)
-            cache.batch_select_indices(rows)
-            mask_BT, next_B, position_B = mask_BT[rows], next_B[rows], position_B[rows]
+            rows.keep(keep)
+            next_B = next_B[torch.tensor(keep, device=next_B.device)]
             live = [live[row] for row in keep]
-        mask_BT = torch.cat([mask_BT, mask_BT.new_ones(len(live), 1)], dim=1)
-        logits_BV = step_forward(next_B[:, None], cache, attention_mask=mask_BT, position_ids=position_B[:, None])
-        position_B = position_B + 1
+        logits_BV = rows.step(next_B)
     if progress is not None:
         progress(ended.count(False))
     return [Drawn(t, StopReason.END if e else StopReason.LENGTH) for t, e in zip(tokens, ended, strict=True)]
 
 
-def prefill(step_forward: _Step, prompts_B: list[Sequence[int]]) -> tuple[torch.Tensor, DynamicCache, torch.Tensor]:
-    """Runs the prompts: next-token logits (B, V) in float32, the cache, and the attention mask (B, T) of what it holds.
+def prefill(step_forward: Step, prompts_B: list[Sequence[int]]) -> tuple[torch.Tensor, DynamicCache, torch.Tensor]:
+    """Runs the prompts: next-token logits (B, V) in float32, the cache, and the attention mask (B, T) of what it holds."""
+    logits_UV, cache, mask_UT, prompt_of = _prefill_distinct(step_forward, prompts_B)
+    rows = torch.tensor(prompt_of, device=mask_UT.device)
+    if prompt_of != list(range(len(mask_UT))):
+        cache.batch_select_indices(rows)
+    return logits_UV[rows], cache, mask_UT[rows]
+
+
+def _prefill_distinct(
+    runner: Llama | Step, prompts_B: Sequence[Sequence[int]]
+) -> tuple[torch.Tensor, Any, torch.Tensor, list[int]]:
+    """Runs each distinct prompt once: logits (U, V), cache, attention mask (U, T), and which of them each of the prompts is.
 
     In up to three passes, each padded on the left: the prefix that all prompts share, the prefixes that neighbours share, and
     the rest of each distinct prompt.
     """
-    device = step_forward.network.device
+    device = runner.device
     distinct = sorted({tuple(p) for p in prompts_B})
-    cache = growing_cache()
+    cache: Any = runner.new_cache()
     mask = torch.ones(1, 0, dtype=torch.long, device=device)
-    logits_BV = torch.empty(0)
-    for parents, segments in _passes(distinct):
+    logits_UV = torch.empty(0)
+    for parents, segments in passes(distinct):
         if len(parents) != mask.shape[0]:
             rows = torch.tensor(parents, device=device)
             mask = mask[rows]
@@ -217,62 +261,15 @@ def prefill(step_forward: _Step, prompts_B: list[Sequence[int]]) -> tuple[torch.
             new[row, width - len(segment) :] = 1
         mask = torch.cat([mask, new], dim=1)
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -width:]
-        logits_BV = step_forward(ids, cache, attention_mask=mask, position_ids=positions)
+        logits_UV = runner(ids, cache, attention_mask=mask, position_ids=positions)
     row_of = {prompt: row for row, prompt in enumerate(distinct)}
-    rows_B = torch.tensor([row_of[tuple(p)] for p in prompts_B], device=device)
-    if rows_B.tolist() != list(range(len(distinct))):
-        cache.batch_select_indices(rows_B)
-    return logits_BV[rows_B], cache, mask[rows_B]
-
-
-def _passes(distinct: Sequence[tuple[int, ...]]) -> list[tuple[list[int], list[Sequence[int]]]]:
-    """Sorted distinct prompts in passes: for each row of a pass, the row of the pass before that it goes on from, and its tokens.
-
-    The last pass has one row per prompt and at least one token in each.
-    """
-    shared = _shared_prefix(distinct)
-    groups = clusters(distinct)
-    lengths = [max(_shared_prefix([distinct[i] for i in group]), shared) for group in groups]
-    group_of = [number for number, group in enumerate(groups) for _ in group]
-    first = [distinct[group[0]][shared:length] for group, length in zip(groups, lengths, strict=True)]
-    rest = [prompt[lengths[group_of[i]] :] for i, prompt in enumerate(distinct)]
-    whole = [prompt[shared:] for prompt in distinct]
-    in_two = len(first) * max(map(len, first)) + len(rest) * max(map(len, rest))
-    if in_two < len(whole) * max(map(len, whole)):
-        return [([0], [distinct[0][:shared]]), ([0] * len(first), [*first]), (group_of, [*rest])]
-    return [([0], [distinct[0][:shared]]), ([0] * len(whole), [*whole])]
-
-
-def clusters(ordered: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Indices of sorted prompts in runs of neighbours.
-
-    Each shares with its run's first at least two thirds of the shorter one, the beginning that all prompts share not counted.
-    """
-    prompts = [tuple(p) for p in ordered]
-    common = _shared_prefix(prompts) if prompts else 0
-    runs: list[list[int]] = []
-    for i, prompt in enumerate(prompts):
-        first = prompts[runs[-1][0]] if runs else prompt
-        if runs and 3 * (_shared_prefix([first, prompt]) - common) >= 2 * (min(len(first), len(prompt)) - common - 1):
-            runs[-1].append(i)
-        else:
-            runs.append([i])
-    return runs
-
-
-def _shared_prefix(prompts: Sequence[tuple[int, ...]]) -> int:
-    """How many first tokens all prompts share, at most one less than the shortest prompt has."""
-    first, last = min(prompts), max(prompts)
-    limit = min(len(p) for p in prompts) - 1
-    shared = 0
-    while shared < limit and first[shared] == last[shared]:
-        shared += 1
-    return shared
+    return logits_UV, cache, mask, [row_of[tuple(p)] for p in prompts_B]
 
 
 def _pick(logits_BV: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
-    """Next tokens (B,): greedy at temperature 0, else drawn by the Gumbel-max trick with the given generator."""
+    """Next tokens (B,): greedy at temperature 0, else where a uniform number of each row falls among the summed probabilities."""
     if temperature == 0:
         return logits_BV.argmax(dim=-1)
-    noise = torch.empty(logits_BV.shape).exponential_(generator=generator).log_().neg_()
-    return (logits_BV / temperature + noise.to(logits_BV.device)).argmax(dim=-1)
+    summed_BV = torch.softmax(logits_BV / temperature, dim=-1).cumsum_(dim=-1)
+    chance_B1 = torch.rand(len(logits_BV), 1, generator=generator).to(logits_BV.device) * summed_BV[:, -1:]
+    return torch.searchsorted(summed_BV, chance_B1, right=True)[:, 0].clamp(max=logits_BV.shape[1] - 1)

@@ -4,12 +4,21 @@ import pytest
 import torch
 
 from openwindow.errors import ModelError
+from openwindow.models import sampling
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load, user_turn
-from openwindow.models.sampling import _passes, _shared_prefix, clusters, sample
+from openwindow.models.prefixes import clusters, passes, shared_prefix
+from openwindow.models.sampling import sample
 from openwindow.types import Message, StopReason
 
 TEXTS = ["one", "a longer question about tea", "one", "what is this? " * 5, "x", "one more"]
+
+
+@pytest.fixture(autouse=True, params=["our decoder", "the network's modules"])
+def runner(request, monkeypatch):
+    """Every test runs the tiny Llama both ways."""
+    if request.param != "our decoder":
+        monkeypatch.setattr(sampling, "can_decode", lambda network: False)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +90,7 @@ def test_prompts_that_share_beginnings_with_their_neighbours_are_answered_as_if_
     prompts = [model.encode_prompt(user_turn(t)) for t in texts]
     groups = clusters(sorted(tuple(p) for p in prompts))
     assert max(len(g) for g in groups) == 4 and sum(len(g) for g in groups) == len(prompts)
-    assert len(_passes(sorted({tuple(p) for p in prompts}))) == 3
+    assert len(passes(sorted({tuple(p) for p in prompts}))) == 3
     for batch_size in (5, 12):
         drawn = sample(model.network, prompts, model.end_ids, Sampling(max_new_tokens=10, batch_size=batch_size))
         assert [d.tokens for d in drawn] == [reference(model, p, 10) for p in prompts]
@@ -110,10 +119,10 @@ def test_progress_counts_every_reply_once(model):
 
 
 def test_shared_prefix_by_hand():
-    assert _shared_prefix([(1, 2, 3), (1, 2, 4, 5)]) == 2
-    assert _shared_prefix([(1, 2), (1, 2, 3)]) == 1  # the shortest prompt keeps a token of its own
-    assert _shared_prefix([(7, 8, 9)]) == 2
-    assert _shared_prefix([(1,), (2,)]) == 0
+    assert shared_prefix([(1, 2, 3), (1, 2, 4, 5)]) == 2
+    assert shared_prefix([(1, 2), (1, 2, 3)]) == 1  # the shortest prompt keeps a token of its own
+    assert shared_prefix([(7, 8, 9)]) == 2
+    assert shared_prefix([(1,), (2,)]) == 0
 
 
 def test_a_prompt_longer_than_the_context_is_refused(model):
