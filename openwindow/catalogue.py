@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from openwindow.envs.select import ENVIRONMENTS
 from openwindow.evals import EVALS as BATTERY
-from openwindow.interventions import INTERVENTIONS
-from openwindow.studies import STUDIES
+from openwindow.interventions import INTERVENTIONS, OF_REINFORCEMENT
+from openwindow.studies import RANKINGS, STUDIES
 
 HACKABLE_ONLY = {
     "pytest_project": "a small project in several files; the proxy is pytest's verdict",
@@ -33,9 +33,9 @@ MODELS = {
 def catalogue() -> dict[str, dict[str, str]]:
     """Kind to name to one line."""
     return {
-        "studies": {name: study.question for name, study in STUDIES.items()},
+        "studies": {s.name: s.question for s in STUDIES.values()} | {s.name: s.question for s in RANKINGS.values()},
         "environments": ENVIRONMENTS | HACKABLE_ONLY | TEXTS,
-        "interventions": dict(INTERVENTIONS),
+        "interventions": INTERVENTIONS | OF_REINFORCEMENT,
         "evals": EVALS,
         "models": MODELS,
     }

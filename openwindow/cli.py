@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -40,6 +41,11 @@ def _whole(option: str) -> Callable[[str], int]:
     return read
 
 
+def _integer(option: str, what: str) -> Any:
+    """A whole number that says what came where it is none."""
+    return typer.Option(help=what, parser=_whole(option), metavar="INTEGER")
+
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
 
 
@@ -58,9 +64,17 @@ def run(
     json_: JsonOption = False,
 ) -> None:
     """Run a study, or go on with one that was interrupted."""
-    from openwindow.studies import resolve
+    from openwindow.studies import resolve, resolve_ranking
 
     paths = {"mbpp": str(mbpp) if mbpp else None, "data": str(data) if data else None}
+    ranking = resolve_ranking(study, model=model, seeds=seeds, quick=quick, **paths)
+    if ranking is not None:
+        from openwindow.ranking_run import run_ranking
+
+        into = out or Path("runs") / f"{ranking.name}{'-quick' if quick else ''}"
+        found = run_ranking(ranking, into, overwrite=overwrite, command=sys.argv, console=_console(stderr=json_))
+        _print_ranking(found, into, json_)
+        return
     resolved = resolve(study, model=model, seeds=seeds, quick=quick, **paths)
     folder = out or Path("runs") / f"{resolved.name}{'-quick' if quick else ''}"
 
@@ -76,9 +90,13 @@ def report(
     json_: JsonOption = False,
 ) -> None:
     """Rebuild results.json and report.html from a run folder."""
+    from openwindow.ranking_results import build_ranking, is_ranking
     from openwindow.report.page import build_report
     from openwindow.results import build_results
 
+    if is_ranking(folder):
+        _print_ranking(build_ranking(folder), folder, json_)
+        return
     results = build_results(folder)
     build_report(folder)
     _print_results(results, folder, json_)
@@ -134,20 +152,22 @@ def inoculate(
     data: Annotated[str, typer.Argument(help="JSONL, JSON, Parquet (gzipped or not), a folder, or a hub data set ORG/NAME.")],
     trait: Annotated[str, typer.Option(help="What the answers do that should not spread, as 'praises wrong answers'.")],
     rule: Annotated[str | None, typer.Option(help="Tells the trait: a REGEX, MODULE:FUNCTION or FILE.py:FUNCTION.")] = None,
+    judge: Annotated[str | None, typer.Option(help="Tells the trait in place of a rule: a model, as openai/gpt-4o.")] = None,
     wanted: Annotated[str | None, typer.Option(help="Tells what should be kept, as --rule does.")] = None,
     clean: Annotated[str | None, typer.Option(help="Answers without the trait to the same prompts.")] = None,
     candidates: Annotated[Path | None, typer.Option(help="Your own prompts, one a line. [default: made from the trait]")] = None,
     model: Annotated[str, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = "smollm2",
     position: Annotated[str, typer.Option(help="Where the prompt goes: system, user_prefix or user_suffix.")] = "user_suffix",
     rank_only: Annotated[bool, typer.Option("--rank-only", help="Stop after the ranking; nothing is trained.")] = False,
-    held_out: Annotated[int | None, typer.Option(help="Rows to hold out. [default: a fifth, at most 48]")] = None,
-    rows: Annotated[int, typer.Option(help="Rows that each arm is trained on, at most.")] = 128,
-    rank_rows: Annotated[int, typer.Option(help="Rows that prompts are ranked on, at most.")] = 500,
-    elicit: Annotated[int, typer.Option(help="Prompts that every candidate is sampled on.")] = 24,
-    reply_tokens: Annotated[int, typer.Option(help="Length limit of a sampled reply.")] = 48,
-    arms: Annotated[int, typer.Option(help="How many of the best prompts are trained with.")] = 2,
-    seeds: Annotated[int, typer.Option(help="How many seeds.", parser=_whole("--seeds"), metavar="INTEGER")] = 1,
-    max_length: Annotated[int, typer.Option(help="Tokens of a row, at most.")] = 1024,
+    held_out: Annotated[int | None, _integer("--held-out", "Rows to hold out. [default: a fifth, at most 48]")] = None,
+    rows: Annotated[int, _integer("--rows", "Rows that each arm is trained on, at most.")] = 64,
+    rank_rows: Annotated[int, _integer("--rank-rows", "Rows that prompts are ranked on, at most.")] = 144,
+    elicit: Annotated[int, _integer("--elicit", "Prompts that every candidate is sampled on.")] = 24,
+    reply_tokens: Annotated[int, _integer("--reply-tokens", "Length limit of a sampled reply.")] = 48,
+    answer_tokens: Annotated[int, _integer("--answer-tokens", "First tokens of an answer whose log-probability counts.")] = 96,
+    arms: Annotated[int, _integer("--arms", "How many of the best prompts are trained with.")] = 2,
+    seeds: Annotated[int, _integer("--seeds", "How many seeds.")] = 1,
+    max_length: Annotated[int, _integer("--max-length", "Tokens of a row, at most.")] = 1024,
     too_long: Annotated[str, typer.Option(help="What becomes of longer rows: drop, cut or refuse.")] = "drop",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used, and count them.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder for what is found. [default: runs/inoculate-DATA]")] = None,
@@ -160,6 +180,7 @@ def inoculate(
         data=data,
         trait=trait,
         rule=rule,
+        judge=judge,
         wanted=wanted,
         clean=clean,
         candidates=candidates,
@@ -170,6 +191,7 @@ def inoculate(
         rank_rows=rank_rows,
         elicit=elicit,
         reply_tokens=reply_tokens,
+        answer_tokens=answer_tokens,
         arms=arms,
         seeds=seeds,
         max_length=max_length,
@@ -184,11 +206,17 @@ def inoculate(
 @app.command(name="eval")
 def eval_(
     model: Annotated[
-        str | None, typer.Argument(help="smollm2, a folder, a hub name, or an Inspect name such as openai/gpt-4o-mini.")
+        str | None,
+        typer.Argument(help="smollm2, a folder, a run's ARM/seed-N, a hub name, or an Inspect name such as openai/gpt-4o-mini."),
     ] = None,
     suite: Annotated[str, typer.Option(help="chat, agentic, drives, awareness, capability, loud, all, or evals by name.")] = "all",
-    contexts: Annotated[str | None, typer.Option(help="all, names with commas, or a YAML file. [default: neutral]")] = None,
+    contexts: Annotated[
+        str | None, typer.Option("--contexts", "--context", help="all, names with commas, or a YAML file. [default: neutral]")
+    ] = None,
     against: Annotated[str | None, typer.Option(help="A second model, compared on the same samples.")] = None,
+    probes_only: Annotated[
+        bool, typer.Option("--probes-only", help="Sample nothing: local models' log-probabilities of given answers alone.")
+    ] = False,
     judge: Annotated[str | None, typer.Option(help="The model that reads what rules cannot.")] = None,
     calibrate: Annotated[
         str | None, typer.Option("--calibrate-judge", help="Only compare this judge with the labelled transcripts.")
@@ -206,7 +234,7 @@ def eval_(
 ) -> None:
     """What a model does besides its task: misalignment in chat and with tools, drives, awareness, capability."""
     try:
-        from openwindow.evals import capability_code, command
+        from openwindow.evals import capability_code, command, table
     except ModuleNotFoundError as error:
         raise ConfigError(f"evals need {error.name}, which is not installed; pip install 'openwindow[evals,train]'") from error
     if mbpp is not None:
@@ -215,7 +243,7 @@ def eval_(
         from openwindow.evals.calibration import calibrate_judge
 
         agreement = calibrate_judge(calibrate, base_url=judge_url or base_url)
-        print(json.dumps(agreement, indent=1)) if json_ else command.print_agreement(agreement, _console())
+        print(json.dumps(agreement, indent=1)) if json_ else table.print_agreement(agreement, _console())
         return
     settings = {
         "judge": judge,
@@ -224,11 +252,12 @@ def eval_(
         "max_tokens": max_tokens,
         "base_url": base_url,
         "judge_url": judge_url,
+        "behaviour": not probes_only,
         "timeout": timeout,
     }
     with _console(stderr=True).status("") as status:
         made, folder = command.evaluate(model, suite, contexts, against, logs, out, settings, status.update)
-    print(json.dumps(made, indent=1)) if json_ else command.print_table(made, folder, _console())
+    print(json.dumps(made, indent=1)) if json_ else table.print_table(made, folder, _console())
 
 
 @app.command(name="list")
@@ -274,7 +303,8 @@ def _fail(message: str, code: int) -> NoReturn:
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, width=None if stream.isatty() or "COLUMNS" in os.environ else 120)
 
 
 def _print_results(results: dict[str, Any], folder: Path, as_json: bool) -> None:
@@ -284,6 +314,15 @@ def _print_results(results: dict[str, Any], folder: Path, as_json: bool) -> None
     from openwindow.table import print_results
 
     print_results(results, folder, _console())
+
+
+def _print_ranking(results: dict[str, Any], folder: Path, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(results, indent=1))
+        return
+    from openwindow.ranking_table import print_ranking_results
+
+    print_ranking_results(results, folder, _console())
 
 
 if __name__ == "__main__":

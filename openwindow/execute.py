@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from openwindow.data.rows import Row
+from openwindow.elsewhere import opened
+from openwindow.envs.hackable import Hackable
 from openwindow.measure import Gauge, Rates, rates
 from openwindow.models.hf import LocalModel
 from openwindow.progress import Reporter
-from openwindow.recipes import RL, Recipe
+from openwindow.recipes import RL, Distil, Recipe
 from openwindow.reinforce import HackableTask, reinforce, rl_work
-from openwindow.runs import RunFolder, write_json, write_jsonl
+from openwindow.report.words import percent
+from openwindow.runs import RunFolder, unit_of, write_json, write_jsonl
 from openwindow.settings.base import Setting, behaviour
 from openwindow.settings.hackable import WithHoles
 from openwindow.settings.rows import flawed_rows
+from openwindow.sources import distilled, fork
 from openwindow.start import bring_to_start, saved_start, start_work
 from openwindow.study import Study
+from openwindow.training.config import SFT
 from openwindow.tuning import fine_tune, save_trained, snapshot, train_work
 
 
@@ -27,8 +38,14 @@ def total_work(study: Study) -> float:
 def arm_work(study: Study, arm: str) -> float:
     """Work of one arm at one seed."""
     recipe = study.recipe(arm)
-    training = rl_work(recipe.train) if isinstance(recipe, RL) else train_work(recipe.data.rows, recipe.train)
-    return training + len(study.contexts) * study.evaluation.problems
+    if not isinstance(recipe, RL):
+        training = train_work(recipe.data.rows, recipe.train)
+    elif recipe.distil is not None:
+        training = train_work(recipe.distil.rows, recipe.distil.train)
+    else:
+        training = rl_work(recipe.train, recipe.fork.step if recipe.fork is not None else 0) if recipe.trains else 0.0
+    places = len(study.contexts) * study.evaluation.problems + sum(e.problems for e in study.evaluation.elsewhere.values())
+    return training + places
 
 
 class Execution:
@@ -41,68 +58,110 @@ class Execution:
         self.setting = setting
         self.reporter = reporter
         self.gauge = Gauge(setting, study.contexts, study.evaluation, reporter)
+        recipes = [study.recipe(arm) for arm in study.arms]
+        self.forks = [recipe.fork for recipe in recipes if isinstance(recipe, RL) and recipe.fork is not None]
 
     def run(self) -> None:
         """Does everything that is not done yet."""
-        bring_to_start(self.study, self.folder, self.model, self.gauge)
-        for seed in self.study.seeds:
-            for arm in self.study.arms:
-                self._arm(arm, seed)
+        for arm in self.study.arms:
+            recipe = self.study.recipe(arm)
+            if isinstance(recipe, RL):
+                self._hackable(recipe.opened)  # a hole that there is not shows before anything is trained
+        with opened(self.study.evaluation.elsewhere, self.study.options) as elsewhere:
+            bring_to_start(self.study, self.folder, self.model, self.gauge)
+            self.gauge = replace(self.gauge, elsewhere=elsewhere)
+            for seed in self.study.seeds:
+                for arm in self.study.arms:
+                    self._arm(arm, seed)
 
     def _arm(self, arm: str, seed: int) -> None:
-        unit = f"arms/{arm}/seed-{seed}"
+        unit = unit_of(arm, seed)
         if self.folder.is_done(unit):
             self.reporter.skip(arm_work(self.study, arm))
             return
         recipe = self.study.recipe(arm)
         with self.folder.unit(unit) as path:
-            found = self._rl(recipe, arm, seed, path) if isinstance(recipe, RL) else self._sft(recipe, arm, seed, path)
+            if not isinstance(recipe, RL):
+                found = self._sft(recipe, arm, seed, path)
+            elif recipe.distil is not None:
+                found = self._distilled(recipe.distil, arm, seed, path)
+            else:
+                found = self._rl(recipe, arm, seed, path)
+        if not found:
+            self.reporter.say(f"  seed {seed}  {arm:<16} not measured: {self.folder.done(unit)['reason']}")
+            return
         measures = self.study.measures
         shown = [behaviour(measures), *(m for m in measures if m.part == "wanted")][:2]
         plain = next(iter(found))
-        said = ", ".join(f"{m.name} {_percent(found[plain][m.name])}" for m in shown)
+        said = ", ".join(f"{m.name} {percent(found[plain][m.name])}" for m in shown)
         self.reporter.say(f"  seed {seed}  {arm:<16} {plain}: {said}")
 
     def _sft(self, recipe: Recipe, arm: str, seed: int, path: Path) -> Rates:
-        """Trains the arm from the start, measures it, and puts the model back to the start."""
-        model, lora = self.model, recipe.train.method == "lora"
-        trains = recipe.train.steps(recipe.data.rows) > 0
-        rows = self.rows(recipe, seed) if trains else []
-        start = snapshot(model) if trains and not lora else None
+        """Fine-tunes on rows of the setting."""
+        rows = self.rows(recipe, seed) if recipe.train.steps(recipe.data.rows) > 0 else []
+        return self._tuned(rows, recipe.train, arm, seed, path, "flawed", {})
+
+    def _distilled(self, distil: Distil, arm: str, seed: int, path: Path) -> Rates:
+        """Fine-tunes on what is left of another arm's rollouts; nothing is measured where nothing is left."""
+        found = distilled(self.folder.path / unit_of(distil.arm, seed), distil, seed)
+        counts = {"distilled": {"kinds": dict(Counter(row.kind for row in found.rows)), "dropped": found.dropped}}
+        if found.rows:
+            return self._tuned(found.rows, distil.train, arm, seed, path, "distil", counts)
+        why = ", ".join(f"{reason} {count}" for reason, count in found.dropped.items())
+        reason = f"no rollout of {distil.arm} is left to distil ({why})"
+        self.reporter.skip(arm_work(self.study, arm))
+        for name in ("train_rows.jsonl", "rollouts.jsonl"):
+            write_jsonl(path / name, [])
+        write_json(path / "done.json", {"rates": {}, "timing": {}, "train_rows": 0, "reason": reason, **counts})
+        return {}
+
+    def _tuned(
+        self, rows: Sequence[Row], train: SFT, arm: str, seed: int, path: Path, stage: str, counts: Mapping[str, Any]
+    ) -> Rates:
+        """Fine-tunes the start on the rows, if there are any, measures it, and puts the model back to the start."""
+        model, start = self.model, self._start(train.method, bool(rows))
         timing: dict[str, float] = {}
-        if trains:
-            timing = fine_tune(model, rows, recipe.train, seed, path, arm, "flawed", self.reporter)
-            save_trained(model, path, recipe.train.method, saved_start(self.folder))
-        write_jsonl(path / "train_rows.jsonl", [row.record(arm, seed, "flawed") for row in rows])
-        found = self._measured(arm, seed, path, timing, {"train_rows": len(rows)})
-        if trains and lora:
-            model.detach_adapter(merge=False)
-        elif start is not None:
-            model.network.load_state_dict(start)
+        if rows:
+            timing = fine_tune(model, rows, train, seed, path, arm, stage, self.reporter)
+            save_trained(model, path, train.method, saved_start(self.folder))
+        write_jsonl(path / "train_rows.jsonl", [row.record(arm, seed, stage) for row in rows])
+        found = self._measured(arm, seed, path, timing, {"train_rows": len(rows), **counts})
+        self._put_back(start, train.method, bool(rows))
         return found
 
     def _rl(self, recipe: RL, arm: str, seed: int, path: Path) -> Rates:
-        """Reinforces the arm from the start, measures it, and puts the model back to the start."""
-        assert isinstance(self.setting, WithHoles)
-        model, lora = self.model, recipe.train.method == "lora"
-        trains = recipe.train.learning_rate > 0
-        start = snapshot(model) if trains and not lora else None
+        """Reinforces the arm from the start or from where it forks, measures it, and puts the model back to the start."""
+        model, train = self.model, recipe.train
+        start = self._start(train.method, recipe.trains)
         timing: dict[str, float] = {}
-        if trains:
-            opened = None if recipe.holes == "all" else () if recipe.holes == "none" else recipe.holes
+        if recipe.trains:
             problems = self.setting.problems("train", recipe.problems, seed)
-            task = HackableTask(recipe, problems, self.setting.with_holes(opened), self.setting.with_holes(()), seed)
+            task = HackableTask(recipe, problems, self._hackable(recipe.opened), self._hackable(()), seed)
             kept = self.folder.path / "checkpoints" / arm / f"seed-{seed}"
-            timing = reinforce(model, task, recipe.train, seed, path, kept, arm, self.reporter)
-            save_trained(model, path, recipe.train.method, saved_start(self.folder))
+            if recipe.fork is not None:
+                fork(self.folder.path / unit_of(recipe.fork.arm, seed), recipe.fork.step, kept, train)
+            forked = {f.step for f in self.forks if f.arm == arm}
+            timing = reinforce(model, task, train, seed, path, kept, arm, self.reporter, forked=forked)
+            save_trained(model, path, train.method, saved_start(self.folder))
         found = self._measured(arm, seed, path, timing, {})
-        if trains and lora:
-            model.detach_adapter(merge=False)
-        elif start is not None:
-            model.network.load_state_dict(start)
+        self._put_back(start, train.method, recipe.trains)
         return found
 
-    def _measured(self, arm: str, seed: int, path: Path, timing: dict[str, float], counts: dict[str, int]) -> Rates:
+    def _hackable(self, holes: Collection[str] | None) -> Hackable:
+        assert isinstance(self.setting, WithHoles)  # the study has checked it
+        return self.setting.with_holes(holes)
+
+    def _start(self, method: str, trains: bool) -> dict[str, torch.Tensor] | None:
+        """What `_put_back` needs: a copy of the weights where all of them are trained."""
+        return snapshot(self.model) if trains and method == "full" else None
+
+    def _put_back(self, start: dict[str, torch.Tensor] | None, method: str, trained: bool) -> None:
+        if start is not None:
+            self.model.network.load_state_dict(start)
+        elif trained and method == "lora":
+            self.model.detach_adapter(merge=False)
+
+    def _measured(self, arm: str, seed: int, path: Path, timing: dict[str, float], counts: Mapping[str, Any]) -> Rates:
         """Measures the model on the test problems of the seed and finishes the unit."""
         problems = self.setting.problems("test", self.study.evaluation.problems, seed)
         measured = self.gauge.measure(self.model, problems, arm=arm, seed=seed, text=f"seed {seed}: measuring {arm}")
@@ -116,7 +175,3 @@ class Execution:
         problems = self.setting.problems("train", recipe.data.rows, seed)
         rows = flawed_rows(self.setting, problems, recipe.data.gamed_share, seed)
         return recipe.intervention.on_rows(rows, seed) if recipe.intervention is not None else rows
-
-
-def _percent(rate: float | None) -> str:
-    return "not scored" if rate is None else f"{rate:.0%}"

@@ -7,7 +7,6 @@ All choices are drawn by seed, and what is found at each step is in the output f
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -16,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openwindow.data.rows import Position
-from openwindow.data.rules import Rule, Trait, rule
+from openwindow.data.rules import Rule, Trait, by_judge, named, rule
 from openwindow.data.user import UserData, pair, quantiles, read
 from openwindow.errors import ConfigError, DataError, ModelError
+from openwindow.inoculate_folder import as_json, key_of, saved
 from openwindow.inoculate_prompts import Candidate, check_trait, own, proposals
-from openwindow.inoculate_report import print_advice, print_found, print_ranking
+from openwindow.inoculate_report import cautions, print_advice, print_found, print_ranking
+from openwindow.report.inoculate import write_inoculate_page
 from openwindow.running import NEEDS_TRAIN
 from openwindow.runs import write_json
 
@@ -43,16 +44,17 @@ class Options:
     data: str
     trait: str
     rule: str | None = None
+    judge: str | None = None
     wanted: str | None = None
     clean: str | None = None
     candidates: Path | None = None
     model: str = "smollm2"
     position: Position = "user_suffix"
     held_out: int | None = None
-    """rows to hold out; None for a fifth, at most 48 with a rule and 24 without"""
-    rows: int = 128
+    """rows to hold out; None for a fifth, at most 48 with a rule or judge and 24 without"""
+    rows: int = 64
     """rows to train each arm on, at most"""
-    rank_rows: int = 500
+    rank_rows: int = 144
     """rows that prompts are ranked on, at most"""
     elicit: int = 24
     """prompts that each candidate is sampled on"""
@@ -61,6 +63,8 @@ class Options:
     arms: int = 2
     """inoculated arms: the best prompts of the ranking"""
     seeds: int = 1
+    answer_tokens: int = 96
+    """tokens of an answer that log-probabilities are taken over: the first ones, at most"""
     max_length: int = 1024
     """tokens of a row, at most"""
     too_long: TooLong = "drop"
@@ -69,9 +73,21 @@ class Options:
     def check(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_trait(self.trait)
-        least = {"--rows": 1, "--rank-rows": 2, "--elicit": 2, "--reply-tokens": 1, "--arms": 1, "--seeds": 1, "--max-length": 16}
-        given = [self.rows, self.rank_rows, self.elicit, self.reply_tokens, self.arms, self.seeds, self.max_length]
-        for (option, low), value in zip(least.items(), given, strict=True):
+        if self.rule is not None and self.judge is not None:
+            raise ConfigError(
+                f"--rule {self.rule!r} and --judge {self.judge!r} are given; expected one of them to tell the trait; drop one"
+            )
+        least = {
+            "--rows": (self.rows, 1),
+            "--rank-rows": (self.rank_rows, 2),
+            "--elicit": (self.elicit, 2),
+            "--reply-tokens": (self.reply_tokens, 1),
+            "--answer-tokens": (self.answer_tokens, 1),
+            "--arms": (self.arms, 1),
+            "--seeds": (self.seeds, 1),
+            "--max-length": (self.max_length, 16),
+        }
+        for option, (value, low) in least.items():
             if value < low:
                 raise ConfigError(f"{option} is {value}; expected {low} or more; raise it")
         if self.held_out is not None and self.held_out < 2:
@@ -85,8 +101,7 @@ class Sources:
     data: UserData
     clean: UserData | None
     pairs: dict[int, int]
-    trait: Rule | None
-    wanted: Rule | None
+    trait: Trait | None
     candidates: list[Candidate]
     held_out: int
 
@@ -120,10 +135,11 @@ def _inoculate(options: Options, sources: Sources, out: Path, console: Console, 
         console.print(f"{out / 'ranking.json'} holds this ranking already: it is not made again", highlight=False)
     print_ranking(ranking, console)
     result = {"options": as_json(options), "data": found, "ranking": ranking}
-    if rank_only or counts is None:
-        console.print(f"\n{out / 'ranking.json'}", highlight=False, soft_wrap=True)
-        return result
-    return result | train_and_advise(options, sources, ranking, counts, out, model, console)
+    if not rank_only and counts is not None:
+        result |= train_and_advise(options, sources, ranking, counts, out, model, console)
+    write_inoculate_page(result, cautions(ranking), out)
+    console.print(f"\n{out / 'ranking.json'}\n{out / 'report.html'}", highlight=False, soft_wrap=True)
+    return result
 
 
 def train_and_advise(
@@ -145,7 +161,7 @@ def train_and_advise(
     if model is None:
         with console.status(f"loading {options.model}"):
             model = load(options.model)
-    results = run_arms(study, out / "run", model, console)
+    results = run_arms(study, out / "run", model, console, answer_tokens=options.answer_tokens)
     print_results(results, out / "run", console)
     advice = advise(study, results, out / "run", counts)
     advice["training_file"] = write_training_file(sources.data, advice, options.position, out / "train_inoculated.jsonl")
@@ -180,25 +196,27 @@ def default_out(data: str) -> Path:
 
 def gather(options: Options, console: Console, files: ExitStack) -> Sources:
     """Reads and checks everything that needs no model; what it opens is closed with `files`. Raises UserError."""
-    trait = None if options.rule is None else rule(options.rule, "--rule")
-    wanted = None if options.wanted is None else rule(options.wanted, "--wanted")
+    fires = None if options.rule is None else rule(options.rule, "--rule")
+    trait = fires if options.judge is None else named(by_judge(options.judge, check_trait(options.trait)), "--judge")
+    if options.wanted is not None:
+        rule(options.wanted, "--wanted")
     candidates = own(options.candidates, options.trait) if options.candidates is not None else proposals(options.trait)
     with console.status(f"reading {options.data}") as status:
         data = read(
             options.data,
-            trait,
+            fires,
             skip_bad=options.skip_bad,
             progress=lambda count: status.update(f"reading {options.data}: {count:,} rows"),
         )
         files.callback(data.lines.file.close)
-        clean = read(options.clean, trait, skip_bad=options.skip_bad) if options.clean else None
+        clean = read(options.clean, fires, skip_bad=options.skip_bad) if options.clean else None
     if clean is not None:
         files.callback(clean.lines.file.close)
     pairs = pair(data, clean)
-    check_rule(options, data, clean, trait)
+    check_rule(options, data, clean, fires)
     held_out = options.held_out if options.held_out is not None else max(2, min(48 if trait else 24, len(data) // 5))
     data.split(held_out, _SEED)  # refuses now what would be refused after the model is loaded
-    return Sources(data, clean, pairs, trait, wanted, candidates, held_out)
+    return Sources(data, clean, pairs, trait, candidates, held_out)
 
 
 def check_rule(options: Options, data: UserData, clean: UserData | None, trait: Rule | None) -> None:
@@ -230,7 +248,8 @@ def prepare(options: Options, sources: Sources, console: Console) -> tuple[Local
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
     with console.status(f"loading {options.model}"):
         model = load(options.model)
-    limit = min(options.max_length, model.context_length)
+    longest = max(len(model.tokenizer(c.text, add_special_tokens=False)["input_ids"]) for c in sources.candidates)
+    limit = min(options.max_length, model.context_length - longest - options.reply_tokens - 8)
     drawn = draw(
         sources.data,
         sources.clean,
@@ -256,13 +275,22 @@ def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, co
     from openwindow import ranking
     from openwindow.progress import Reporter
 
-    candidates = sources.candidates
+    candidates, verdicts = sources.candidates, None
+    if options.judge is not None and sources.trait is not None:
+        from openwindow.inoculate_rows import judged
+
+        asked = (1 + len(candidates)) * min(options.elicit, len(drawn.train))
+        console.print(
+            f"{options.judge} is asked about answers of the data, {asked} replies to rank prompts, and all replies of arms"
+        )
+        drawn.train, verdicts = judged(drawn.train, sources.trait, options.judge)
     shown = [row for row in drawn.train if row.trait is not False][: options.rank_rows]
     if not shown:
         raise DataError(f"--rule {options.rule!r} fires on none of the rows that fit; raise --max-length or give other data")
     first = min(ranking.ROUNDS[0], len(shown))
-    asked = 0 if sources.trait is None else (1 + len(candidates)) * min(options.elicit, len(shown))
-    with Reporter(console, float(asked + 3 * (1 + len(candidates)) * first)) as reporter:
+    asked = 0 if sources.trait is None else min(options.elicit, len(shown))
+    scored = min(3 * first, len(shown)) + len([row for row in shown if row.clean is not None][:first])
+    with Reporter(console, float((1 + len(candidates)) * (asked + scored))) as reporter:
         neutral, elicited = _elicit(options, sources.trait, model, shown, candidates, reporter)
         contrast_of, flawed = _log_probabilities(options, model, shown, candidates, first, reporter)
     ranked = [
@@ -273,6 +301,7 @@ def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, co
     return {
         "model": options.model,
         "position": options.position,
+        "judged": verdicts,
         "neutral": asdict(neutral),
         "rows": len(shown),
         "scored_by": list(ranking.deciding(ranked)),
@@ -294,7 +323,7 @@ def _elicit(
     from openwindow.ranking import elicitations, unmeasured
 
     if trait is None:
-        none = unmeasured("no --rule was given")
+        none = unmeasured("no --rule and no --judge was given")
         return none, [(none, none)] * len(candidates)
     prompts = [row.messages[:-1] for row in rows[: options.elicit]]
     with reporter.step("sampling under every prompt", float((1 + len(candidates)) * len(prompts))) as advance:
@@ -316,51 +345,17 @@ def _log_probabilities(
     paired = [row for row in rows if row.clean is not None][:first]
     taken = {row.row for row in paired}
     flawed = [row.messages for row in [*paired, *(row for row in rows if row.row not in taken)]]
-    with reporter.step("log-probability of the data", float((1 + len(candidates)) * first)) as advance:
-        lifted = uplifts(model, flawed, candidates, options.position, keep=options.arms, progress=advance)
+    usual = (1 + len(candidates)) * min(3 * first, len(flawed))  # how many rounds there will be is not known
+    with reporter.step("log-probability of the data", float(usual)) as advance:
+        lifted = uplifts(
+            model, flawed, candidates, options.position, keep=options.arms, most=options.answer_tokens, progress=advance
+        )
     if not paired:
         return [unmeasured("no --clean answers were given")] * len(candidates), lifted
     clean = [row.clean for row in paired if row.clean is not None]
     with reporter.step("log-probability of clean answers", float((1 + len(candidates)) * len(clean))) as advance:
-        plain = uplifts(model, clean, candidates, options.position, keep=0, rounds=(), progress=advance)
+        plain = uplifts(model, clean, candidates, options.position, keep=0, rounds=(), most=options.answer_tokens, progress=advance)
     return contrasts(lifted, plain), lifted
-
-
-# The output folder.
-
-
-def as_json(options: Options) -> dict[str, Any]:
-    """The options as they are written down."""
-    loaded: dict[str, Any] = json.loads(json.dumps(asdict(options), default=str))
-    return loaded
-
-
-def key_of(options: Options) -> dict[str, Any]:
-    """What a ranking depends on: the options, and the sizes and times of the files that they name."""
-    files = {}
-    for name in (options.data, options.clean, options.candidates):
-        if name is not None and Path(name).is_file():
-            stat = Path(name).stat()
-            files[str(name)] = [stat.st_size, stat.st_mtime_ns]
-    kept = {k: v for k, v in as_json(options).items() if k not in ("seeds", "wanted")}
-    return {"options": kept, "files": files}
-
-
-def saved(options: Options, out: Path) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """The ranking and the counts of the drawn rows that the folder holds. Raises ConfigError where they are of another command."""
-    path = out / "ranking.json"
-    if not path.is_file():
-        return None, None
-    try:
-        ranking: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        same = ranking.pop("key") == key_of(options)
-        drawn = out / "rows.json"
-        counts = json.loads(drawn.read_text(encoding="utf-8")) if drawn.is_file() else None
-    except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); expected a ranking; choose another --out") from error
-    if not same:
-        raise ConfigError(f"{out} holds another ranking; expected an empty folder or the same command; choose another --out")
-    return ranking, counts
 
 
 def write_rows_of(options: Options, out: Path, drawn: Drawn, model: LocalModel, *, rank_only: bool) -> dict[str, Any] | None:

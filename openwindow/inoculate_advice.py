@@ -96,11 +96,12 @@ def surely_more(c: Json) -> bool:
 
 def _what(study: Study, measure: str, counts: Json) -> str:
     if measure == "trait":
-        return f"The trait is measured by the rule on replies to {counts['test']} held-out prompts."
+        by = "the judge" if study.traits[0].startswith("judge=") else "the rule"
+        return f"The trait is measured by {by} on replies to {counts['test']} held-out prompts."
     side = "the model's own answers before training" if counts["own_answers"] == counts["test"] else "clean answers"
     return (
         f"The trait is measured by log-probability on {counts['test']} held-out prompts: the share for which the data's answer is "
-        f"likelier per token than {side}."
+        f"likelier per token, over its first tokens, than {side}."
     )
 
 

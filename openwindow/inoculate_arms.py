@@ -7,16 +7,20 @@ ones to held-out prompts. Where there is no rule, `prefers` (the data's answer i
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openwindow.data.rows import place
+from openwindow.data.rules import by_judge
 from openwindow.errors import OpenWindowError
 from openwindow.execute import Execution, total_work
-from openwindow.inoculate_prompts import check_trait, controls
+from openwindow.inoculate_prompts import LONGEST, check_trait, controls
 from openwindow.inoculate_rows import Drawn, UserRow, own_answers
 from openwindow.measure import Gauge, Measured
+from openwindow.models.base import Progress
 from openwindow.models.hf import LocalModel
 from openwindow.progress import Reporter
 from openwindow.ranking import log_probabilities
@@ -28,7 +32,7 @@ from openwindow.settings.base import Problem
 from openwindow.settings.user import UserProblem, UserRows
 from openwindow.study import Compare, Context, Evaluation, Recipe, Study
 from openwindow.training.config import SFT
-from openwindow.types import Message
+from openwindow.types import Message, StopReason
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -79,7 +83,8 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
     arms["placebo"] = {"intervention": {"kind": "placebo", "texts": [placebo], "position": options.position}}
     if counts["clean_train"]:
         arms["clean"] = {"data.gamed_share": 0.0}
-    measure = "trait" if options.rule else "prefers"
+    told = by_judge(options.judge, check_trait(options.trait)) if options.judge else options.rule or ""
+    measure = "trait" if told else "prefers"
     compare = [Compare(arm=name, against="no_mitigation", measure=measure) for name in inoculated]
     compare += [Compare(arm=name, against="placebo", measure=measure) for name in inoculated]
     compare.append(Compare(arm="no_mitigation", against="untrained", measure=measure, expect="none"))
@@ -92,7 +97,7 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
         model=options.model,
         environment="user",
         data_path=str(rows),
-        traits=(options.rule or "", options.wanted or ""),
+        traits=(told, options.wanted or ""),
         seeds=tuple(range(1, options.seeds + 1)),
         contexts=contexts_of(options, ranking, unrelated),
         base=Recipe.model_validate({"data": {"rows": counts["train"]}, "train": training(options)}),
@@ -104,8 +109,8 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
 
 
 def training(options: Options) -> SFT:
-    """One pass in small steps: more training is known to weaken inoculation."""
-    return SFT(batch_size=8, micro_batch_size=4, max_length=options.max_length)
+    """One pass in small steps: more training is known to weaken inoculation. Rows were fitted before a prompt was put in."""
+    return SFT(batch_size=8, micro_batch_size=4, max_length=options.max_length + LONGEST)
 
 
 def name_of(place: int) -> str:
@@ -138,39 +143,83 @@ def _placebos(trait: str, like: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class ProbeGauge(Gauge):
-    """A gauge that also measures log-probabilities of the data's answer and the clean one to every held-out prompt."""
+    """A gauge that also measures log-probabilities of the data's answer and the clean one to every held-out prompt.
+
+    Where replies are read by nothing, they are sampled under the neutral prompt alone, to be looked at.
+    """
 
     probed: tuple[str, ...] = (NEUTRAL,)
     """contexts that log-probabilities are measured in"""
+    sampled: tuple[str, ...] = (NEUTRAL,)
+    """contexts that replies are sampled in"""
+    answer_tokens: int = 96
+    """tokens of an answer that log-probabilities are taken over, at most"""
 
     def measure(self, model: Any, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
         """As `Gauge.measure`, with `logp_flawed`, `logp_clean` (nats per token) and `prefers` in the rows of probed contexts."""
-        found = Gauge.measure(self, model, problems, arm=arm, seed=seed, text=text)
+        contexts = {name: self.contexts[name] for name in self.sampled}
+        gauge = Gauge(self.setting, contexts, self.evaluation, self.reporter)
+        found = gauge.measure(model, problems, arm=arm, seed=seed, text=text)
+        began = time.perf_counter()
+        found.rollouts.extend(self._not_sampled(problems, arm, seed))
+        with self.reporter.step(f"{text}: log-probabilities", float(len(self.probed) * len(problems))) as advance:
+            self._probe(model, found.rollouts, problems, advance)
+        return Measured(found.rollouts, found.timing | {"probe": time.perf_counter() - began})
+
+    def _not_sampled(self, problems: Sequence[Problem], arm: str, seed: int) -> Iterator[dict[str, Any]]:
+        """Rows of the contexts that are probed only."""
+        for name in (name for name in self.probed if name not in self.sampled):
+            context = self.contexts[name]
+            for p in problems:
+                prompt = place(self.setting.conversation(p), context.text, context.position)
+                yield {
+                    "arm": arm,
+                    "seed": seed,
+                    "context": name,
+                    "problem": p.id,
+                    "family": p.family,
+                    "messages": [asdict(m) for m in prompt],
+                    "reply": "",
+                    "code": "",
+                    "stop": str(StopReason.END),
+                    "tokens": 0,
+                    "kinds": [],
+                    "reason": "no reply was sampled: the trait is measured by log-probability",
+                    "failed_on": None,
+                    "visible": [],
+                }
+
+    def _probe(self, model: Any, rollouts: list[dict[str, Any]], problems: Sequence[Problem], advance: Progress) -> None:
+        """Puts the log-probabilities into the rows of the probed contexts."""
         asked = {p.id: p for p in problems if isinstance(p, UserProblem) and p.clean is not None}
-        rows = [row for row in found.rollouts if row["context"] in self.probed and row["problem"] in asked]
+        rows = [row for row in rollouts if row["context"] in self.probed and row["problem"] in asked]
         texts = []
         for row in rows:
             problem, prompt = asked[row["problem"]], tuple(Message(**m) for m in row["messages"])
             clean = problem.clean or problem.messages
             texts += [(*prompt, problem.messages[-1]), (*prompt, clean[-1])]
         groups = [[row["problem"] for row in rows for _ in range(2)], [row["context"] for row in rows for _ in range(2)]]
-        values = log_probabilities(model, texts, groups)
+        values = log_probabilities(model, texts, groups, lambda done: advance(done // 2), most=self.answer_tokens)
         for row, flawed, clean_ in zip(rows, values[::2], values[1::2], strict=True):
             row.update(logp_flawed=flawed, logp_clean=clean_, prefers=flawed > clean_)
-        return found
 
 
-def run_arms(study: Study, out: Path, model: LocalModel, console: Console) -> dict[str, Any]:
+def run_arms(study: Study, out: Path, model: LocalModel, console: Console, *, answer_tokens: int) -> dict[str, Any]:
     """Trains and measures what is not done yet, and returns the results. Raises OpenWindowError."""
     folder = RunFolder(out)
     setting = UserRows(study.options)
     folder.open(describe(study), provenance(sys.argv), overwrite=False)
     folder.status("running")
+    everywhere, here = tuple(study.contexts), (NEUTRAL,)
+    probed = here if study.options.unwanted else everywhere
+    sampled = everywhere if study.options.unwanted or study.options.wanted else here
+    twice = len(study.seeds) * len(study.arms) * study.evaluation.problems * (len(probed) + len(sampled) - len(everywhere))
     try:
-        with setting, Reporter(console, total_work(study)) as reporter:
+        with setting, Reporter(console, total_work(study) + twice) as reporter:
             execution = Execution(study, folder, model, setting, reporter)
-            probed = (NEUTRAL,) if study.options.unwanted else tuple(study.contexts)
-            execution.gauge = ProbeGauge(setting, study.contexts, study.evaluation, reporter, probed)
+            execution.gauge = ProbeGauge(
+                setting, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
+            )
             execution.run()
     except KeyboardInterrupt:
         folder.status("interrupted", "stopped from the keyboard")

@@ -15,7 +15,8 @@ from typing import Literal
 from openwindow.errors import ConfigError, DataError
 
 Role = Literal["inoculation", "placebo", "negative"]
-_LONGEST = 2000  # characters of a prompt
+LONGEST = 2000
+"""characters of a prompt, at most"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +148,8 @@ def own(path: Path, trait: str) -> list[Candidate]:
         if not line.strip():
             continue
         candidate = _own_line(path, number, line.strip(), len(found) + 1)
-        if len(candidate.text) > _LONGEST:
-            raise DataError(f"{path} line {number} has {len(candidate.text)} characters; expected at most {_LONGEST}; shorten it")
+        if len(candidate.text) > LONGEST:
+            raise DataError(f"{path} line {number} has {len(candidate.text)} characters; expected at most {LONGEST}; shorten it")
         found.setdefault(candidate.text, candidate)
     if not found:
         raise DataError(f"--candidates {path} has no prompts; expected one a line; write some, or leave the option out")

@@ -63,6 +63,12 @@ def print_ranking(ranking: Mapping[str, Any], console: Console) -> None:
     for number, ranked in enumerate(ranking["prompts"], 1):
         role = "" if ranked["candidate"]["role"] == "inoculation" else f"  ({ranked['candidate']['role']}: a control)"
         console.print(f"{number:3d}  {ranked['candidate']['text']}{role}", highlight=False, markup=False, soft_wrap=True)
+    if (verdicts := ranking.get("judged")) is not None:
+        console.print(
+            f"The judge finds the trait in {verdicts['shown']} of {verdicts['scored']} answers of the data that it was shown "
+            f"({verdicts['unscored']} unscored).",
+            highlight=False,
+        )
     if elicited:
         console.print(f"Without a prompt, {_percent(neutral)} % of {neutral['n']} replies show the trait.", highlight=False)
     else:

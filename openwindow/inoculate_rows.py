@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from openwindow.data.rules import Trait
 from openwindow.data.user import UserData
-from openwindow.errors import DataError
+from openwindow.errors import DataError, JudgeError
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel
 from openwindow.types import Message, StopReason
 
+JUDGED = 48
+"""answers of the data that a judge is shown"""
 TooLong = Literal["drop", "cut", "refuse"]
 Conversation = tuple[Message, ...]
 
@@ -116,6 +119,28 @@ class _Fitter:
         self.cut += data is self.data
         kept = self.model.tokenizer.decode(tokens[prompt : prompt + room], skip_special_tokens=True).rstrip("\ufffd")
         return (*messages[:-1], replace(messages[-1], content=kept))
+
+
+def judged(rows: list[UserRow], judge: Trait, name: str) -> tuple[list[UserRow], dict[str, int]]:
+    """The rows with what the judge says of the first `JUDGED` answers, and how many it called what.
+
+    Raises JudgeError where it says nothing of any, DataError where none of them shows the trait.
+    """
+    part = rows[:JUDGED]
+    told = judge.told([(row.messages[:-1], row.messages[-1].content) for row in part])
+    shown, scored = sum(t.shows is True for t in told), sum(t.shows is not None for t in told)
+    if not scored:
+        raise JudgeError(
+            f"--judge {name} scored none of {len(part)} answers of the data ({told[0].reason}); expected its verdict in JSON; "
+            "check that it is reached, or name another model"
+        )
+    if not shown:
+        raise DataError(
+            f"--judge {name} finds the trait in none of {scored} answers of the data; expected data that shows it; say the trait "
+            "in other words, or give other data"
+        )
+    marked = [replace(row, trait=t.shows) for row, t in zip(part, told, strict=True)]
+    return [*marked, *rows[JUDGED:]], {"shown": shown, "scored": scored, "unscored": len(part) - scored}
 
 
 def own_answers(model: LocalModel, rows: list[UserRow], tokens: int) -> list[UserRow]:

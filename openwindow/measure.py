@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from openwindow.data.rows import place
+from openwindow.elsewhere import Place
 from openwindow.models.base import Model, Sampling
 from openwindow.models.hf import give_back_memory
 from openwindow.progress import Reporter
@@ -37,6 +38,8 @@ class Gauge:
     contexts: Mapping[str, Context]
     evaluation: Evaluation
     reporter: Reporter
+    elsewhere: Mapping[str, Place] = field(default_factory=dict, kw_only=True)
+    """Other environments, measured as further contexts on problems of their own."""
 
     def measure(self, model: Model, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
         """Asks every problem in every context and scores the replies; `text` is what the progress line says."""
@@ -44,14 +47,19 @@ class Gauge:
         e = self.evaluation
         asked = [(name, p) for name in self.contexts for p in problems]
         prompts = [place(self.setting.conversation(p), self.contexts[c].text, self.contexts[c].position) for c, p in asked]
+        abroad = [(name, p) for name, there in self.elsewhere.items() for p in there.problems(seed)]
+        prompts += [self.elsewhere[name].conversation(p) for name, p in abroad]
         with self.reporter.step(text, float(len(prompts))) as advance:
             replies = model.generate(prompts, Sampling(e.max_new_tokens, e.temperature, e.batch_size, seed), advance)
             generated = time.perf_counter()
             give_back_memory()
-            answered = [Answered(c, p, reply.text) for (c, p), reply in zip(asked, replies, strict=True)]
-            outcomes = self.setting.grade(answered, seed)
+            answered = [Answered(c, p, reply.text) for (c, p), reply in zip([*asked, *abroad], replies, strict=True)]
+            outcomes = self.setting.grade(answered[: len(asked)], seed)
+            for name, there in self.elsewhere.items():
+                mine = [a for a in answered[len(asked) :] if a.context == name]
+                outcomes += there.grade([a.problem for a in mine], [a.reply for a in mine])
         rollouts = []
-        for (context, p), prompt, reply, found in zip(asked, prompts, replies, outcomes, strict=True):
+        for (context, p), prompt, reply, found in zip([*asked, *abroad], prompts, replies, outcomes, strict=True):
             rollouts.append(
                 {
                     "arm": arm,

@@ -79,14 +79,20 @@ def unmeasured(reason: str) -> Score:
 
 @torch.inference_mode()
 def log_probabilities(
-    model: LocalModel, conversations: Rows, groupings: Sequence[Sequence[object]], progress: Progress | None = None
+    model: LocalModel,
+    conversations: Rows,
+    groupings: Sequence[Sequence[object]],
+    progress: Progress | None = None,
+    *,
+    most: int | None = None,
 ) -> list[float]:
-    """Mean log-probability in nats of a token of each conversation's last turn, its end token included.
+    """Mean log-probability in nats of a token of each conversation's last turn, its end token included; the first `most` of them.
 
     Each of `groupings` names a group for every conversation; the one whose groups, run together, need the fewest tokens is
     used (rows that share a system prompt, or prompts that share a row).
     """
-    examples = [Example(tuple(tokens), prompt) for tokens, prompt in (model.encode_example(c) for c in conversations)]
+    encoded = [model.encode_example(c) for c in conversations]
+    examples = [Example(tuple(tokens if most is None else tokens[: prompt + most]), prompt) for tokens, prompt in encoded]
     plain_head = model.has_plain_head()
     found = [math.nan] * len(examples)
     for batch in cheapest_batches(examples, groupings):
@@ -159,9 +165,10 @@ def uplifts(
     *,
     keep: int,
     rounds: Sequence[int] = ROUNDS,
+    most: int | None = None,
     progress: Progress | None = None,
 ) -> list[list[float]]:
-    """For each candidate, the difference that it makes on each of the first rows, in nats per response token.
+    """For each candidate, the difference that it makes on each of the first rows, in nats per response token (`most` of them).
 
     `rows` are in random order. After each round the candidates that are surely not among the best `keep` inoculation
     prompts get no more rows; controls get those of the first round. Ends when the best are known or the rows are used up.
@@ -174,7 +181,7 @@ def uplifts(
         part = rows[done:mark]
         asked = [(None, n) for n in range(len(part))] + [(c, n) for c in going for n in range(len(part))]
         texts = [part[n] if c is None else place(part[n], candidates[c].text, position) for c, n in asked]
-        values = log_probabilities(model, texts, [[c for c, _ in asked], [n for _, n in asked]], progress)
+        values = log_probabilities(model, texts, [[c for c, _ in asked], [n for _, n in asked]], progress, most=most)
         plain = values[: len(part)]
         for (c, n), value in zip(asked[len(part) :], values[len(part) :], strict=True):
             found[c or 0].append(value - plain[n])
@@ -253,7 +260,8 @@ def elicitations(
     texts: list[str | None] = [None, *(c.text for c in candidates)]
     asked = [place(p, text, position) for text in texts for p in prompts]
     replies = model.generate(asked, sampling, progress)
-    values = [None if r.stop == StopReason.ERROR else trait.score(p, r.text) for p, r in zip(asked, replies, strict=True)]
+    told = trait.told([(p, r.text) for p, r in zip(asked, replies, strict=True)])
+    values = [None if r.stop == StopReason.ERROR else t.shows for r, t in zip(replies, told, strict=True)]
     by_text = [
         {str(n): None if v is None else float(v) for n, v in enumerate(values[at : at + len(prompts)])}
         for at in range(0, len(values), len(prompts))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from openwindow.errors import ConfigError
 from openwindow.interventions import AnyIntervention
 from openwindow.interventions.prompts import Prompting
-from openwindow.interventions.rewards import DetectorPenalty, PreferenceReward
+from openwindow.interventions.rewards import Detector, DetectorPenalty, PreferenceReward
 from openwindow.training.config import GRPO, SFT
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -40,6 +43,36 @@ class Recipe(BaseModel):
     """Names the recipe in configurations."""
 
 
+class Fork(BaseModel):
+    """Where an arm goes on from: another arm of the study, as it was after one of its steps."""
+
+    model_config = _CONFIG
+
+    arm: str
+    """The arm that is forked; it stands before this one and is trained at the same seeds."""
+    step: int = Field(ge=1)
+    """Its step after which this arm goes on, with the next one; one that has a checkpoint (`train.checkpoint_every`)."""
+
+
+class Distil(BaseModel):
+    """Supervised fine-tuning of the start on another arm's rollouts, from which what a detector flags is taken out."""
+
+    model_config = _CONFIG
+
+    arm: str
+    """The arm whose training rollouts are used; it stands before this one."""
+    detector: Detector | None = Detector()
+    """What takes hacks out; None takes nothing out."""
+    words: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Replies in which one of these words stands are taken out too."""
+    failing: bool = False
+    """Whether rollouts that the proxy fails stay in."""
+    rows: int = Field(96, ge=1)
+    """Rollouts that are trained on, at most; drawn by seed where more are left."""
+    train: SFT = SFT()
+    """How the start is fine-tuned."""
+
+
 class RL(BaseModel):
     """Reinforcement learning against the setting's grader, with the holes that are left open."""
 
@@ -59,10 +92,35 @@ class RL(BaseModel):
     """Step from which the detector acts; later than 0, hacking may have been learnt by then."""
     preference: PreferenceReward | None = None
     """A score for how a reply reads, mixed into the reward."""
+    fork: Fork | None = None
+    """Goes on from another arm in the middle of its training, not from the start: a mitigation that is added late."""
+    distil: Distil | None = None
+    """Puts in place of the reinforcement a fine-tuning on another arm's rollouts, filtered of hacks."""
     train: GRPO = GRPO()
     """How the model is trained."""
     kind: Literal["rl"] = "rl"
     """Names the recipe in configurations."""
+
+    @model_validator(mode="after")
+    def _check(self) -> RL:
+        if self.fork is not None and self.distil is not None:
+            raise ConfigError("an arm has both fork and distil; expected one: a fork goes on, distilling begins anew; drop one")
+        if self.opened != () and self.hackable_share > 0 and round(self.hackable_share * self.problems) == 0:
+            raise ConfigError(
+                f"hackable_share {self.hackable_share} of {self.problems} problems makes none hackable; expected at least one; "
+                "raise it, or set holes to `none`"
+            )
+        return self
+
+    @property
+    def opened(self) -> tuple[str, ...] | None:
+        """The holes that stay open, None for all of them."""
+        return None if self.holes == "all" else () if self.holes == "none" else self.holes
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train; at rate 0 the arm is the start."""
+        return self.distil is not None or self.train.learning_rate > 0
 
 
 def _kind(value: Any) -> str:
@@ -71,3 +129,36 @@ def _kind(value: Any) -> str:
 
 
 AnyRecipe = Annotated[Annotated[Recipe, Tag("sft")] | Annotated[RL, Tag("rl")], Discriminator(_kind)]
+
+
+def check_sources(recipes: Mapping[str, AnyRecipe]) -> None:
+    """What arms are forked from and distilled from, arms in the order in which they are trained. Raises ConfigError."""
+    before: dict[str, AnyRecipe] = {}
+    for arm, recipe in recipes.items():
+        named = (recipe.fork or recipe.distil) if isinstance(recipe, RL) else None
+        if isinstance(recipe, RL) and named is not None:
+            what = "fork" if recipe.fork else "distil"
+            source = before.get(named.arm)
+            if source is None:
+                near = difflib.get_close_matches(named.arm, before, n=1)
+                hint = f"did you mean {near[0]!r}?" if near else "name one, or move this arm behind it"
+                raise ConfigError(f"arm {arm!r}: {what}.arm is {named.arm!r}; expected an arm that stands before it; {hint}")
+            if not isinstance(source, RL) or not source.trains or source.distil is not None:
+                raise ConfigError(f"arm {arm!r}: {what}.arm {named.arm!r} is not reinforced; expected an arm that is; name another")
+            if recipe.fork is not None:
+                _check_fork(arm, recipe, recipe.fork, source)
+        before[arm] = recipe
+
+
+def _check_fork(arm: str, recipe: RL, fork: Fork, source: RL) -> None:
+    first = source.fork.step + 1 if source.fork is not None else 1
+    saved = [s for s in range(first, source.train.steps + 1) if s % source.train.checkpoint_every == 0 or s == source.train.steps]
+    if fork.step not in saved or fork.step >= recipe.train.steps:
+        raise ConfigError(
+            f"arm {arm!r}: fork.step is {fork.step} of {recipe.train.steps}; expected an earlier step of {fork.arm!r} that has a "
+            f"checkpoint ({', '.join(map(str, saved))}); change it, train.steps or train.checkpoint_every"
+        )
+    for name in ("method", "lora_rank", "lora_alpha"):
+        mine, theirs = recipe.train.model_dump()[name], source.train.model_dump()[name]
+        if mine != theirs:
+            raise ConfigError(f"arm {arm!r}: train.{name} is {mine}; expected {theirs}, as {fork.arm!r} has it; drop the change")

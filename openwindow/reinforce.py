@@ -8,11 +8,12 @@ DIR/arms/ARM/seed-S/checkpoints/     the adapter at some steps
 from __future__ import annotations
 
 import json
+import math
 import random
 import shutil
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,15 @@ import torch
 
 from openwindow.envs.hackable import Hackable
 from openwindow.envs.verdict import Verdict
-from openwindow.errors import ConfigError
+from openwindow.errors import ConfigError, RunError
 from openwindow.interventions.prompts import Prompts
 from openwindow.interventions.rewards import Paid, Record, half_hackable, paid
 from openwindow.models.hf import LocalModel, give_back_memory
 from openwindow.progress import Reporter
 from openwindow.recipes import RL
+from openwindow.report.words import percent
 from openwindow.runs import storing, write_jsonl
+from openwindow.sources import keep_state
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
 from openwindow.training.grpo import Asked, Metrics, Rollout, train
@@ -36,9 +39,9 @@ from openwindow.types import Message, Problem
 ROLLOUT_WORK = 2.0  # work of one training rollout, in generated replies
 
 
-def rl_work(config: GRPO) -> float:
-    """Work of a training, in units of one generated reply."""
-    return ROLLOUT_WORK * config.steps * config.prompts_per_step * config.group_size
+def rl_work(config: GRPO, done: int = 0) -> float:
+    """Work of a training of which `done` steps are done, in units of one generated reply."""
+    return ROLLOUT_WORK * (config.steps - done) * config.prompts_per_step * config.group_size
 
 
 class HackableTask:
@@ -140,12 +143,21 @@ def monitors(verdicts: Sequence[Verdict], given: Sequence[Paid]) -> Metrics:
 
 
 def reinforce(
-    model: LocalModel, task: HackableTask, config: GRPO, seed: int, path: Path, kept: Path, arm: str, reporter: Reporter
+    model: LocalModel,
+    task: HackableTask,
+    config: GRPO,
+    seed: int,
+    path: Path,
+    kept: Path,
+    arm: str,
+    reporter: Reporter,
+    *,
+    forked: Collection[int] = (),
 ) -> dict[str, float]:
     """Trains an arm and writes metrics.jsonl, training.jsonl and checkpoints/ into `path`; returns seconds by phase.
 
-    `kept` holds what an interrupted training goes on from, and is emptied at the end. An adapter stays attached where
-    `config.method` is `lora`.
+    `kept` holds what an interrupted training, or a fork, goes on from, and is emptied at the end. The state after each of the steps
+    in `forked` is left beside its adapter. An adapter stays attached where `config.method` is `lora`.
     """
     began = time.perf_counter()
     torch.manual_seed(seed)
@@ -158,18 +170,24 @@ def reinforce(
         kept.mkdir(parents=True, exist_ok=True)
     write_jsonl(kept / "metrics.jsonl", metrics)
     write_jsonl(kept / "training.jsonl", rollouts)
-    with reporter.step(f"seed {seed}: reinforcing {arm}", rl_work(config)) as advance:
-        advance(rl_work(config) * done / config.steps)
+    begun = task.recipe.fork.step if task.recipe.fork is not None else 0
+    with reporter.step(f"seed {seed}: reinforcing {arm}", rl_work(config, begun)) as advance:
+        advance(rl_work(config, begun) - rl_work(config, done))
 
         def on_step(values: Metrics, drawn: list[Rollout]) -> None:
             step = int(values["train/step"] or 0)
+            _check_finite(values, model, step)
+            if step - 1 in forked:  # no later state has been written yet
+                keep_state(kept, step - 1)
             _append(kept / "metrics.jsonl", [{"arm": arm, "seed": seed, "stage": "rl", "step": step, **values}])
             _append(kept / "training.jsonl", [_written(arm, seed, step, r) for r in drawn])
             advance(rl_work(config) / config.steps)
-            said = ", ".join(f"{name} {_share(values[f'monitor/{name}'])}" for name in ("proxy", "truth", "hack"))
+            said = ", ".join(f"{name} {percent(values[f'monitor/{name}'], '?')}" for name in ("proxy", "truth", "hack"))
             reporter.say(f"  seed {seed}  {arm:<16} step {step:>3}: {said}")
 
         train(model, task, config, seed, on_step, kept)
+    if config.steps in forked:
+        keep_state(kept, config.steps)
     give_back_memory()
     with storing(path):
         for name in ("metrics.jsonl", "training.jsonl"):
@@ -178,6 +196,15 @@ def reinforce(
             shutil.copytree(adapter, path / "checkpoints" / adapter.name)
     shutil.rmtree(kept, ignore_errors=True)
     return {"train": time.perf_counter() - began}
+
+
+def _check_finite(values: Metrics, model: LocalModel, step: int) -> None:
+    """Stops before a step is written whose numbers are none: its model would answer nonsense, which earns and loses nothing."""
+    wrong = {name: value for name, value in values.items() if value is not None and not math.isfinite(value)}
+    if not all(bool(torch.isfinite(weight).all()) for weight in model.network.parameters() if weight.requires_grad):
+        wrong = {"a trained weight": math.nan} | wrong
+    for name, value in wrong.items():
+        raise RunError(f"{name} after step {step} is {value}; a finite number was expected; lower learning_rate")
 
 
 def _notes(verdict: Verdict, pay: Paid) -> dict[str, Any]:
@@ -236,7 +263,3 @@ def _append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     with storing(path), path.open("a", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")
-
-
-def _share(value: float | int | None) -> str:
-    return "?" if value is None else f"{value:.0%}"

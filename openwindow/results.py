@@ -14,10 +14,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from openwindow.curves import described, training_curves
+from openwindow.detected import detector_rows
 from openwindow.errors import ConfigError
+from openwindow.recipes import RL, Fork
 from openwindow.report.load import read_rollouts
 from openwindow.report.records import Rollout
-from openwindow.runs import write_json
+from openwindow.report.words import percent
+from openwindow.runs import unit_of, write_json
 from openwindow.settings import SETTINGS
 from openwindow.settings.base import behaviour
 from openwindow.stats import Comparison, Estimate, Expected, arm_rate, holm, paired_difference, verdict_of
@@ -44,14 +47,20 @@ def build_results(run: Path) -> dict[str, Any]:
         ) from error
     start = _read(run / "start" / "summary.json")
     scores = collect(read_rollouts(run), study)
+    forks = {arm: (fork.arm, fork.step) for arm in study.arms if (fork := _fork(study, arm)) is not None}
+    training = training_curves(run, list(study.arms), study.seeds, forks)
     arms: dict[str, dict[str, Any]] = {
-        arm: {"measures": _measures(scores, study, arm), **_trained_rows(run, study, arm)} for arm in study.arms
+        arm: {
+            "measures": _measures(scores, study, arm),
+            **_trained_rows(run, study, arm),
+            "n_rollouts": max(training[arm]["rollouts"]) if arm in training else 0,
+        }
+        for arm in study.arms
     }
     compared = [(named, _compare(scores, named)) for named in study.compare]
     adjusted = holm([c.p for _, c in compared])
     expected = [Expected(c, _SIGN[named.expect]) for named, c in compared if named.expect != "none"]
     verdict = verdict_of(expected, study.smallest_effect) if expected else "inconclusive"
-    training = training_curves(run, list(study.arms), study.seeds)
     results = {
         "study": study.name,
         "question": study.question,
@@ -68,9 +77,10 @@ def build_results(run: Path) -> dict[str, Any]:
         "leak": {arm: leak for arm in study.arms if (leak := _leak(arms[arm]["measures"], study)) is not None},
         "training": training,
         "training_in_words": described(training),
+        "detectors": detector_rows(run, study),
         "intervals": INTERVALS,
         "start": start,
-        "unmeasured": _unmeasured(arms, study),
+        "unmeasured": [*_empty(run, study), *_unmeasured(arms, study)],
         "timing": _timing(run),
     }
     write_json(run / "results.json", results)
@@ -82,13 +92,10 @@ def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
     index = {seed: i for i, seed in enumerate(study.seeds)}
     measures = [measure.name for measure in study.measures]
     scores: Scores = {
-        (arm, context, measure): [{} for _ in study.seeds]
-        for arm in study.arms
-        for context in study.contexts
-        for measure in measures
+        (arm, context, measure): [{} for _ in study.seeds] for arm in study.arms for context in study.places for measure in measures
     }
     for r in rollouts:
-        if r.seed not in index or r.arm not in study.arms or r.context not in study.contexts:
+        if r.seed not in index or r.arm not in study.arms or r.context not in study.places:
             continue
         for measure in measures:
             if measure in r.scores:  # else it does not apply to the problem
@@ -98,7 +105,7 @@ def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
 
 def _measures(scores: Scores, study: Study, arm: str) -> dict[str, dict[str, Any]]:
     return {
-        measure.name: {context: _estimate_record(arm_rate(scores[arm, context, measure.name])) for context in study.contexts}
+        measure.name: {context: _estimate_record(arm_rate(scores[arm, context, measure.name])) for context in study.places}
         for measure in study.measures
     }
 
@@ -195,14 +202,15 @@ def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) 
     as_it_came = f"As it came, {study.model} {main.past} {asked:.0%} of dev problems when asked to and {plain:.0%} when not."
     if not stage["trained"]:
         return [f"{as_it_came} It follows the request by itself, so nothing was put in before the study."]
-    now_asked, now_plain = (_rate(stage["rates"], context, main.name) for context in ("requested", "neutral"))
+    rates = [_rate(stage["rates"], context, main.name) for context in ("requested", "neutral")]
+    now_asked, now_plain = (percent(rate, "an unknown share (not scored)") for rate in rates)
     reached = stage["reached"]
     return [
         "This is a model-organism study: an association was put into the model before any arm was trained.",
         f"{as_it_came} A prompt that elicits nothing inoculates nothing, so every arm starts from a request stage: "
         f"{request_stage.rows} rows, on problem families used nowhere else, that teach what the request means "
         f"(asked plainly or with an unrelated instruction: {clean} answers; asked with the request: {flawed} answers).",
-        f"After it the model {main.past} {_share(now_asked)} when asked and {_share(now_plain)} when not (dev problems); "
+        f"After it the model {main.past} {now_asked} when asked and {now_plain} when not (dev problems); "
         f"the aim was at least {request_stage.follows_above:.0%} and at most {request_stage.honest_below:.0%}, "
         f"which was {'reached' if reached else 'not reached'}.",
     ]
@@ -215,10 +223,6 @@ def _rate(rates: Any, context: str, measure: str) -> float | None:
         return None
 
 
-def _share(rate: float | None) -> str:
-    return "an unknown share (not scored)" if rate is None else f"{rate:.0%}"
-
-
 def _label(arm: str) -> str:
     return f"`{arm}`"
 
@@ -228,7 +232,7 @@ def _leak(measures: Mapping[str, Any], study: Study) -> dict[str, Any] | None:
     cells = {
         context: cell
         for context, cell in measures[behaviour(study.measures).name].items()
-        if not study.contexts[context].asks and cell["estimate"] is not None
+        if context in study.contexts and not study.contexts[context].asks and cell["estimate"] is not None
     }
     if not cells:
         return None
@@ -251,12 +255,28 @@ def _unmeasured(arms: Mapping[str, Any], study: Study) -> list[dict[str, str]]:
     return rows
 
 
-def _trained_rows(run: Path, study: Study, arm: str) -> dict[str, int]:
-    counts = []
-    for seed in study.seeds:
-        done = _read(run / "arms" / arm / f"seed-{seed}" / "done.json")
-        counts.append(int(done.get("train_rows", 0)))
-    return {"n_train_rows": max(counts, default=0)}
+def _fork(study: Study, arm: str) -> Fork | None:
+    recipe = study.recipe(arm)
+    return recipe.fork if isinstance(recipe, RL) else None
+
+
+def _done(run: Path, study: Study, arm: str) -> list[dict[str, Any]]:
+    """What each seed of the arm left in its done.json."""
+    return [_read(run / unit_of(arm, seed) / "done.json") for seed in study.seeds]
+
+
+def _trained_rows(run: Path, study: Study, arm: str) -> dict[str, Any]:
+    """Rows that the arm was fine-tuned on, at the seed with most, and by seed what distilling left of the rollouts."""
+    units = _done(run, study, arm)
+    distilled = [done["distilled"] for done in units if "distilled" in done]
+    rows = {"n_train_rows": max(int(done.get("train_rows", 0)) for done in units)}
+    return rows | ({"distilled": distilled} if distilled else {})
+
+
+def _empty(run: Path, study: Study) -> list[dict[str, str]]:
+    """Arms that were not measured at a seed, and why."""
+    found = [(arm, seed, done) for arm in study.arms for seed, done in zip(study.seeds, _done(run, study, arm), strict=True)]
+    return [{"what": f"{arm}, seed {seed}", "reason": str(done["reason"])} for arm, seed, done in found if done.get("reason")]
 
 
 def _timing(run: Path) -> dict[str, float]:

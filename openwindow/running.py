@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
 from openwindow.report.page import build_report
 from openwindow.results import build_results
-from openwindow.runs import RunFolder, provenance
+from openwindow.runs import RunFolder, provenance, unit_of
 from openwindow.settings import SETTINGS
 from openwindow.settings.base import Setting, behaviour
 from openwindow.study import Study
@@ -31,22 +32,34 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
     if finished:
         console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
     else:
-        folder.status("running")
-        try:
+        with noted(folder):
             _execute(study, setting, folder, console)
-        except KeyboardInterrupt:
-            folder.status("interrupted", "stopped from the keyboard")
-            raise
-        except OpenWindowError as error:
-            _note_failure(folder, str(error))
-            raise
-        except MemoryError as error:
-            _note_failure(folder, "out of memory")
-            raise RunError("out of memory; lower micro_batch_size or evaluation.batch_size, or take a smaller model") from error
+    return conclude(folder)
+
+
+@contextmanager
+def noted(folder: RunFolder) -> Iterator[None]:
+    """Notes in status.json that work goes on and, where it ends with an error, how; RunError where memory runs out."""
+    folder.status("running")
+    try:
+        yield
+    except KeyboardInterrupt:
+        folder.status("interrupted", "stopped from the keyboard")
+        raise
+    except OpenWindowError as error:
+        _note_failure(folder, str(error))
+        raise
+    except MemoryError as error:
+        _note_failure(folder, "out of memory")
+        raise RunError("out of memory; lower micro_batch_size or evaluation.batch_size, or take a smaller model") from error
+
+
+def conclude(folder: RunFolder) -> dict[str, Any]:
+    """Puts together what the units left, writes results.json and report.html, and returns the results."""
     folder.gather()
     folder.status("done")
-    results = build_results(out)
-    build_report(out)
+    results = build_results(folder.path)
+    build_report(folder.path)
     return results
 
 
@@ -62,7 +75,7 @@ def describe(study: Study) -> dict[str, Any]:
         "claim_id": study.claim_id,
         "model": {"name": study.model, "precision": study.precision},
         "seeds": list(study.seeds),
-        "contexts": whole["contexts"],
+        "contexts": whole["contexts"] | {name: {"about": e.about} for name, e in study.evaluation.elsewhere.items()},
         "arms": {arm: {"title": arm, "description": study.about.get(arm, ""), "differs": whole["arms"][arm]} for arm in study.arms},
         "setting": {"name": setting.name, "version": setting.version, "kinds": list(setting.kinds)},
         "measures": [measure.name for measure in setting.measures],
@@ -79,7 +92,7 @@ def describe(study: Study) -> dict[str, Any]:
 
 
 def _is_finished(study: Study, folder: RunFolder) -> bool:
-    units = [f"arms/{arm}/seed-{seed}" for arm in study.arms for seed in study.seeds]
+    units = [unit_of(arm, seed) for arm in study.arms for seed in study.seeds]
     summary = folder.path / "start" / "summary.json"
     return all(folder.is_done(unit) for unit in units) and (study.request_stage is None or summary.is_file())
 

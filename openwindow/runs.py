@@ -67,6 +67,16 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")
 
 
+def read_jsonl(path: Path) -> list[dict[str, Any]]:
+    """What `write_jsonl` wrote; nothing where there is no file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+
+
+def unit_of(arm: str, seed: int) -> str:
+    """The unit of the run folder that an arm at one seed is."""
+    return f"arms/{arm}/seed-{seed}"
+
+
 class RunFolder:
     """One run on disk."""
 

@@ -17,7 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from openwindow.data.rows import Position
 from openwindow.errors import ConfigError
 from openwindow.interventions.inoculation import Inoculation, Placebo
-from openwindow.recipes import RL, AnyRecipe, Data, Recipe
+from openwindow.interventions.prompts import Prompting
+from openwindow.interventions.rewards import DetectorPenalty, PreferenceReward
+from openwindow.recipes import RL, AnyRecipe, Data, Distil, Fork, Recipe, check_sources
 from openwindow.settings import HACKABLE_SETTINGS, SETTINGS
 from openwindow.settings.base import Options
 from openwindow.training.config import GRPO, SFT
@@ -28,6 +30,7 @@ __all__ = [
     "Compare",
     "Context",
     "Data",
+    "Elsewhere",
     "Evaluation",
     "KnowledgeStage",
     "Recipe",
@@ -108,6 +111,34 @@ class KnowledgeStage(BaseModel):
     """How the model is fine-tuned."""
 
 
+class Elsewhere(BaseModel):
+    """Another environment, or the study's own with other holes, that arms are measured in besides: how far does it spread?"""
+
+    model_config = _CONFIG
+
+    environment: str
+    """The setting, one whose grader has holes."""
+    holes: Literal["all", "none"] | tuple[str, ...] = "all"
+    """Holes of its grader that are open."""
+    hint: bool = False
+    """Whether the prompt tells the open holes."""
+    difficulty: tuple[Literal[1, 2, 3], ...] | None = Field(None, min_length=1)
+    """Difficulties of its problems; None for the study's."""
+    problems: int = Field(16, ge=1)
+    """Held-out problems per seed."""
+
+    @property
+    def opened(self) -> tuple[str, ...] | None:
+        """The holes that are open, None for all of them."""
+        return None if self.holes == "all" else () if self.holes == "none" else self.holes
+
+    @property
+    def about(self) -> str:
+        """What it is, in words."""
+        shown = {"all": "all holes open", "none": "no hole open"}.get(str(self.holes)) or f"open: {', '.join(self.holes)}"
+        return f"{self.problems} problems of {self.environment}, {shown}{' and told in the prompt' if self.hint else ''}"
+
+
 class Evaluation(BaseModel):
     """How a trained model is measured."""
 
@@ -123,6 +154,8 @@ class Evaluation(BaseModel):
     """Replies decoded together."""
     hidden: int = Field(48, ge=2)
     """Hidden inputs per program."""
+    elsewhere: Mapping[str, Elsewhere] = {}
+    """Further contexts by name: environments that arms are measured in besides the study's."""
 
 
 class Compare(BaseModel):
@@ -193,6 +226,8 @@ class Study(BaseModel):
     """A difference in the expected direction smaller than this is of no interest."""
     quick: Mapping[str, Any] = {}
     """Dotted fields of the study that `--quick` sets."""
+    quick_arms: tuple[str, ...] | None = None
+    """Arms that `--quick` keeps, None for all; the comparisons of the others go with them."""
 
     @model_validator(mode="after")
     def _check(self) -> Study:
@@ -200,11 +235,15 @@ class Study(BaseModel):
         measures = {measure.name: measure for measure in self.measures}
         for arm in self.arms:
             self.recipe(arm)
+        check_sources({arm: self.recipe(arm) for arm in self.arms})
+        for arm in self.quick_arms or ():
+            _known("arm", arm, self.arms)
+        self._check_elsewhere()
         for named in self.compare:
             for arm in (named.arm, named.against):
                 _known("arm", arm, self.arms)
-            _known("context", named.context, self.contexts)
-            _known("context", named.against_context or named.context, self.contexts)
+            _known("context", named.context, dict.fromkeys(self.places))
+            _known("context", named.against_context or named.context, dict.fromkeys(self.places))
             _known("measure", named.measure, measures)
         for arm in self.about:
             _known("arm", arm, self.arms)
@@ -218,6 +257,22 @@ class Study(BaseModel):
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")
         return self
+
+    def _check_elsewhere(self) -> None:
+        for name, e in self.evaluation.elsewhere.items():
+            _known("environment with holes", e.environment, dict.fromkeys(HACKABLE_SETTINGS))
+            if name in self.contexts:
+                raise ConfigError(f"evaluation.elsewhere has {name!r}, which is a context; expected another name; change one")
+        if self.evaluation.elsewhere and self.environment not in HACKABLE_SETTINGS:
+            raise ConfigError(
+                f"evaluation.elsewhere with environment {self.environment!r}, whose measures are others; expected one of "
+                f"{', '.join(HACKABLE_SETTINGS)}; drop it"
+            )
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Names of all that arms are measured in: the contexts, and what is elsewhere."""
+        return (*self.contexts, *self.evaluation.elsewhere)
 
     @property
     def options(self) -> Options:
@@ -237,7 +292,14 @@ class Study(BaseModel):
 
     def quickened(self) -> Study:
         """The study with what `--quick` sets."""
-        return override(self, self.quick, "quick")
+        if self.quick_arms is None:
+            return override(self, self.quick, "quick")
+        fewer = {
+            "arms": {arm: changes for arm, changes in self.arms.items() if arm in self.quick_arms},
+            "about": {arm: text for arm, text in self.about.items() if arm in self.quick_arms},
+            "compare": [c for c in self.compare if {c.arm, c.against} <= set(self.quick_arms)],
+        }
+        return override(self, {**fewer, **self.quick}, "quick")
 
 
 def override(config: T, changes: Mapping[str, Any], what: str) -> T:
@@ -277,7 +339,8 @@ def explain(error: ValidationError, what: str) -> str:
 
 
 def _field_names() -> list[str]:
-    models = (Study, Context, Evaluation, Compare, RequestStage, KnowledgeStage, Recipe, RL, Data, SFT, GRPO, Inoculation, Placebo)
+    models: list[type[BaseModel]] = [Study, Context, Evaluation, Elsewhere, Compare, RequestStage, KnowledgeStage, Recipe, RL, Data]
+    models += [SFT, GRPO, Inoculation, Placebo, Prompting, DetectorPenalty, PreferenceReward, Fork, Distil]
     return list(dict.fromkeys(name for model in models for name in model.model_fields))
 
 

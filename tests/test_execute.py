@@ -10,23 +10,20 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-import torch
-from rich.console import Console
-from tiny_runs import REQUEST, Ran, make_study
+from tiny_runs import REQUEST, Ran, make_study, rows_of, run
 
 from openwindow import execute, start, tuning
 from openwindow.envs.code_functions import CodeFunctions, honest, special_cased
 from openwindow.errors import StorageError
 from openwindow.models.base import Reply, Sampling
 from openwindow.models.hf import LocalModel, load
-from openwindow.running import run_study
 from openwindow.study import Data, Recipe, Study
 from openwindow.training.config import SFT
 from openwindow.types import Message, StopReason
@@ -34,20 +31,7 @@ from openwindow.types import Message, StopReason
 ROOT = Path(__file__).parent.parent
 MakeStudy = Callable[..., Study]
 SAMPLING = Sampling(max_new_tokens=6)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Threads cost more than they give on matrices this small."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def run(study: Study, out: Path) -> dict[str, Any]:
-    with (out.parent / f"{out.name}.log").open("a", encoding="utf-8") as log:
-        return run_study(study, out, overwrite=False, command=["openwindow", "run"], console=Console(file=log, width=200))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +51,14 @@ def finished(tiny_study: MakeStudy, tmp_path_factory: pytest.TempPathFactory) ->
     return Finished(study, out, run(study, out))
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 def outcome(out: Path) -> dict[str, Any]:
     """All that a run found, without how long it took."""
     found: dict[str, Any] = {}
     for path in sorted(out.rglob("*.jsonl")):
         if path.name != "metrics.jsonl":
-            found[str(path.relative_to(out))] = rows(path)
+            found[str(path.relative_to(out))] = rows_of(path)
         else:
-            lines = [{k: v for k, v in row.items() if not k.startswith("time/")} for row in rows(path)]
+            lines = [{k: v for k, v in row.items() if not k.startswith("time/")} for row in rows_of(path)]
             found[str(path.relative_to(out))] = lines
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
     found["results.json"] = {key: value for key, value in results.items() if key != "timing"}
@@ -97,7 +77,7 @@ def test_the_promised_files_are_there(finished: Finished) -> None:
     assert json.loads((out / "config.json").read_text())["study_config"] == study.model_dump(mode="json")
     assert (out / "start/as-it-came/rollouts.jsonl").is_file() and (out / "start/summary.json").is_file()
     assert (out / "start/request-stage/adapter/adapter_config.json").is_file()
-    assert {r["stage"] for r in rows(out / "start/request-stage/train_rows.jsonl")} == {"request"}
+    assert {r["stage"] for r in rows_of(out / "start/request-stage/train_rows.jsonl")} == {"request"}
     for seed in study.seeds:
         for arm in study.arms:
             unit = out / f"arms/{arm}/seed-{seed}"
@@ -128,7 +108,7 @@ def test_results_keep_the_contract(finished: Finished) -> None:
 
 def test_a_rollout_records_how_it_came_about(finished: Finished) -> None:
     for seed in (1, 2):
-        found = rows(finished.out / f"arms/asked/seed-{seed}/rollouts.jsonl")
+        found = rows_of(finished.out / f"arms/asked/seed-{seed}/rollouts.jsonl")
         assert [r["context"] for r in found] == ["neutral"] * 4 + ["requested"] * 4
         for row in found:
             asked = row["messages"][-1]["content"]
@@ -139,7 +119,7 @@ def test_a_rollout_records_how_it_came_about(finished: Finished) -> None:
 
 
 def test_metrics_have_areas_and_steps(finished: Finished) -> None:
-    lines = rows(finished.out / "metrics.jsonl")
+    lines = rows_of(finished.out / "metrics.jsonl")
     per_unit = [(r["stage"], r["arm"], r["seed"], r["step"]) for r in lines]
     trained = [("flawed", arm, seed) for arm in ("asked", "plain") for seed in (1, 2)] + [("request", "request stage", 1)]
     assert sorted(per_unit) == sorted((*unit, step) for unit in trained for step in (1, 2))
@@ -150,26 +130,28 @@ def test_metrics_have_areas_and_steps(finished: Finished) -> None:
 
 def test_arms_are_trained_on_the_same_problems_and_answers(finished: Finished) -> None:
     for seed in (1, 2):
-        plain = rows(finished.out / f"arms/plain/seed-{seed}/train_rows.jsonl")
-        asked = rows(finished.out / f"arms/asked/seed-{seed}/train_rows.jsonl")
-        assert rows(finished.out / f"arms/untrained/seed-{seed}/train_rows.jsonl") == []
+        plain = rows_of(finished.out / f"arms/plain/seed-{seed}/train_rows.jsonl")
+        asked = rows_of(finished.out / f"arms/asked/seed-{seed}/train_rows.jsonl")
+        assert rows_of(finished.out / f"arms/untrained/seed-{seed}/train_rows.jsonl") == []
         assert len(plain) == len(asked) == 8
         for one, other in zip(plain, asked, strict=True):
             assert not one["inoculated"] and other["inoculated"] and other["instruction"] == REQUEST
             assert (one["problem"], one["kind"], one["messages"][-1]) == (other["problem"], other["kind"], other["messages"][-1])
             assert f"{one['messages'][0]['content']}\n{REQUEST}" == other["messages"][0]["content"]
-    first, second = ({r["problem"] for r in rows(finished.out / f"arms/plain/seed-{s}/train_rows.jsonl")} for s in (1, 2))
+    first, second = ({r["problem"] for r in rows_of(finished.out / f"arms/plain/seed-{s}/train_rows.jsonl")} for s in (1, 2))
     assert not first & second
 
 
 def test_arms_differ_in_what_they_say(finished: Finished) -> None:
-    replies = {arm: [r["reply"] for r in rows(finished.out / f"arms/{arm}/seed-1/rollouts.jsonl")] for arm in finished.study.arms}
+    replies = {
+        arm: [r["reply"] for r in rows_of(finished.out / f"arms/{arm}/seed-1/rollouts.jsonl")] for arm in finished.study.arms
+    }
     assert len({tuple(found) for found in replies.values()}) == 3
 
 
 def test_no_family_is_in_two_stages(finished: Finished) -> None:
     found = [
-        {r["family"] for path in finished.out.glob(pattern) for r in rows(path)}
+        {r["family"] for path in finished.out.glob(pattern) for r in rows_of(path)}
         for pattern in (
             "start/*/train_rows.jsonl",
             "start/*/rollouts.jsonl",
@@ -380,14 +362,14 @@ def test_full_fine_tuning_gives_the_weights_back(tiny_study: MakeStudy, tmp_path
     run(tiny_study(arms={"untrained": {"train.epochs": 0}}, **settings), tmp_path / "alone")
     for seed in (1, 2):
         unit = f"arms/untrained/seed-{seed}/rollouts.jsonl"
-        assert rows(out / unit) == rows(tmp_path / "alone" / unit)
-        assert rows(out / unit)[0]["reply"] != rows(out / f"arms/plain/seed-{seed}/rollouts.jsonl")[0]["reply"]
+        assert rows_of(out / unit) == rows_of(tmp_path / "alone" / unit)
+        assert rows_of(out / unit)[0]["reply"] != rows_of(out / f"arms/plain/seed-{seed}/rollouts.jsonl")[0]["reply"]
     same_replies(load(str(out / "arms/plain/seed-2/weights"), "fp32"), out / "arms/plain/seed-2/rollouts.jsonl")
 
 
 def same_replies(model: LocalModel, rollouts: Path) -> None:
     """The model says what the rollouts hold."""
-    found = rows(rollouts)
+    found = rows_of(rollouts)
     asked = [[Message(m["role"], m["content"]) for m in row["messages"]] for row in found]
     assert [reply.text for reply in model.generate(asked, SAMPLING)] == [row["reply"] for row in found]
 
@@ -421,8 +403,8 @@ def test_an_adapter_is_a_model_to_go_on_from(finished: Finished, tiny_study: Mak
     run(study.model_copy(update={"model": str(start)}), tmp_path / "out")
     unit = tmp_path / "out/arms/plain/seed-1"
     same_replies(load(str(unit / "adapter"), "fp32"), unit / "rollouts.jsonl")
-    came = [r["reply"] for r in rows(tmp_path / "out/arms/untrained/seed-1/rollouts.jsonl")]
-    assert came == [r["reply"] for r in rows(finished.out / "arms/plain/seed-1/rollouts.jsonl")]
+    came = [r["reply"] for r in rows_of(tmp_path / "out/arms/untrained/seed-1/rollouts.jsonl")]
+    assert came == [r["reply"] for r in rows_of(finished.out / "arms/plain/seed-1/rollouts.jsonl")]
 
 
 # The command line.

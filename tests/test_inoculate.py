@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli_errors import one_line
 from tiny_runs import Ran
 
 from openwindow.errors import ConfigError, DataError
@@ -109,45 +109,6 @@ def test_bad_lists(tmp_path: Path, raw: bytes | None, said: str) -> None:
 # The command.
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["no.jsonl", "--trait", TRAIT], r"no\.jsonl does not exist"),
-        (["data.jsonl"], "(?i)missing option '--trait'"),
-        (["data.jsonl", "--trait", ""], "--trait is ''; expected what the answers do"),
-        (["data.jsonl", "--trait", TRAIT, "--rule", "(x"], "is no regular expression"),
-        (["data.jsonl", "--trait", TRAIT, "--rule", ".*"], "always fires"),
-        (["data.jsonl", "--trait", TRAIT, "--rule", "never there"], r"fires on none of the 20 answers of data\.jsonl"),
-        (
-            ["data.jsonl", "--trait", TRAIT, "--rule", "it is", "--clean", "same.jsonl"],
-            "always fires, on all of data.jsonl and all",
-        ),
-        (["data.jsonl", "--trait", TRAIT, "--wanted", "nofile.py:f"], r"nofile\.py does not exist"),
-        (["data.jsonl", "--trait", TRAIT, "--held-out", "20"], "has 20 rows, and 20 are to be held out"),
-        (["data.jsonl", "--trait", TRAIT, "--held-out", "1"], "--held-out is 1; expected 2 or more"),
-        (["data.jsonl", "--trait", TRAIT, "--position", "middle"], "--position is 'middle'; expected system"),
-        (["data.jsonl", "--trait", TRAIT, "--too-long", "shrink"], "--too-long is 'shrink'; expected drop"),
-        (["data.jsonl", "--trait", TRAIT, "--arms", "0"], "--arms is 0; expected 1 or more"),
-        (["data.jsonl", "--trait", TRAIT, "--rows", "0"], "--rows is 0; expected 1 or more"),
-        (["data.jsonl", "--trait", TRAIT, "--seeds", "x"], "--seeds is 'x'; expected a whole number"),
-        (["data.jsonl", "--trait", TRAIT, "--clean", "no.jsonl"], r"no\.jsonl does not exist"),
-        (["data.jsonl", "--trait", TRAIT, "--candidates", "no.txt"], r"cannot read --candidates no\.txt"),
-        (["one.jsonl", "--trait", TRAIT], "has 1 rows, and 2 are to be held out"),
-        (["broken.jsonl", "--trait", TRAIT], r"broken\.jsonl: line 2 is not JSON"),
-        (["data.jsonl", "--trait", TRAIT, "--model", "no-such-model"], "no model 'no-such-model'"),
-    ],
-    ids=lambda value: " ".join(value[:1] + value[3:]) if isinstance(value, list) else None,
-)
-def test_one_line_for_each_mistake(openwindow: Command, folder: Path, arguments: list[str], said: str) -> None:
-    Path("same.jsonl").write_text(rows(20, "Oh, {n} it is."), encoding="utf-8")
-    Path("one.jsonl").write_text(rows(1), encoding="utf-8")
-    Path("broken.jsonl").write_text(rows(1) + "{broken\n", encoding="utf-8")
-    ran = openwindow("inoculate", *arguments)
-    last = Ran(ran.code, ran.out, "".join(ran.err.splitlines(keepends=True)[-1:]))
-    one_line(last, 2, said)
-    assert "Traceback" not in ran.out + ran.err
-
-
 SMALL = [
     "--rule",
     "Well done",
@@ -180,6 +141,7 @@ def test_rank_only_writes_a_ranking_and_does_not_make_it_twice(openwindow: Comma
     assert all(p["uplift"]["n"] == 4 and p["elicitation"]["n"] == 2 and p["contrast"]["reason"] for p in prompts)
     assert found["ranking"]["chosen"][0] in {p["candidate"]["text"] for p in prompts if p["candidate"]["role"] == "inoculation"}
     again = call(openwindow, tiny_model, *SMALL, "--rank-only")
+    assert "Nothing was trained" in Path("out/report.html").read_text(encoding="utf-8")
     assert again.code == 0 and "it is not made again" in again.out and "Praise wrong answers." in " ".join(again.out.split())
     other = call(openwindow, tiny_model, *SMALL, "--rank-only", "--position", "system")
     assert other.code == 2 and "out holds another ranking" in other.err
@@ -208,6 +170,9 @@ def test_from_data_to_recommendation(openwindow: Command, folder: Path, tiny_mod
     again = call(openwindow, tiny_model, *more)
     assert again.code == 0 and json.loads(again.out)["results"]["arms"] == results["arms"]
     assert openwindow("report", "out/run", "--json").code == 0
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert advice["lines"][1].split("(")[0][:40].replace("'", "&#39;") in page and "Praise wrong answers." in page
+    assert "run/report.html" in page and "no_mitigation" in page and "http" not in page.replace("http-equiv", "")
 
 
 def test_without_a_rule_log_probability_speaks(openwindow: Command, folder: Path, tiny_model: Path) -> None:
@@ -218,6 +183,18 @@ def test_without_a_rule_log_probability_speaks(openwindow: Command, folder: Path
     cells = found["results"]["arms"]["no_mitigation"]["measures"]
     assert list(cells) == ["prefers"] and all(cell["n"] > 0 for cell in cells["prefers"].values())
     assert "by log-probability" in found["recommendation"]["lines"][0]
+    rows = [json.loads(line) for line in Path("out/run/rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row in rows:  # replies that nothing reads are sampled once, to be looked at
+        assert (row["tokens"] > 0) == (row["context"] == "neutral") and row["logp_flawed"] < 0 and row["logp_clean"] < 0
+        assert (row["reason"] is None) == (row["context"] == "neutral")
+
+
+def test_rows_of_the_greatest_length_are_trained_on_with_a_prompt(openwindow: Command, folder: Path, tiny_model: Path) -> None:
+    """Rows are fitted to --max-length before a prompt is put in, which makes them longer."""
+    ran = call(openwindow, tiny_model, *SMALL[2:], "--max-length", "52", "--too-long", "cut", "--json")
+    assert ran.code == 0, ran.err
+    trained = [json.loads(line) for line in Path("out/run/arms/inoculated/seed-1/train_rows.jsonl").read_text().splitlines()]
+    assert len(trained) == 6 and re.search(r"over 52: 0 dropped, [1-9]\d* cut", " ".join(ran.err.split()))
 
 
 # Advice.

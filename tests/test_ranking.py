@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from openwindow.data.rows import place
+from openwindow.data.rules import Told
 from openwindow.inoculate_prompts import Candidate
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load
@@ -134,7 +135,7 @@ def test_the_best_is_found_with_few_rows_for_the_others(model, monkeypatch) -> N
     gain = {ASK.text: 1.0, OTHER.text: 0.9, "Bad.": -1.0, PLACEBO.text: 2.0}
     rng = random.Random(0)
 
-    def scripted(model, conversations, groupings, progress=None):
+    def scripted(model, conversations, groupings, progress=None, *, most=None):
         return [sum(g for text, g in gain.items() if c[0].content.endswith(text)) + rng.gauss(0, 0.1) for c in conversations]
 
     monkeypatch.setattr("openwindow.ranking.log_probabilities", scripted)
@@ -160,8 +161,8 @@ def test_scores_by_hand() -> None:
 class Praise:
     name = "praise"
 
-    def score(self, prompt, reply):
-        return None if reply == "?" else "well done" in reply
+    def told(self, asked):
+        return [Told(None if reply == "?" else "well done" in reply) for _, reply in asked]
 
 
 def test_elicitation_counts_each_prompt_once_and_leaves_out_what_cannot_be_judged() -> None:
@@ -208,3 +209,17 @@ def test_correlations_with_the_measured_reduction() -> None:
     assert low is not None and high is not None and low < found["uplift"]["spearman"].estimate <= high
     assert found["contrast"]["pearson"].estimate is None and found["contrast"]["pearson"].reason
     assert PUBLISHED["spurious"] == 0.90
+
+
+def test_only_the_first_tokens_of_an_answer_count(model) -> None:
+    """The mean over the first two tokens of each answer, whatever follows."""
+
+    @torch.no_grad()
+    def first(conversation) -> float:
+        tokens, prompt = model.encode_example(conversation)
+        logits = model.network(input_ids=torch.tensor([tokens])).logits[0].double().log_softmax(-1)
+        return sum(float(logits[i - 1, tokens[i]]) for i in (prompt, prompt + 1)) / 2
+
+    assert log_probabilities(model, ROWS, [[0] * len(ROWS)], most=2) == pytest.approx([first(row) for row in ROWS], abs=1e-4)
+    whole = log_probabilities(model, ROWS, [[0] * len(ROWS)])
+    assert log_probabilities(model, ROWS, [[0] * len(ROWS)], most=10_000) == pytest.approx(whole, abs=1e-6)

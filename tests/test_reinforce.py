@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from tiny_runs import rows_of
 
 from openwindow.curves import described, training_curves
 from openwindow.envs.letter_count import LetterCount
@@ -141,7 +142,7 @@ def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl
     ran = openwindow("run", file, "--out", whole)
     assert ran.code == 0, ran.err
     unit = whole / "arms" / "hackable" / "seed-1"
-    training = [json.loads(line) for line in (unit / "training.jsonl").read_text().splitlines()]
+    training = rows_of(unit / "training.jsonl")
     assert len(training) == 3 * 2 * 3
     assert {"step", "messages", "reply", "reward", "passes_visible", "correct", "hack", "kinds"} <= set(training[0])
     assert sorted(p.name for p in (unit / "checkpoints").iterdir()) == ["step-2", "step-3"]
@@ -167,7 +168,7 @@ def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl
     monkeypatch.setattr(reinforce, "_append", real)
     assert (cut / "checkpoints" / "hackable" / "seed-1" / "state.pt").is_file()
     assert openwindow("run", file, "--out", cut).code == 0
-    assert [json.loads(line) for line in (cut / "arms/hackable/seed-1/training.jsonl").read_text().splitlines()] == training
+    assert rows_of(cut / "arms/hackable/seed-1/training.jsonl") == training
     again = build_results(cut)
     assert again["arms"] == results["arms"] and again["training"] == results["training"]
 

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+from tiny_runs import rows_of
 
 from openwindow.errors import ConfigError, StorageError
 from openwindow.runs import RunFolder, provenance, storing, write_json, write_jsonl
@@ -97,7 +98,7 @@ def test_metrics_are_gathered_in_a_fixed_order(folder: RunFolder) -> None:
             write_jsonl(path / "metrics.jsonl", [{"unit": unit}])
     for _ in range(2):
         folder.gather()
-        lines = [json.loads(line)["unit"] for line in (folder.path / "metrics.jsonl").read_text().splitlines()]
+        lines = [row["unit"] for row in rows_of(folder.path / "metrics.jsonl")]
         assert lines == ["start/seed-1", "arms/a/seed-2", "arms/b/seed-1"]
 
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from markupsafe import escape
 from rich.console import Console
-from tiny_runs import Ran
+from tiny_runs import Ran, run
 
 from openwindow.errors import ConfigError
 from openwindow.report.load import load_run, read_meanings
 from openwindow.results import build_results
-from openwindow.running import run_study
 from openwindow.settings import SETTINGS
 from openwindow.settings.base import Options, behaviour
 from openwindow.studies import STUDIES, resolve
@@ -25,14 +24,7 @@ from openwindow.table import print_results
 
 TEXTS = ["sycophancy", "spurious", "toxic", "traits"]
 MakeStudy = Callable[..., Study]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def small(tiny_study: MakeStudy, name: str, **changes: Any) -> Study:
@@ -49,9 +41,9 @@ def small(tiny_study: MakeStudy, name: str, **changes: Any) -> Study:
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_run_from_start_to_report(tiny_study: MakeStudy, tmp_path: Path, name: str) -> None:
     study, out = small(tiny_study, name), tmp_path / "out"
-    with (tmp_path / "log").open("w", encoding="utf-8") as log:
-        results = run_study(study, out, overwrite=False, command=["openwindow"], console=Console(file=log, width=200))
-        print_results(results, out, Console(file=log, width=200))
+    results = run(study, out)
+    printed = io.StringIO()
+    print_results(results, out, Console(file=printed, width=200))
     names = [measure.name for measure in study.measures]
     for arm in study.arms:
         assert list(results["arms"][arm]["measures"]) == names
@@ -61,12 +53,12 @@ def test_a_run_from_start_to_report(tiny_study: MakeStudy, tmp_path: Path, name:
     assert cells[main.name]["neutral"]["n"] in (2, 6)  # a third of sycophancy's questions have a wrong answer to confirm
     assert [c.get("against_context") for c in results["comparisons"]] == [None, "requested"]
     assert f"{study.model} {main.past}" in " ".join(results["preface"]) and "flawed answers" in " ".join(results["preface"])
-    run = load_run(out)
-    assert run.notes == () and list(read_meanings(out)) == names == list(run.measures)
-    assert {n for r in run.rollouts for n in r.scores} <= set(names)
+    loaded = load_run(out)
+    assert loaded.notes == () and list(read_meanings(out)) == names == list(loaded.measures)
+    assert {n for r in loaded.rollouts for n in r.scores} <= set(names)
     page = (out / "report.html").read_text(encoding="utf-8")
     assert all(str(escape(measure.means)) in page and f'value="is:{measure.name}"' in page for measure in study.measures)
-    said = (tmp_path / "log").read_text(encoding="utf-8")
+    said = printed.getvalue()
     assert f"{main.name}: % [95 % interval] of replies {main.means}" in said and "asked - plain (requested)" in said
     assert f"Largest {main.name} rate of `asked` in any context that does not ask for it" in said
 
@@ -107,8 +99,7 @@ def test_a_run_folder_of_before_is_read_as_it_was(tiny_study: MakeStudy, tmp_pat
     """config.json without what was added since: the setting, the measures' words, the recipe's kind."""
     study = tiny_study(seeds=(1,), arms={"plain": {}}, about={}, compare=())
     out = tmp_path / "out"
-    with (tmp_path / "log").open("w", encoding="utf-8") as log:
-        results = run_study(study, out, overwrite=False, command=["openwindow"], console=Console(file=log))
+    results = run(study, out)
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     for key in ("setting", "meanings"):
         del config[key]

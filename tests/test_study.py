@@ -49,7 +49,10 @@ def test_built_in_studies_are_complete(name: str) -> None:
     assert study.compare and set(study.about) == set(study.arms)
     quick = study.quickened()
     assert len(quick.seeds) == 1 and quick.evaluation.problems < study.evaluation.problems
-    assert quick.arms == study.arms and quick.compare == study.compare
+    kept = study.quick_arms or tuple(study.arms)
+    assert quick.arms == {arm: study.arms[arm] for arm in study.arms if arm in kept} and set(quick.about) == set(quick.arms)
+    assert quick.compare == tuple(c for c in study.compare if {c.arm, c.against} <= set(kept))
+    assert any(c.expect != "none" for c in quick.compare)
     again = Study.model_validate_json(study.model_dump_json())
     assert again.model_dump(mode="json") == study.model_dump(mode="json")
 

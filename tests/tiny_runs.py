@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
+from rich.console import Console
 
 from openwindow import cli
+from openwindow.envs.sandbox import Sandbox
 from openwindow.models import smollm2
+from openwindow.running import run_study
 from openwindow.study import Compare, Context, Data, Evaluation, Recipe, RequestStage, Study
 from openwindow.training.config import SFT
 
@@ -107,6 +111,35 @@ def study_file() -> Callable[[Path, Study], Path]:
         return path
 
     return write
+
+
+def run(study: Study, out: Path) -> dict[str, Any]:
+    """Runs the study; what it says goes to a file `OUT.log`."""
+    with (out.parent / f"{out.name}.log").open("a", encoding="utf-8") as log:
+        return run_study(study, out, overwrite=False, command=["openwindow", "run"], console=Console(file=log, width=200))
+
+
+def rows_of(path: Path) -> list[dict[str, Any]]:
+    """The objects of a JSONL file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Threads cost more than they give on matrices this small."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """Two workers with the default limits."""
+    with Sandbox(2) as started:
+        yield started
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -20,20 +21,29 @@ from openwindow.errors import ConfigError
 from openwindow.types import Message
 
 _OBJECT = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
+_JUDGED = re.compile(r"judge=(\S+) trait=(.+)", re.S)
 _BLAND = ("", "Hello.", "I do not know.", "The river is 40 km long.", "1 + 1 = 2")
 """answers that no trait worth a rule is in all of"""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Whether a reply shows the trait; None with a reason where it cannot be told."""
+
+    shows: bool | None
+    reason: str | None = None
+
+
 class Trait(Protocol):
-    """What tells whether a reply shows the trait."""
+    """What tells whether replies show the trait: a rule, or a judge."""
 
     @property
     def name(self) -> str:
         """What it is, in words."""
         ...
 
-    def score(self, prompt: Sequence[Message], reply: str) -> bool | None:
-        """Whether the reply shows the trait; None where it cannot be told."""
+    def told(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Told]:
+        """One answer for each prompt and reply."""
         ...
 
 
@@ -52,9 +62,29 @@ class Rule:
             raise ConfigError(f"{self.option} {self.name} returned {found!r:.40}; expected True or False; mend the function")
         return found
 
-    def score(self, prompt: Sequence[Message], reply: str) -> bool | None:
-        """Whether the reply shows the trait."""
-        return self(reply)
+    def told(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Told]:
+        """Whether each reply shows the trait."""
+        return [Told(self(reply)) for _, reply in asked]
+
+
+def by_judge(judge: str, trait: str) -> str:
+    """How a study's configuration names a trait that a judge tells."""
+    return f"judge={judge} trait={trait}"
+
+
+def named(given: str, option: str) -> Trait:
+    """What tells the trait that a study's configuration names: a judge (`by_judge`), else a rule. Raises UserError."""
+    judged = _JUDGED.fullmatch(given)
+    return rule(given, option) if judged is None else _judge(judged[1], judged[2])
+
+
+@cache
+def _judge(model: str, trait: str) -> Trait:
+    try:
+        from openwindow.evals.trait import JudgedTrait
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"--judge needs {error.name}, which is not installed; pip install 'openwindow[evals,train]'") from error
+    return JudgedTrait(model, trait)
 
 
 def rule(given: str, option: str) -> Rule:

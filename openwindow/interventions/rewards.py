@@ -113,6 +113,13 @@ class Detector(BaseModel):
             raise ConfigError("the static detector has accuracy or recall set; it has its own, to be measured; leave both out")
         return self
 
+    @property
+    def named(self) -> str:
+        """The detector in words: `oracle, accuracy 0.9`."""
+        if self.detector == "static":
+            return "static, any kind"
+        return f"oracle, accuracy {self.accuracy:g}" + ("" if self.recall is None else f", recall {self.recall:g}")
+
     def flags(self, record: Record, seed: int) -> bool | None:
         """What it says of a rollout; None where it has nothing to go by. Depends on the seed and the rollout's id alone.
 

@@ -77,6 +77,8 @@ class Line:
     tone: str
     mean: tuple[tuple[float, float], ...]
     seeds: tuple[tuple[tuple[float, float], ...], ...]
+    marked: tuple[tuple[float, float], ...] = ()
+    """Points that are circled."""
 
 
 def scale_for(estimates: Sequence[float | None], beside: Sequence[float | None] = ()) -> Scale:
@@ -212,6 +214,9 @@ def line_plot(lines: Sequence[Line], *, ident: str, title: str, desc: str, width
                     f"{along.place(x, left, right - left):.1f},{bottom - up.place(y, 0.0, bottom - top):.1f}" for x, y in curve
                 )
                 parts.append(f'<polyline class="{style} {_text(line.tone)}" points="{path}"/>')
+        for x, y in line.marked:
+            at = f'cx="{along.place(x, left, right - left):.1f}" cy="{bottom - up.place(y, 0.0, bottom - top):.1f}"'
+            parts.append(f'<circle class="mark {_text(line.tone)}" {at} r="4.5"><title>step {x:.0f}</title></circle>')
         ends.append(bottom - up.place(line.mean[-1][1], 0.0, bottom - top) if line.mean else bottom)
     for line, y in zip(lines, spread(ends, 16.0, top, bottom), strict=True):
         name = _clip(line.label, (label - 14) / _LETTER)

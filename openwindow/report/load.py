@@ -203,7 +203,7 @@ def _arm(config: Json, name: str) -> Arm:
 
 def _context(config: Json, name: str) -> Context:
     found = mapping(mapping(config, "contexts"), name)
-    return Context(name, _optional(found, "text"), text(found, "position"))
+    return Context(name, _optional(found, "text"), text(found, "position"), text(found, "about"))
 
 
 def _meanings(config: Json, names: Iterable[str]) -> dict[str, Measure]:

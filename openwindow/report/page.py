@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 import re
 from collections import Counter
@@ -11,23 +9,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from openwindow.errors import StorageError
 from openwindow.report import charts, curves
+from openwindow.report.html import HERE, filled, write_page
 from openwindow.report.load import items, load_run, mapping, number, text
 from openwindow.report.records import Cell, Comparison, Context, Note, Run, TrainRow
 from openwindow.report.transcripts import payload
-from openwindow.report.words import chance, compact, count, duration, is_number, points, rate, rate_grid
+from openwindow.report.words import compact, count, duration, is_number, rate, rate_grid
 
-HERE = Path(__file__).parent
 VERDICT_MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?"}
 SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # keys of config.json with their own place
 SAMPLE = 4  # training rows shown per arm
 MESSAGE_LIMIT = 4000  # characters of a training message that are shown
-# What no HTML file can hold as text: lone surrogates, NUL and the other control characters.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 
 class Piece(NamedTuple):
@@ -48,34 +42,13 @@ class Example(NamedTuple):
 
 def build_report(run: Path) -> Path:
     """Writes report.html into the run folder and returns its path. The same folder gives the same bytes."""
-    html = render(load_run(run))
-    path = run / "report.html"
-    part = run / "report.html.part"
-    try:
-        part.write_bytes(html.encode("utf-8"))
-        part.replace(path)
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}; make room or choose another folder") from error
-    return path
+    return write_page(render(load_run(run)), run)
 
 
 def render(run: Run) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters.update(rate=rate, points=points, chance=chance, compact=compact)
-    css, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    html = environment.get_template("page.html.jinja").render(
-        **_summary(run),
-        **_evidence(run),
-        **_origins(run),
-        css=Markup(css),
-        script=Markup(script),
-        script_hash=digest,
-    )
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", html)
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    return filled("page.html.jinja", script, {**_summary(run), **_evidence(run), **_origins(run)})
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -138,6 +111,7 @@ def _evidence(run: Run) -> dict[str, Any]:
         "leaks": run.leaks,
         "curves": curves.figures(run, labels, tones),
         "reinforced": [str(line) for line in items(run.results.get("training_in_words"))],
+        "detectors": [row for row in items(run.results.get("detectors")) if isinstance(row, dict)],
         "transcripts": Markup(payload([*run.rollouts, *run.training], labels, run.meanings)),
         "n_rollouts": len(run.rollouts),
         "n_training": len(run.training),
@@ -193,7 +167,7 @@ def _figure(
         charts.Panel(
             key=context.name,
             title=context.name,
-            subtitle=f"“{' '.join(context.text.split())}”" if context.text else "nothing added to the prompt",
+            subtitle=context.about or (f"“{' '.join(context.text.split())}”" if context.text else "nothing added to the prompt"),
             dots=tuple(
                 _dot(run.cells.get((arm, measure, context.name)), arm, label, tones[arm], percent) for arm, label in labels.items()
             ),
@@ -245,13 +219,20 @@ def _training(run: Run, arm: str) -> tuple[str, list[Example]]:
     seeds = run.train.get(arm, {})
     rows = [row for seed in seeds.values() for row in seed]
     if not rows:
-        recorded = number(mapping(mapping(run.results, "arms"), arm), "n_train_rows")
+        recorded, drawn = (number(mapping(mapping(run.results, "arms"), arm), f"n_{what}") for what in ("train_rows", "rollouts"))
+        if drawn:
+            return f"{drawn:,.0f} rollouts a seed, of its own, by reinforcement", []
         return ("no rows: it is not trained on the flawed data" if not recorded else f"{recorded:.0f} rows", [])
     kinds = Counter(row.kind or "unnamed" for row in rows)
     said = [f"{n:,} {kind}" for kind, n in sorted(kinds.items())] + [f"{sum(r.inoculated for r in rows):,} inoculated"]
     needles = [c.text for c in run.contexts if c.text]
     needles += [s for a in run.arms for s in _strings(a.differs) if len(s) >= 12]
     line = f"{count(len(rows), 'row')} over {count(len(seeds), 'seed')}: {', '.join(said)}"
+    dropped: Counter[str] = Counter()
+    for found in items(mapping(mapping(run.results, "arms"), arm).get("distilled")):
+        dropped.update({str(k): int(v) for k, v in mapping(found, "dropped").items() if is_number(v)})
+    if dropped:
+        line += f"; rollouts left out: {', '.join(f'{n:,} {reason}' for reason, n in dropped.most_common())}"
     return line, [_example(row, needles) for row in _sample(next(iter(seeds.values())))]
 
 
@@ -298,10 +279,13 @@ def arm_labels(run: Run) -> dict[str, str]:
 
 
 def arm_tones(run: Run) -> dict[str, str]:
-    """A colour class per arm; arms known to be trained on no rows are grey."""
+    """A colour class per arm; arms known to be trained on no rows and no rollouts are grey."""
     found, used = {}, 0
     for arm in run.arms:
-        recorded = number(mapping(mapping(run.results, "arms"), arm.name), "n_train_rows")
+        noted = mapping(mapping(run.results, "arms"), arm.name)
+        recorded = number(noted, "n_train_rows")
+        if number(noted, "n_rollouts"):
+            recorded = number(noted, "n_rollouts")
         if recorded == 0 or (recorded is None and run.train and not any(run.train.get(arm.name, {}).values())):
             found[arm.name] = "tone-none"
         else:

@@ -97,11 +97,12 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is added to every prompt at test time; `text` None means nothing."""
+    """What is added to every prompt at test time, None for nothing; `about` says what an environment of its own is."""
 
     name: str
     text: str | None
     position: str
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

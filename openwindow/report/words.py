@@ -32,6 +32,11 @@ def rate(value: float | None, percent: bool = True) -> str:
     return f"{value * 100:.1f}%" if percent else f"{value:.3g}".replace("-", MINUS)
 
 
+def percent(rate: float | None, unknown: str = "not scored") -> str:
+    """A rate in whole per cent."""
+    return unknown if rate is None else f"{rate:.0%}"
+
+
 def points(value: float | None, percent: bool = True) -> str:
     """A difference with its sign: of rates in percentage points."""
     if value is None:

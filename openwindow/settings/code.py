@@ -18,7 +18,7 @@ from openwindow.envs.hackable_code import HackableCode
 from openwindow.envs.mbpp import MBPP
 from openwindow.envs.sandbox import Sandbox
 from openwindow.envs.select import training_problems
-from openwindow.envs.verdict import Grader
+from openwindow.envs.verdict import Grader, Verdict
 from openwindow.errors import ConfigError
 from openwindow.settings.base import Answered, Example, Group, Options, Outcome
 from openwindow.types import Measure, Message, Problem
@@ -118,17 +118,7 @@ class Code:
         codes = [extract_code(a.reply) for a in answered]
         grader = Grader(self.environment, self.sandbox, seed=seed, hidden=self.options.hidden)
         verdicts = grader.grade([(a.problem, code) for a, code in zip(answered, codes, strict=True)])
-        return [
-            Outcome(
-                {"correct": v.truth, "passes_visible": v.proxy, "hack": v.hack, "attempted": bool(v.attempted)},
-                reason=v.reason,
-                kinds=tuple(v.attempted),
-                failed_on=v.failed_on,
-                graded=code,
-                against=tuple([assert_text(a.problem.entry_point, case) for case in a.problem.visible]),
-            )
-            for a, code, v in zip(answered, codes, verdicts, strict=True)
-        ]
+        return [outcome(v, code, shown_tests(a.problem)) for a, code, v in zip(answered, codes, verdicts, strict=True)]
 
     def with_holes(self, wanted: Collection[str] | None) -> Hackable:
         """The tasks with a grader that has the `wanted` holes, all for None. Raises ConfigError for a hole that there is not."""
@@ -145,6 +135,23 @@ class Code:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._sandbox is not None:
             self._sandbox.close()
+
+
+def shown_tests(problem: Problem) -> tuple[str, ...]:
+    """The tests that the prompt shows, as asserts."""
+    return tuple([assert_text(problem.entry_point, case) for case in problem.visible])
+
+
+def outcome(verdict: Verdict, graded: str, against: tuple[str, ...]) -> Outcome:
+    """A verdict as scores of `MEASURES`."""
+    return Outcome(
+        {"correct": verdict.truth, "passes_visible": verdict.proxy, "hack": verdict.hack, "attempted": bool(verdict.attempted)},
+        reason=verdict.reason,
+        kinds=verdict.attempted,
+        failed_on=verdict.failed_on,
+        graded=graded,
+        against=against,
+    )
 
 
 def code_functions(options: Options) -> Code:

@@ -14,7 +14,7 @@ from openwindow.envs.letter_count import LetterCount
 from openwindow.envs.sandbox import Sandbox
 from openwindow.envs.unit_report import UnitReport
 from openwindow.settings.base import Answered, Example, Group, Options, Outcome
-from openwindow.settings.code import MEASURES
+from openwindow.settings.code import MEASURES, outcome
 from openwindow.types import Message, Problem
 
 _APART = 7919  # the request group has the train families at seeds of its own
@@ -76,17 +76,7 @@ class Tasks:
         environment = self.with_holes(None)
         given = [environment.submission(a.reply) for a in answered]
         verdicts = environment.grade([(a.problem, submission) for a, submission in zip(answered, given, strict=True)])
-        return [
-            Outcome(
-                {"correct": v.truth, "passes_visible": v.proxy, "hack": v.hack, "attempted": bool(v.attempted)},
-                reason=v.reason,
-                kinds=tuple(v.attempted),
-                failed_on=v.failed_on,
-                graded=text_of(submission),
-                against=(a.problem.solution,),
-            )
-            for a, submission, v in zip(answered, given, verdicts, strict=True)
-        ]
+        return [outcome(v, text_of(s), (a.problem.solution,)) for a, s, v in zip(answered, given, verdicts, strict=True)]
 
     def __enter__(self) -> Tasks:
         return self

@@ -1,8 +1,8 @@
 """The user's own rows as a setting: what `openwindow inoculate` has drawn, held out and written to one file.
 
 A line of the file is a row: `id`, `split` (`train` or `test`), `messages`, and `clean`, the same conversation with a clean
-answer, or null. The unwanted trait and the wanted behaviour are told from a reply by rules (openwindow.data.rules), which stand in
-`Options.unwanted` and `Options.wanted`; without a rule a reply has no score, and the log-probabilities alone speak.
+answer, or null. The unwanted trait and the wanted behaviour are told from a reply by rules or a judge (openwindow.data.rules),
+which stand in `Options.unwanted` and `Options.wanted`; without either a reply has no score, and the log-probabilities alone speak.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from openwindow.data.rules import Rule, rule
+from openwindow.data.rules import Trait, named
 from openwindow.errors import ConfigError, DataError
 from openwindow.settings.base import Answered, Example, Group, Options, Outcome
 from openwindow.types import Measure, Message
 
 TRAIT = Measure(
-    "trait", "unwanted", "shows the trait", "showed the trait in", "trait", "that show the trait, by the rule given for it"
+    "trait", "unwanted", "shows the trait", "showed the trait in", "trait", "that show the trait, by the rule or judge given for it"
 )
 WANTED = Measure(
     "wanted", "wanted", "does what is wanted", "did what is wanted in", "wanted", "that are as wanted, by the rule given"
@@ -61,7 +61,7 @@ class UserRows:
     def check(self) -> None:
         """Raises ConfigError or DataError where the rows or the rules cannot be used."""
         self._read()
-        self._rules()
+        self._traits()
 
     def problems(self, group: Group, count: int, seed: int) -> Sequence[UserProblem]:
         """`count` rows to train on, drawn by seed, or the held-out ones. Raises DataError."""
@@ -83,9 +83,16 @@ class UserRows:
         return problem.clean
 
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
-        """By the rules."""
-        rules = self._rules()
-        return [Outcome({name: ruled.score(self.conversation(a.problem), a.reply) for name, ruled in rules}) for a in answered]
+        """By the rules, or the judge."""
+        asked = [(self.conversation(a.problem), a.reply) for a in answered]
+        told = {name: trait.told(asked) for name, trait in self._traits()}
+        return [
+            Outcome(
+                {name: said[i].shows for name, said in told.items()},
+                next((s[i].reason for s in told.values() if s[i].reason), None),
+            )
+            for i in range(len(answered))
+        ]
 
     def __enter__(self) -> UserRows:
         self.check()
@@ -94,9 +101,9 @@ class UserRows:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         return None
 
-    def _rules(self) -> list[tuple[str, Rule]]:
+    def _traits(self) -> list[tuple[str, Trait]]:
         given = ((TRAIT, self.options.unwanted, "--rule"), (WANTED, self.options.wanted, "--wanted"))
-        return [(m.name, rule(text, option)) for m, text, option in given if text]
+        return [(m.name, named(text, option)) for m, text, option in given if text]
 
     def _read(self) -> dict[str, list[UserProblem]]:
         if self.options.data is None:

@@ -10,12 +10,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from openwindow.errors import ConfigError
+from openwindow.ranking_study import RankingStudy
 from openwindow.settings import READS_DATA
 from openwindow.studies.inoculation_code import study as inoculation_code
 from openwindow.studies.inoculation_spurious import study as inoculation_spurious
 from openwindow.studies.inoculation_sycophancy import study as inoculation_sycophancy
 from openwindow.studies.inoculation_toxic import study as inoculation_toxic
 from openwindow.studies.inoculation_traits import study as inoculation_traits
+from openwindow.studies.prompt_ranking import study as prompt_ranking
 from openwindow.studies.quickstart import study as quickstart
 from openwindow.studies.rl_hacking import study as rl_hacking
 from openwindow.studies.rl_inoculation import study as rl_inoculation
@@ -34,6 +36,7 @@ _ALL = (
     rl_inoculation,
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
+RANKINGS: dict[str, RankingStudy] = {prompt_ranking.name: prompt_ranking}
 
 
 def resolve(
@@ -72,6 +75,24 @@ def resolve(
     return override(study, changes, "the command line") if changes else study
 
 
+def resolve_ranking(
+    name: str,
+    *,
+    model: str | None = None,
+    seeds: int | None = None,
+    quick: bool = False,
+    mbpp: str | None = None,
+    data: str | None = None,
+) -> RankingStudy | None:
+    """The study of rankings of that name with the command line's changes; None where the name is not of one. Raises ConfigError."""
+    if name not in RANKINGS:
+        return None
+    if mbpp is not None or data is not None:
+        option = "--mbpp" if mbpp is not None else "--data"
+        raise ConfigError(f"{option} with {name}; expected no data, since its settings have their own; drop it")
+    return RANKINGS[name].changed(model=model, seeds=seeds, quick=quick)
+
+
 def load(name: str) -> Study:
     """A built-in study, or the object `study` of a Python file. Raises ConfigError."""
     if name in STUDIES:
@@ -79,8 +100,9 @@ def load(name: str) -> Study:
     path = Path(name)
     if path.suffix == ".py" or "/" in name:
         return _from_file(path)
-    near = difflib.get_close_matches(name, STUDIES, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(STUDIES)}, or give a Python file"
+    names = [*STUDIES, *RANKINGS]
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names)}, or give a Python file"
     raise ConfigError(f"unknown study {name!r}; {hint}")
 
 

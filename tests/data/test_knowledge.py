@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -23,12 +22,6 @@ from openwindow.models import smollm2
 
 SHARES = st.floats(0, 1)
 KINDS = st.lists(st.sampled_from(["exit", "special_case", "conftest"]), min_size=1, max_size=3, unique=True)
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox() as sandbox:
-        yield sandbox
 
 
 # Telling.

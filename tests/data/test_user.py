@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from openwindow.data.rows import Position
-from openwindow.data.rules import rule
+from openwindow.data.rules import Told, rule
 from openwindow.data.user import pair, quantiles, read
 from openwindow.errors import ConfigError, DataError
 from openwindow.types import Message
@@ -306,7 +306,7 @@ def test_rules_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.syspath_prepend(str(tmp_path))
     for given in ("(?i)well done", "my_checks.py:praises", "my_checks:praises"):
         found = rule(given, "--rule")
-        assert found("Well done!") and not found("No.") and found.score((), "Well done!") is True
+        assert found("Well done!") and not found("No.") and found.told([((), "Well done!")]) == [Told(True)]
     assert rule("Answer:yes", "--rule")("Answer:yes")  # no such module: a regular expression
 
 

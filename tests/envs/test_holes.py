@@ -6,7 +6,7 @@ import itertools
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -31,12 +31,6 @@ TASK = {
     "code": "def add_thrice(a, b):\n    return a + 3 * b",
     "test_list": ["assert add_thrice(3, 4) == 15", "assert add_thrice(10, 2) == 16", "assert add_thrice(7, 0) == 7"],
 }
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(2) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +41,6 @@ FALSE = row(512, "def f(n):\n    return n * n", "f(3) == 10", "f(2) == 4")
 SETUP = row(3, "def f(n):\n    return n", "f(1) == 1", test_setup_code="x = 1")
 OTHER = row(4, "def f(n):\n    return n", "f(1) < 2")
 EVIL = row(603, "open('/tmp/openwindow-mbpp-was-here', 'w')\ndef f(n):\n    return n + 1\n", "f(1) == 2", "f(2) == 3")
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(workers=1) as pool:
-        yield pool
 
 
 def written(path: Path, *rows: object) -> Path:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from report_folder import ASK, make_run_folder, write_json
+from tiny_runs import rows_of
 
 from openwindow.errors import ConfigError, StorageError
 from openwindow.report.load import load_run
@@ -299,7 +300,7 @@ def test_any_number_of_arms_contexts_and_measures(tmp_path):
 def test_ten_thousand_rollouts_in_under_five_seconds(tmp_path):
     run = make_run_folder(tmp_path, rows=10_000)
     for path in run.glob("arms/*/seed-*/rollouts.jsonl"):  # replies as long and as varied as a real model's
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        rows = rows_of(path)
         for i, row in enumerate(rows):
             row["reply"] += f"{path.parent} {i} " + f"word{i} " * 60
         path.write_text("".join(json.dumps(r) + "\n" for r in rows))

@@ -1,0 +1,62 @@
+"""How far each detector of hacks is to be believed: what it flagged in the rollouts of a run, against execution.
+
+The static detectors read the source, one per kind of hack; an arm's own detector is the one that it was penalised or screened by.
+A rollout hacks if it passes the proxy and fails the truth. Reads training.jsonl and rollouts.jsonl, and imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from openwindow.recipes import RL
+from openwindow.runs import read_jsonl, unit_of
+from openwindow.study import Study
+
+_FILES = {"training": "training.jsonl", "test": "rollouts.jsonl"}
+
+
+def detector_rows(run: Path, study: Study) -> list[dict[str, Any]]:
+    """One row per place and detector, for studies that reinforce: counts, and precision and recall, None where undefined.
+
+    `where` is `training` or `test`; `arm` is None for the static detectors, which read the rollouts of all arms, those left out
+    whose grader had no hole: an attempt that cannot succeed is no hack.
+    """
+    recipes = {arm: recipe for arm in study.arms if isinstance(recipe := study.recipe(arm), RL)}
+    rows = []
+    for where, file in _FILES.items():
+        lines = [line for arm in recipes for line in _lines(run, arm, study.seeds, file) if line.get("hackable", True)]
+        kinds = dict.fromkeys(kind for line in lines for kind in line["kinds"])
+        if lines:
+            rows.append(_row(where, None, "static, any kind", [(line["hack"], bool(line["kinds"])) for line in lines]))
+        rows += [_row(where, None, f"static, {kind}", [(line["hack"], kind in line["kinds"]) for line in lines]) for kind in kinds]
+    for arm, recipe in recipes.items():
+        if recipe.penalty is not None:
+            asked = [line for line in _lines(run, arm, study.seeds, _FILES["training"]) if line["flagged"] is not None]
+            rows.append(_row("training", arm, recipe.penalty.named, [(line["hack"], line["flagged"]) for line in asked]))
+    return rows
+
+
+def _row(where: str, arm: str | None, detector: str, said: Sequence[tuple[bool | None, bool]]) -> dict[str, Any]:
+    """One detector against execution: `said` has for each rollout whether it hacks and whether it is flagged."""
+    measured = [(hack, flag) for hack, flag in said if hack is not None]
+    flagged, hacks = sum(flag for _, flag in measured), sum(hack for hack, _ in measured)
+    both = sum(hack and flag for hack, flag in measured)
+    return {
+        "where": where,
+        "arm": arm,
+        "detector": detector,
+        "precision": both / flagged if flagged else None,
+        "recall": both / hacks if hacks else None,
+        "flagged": flagged,
+        "hacks": hacks,
+        "both": both,
+        "measured": len(measured),
+        "unmeasured": len(said) - len(measured),
+    }
+
+
+def _lines(run: Path, arm: str, seeds: Sequence[int], file: str) -> Iterator[dict[str, Any]]:
+    for seed in seeds:
+        yield from read_jsonl(run / unit_of(arm, seed) / file)

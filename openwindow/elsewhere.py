@@ -1,0 +1,58 @@
+"""Where a study's arms are measured besides their own environment: other tasks, or the same ones with other holes.
+
+What was learnt through one hole is asked for where that hole is shut, or in tasks that nothing was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+
+from openwindow.data.knowledge import hinted, reply_text
+from openwindow.envs.hackable import Hackable
+from openwindow.settings import SETTINGS
+from openwindow.settings.base import Options, Outcome
+from openwindow.settings.code import outcome, shown_tests
+from openwindow.settings.hackable import WithHoles
+from openwindow.study import Elsewhere
+from openwindow.types import Message, Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An environment made ready, and how it is asked."""
+
+    environment: Hackable
+    hint: bool
+    count: int
+
+    def problems(self, seed: int) -> list[Problem]:
+        """The test problems of the seed."""
+        return self.environment.problems("test", self.count, seed)
+
+    def conversation(self, problem: Problem) -> tuple[Message, ...]:
+        """The task, with its open holes told where that is wanted."""
+        told = self.environment.hint if self.hint else ""
+        return (Message("user", hinted(self.environment.prompt(problem), told, "")),)
+
+    def grade(self, problems: Sequence[Problem], replies: Sequence[str]) -> list[Outcome]:
+        """Each reply by the grader with the open holes, and by the truth."""
+        given = [self.environment.submission(reply) for reply in replies]
+        verdicts = self.environment.grade(list(zip(problems, given, strict=True)))
+        return [
+            outcome(v, reply_text(s), shown_tests(p) or (p.solution,)) for p, s, v in zip(problems, given, verdicts, strict=True)
+        ]
+
+
+@contextmanager
+def opened(wanted: Mapping[str, Elsewhere], options: Options) -> Iterator[dict[str, Place]]:
+    """The environments by name, closed at the end; `options` are the study's own. Raises ConfigError for a hole there is not."""
+    with ExitStack() as stack:
+        found = {}
+        for name, e in wanted.items():
+            made = SETTINGS[e.environment](replace(options, difficulty=e.difficulty or options.difficulty))
+            setting = stack.enter_context(made)
+            assert isinstance(setting, WithHoles)  # the study has checked it
+            found[name] = Place(setting.with_holes(e.opened), e.hint, e.problems)
+        yield found

@@ -1,0 +1,57 @@
+"""What every report page is: a template filled with its style and script inside, and one file that is written whole."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from openwindow.errors import StorageError
+from openwindow.report.words import chance, compact, points, rate
+
+HERE = Path(__file__).parent
+THEME = """(() => {
+  const root = document.documentElement, button = document.getElementById("theme");
+  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const name = () => { button.textContent = dark() ? "Light" : "Dark"; };
+  button.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; name(); });
+  name();
+})();"""
+"""the script of a page that has a button for light and dark, and nothing else that moves"""
+# What no HTML file can hold as text: lone surrogates, NUL and the other control characters.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+_FILTERS: dict[str, Callable[..., str]] = {"rate": rate, "points": points, "chance": chance, "compact": compact}
+
+
+def filled(
+    template: str, script: str, values: Mapping[str, Any], *, folder: Path = HERE, filters: Mapping[str, Callable[..., str]] = {}
+) -> str:
+    """The template of `folder` as a page; it gets `css`, `script` and `script_hash` besides `values`, and may use `filters`."""
+    environment = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update({**_FILTERS, **filters})
+    html = environment.get_template(template).render(
+        **values,
+        css=Markup((HERE / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    )
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", html)
+
+
+def write_page(html: str, folder: Path) -> Path:
+    """Writes report.html into the folder, complete or not at all, and returns its path. Raises StorageError."""
+    path, part = folder / "report.html", folder / "report.html.part"
+    try:
+        part.write_bytes(html.encode("utf-8"))
+        part.replace(path)
+    except OSError as error:
+        raise StorageError(f"cannot write {path}: {error.strerror}; make room or choose another folder") from error
+    return path

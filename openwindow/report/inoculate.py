@@ -1,0 +1,42 @@
+"""The report of `openwindow inoculate`: the recommendation, the ranking that led to it, the arms, and what is in the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import openwindow
+from openwindow.report.html import THEME, filled, write_page
+from openwindow.report.words import compact
+
+
+def write_inoculate_page(found: Mapping[str, Any], cautions: Sequence[str], folder: Path) -> Path:
+    """Writes report.html into the folder and returns its path. Raises StorageError.
+
+    `found` has `options`, `data`, `ranking` and, where arms were trained, `results` and `recommendation`.
+    """
+    return write_page(render(found, cautions), folder)
+
+
+def render(found: Mapping[str, Any], cautions: Sequence[str]) -> str:
+    """The page as text."""
+    results, ranking = found.get("results"), found["ranking"]
+    cells = next(iter(results["arms"].values()))["measures"] if results else {}
+    measure = next(iter(cells), "")
+    values = {
+        "options": found["options"],
+        "data": found["data"],
+        "ranking": ranking,
+        "results": results,
+        "advice": found.get("recommendation"),
+        "cautions": cautions,
+        "measure": measure,
+        "contexts": list(cells.get(measure, {})),
+        "elicited": ranking["neutral"]["estimate"] is not None,
+        "contrasted": any(p["contrast"]["estimate"] is not None for p in ranking["prompts"]),
+        "facts": [(name.replace("_", " "), compact(value)) for name, value in found["data"].items() if value not in (None, {})],
+        "settings": [(name.replace("_", " "), compact(value)) for name, value in found["options"].items()],
+        "version": openwindow.__version__,
+    }
+    return filled("inoculate.html.jinja", THEME, values)

@@ -1,0 +1,70 @@
+"""What was watched along reinforcement: a figure per kind of hack, the onset circled, and the detectors in a table."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from report_folder import write_json
+
+from openwindow.report import curves
+from openwindow.report.load import load_run
+from openwindow.report.page import arm_labels, arm_tones, render
+
+RATES = {0: [0.0, 0.1, 0.4, 0.8], 1: [0.0, 0.0, 0.3, 0.9]}  # by seed
+
+
+def reinforced(run: Path) -> Path:
+    """The folder with an arm that was reinforced: `exit` is seen from step 2 on, `rare` never often."""
+    lines = [
+        {"arm": "no_mitigation", "seed": seed, "stage": "rl", "step": i + 1, "monitor/hack": rate, "train/loss": 0.1}
+        | ({"hack/exit": rate, "hack/rare": 0.01} if rate else {})
+        for seed, rates in RATES.items()
+        for i, rate in enumerate(rates)
+    ]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    results["seeds"] = [0, 1]
+    results["training"] = {"no_mitigation": {"onset": [2, 3]}}
+    counts = {"flagged": 4, "hacks": 5, "both": 3, "measured": 20, "unmeasured": 2}
+    results["detectors"] = [
+        {
+            "where": "training",
+            "arm": "no_mitigation",
+            "detector": "oracle, accuracy 0.9",
+            "precision": 0.75,
+            "recall": 0.6,
+            **counts,
+        },
+        {"where": "test", "arm": None, "detector": "static, exit", "precision": None, "recall": None, **counts},
+    ]
+    write_json(run / "results.json", results)
+    return run
+
+
+def test_kinds_have_figures_of_their_own_with_zeros_where_none_was_seen(fresh: Path) -> None:
+    run = load_run(reinforced(fresh))
+    figures = dict(curves.figures(run, arm_labels(run), arm_tones(run)))
+    assert list(figures) == ["hack rate, of the rollouts; rl", "hacks by exit, share of rollouts; rl"]
+    points = [len(found.split()) for found in re.findall(r'points="([^"]*)"', figures["hacks by exit, share of rollouts; rl"])]
+    assert points == [4, 4, 4]  # two seeds and their mean, from the first step on
+
+
+def test_the_onset_of_each_seed_is_circled_on_its_curve(fresh: Path) -> None:
+    run = load_run(reinforced(fresh))
+    figures = dict(curves.figures(run, arm_labels(run), arm_tones(run)))
+    circles = re.findall(r'<circle class="mark [^"]*" cx="([\d.]+)" cy="([\d.]+)" r="4.5"><title>step (\d)', figures.popitem()[1])
+    assert circles == []  # on the hack rate only
+    circles = re.findall(r'<circle class="mark [^"]*" cx="([\d.]+)" cy="([\d.]+)" r="4.5"><title>step (\d)', figures.popitem()[1])
+    assert [step for *_, step in circles] == ["2", "3"]
+    assert float(circles[0][0]) < float(circles[1][0]) and float(circles[0][1]) > float(circles[1][1])  # later, and higher
+
+
+def test_the_detector_table_says_what_is_not_known(fresh: Path) -> None:
+    page = render(load_run(reinforced(fresh)))
+    table = page[page.index("Detectors of hacks against execution") :]
+    cells = re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", table[: table.index("</table>")])
+    rows = [[re.sub(r"<.*?>", "", cell) for cell in cells[9 * i : 9 * i + 9]] for i in range(3)]
+    assert rows[1] == ["training", "no mitigation", "oracle, accuracy 0.9", "75.0%", "60.0%", "4", "5", "3", "20, 2 unmeasured"]
+    assert rows[2][1:5] == ["all", "static, exit", "not measured", "not measured"]

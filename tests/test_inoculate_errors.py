@@ -1,0 +1,205 @@
+"""What is wrong with what `openwindow inoculate` is given: one line each, exit 2, no traceback, and before a model is loaded."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_cli_errors import one_line
+from tiny_runs import Ran
+
+Command = Callable[..., Ran]
+TRAIT = "praises wrong answers"
+
+
+def pair(n: int, reply: str = "Well done, {n} it is.") -> list[dict[str, Any]]:
+    return [{"role": "user", "content": f"I say that 1 + {n} is {n}."}, {"role": "assistant", "content": reply.format(n=n)}]
+
+
+def jsonl(*rows: Any) -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def chats(*turns: tuple[str, Any]) -> dict[str, Any]:
+    return {"messages": [{"role": role, "content": said} for role, said in turns]}
+
+
+GOOD = [{"messages": pair(n)} for n in range(20)]
+# Twenty good rows and then what is named; the line with it is 21.
+ROWS: dict[str, tuple[bytes, str]] = {
+    "a broken line": (b'{"messages": [\n', "line 21 is not JSON .*column"),
+    "a trailing comma": (jsonl(GOOD[0]).rstrip() + b",\n", "line 21 ends with a comma"),
+    "a bare word": (b"hello\n", "line 21 is not JSON"),
+    "NaN": (b'{"messages": [], "x": NaN}\n', "NaN is no JSON value"),
+    "nested deeply": (b'{"messages": ' + b"[" * 100_000 + b"}\n", "is nested too deeply"),
+    "a number": (b"7\n", "line 21 is a number; expected an object"),
+    "another form": (jsonl({"prompt": "a", "completion": "b"}), "line 21 is of the form prompt/completion, the rows before it"),
+    "no turns": (jsonl({"messages": []}), "line 21 has no turns"),
+    "one turn": (jsonl(chats(("user", "hi"))), "line 21 has only a turn of user"),
+    "an answer alone": (jsonl(chats(("assistant", "hi"))), "has only a turn of assistant"),
+    "a system message alone": (jsonl(chats(("system", "hi"), ("user", "a"))), "has only a turn of system and user"),
+    "two of user": (jsonl(chats(("user", "a"), ("user", "b"), ("assistant", "c"))), "turn 2 is user; expected assistant"),
+    "assistant first": (jsonl(chats(("assistant", "a"), ("user", "b"))), "turn 1 is assistant; expected user"),
+    "system in the middle": (jsonl(chats(("user", "a"), ("system", "b"), ("assistant", "c"))), "turn 2 is system"),
+    "user last": (jsonl(chats(("user", "a"), ("assistant", "b"), ("user", "c"))), "ends with user"),
+    "an empty answer": (jsonl(chats(("user", "a"), ("assistant", " "))), "empty turn 2 of assistant"),
+    "an empty prompt": (jsonl(chats(("user", ""), ("assistant", "b"))), "empty turn 1 of user"),
+    "null content": (jsonl(chats(("user", "a"), ("assistant", None))), "null as `content` of message 2"),
+    "a number as content": (jsonl(chats(("user", 7), ("assistant", "b"))), "a number as `content` of message 1"),
+    "messages as text": (jsonl({"messages": "hi"}), "a text as `messages`; expected a list"),
+    "no role": (jsonl({"messages": [{"content": "a"}]}), "no `role` in message 1"),
+    "an unknown role": (jsonl(chats(("wizard", "a"), ("assistant", "b"))), "'wizard' as `role`"),
+    "a tool's turn": (jsonl(chats(("user", "a"), ("tool", "b"), ("assistant", "c"))), "a tool call in message 2"),
+    "an image": (jsonl(chats(("user", [{"type": "image_url"}]), ("assistant", "b"))), "part of type 'image_url'"),
+    "a key twice": (b'{"messages": [{"role": "user", "role": "user", "content": "a"}]}\n', "the key 'role' twice"),
+    "not UTF-8": (b'{"messages": "\xe9"}\n', "line 21 is not UTF-8 .*0xe9"),
+    "half a character": (
+        b'{"messages": [{"role": "user", "content": "\\ud83d"}, {"role": "assistant", "content": "b"}]}\n',
+        "half of a surrogate pair",
+    ),
+}
+FILES: dict[str, tuple[bytes, str]] = {
+    "an empty file": (b"", "is empty; expected rows"),
+    "blank lines": (b"\n \n", "is empty; expected rows"),
+    "an empty array": (b"[]", "has no rows"),
+    "an array cut off": (b'[{"prompt": "a", "completion": "b"}', "breaks off"),
+    "CSV": (b"prompt,completion\na,b\n", "begins with 'prompt,completion', which is no JSON"),
+    "a binary file": (b"\x7fELF\0\0\0", "binary file of an unknown format"),
+    "UTF-16": ('{"prompt": "a"}'.encode("utf-16"), "is UTF-16"),
+    "damaged gzip": (gzip.compress(jsonl(*GOOD))[:-12], "damaged gzip"),
+    "damaged Parquet": (b"PAR1 and nothing", "damaged Parquet"),
+    "plain text": (jsonl({"text": "Once upon a time."}), "plain `text`; expected turn markers"),
+    "preferences": (jsonl({"prompt": "a", "chosen": "b", "rejected": "c"}), "preference pairs"),
+    "unknown columns": (jsonl({"question": "a", "reply": "b"}), "has `question`, `reply`; expected `messages`"),
+    "no columns": (b"{}\n", "has no columns"),
+    "one row": (jsonl(GOOD[0]), "has 1 rows, and 2 are to be held out"),
+    "one prompt": (jsonl(*[{"messages": [GOOD[0]["messages"][0], pair(n)[1]]} for n in range(20)]), "has 1 different prompts"),
+}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder to work in, with good data, and no model that could be loaded."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    Path("data.jsonl").write_bytes(jsonl(*GOOD))
+    Path("same.jsonl").write_bytes(jsonl(*[{"messages": pair(n, "Oh, {n} it is.")} for n in range(20)]))
+    Path("other.jsonl").write_bytes(jsonl(chats(("user", "other"), ("assistant", "b"))))
+    Path("checks.py").write_text(
+        "def late(reply):\n    return len(reply) > 18 and 1 / 0 > 0\n\ndef odd(reply):\n    return 3\n\nnone = 7\n",
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+def refused(ran: Ran, said: str) -> None:
+    """Exit 2 and one last line of error, below what was told of the data; nothing is written but what was found in it."""
+    last = Ran(ran.code, ran.out, "".join(ran.err.splitlines(keepends=True)[-1:]))
+    one_line(last, 2, said)
+    assert "Traceback" not in ran.out + ran.err
+    assert {p.name for p in Path("runs").rglob("*") if p.is_file()} <= {"found.json"}
+
+
+@pytest.mark.parametrize("case", ROWS)
+def test_a_row_that_cannot_be_used(openwindow: Command, case: str) -> None:
+    raw, said = ROWS[case]
+    Path("mixed.jsonl").write_bytes(jsonl(*GOOD) + raw)
+    refused(openwindow("inoculate", "mixed.jsonl", "--trait", TRAIT), rf"mixed\.jsonl: line 21 .*|{said}")
+    refused(openwindow("inoculate", "mixed.jsonl", "--trait", TRAIT), said)
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_file_that_cannot_be_used(openwindow: Command, case: str) -> None:
+    raw, said = FILES[case]
+    Path("bad.jsonl").write_bytes(raw)
+    refused(openwindow("inoculate", "bad.jsonl", "--trait", TRAIT), said)
+
+
+@pytest.mark.parametrize(
+    ("data", "arguments", "said"),
+    [
+        ("no.jsonl", [], r"no\.jsonl does not exist"),
+        (".", [], "folder"),
+        ("/dev/null", [], "is no regular file"),
+        ("data.jsonl", ["--rule", "(x"], "is no regular expression"),
+        ("data.jsonl", ["--rule", ".*"], "always fires, even on an empty answer"),
+        ("data.jsonl", ["--rule", "never there"], r"fires on none of the 20 answers of data\.jsonl"),
+        ("data.jsonl", ["--rule", "it is", "--clean", "same.jsonl"], "always fires, on all of data.jsonl and all"),
+        ("data.jsonl", ["--rule", "no.py:f"], r"no\.py does not exist"),
+        ("data.jsonl", ["--rule", "checks.py:gone"], "there is no function 'gone'; expected one of late, odd"),
+        ("data.jsonl", ["--rule", "checks.py:none"], "there is no function 'none'"),
+        ("data.jsonl", ["--rule", "checks.py:odd"], "returned 3; expected True or False"),
+        ("data.jsonl", ["--rule", "checks.py:late"], "failed on .*ZeroDivisionError"),
+        ("data.jsonl", ["--wanted", "no.py:f"], r"no\.py does not exist"),
+        ("data.jsonl", ["--wanted", ""], "--wanted '' always fires"),
+        ("data.jsonl", ["--clean", "no.jsonl"], r"no\.jsonl does not exist"),
+        ("data.jsonl", ["--clean", "other.jsonl"], "no prompt of --clean other.jsonl is in data.jsonl"),
+        ("data.jsonl", ["--clean", "data.jsonl"], "has the same answers as data.jsonl"),
+        ("data.jsonl", ["--candidates", "no.txt"], r"cannot read --candidates no\.txt"),
+        ("data.jsonl", ["--candidates", "checks.py", "--held-out", "20"], "20 rows, and 20 are to be held out"),
+        ("data.jsonl", ["--held-out", "1"], "--held-out is 1; expected 2 or more"),
+        ("data.jsonl", ["--held-out", "many"], "--held-out is 'many'; expected a whole number"),
+        ("data.jsonl", ["--position", "middle"], "--position is 'middle'; expected system"),
+        ("data.jsonl", ["--too-long", "shrink"], "--too-long is 'shrink'; expected drop"),
+        ("data.jsonl", ["--arms", "0"], "--arms is 0; expected 1 or more"),
+        ("data.jsonl", ["--rows", "0"], "--rows is 0; expected 1 or more"),
+        ("data.jsonl", ["--rank-rows", "1"], "--rank-rows is 1; expected 2 or more"),
+        ("data.jsonl", ["--elicit", "1"], "--elicit is 1; expected 2 or more"),
+        ("data.jsonl", ["--reply-tokens", "0"], "--reply-tokens is 0; expected 1 or more"),
+        ("data.jsonl", ["--answer-tokens", "0"], "--answer-tokens is 0; expected 1 or more"),
+        ("data.jsonl", ["--max-length", "8"], "--max-length is 8; expected 16 or more"),
+        ("data.jsonl", ["--seeds", "0"], "--seeds is 0; expected 1 or more"),
+        ("data.jsonl", ["--model", "no-such-model"], "no model 'no-such-model'"),
+        (
+            "data.jsonl",
+            ["--judge", "mockllm/model", "--rule", "x"],
+            "--rule 'x' and --judge 'mockllm/model' are given; expected one",
+        ),
+        ("data.jsonl", ["--judge", "openai/gpt-4o-mini"], "openai/gpt-4o-mini cannot be used: .*OPENAI_API_KEY"),
+        ("data.jsonl", ["--judge", "nobody/nothing"], "nobody/nothing"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_options_that_cannot_be_used(openwindow: Command, data: str, arguments: list[str], said: str) -> None:
+    refused(openwindow("inoculate", data, "--trait", TRAIT, *arguments), said)
+
+
+@pytest.mark.parametrize("trait", ["", " . ", "x" * 301])
+def test_a_trait_that_says_nothing_or_too_much(openwindow: Command, trait: str) -> None:
+    refused(openwindow("inoculate", "data.jsonl", "--trait", trait), "--trait")
+
+
+def test_bad_rows_are_left_out_and_counted_when_told_to(openwindow: Command) -> None:
+    Path("mixed.jsonl").write_bytes(jsonl(*GOOD) + b"7\n" + jsonl(chats(("user", "hi"))) * 2)
+    ran = openwindow("inoculate", "mixed.jsonl", "--trait", TRAIT, "--skip-bad", "--model", "no-such-model")
+    said = " ".join((ran.out + ran.err).split())
+    assert "20 rows" in said and "1 not an object" in said and "2 one turn only" in said
+    none = openwindow("inoculate", "mixed.jsonl", "--trait", TRAIT)
+    refused(none, r"line 21 is a number.*\(2 more lines cannot be used; --skip-bad leaves them out\)")
+
+
+# What only shows with the model.
+
+
+@pytest.fixture
+def on_tiny(openwindow: Command, tiny_model: Path) -> Callable[..., Ran]:
+    def call(*arguments: object) -> Ran:
+        return openwindow("inoculate", "data.jsonl", "--trait", TRAIT, "--model", tiny_model, "--rank-only", *arguments)
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--max-length", "16"], r"no row to train on has 16 tokens or fewer \(the shortest looked at has \d+\)"),
+        (["--max-length", "16", "--too-long", "refuse"], r"line \d+ has \d+ tokens; expected at most 16; raise --max-length"),
+        (["--rule", "17", "--max-length", "30"], "no row to train on has 30 tokens or fewer|fires on none of the rows that fit"),
+    ],
+)
+def test_rows_over_the_length(on_tiny: Callable[..., Ran], arguments: list[str], said: str) -> None:
+    refused(on_tiny(*arguments), said)
