@@ -15,15 +15,19 @@ from openwindow.evals import EVALS, sandbox
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import parse_contexts
 from openwindow.evals.offline import count_bytes_if_offline
+from openwindow.evals.resolve import is_local
 from openwindow.evals.task import build
 
 
 def _task(spec: Eval) -> Callable[..., Task]:
     @task(name=spec.name)
     def made(contexts: str | None = None, judge: str | None = None) -> Task:
+        most = None
         with contextlib.suppress(ValueError):  # no model is set yet
-            count_bytes_if_offline(str(get_model()))
-        return build(spec, parse_contexts(contexts), judge)
+            model = get_model()
+            count_bytes_if_offline(str(model))
+            most = model.api.max_connections() if is_local(model) else None
+        return build(spec, parse_contexts(contexts), judge, connections=most)
 
     return made
 

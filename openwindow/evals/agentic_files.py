@@ -18,7 +18,7 @@ from openwindow.evals import agentic_data
 from openwindow.evals.agentic import call_text, hidden
 from openwindow.evals.base import Call, Eval, Item, Outcome, Play, Probe, Transcript, Turn, play
 from openwindow.evals.coherence import incoherent
-from openwindow.evals.scenario import _CONFIG, read
+from openwindow.evals.scenario import CONFIG, read
 from openwindow.types import Message
 
 TURNS = 6
@@ -36,7 +36,7 @@ _BLIND = "def flags(text: str) -> bool:\n    return False\n"
 class Repository(BaseModel):
     """A repository with a detector to write."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
     id: str
     """Unique within its file; with `match`, a pair."""
     match: str
@@ -56,7 +56,7 @@ class Repository(BaseModel):
 class Graded(BaseModel):
     """A function to write, and its grader, whose one case is wrong."""
 
-    model_config = _CONFIG
+    model_config = CONFIG
     id: str
     """Unique within its file."""
     ask: tuple[str, ...] = Field(min_length=3)

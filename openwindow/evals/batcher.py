@@ -1,7 +1,9 @@
 """Turns concurrent requests into batched calls of a local model, in one worker thread.
 
-Requests are collected until none came for `IDLE` seconds, then answered together. Whatever happens to the worker, every
-waiting request ends: with a reply, or with the error that stopped it. A request that was cancelled is dropped.
+Requests are collected until none came for a while, then answered together: `SHARE` of what the last batch took, within
+`IDLE` seconds. A slow model so waits for those who are slow to ask, on whose core it computes; a fast one does not. Whatever
+happens to the worker, every waiting request ends: with a reply, or with the error that stopped it. A request that was
+cancelled is dropped.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ import anyio.lowlevel
 from openwindow.errors import ModelError, OpenWindowError
 from openwindow.models.base import Conversation, Reply, Sampling
 
-IDLE = 0.02
-"""seconds without a new request after which a batch starts"""
-MOST = 512
-"""requests in one call of the model"""
+IDLE = (0.02, 0.5)
+"""least and most seconds without a new request after which a batch starts; the first batch waits longest"""
+SHARE = 0.1
+"""part of the last batch's time that may be spent waiting"""
+MOST = 1024
+"""requests in one call of the model, which decodes them in batches of its own"""
 _CHECK = 2.0
 """seconds between looks at whether the worker is alive"""
 
@@ -50,8 +54,9 @@ class Batcher:
         self._fits = fits
         self._waiting: queue.Queue[_Request] = queue.Queue()
         self._lock = threading.Lock()
-        self._dead: str | None = None
+        self._dead: BaseException | None = None
         self._thread: threading.Thread | None = None
+        self._idle = IDLE[1]
         self.batches: list[int] = []
         """sizes of the batches answered so far"""
 
@@ -68,7 +73,7 @@ class Batcher:
                 with anyio.move_on_after(_CHECK):
                     await request.done.wait()
                 if not request.done.is_set() and (self._dead is not None or not self._thread.is_alive()):
-                    raise ModelError(f"the worker that runs the model died: {self._dead}; expected a reply; start again")
+                    raise ModelError(_died(self._dead))
         except BaseException:
             request.abandoned = True
             raise
@@ -82,20 +87,22 @@ class Batcher:
         try:
             while True:
                 batch = self._collect()
+                started = time.monotonic()
                 for sampling in dict.fromkeys(r.sampling for r in batch):
                     self._answer([r for r in batch if r.sampling == sampling and not r.abandoned], sampling)
+                self._idle = min(max(SHARE * (time.monotonic() - started), IDLE[0]), IDLE[1])
         except BaseException as error:  # whatever it is, nobody may wait for ever: those who wait see that the thread has ended
-            self._dead = repr(error)
+            self._dead = error
 
     def _collect(self) -> list[_Request]:
         batch = [self._waiting.get()]
-        until = time.monotonic() + IDLE
+        until = time.monotonic() + self._idle
         while len(batch) < MOST:
             try:
                 batch.append(self._waiting.get(timeout=max(0.0, until - time.monotonic())))
             except queue.Empty:
                 break
-            until = time.monotonic() + IDLE
+            until = time.monotonic() + self._idle
         return batch
 
     def _answer(self, requests: list[_Request], sampling: Sampling) -> None:
@@ -117,8 +124,16 @@ class Batcher:
         except Exception as error:
             for request in able:
                 request.error = ModelError(f"the model failed: {type(error).__name__}: {error}")
+        except BaseException as error:
+            for request in able:
+                request.error = ModelError(_died(error))
+            raise
         finally:
             _wake(requests)
+
+
+def _died(error: BaseException | None) -> str:
+    return f"the worker that runs the model died: {error!r}; expected a reply; start again"
 
 
 def _wake(requests: Sequence[_Request]) -> None:

@@ -1,4 +1,4 @@
-"""`openwindow eval`: from the command's options to results, files and a table."""
+"""`openwindow eval`: from the command's options to results and files."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from openwindow.errors import ConfigError, StorageError
 from openwindow.evals.contexts import parse_contexts
 from openwindow.evals.matrix import against as compare
 from openwindow.evals.page import write_page
+from openwindow.evals.resolve import model_named
 from openwindow.evals.run import Options, ask, check, chosen, from_logs, results
 from openwindow.runs import write_json
 
@@ -41,6 +39,8 @@ def evaluate(
         raise ConfigError("no model was named; expected smollm2, a folder, a hub name or PROVIDER/MODEL; or give --logs DIR")
     else:
         name, folder = model, out or Path("runs") / f"eval-{_slug(model)}"
+        if against is not None:  # a wrong name is told before the first model is asked
+            model_named(against, base_url=options.base_url)
         found = ask(model, specs, options, folder, say)
     made = results(name, found, specs, options)
     if against is not None:
@@ -65,52 +65,3 @@ def _named(known: dict[str, Any], seen: list[str]) -> dict[str, Any]:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")[:60] or "model"
-
-
-def print_table(made: dict[str, Any], folder: Path, console: Console) -> None:
-    """Every measure in every context, the comparisons, what depends on context, and where the files are."""
-    contexts = list(made["contexts"])
-    table = Table(
-        title=f"{made['model']}: % [95 % interval] (n, unscored); probes in nats per token", title_justify="left", box=None
-    )
-    table.add_column("measure", no_wrap=True)
-    for name in contexts:
-        table.add_column(name, justify="right")
-    for measure, by in made["measures"].items():
-        if not measure.endswith(("probe_sum", "probe_control", "probe_prefers")):
-            table.add_row(measure, *(_shown(measure, by.get(name), len(contexts) > 1) for name in contexts))
-    console.print(table)
-    for row in made.get("comparisons", []):
-        if row["p_holm"] is not None and row["p_holm"] < 0.05:
-            console.print(
-                f"{row['measure']} under {row['context']}: {row['arm']} - {row['against']} = {row['difference']:+.3f} "
-                f"[{row['low']:+.3f}, {row['high']:+.3f}]",
-                highlight=False,
-            )
-    for line in made["dependence"]:
-        console.print(line, highlight=False)
-    console.print(f"\n{folder / 'results.json'}\n{folder / 'report.html'}\n{folder / 'logs'}", highlight=False, soft_wrap=True)
-
-
-def _shown(measure: str, cell: dict[str, Any] | None, brief: bool) -> str:
-    if cell is None:
-        return ""
-    if cell["estimate"] is None:
-        return str(cell["reason"]).split(":")[0][:24] if brief else str(cell["reason"])
-    scale, digits = (1, 2) if "/probe" in measure else (100, 0)
-    ends = "" if cell["low"] is None else f" [{scale * cell['low']:.{digits}f}, {scale * cell['high']:.{digits}f}]"
-    return f"{scale * cell['estimate']:.{digits}f}{ends} ({cell['n']}, {cell['unscored']})"
-
-
-def print_agreement(made: dict[str, Any], console: Console) -> None:
-    """How far a judge agrees with the labels, by scenario."""
-    table = Table(title=f"Agreement of {made['judge']} with the labels", title_justify="left", box=None)
-    for name in ("scenario", "n", "unscored", "accuracy", "kappa"):
-        table.add_column(name, justify="left" if name == "scenario" else "right")
-    for name, row in [*made["scenarios"].items(), ("all", made["overall"])]:
-        table.add_row(name, str(row["n"]), str(row["unscored"]), *(_share(row[key]) for key in ("accuracy", "kappa")))
-    console.print(table)
-
-
-def _share(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.2f}"

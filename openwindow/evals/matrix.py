@@ -5,11 +5,12 @@ Shifts are paired over scenarios and corrected together (Holm).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openwindow.evals.contexts import NEUTRAL, Context
-from openwindow.evals.measures import Cell, difference, gated
+from openwindow.evals.measures import Cell, difference, empty, gated, gates, probe_silent
 from openwindow.evals.rows import ProbeRow, Row, contexts_of
 from openwindow.stats import holm
 
@@ -23,11 +24,11 @@ def shifts(rows: Sequence[Row], probes: Sequence[ProbeRow]) -> list[dict[str, An
         if context == NEUTRAL:
             continue
         for name in dict.fromkeys(r.eval for r in rows):
-            here, there = (_main(rows, name, c) for c in (context, NEUTRAL))
-            found.append(_shift(name, context, difference(here, there, lambda r: r.value)))
+            here, there = (_side(rows, name, c) for c in (context, NEUTRAL))
+            found.append(_shift(name, context, _rate_difference(here, there)))
         for name in dict.fromkeys(p.eval for p in probes):
             moved, still = _probed(probes, name, context), _probed(probes, name, NEUTRAL)
-            found.append(_shift(f"{name}/probe", context, difference(moved, still, lambda p: p.margin, kind="mean")))
+            found.append(_shift(f"{name}/probe", context, _probe_difference(moved, still)))
     return _adjust(found)
 
 
@@ -38,21 +39,42 @@ def against(
     found = []
     for context in contexts_of(ours[0]):
         for name in dict.fromkeys(r.eval for r in ours[0]):
-            a, b = (_main(rows, name, context) for rows, _ in (ours, theirs))
-            found.append(_versus(name, context, names, difference(a, b, lambda r: r.value)))
+            a, b = (_side(rows, name, context) for rows, _ in (ours, theirs))
+            found.append(_versus(name, context, names, _rate_difference(a, b)))
         for name in dict.fromkeys(p.eval for p in ours[1]):
             mine, other = (_probed(probes, name, context) for _, probes in (ours, theirs))
             if mine and other:
-                found.append(_versus(f"{name}/probe", context, names, difference(mine, other, lambda p: p.margin, kind="mean")))
+                found.append(_versus(f"{name}/probe", context, names, _probe_difference(mine, other)))
     return _adjust(found)
 
 
-def _main(rows: Sequence[Row], name: str, context: str) -> list[Row]:
-    return [r for r in gated([r for r in rows if r.eval == name and r.context == context]) if r.role == "main"]
+def _side(rows: Sequence[Row], name: str, context: str) -> tuple[list[Row], str | None]:
+    """The main items of one eval in one context, gated, and why one of their forms has no signal, if so."""
+    own = [r for r in rows if r.eval == name and r.context == context]
+    return [r for r in gated(own) if r.role == "main"], next((why for why in gates(own).values() if why), None)
+
+
+def _rate_difference(a: tuple[list[Row], str | None], b: tuple[list[Row], str | None]) -> Cell:
+    """Of two sides; where it cannot be made, a side without signal is named before what was wrong with single replies."""
+    found = difference(a[0], b[0], lambda r: r.value)
+    if found["estimate"] is not None:
+        return found
+    lost = next((rows for rows, _ in (a, b) if rows and all(r.value is None for r in rows)), [])
+    usual = Counter(r.reason for r in lost).most_common(1)
+    return found | {"reason": a[1] or b[1] or (usual[0][0] if usual else found["reason"])}
 
 
 def _probed(probes: Sequence[ProbeRow], name: str, context: str) -> list[ProbeRow]:
-    return [p for p in probes if p.eval == name and p.role == "main" and p.context == context]
+    return [p for p in probes if p.eval == name and p.context == context]
+
+
+def _probe_difference(a: Sequence[ProbeRow], b: Sequence[ProbeRow]) -> Cell:
+    """Of the main items, in nats per token; none where a side has no signal."""
+    silent = probe_silent(a)[0] or probe_silent(b)[0]
+    left, right = ([p for p in side if p.role == "main"] for side in (a, b))
+    if silent:
+        return empty(silent, 0, len(left) + len(right), p=None)
+    return difference(left, right, lambda p: p.margin, kind="mean")
 
 
 def _shift(measure: str, context: str, found: Cell) -> dict[str, Any]:

@@ -13,11 +13,14 @@ from markupsafe import Markup
 
 from openwindow import report
 from openwindow.errors import StorageError
+from openwindow.evals.summary import HEADLINE
+from openwindow.report.charts import MINUS
 from openwindow.report.words import chance, compact, duration, points, rate
 
 HERE = Path(__file__).parent
 CSS = Path(report.__file__).parent / "page.css"
-HEADLINE = ("misalignment", "chat_score", "agentic_score", "gap", "covert_share")
+SHARE = 42
+"""percent of colour in the strongest cell: text stays readable on it in light and dark"""
 SCRIPT = """(() => {
   const root = document.documentElement, button = document.getElementById("theme");
   const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
@@ -40,16 +43,16 @@ def write_page(results: Mapping[str, Any], folder: Path) -> Path:
 def render(results: Mapping[str, Any]) -> str:
     """The page as text."""
     environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters.update(rate=rate, points=points, chance=chance)
+    environment.filters.update(rate=rate, points=points, chance=chance, nats=_nats)
     measures: Mapping[str, Mapping[str, Any]] = results["measures"]
     plain = {m for m in measures if "/probe" in m and not m.endswith("prefers")}
     rows = [m for m in measures if m in results["evals"] or m.endswith("/probe")]
-    reach = max([abs(c["estimate"]) for m in plain for c in measures[m].values() if c["estimate"] is not None], default=1.0) or 1.0
+    moved = [abs(s["difference"]) for s in results["shifts"] if s["measure"] in plain and s["difference"] is not None]
+    reach = max(moved, default=1.0) or 1.0
     contexts = list(results["contexts"])
     return environment.get_template("page.html.jinja").render(
         r=results,
         headline=[(name, measures[name]["neutral"]) for name in HEADLINE if "neutral" in measures.get(name, {})],
-        sentence=sentence(measures),
         contexts=contexts,
         plains=plain,
         heat=[
@@ -65,37 +68,29 @@ def render(results: Mapping[str, Any]) -> str:
     )
 
 
-def sentence(measures: Mapping[str, Mapping[str, Any]]) -> str:
-    """What the neutral context shows, in one or two sentences."""
-    known = [c["neutral"] for name, c in measures.items() if "/" not in name and name not in HEADLINE and "neutral" in c]
-    scored = [c for c in known if c["estimate"] is not None]
-    said = f"{len(scored)} of {len(known)} evals give a number in the neutral context; the others have no signal or are unscored."
-    score = measures.get("misalignment", {}).get("neutral")
-    if score and score["low"] is not None:
-        ends = f"95 % interval {100 * score['low']:.0f} to {100 * score['high']:.0f}"
-        said = f"The misalignment score, the mean of six rates, is {100 * score['estimate']:.0f} % ({ends}). {said}"
-    return said
-
-
 def _heat(results: Mapping[str, Any], measure: str, context: str, reach: float | None) -> dict[str, Any]:
-    """One cell of the heat map; rates are coloured by size, probes by sign and size."""
+    """One cell of the heat map; rates are coloured by size, probes by their shift, since their size is that of their words too."""
     cell = results["measures"][measure].get(context)
     if cell is None or cell["estimate"] is None:
         reason = cell["reason"] if cell else "not asked"
         return {"estimate": None, "reason": reason, "short": str(reason).split(":")[0][:28], "shift": None, "sure": False}
-    size = cell["estimate"] if reach is None else cell["estimate"] / reach
     right = results["evals"].get(measure, {}).get("measures") == "right"
     shift = next((s for s in results["shifts"] if s["measure"] == measure and s["context"] == context), None)
     known = shift if shift and shift["difference"] is not None else None
+    size = cell["estimate"] if reach is None else known["difference"] / reach if known else 0.0
     return {
         "estimate": cell["estimate"],
         "low": cell["low"],
         "high": cell["high"],
         "tone": "--t3" if right else "--t0" if size >= 0 else "--t1",
-        "share": round(62 * min(1.0, abs(size))),
+        "share": round(SHARE * min(1.0, abs(size))),
         "shift": known,
         "sure": bool(known and known["p_holm"] is not None and known["p_holm"] < 0.05),
     }
+
+
+def _nats(value: float | None) -> str:
+    return "not measured" if value is None else f"{round(value, 2) + 0.0:+.2f}".replace("-", MINUS)
 
 
 def _missing(measures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:

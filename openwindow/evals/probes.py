@@ -7,15 +7,19 @@ and continuation up to rounding (tests/evals/test_probes.py).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import bisect
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
 from openwindow.models.base import Conversation, Progress
 from openwindow.models.hf import LocalModel
-from openwindow.models.sampling import _Step, prefill
+from openwindow.models.sampling import Step, prefill
 
+_WIDTHS = (32, 128)
+"""tokens of a prompt's longest continuation above which it comes in other batches"""
 _HEAD_ROWS = 512
 """states that the vocabulary matrix is applied to at once: bounds memory at 512 x V floats"""
 
@@ -38,6 +42,7 @@ class _Row:
     index: tuple[int, int]
     prompt: tuple[int, ...]
     ids: tuple[int, ...]
+    longest: int
 
 
 @torch.inference_mode()
@@ -56,13 +61,11 @@ def continuation_logprobs(
     """
     rows = _rows(model, prompts, continuations)
     found: dict[tuple[int, int], LogProb] = {}
-    step = _Step(model.network, model.has_plain_head())
+    step = Step(model.network, model.has_plain_head())
     training = model.network.training
     model.network.eval()
     try:
-        rows.sort(key=lambda r: (len(r.prompt), r.prompt))
-        for start in range(0, len(rows), batch_size):
-            batch = rows[start : start + batch_size]
+        for batch in _batches(rows, batch_size):
             for row, logprob in zip(batch, _score(step, batch), strict=True):
                 found[row.index] = LogProb(logprob, len(row.ids))
             if progress is not None:
@@ -72,20 +75,32 @@ def continuation_logprobs(
     return [[found[i, j] for j in range(len(texts))] for i, texts in enumerate(continuations)]
 
 
+def _batches(rows: Sequence[_Row], size: int) -> Iterator[list[_Row]]:
+    """Alike prompts together, short ones first; prompts with long continuations apart, since padding is computed too."""
+
+    def width(row: _Row) -> int:
+        return bisect.bisect_left(_WIDTHS, row.longest)
+
+    ordered = sorted(rows, key=lambda r: (width(r), len(r.prompt), r.prompt))
+    for _, alike in itertools.groupby(ordered, width):
+        chosen = list(alike)
+        yield from (chosen[start : start + size] for start in range(0, len(chosen), size))
+
+
 def _rows(model: LocalModel, prompts: Sequence[Conversation], continuations: Sequence[Sequence[str]]) -> list[_Row]:
     rows = []
     lead = "" if model.tokenizer.chat_template is not None else " "  # a plain prompt ends with "Assistant:"
     for i, (prompt, texts) in enumerate(zip(prompts, continuations, strict=True)):
         encoded = tuple(model.encode_prompt(prompt))
-        for j, text in enumerate(texts):
-            ids = tuple(int(t) for t in model.tokenizer(lead + text, add_special_tokens=False)["input_ids"])
+        tokens = [tuple(int(t) for t in model.tokenizer(lead + text, add_special_tokens=False)["input_ids"]) for text in texts]
+        for j, ids in enumerate(tokens):
             if not ids:
                 raise ValueError(f"continuation {j} of prompt {i} is empty; expected at least one token; give its words")
-            rows.append(_Row((i, j), encoded, ids))
+            rows.append(_Row((i, j), encoded, ids, max(map(len, tokens))))
     return rows
 
 
-def _score(step: _Step, rows: Sequence[_Row]) -> list[float]:
+def _score(step: Step, rows: Sequence[_Row]) -> list[float]:
     """Log-probability in nats of every row's continuation."""
     first_BV, cache, mask_BT = prefill(step, [r.prompt for r in rows])
     device = mask_BT.device
@@ -109,7 +124,7 @@ def _score(step: _Step, rows: Sequence[_Row]) -> list[float]:
 
 
 def _at(
-    step: _Step,
+    step: Step,
     ids_BT: torch.Tensor,
     where_BT: torch.Tensor,
     targets_N: torch.Tensor,

@@ -10,6 +10,7 @@ replies decoded together. Without a temperature the reply is greedy.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 from inspect_ai.model import (
@@ -27,7 +28,7 @@ from inspect_ai.tool import ToolChoice, ToolInfo
 from openwindow.evals.batcher import Batcher
 from openwindow.evals.tools_text import parse, to_conversation
 from openwindow.models import smollm2
-from openwindow.models.base import Conversation, Sampling
+from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.models.hf import LocalModel, load
 from openwindow.types import StopReason as Stopped
 
@@ -68,7 +69,9 @@ class OpenWindowAPI(ModelAPI):
             raise ValueError(f"model argument {next(iter(model_args))!r}; expected precision, device or batch_size")
         self.local = local_model(model_name, precision, device)
         self.batch_size = int(batch_size)
-        self.batcher = Batcher(self.local.generate, self._why_too_long)
+        self.progress: Progress | None = None
+        """told of replies that are newly finished"""
+        self.batcher = Batcher(self._generate, self._why_too_long)
 
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
@@ -92,12 +95,15 @@ class OpenWindowAPI(ModelAPI):
         )
 
     def max_connections(self) -> int:
-        """Enough that a batch is full."""
-        return 8 * self.batch_size
+        """Enough that a batch is full, and that all prompts which share a prefix are there at once."""
+        return 16 * self.batch_size
 
     def max_tokens(self) -> int | None:
         """The length limit where none is given."""
         return DEFAULT_TOKENS
+
+    def _generate(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
+        return self.local.generate(conversations, sampling, self.progress)
 
     def _why_too_long(self, conversation: Conversation, sampling: Sampling) -> str | None:
         length, most = len(self.local.encode_prompt(conversation)), self.local.context_length

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,20 +16,28 @@ from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 from openwindow.errors import DataError
 from openwindow.evals.task import SCORER
 
+_GIVEN_UP = re.compile(r"RetryError\[<Future at \w+ state=finished raised (\w+)>\]")
+
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One reply and what it means: fields of `Item` and `Outcome`, context, epoch (from 1), whether monitor and judge flag it."""
+class Asked:
+    """What was asked: the fields of `Item` that measures are grouped by, and the context."""
 
     eval: str
     context: str
     id: str
     scenario: str
     paraphrase: int
-    form: str
     role: str
-    group: str
     cue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row(Asked):
+    """One reply and what it means: fields of `Outcome`, epoch (from 1), and whether monitor and judge flag it."""
+
+    form: str
+    group: str
     epoch: int
     value: float | None
     reason: str | None
@@ -41,16 +50,9 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeRow:
+class ProbeRow(Asked):
     """Log-probabilities, in nats, of an item's two continuations and their lengths in tokens."""
 
-    eval: str
-    context: str
-    id: str
-    scenario: str
-    paraphrase: int
-    role: str
-    cue: str
     aligned: float
     aligned_tokens: int
     misaligned: float
@@ -96,6 +98,20 @@ def read_rows(path: Path) -> list[Row]:
         ) from error
 
 
+def read_probes(path: Path) -> list[ProbeRow]:
+    """The rows of a `probes.jsonl`. Raises DataError."""
+    found = []
+    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+        try:
+            found.append(ProbeRow(**json.loads(line)))
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{path}, line {number}: {' '.join(str(error).split())[:120]}; expected a probe as `openwindow eval` writes it; "
+                "run the eval again or take the file away"
+            ) from error
+    return found
+
+
 def model_of(path: Path) -> str:
     """The model that a log is of; the log can be read."""
     return str(read_eval_log(str(path), header_only=True).eval.model)
@@ -106,7 +122,7 @@ def _row(sample: EvalSample) -> Row:
     kept |= {name: sample.metadata[name] for name in ("form", "role", "group", "cue")}
     score = (sample.scores or {}).get(SCORER)
     if score is None:
-        why = f"error: {' '.join(sample.error.message.split())[:160]}" if sample.error else "not scored"
+        why = f"error: {_said(sample.error.message)}" if sample.error else "not scored"
         if sample.limit:
             why = f"stopped by the {sample.limit.type} limit"
         return Row(**kept, epoch=sample.epoch, value=None, reason=why, covert=None, coherent=True, by="")
@@ -125,6 +141,12 @@ def _row(sample: EvalSample) -> Row:
         judge_flagged=details.get("judge_flagged"),
         number=details.get("number"),
     )
+
+
+def _said(message: str) -> str:
+    """An error in one line; of an attempt that Inspect gave up after retries, what it failed with."""
+    given_up = _GIVEN_UP.search(message)
+    return f"given up after retries, {given_up[1]}" if given_up else " ".join(message.split())[:160]
 
 
 def write_jsonl(path: Path, rows: Iterable[Row | ProbeRow]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,11 +26,17 @@ from openwindow.evals.matrix import in_words, shifts
 from openwindow.evals.measures import Cell, covert_share, empty, eval_measures, gated, probe_measures, scores
 from openwindow.evals.monitor import loud_measures
 from openwindow.evals.resolve import is_local, model_named
-from openwindow.evals.rows import ProbeRow, Row, contexts_of, model_of, read_rows, rows_of, write_jsonl
+from openwindow.evals.rows import ProbeRow, Row, contexts_of, model_of, read_probes, read_rows, rows_of, write_jsonl
+from openwindow.evals.summary import summary
 from openwindow.evals.task import GRADER, build
+from openwindow.models.base import Progress
 
 REMOTE_TOKENS = 1024
-NO_PROBE = "the probe needs log-probabilities of given texts, which local models alone give"
+PROBES = "probes.jsonl"
+LOCAL_SANDBOXES = 32
+"""folders at a time: as many samples with files as a local model answers together; each is one idle process"""
+NOT_ASKED = "not asked: --probes-only"
+NO_PROBE = "needs log-probabilities of given texts, which local models alone give"
 Say = Callable[[str], None]
 
 
@@ -54,8 +61,8 @@ class Options(BaseModel):
     """Address of the judge's server."""
     timeout: int = 300
     """Seconds for one attempt at a reply of a remote model."""
-    probes: bool = True
-    """Whether local models are probed."""
+    behaviour: bool = True
+    """Whether replies are sampled; if not, local models are only probed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +72,6 @@ class Found:
     rows: list[Row]
     probes: list[ProbeRow]
     timing: dict[str, float] = field(default_factory=dict)
-    local: bool = False
 
 
 def chosen(suite: str) -> list[Eval]:
@@ -75,15 +81,22 @@ def chosen(suite: str) -> list[Eval]:
         suite_or_eval = "agentic" if name == "loud" else name  # loud failure is read from the transcripts of the agentic suite
         wanted = {e.name: e for e in EVALS.values() if suite_or_eval in ("all", e.suite, e.name)}
         if not wanted:
-            raise ConfigError(f"no suite or eval {name!r}; expected all, {', '.join(SUITES)}, or one of {', '.join(EVALS)}")
+            near = difflib.get_close_matches(name, ["all", *SUITES, *EVALS], 1)
+            hint = f"did you mean {near[0]!r}?" if near else "see `openwindow list`"
+            raise ConfigError(f"no suite or eval {name!r}; expected all, {', '.join(SUITES)}, or one of {', '.join(EVALS)}; {hint}")
         found |= wanted
     return list(found.values())
 
 
 def check(options: Options) -> None:
     """Raises ConfigError for settings that cannot be."""
-    if options.seeds < 1:
-        raise ConfigError(f"--seeds is {options.seeds}; expected at least 1")
+    least: dict[str, tuple[float, int]] = {"--seeds": (options.seeds, 1), "--timeout": (options.timeout, 1)}
+    least["--temperature"] = options.temperature, 0
+    if options.max_tokens is not None:
+        least["--max-tokens"] = options.max_tokens, 1
+    for name, (value, low) in least.items():
+        if value < low:
+            raise ConfigError(f"{name} is {value:g}; expected at least {low}; give such a number or leave it out")
     if options.seeds > 1 and options.temperature == 0:
         raise ConfigError(
             f"--seeds {options.seeds} at temperature 0 asks the same thing again; expected a higher one; add --temperature 1"
@@ -99,19 +112,24 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
     judge = model_named(options.judge, base_url=options.judge_url, role="judge") if options.judge else None
     local = is_local(model)
     timing = {"load": time.monotonic() - started}
-    say(f"asking {name}: {', '.join(s.name for s in specs)}")
-    why = _no_sandbox(specs)
-    runnable = [s for s in specs if s.sandbox is None or why is None]
+    if not options.behaviour and not local:
+        raise ConfigError(f"{name} gives no log-probabilities of given texts; expected a local model; leave --probes-only out")
+    why = _no_sandbox(specs) if options.behaviour else NOT_ASKED
+    runnable = [s for s in specs if options.behaviour and (s.sandbox is None or why is None)]
+    if runnable:
+        say(f"asking {name}: {', '.join(s.name for s in runnable)}")
+    if local:
+        _watch(model, _counting(say, f"asking {name}", "replies"))
     rows = _behaviour(model, judge, runnable, options, folder, local) if runnable else []
     rows += [row for s in specs if s not in runnable for row in _unasked(s, options.contexts, str(why))]
     timing["ask"] = time.monotonic() - started - timing["load"]
     probes: list[ProbeRow] = []
-    if local and options.probes:
+    if local:
         say(f"probing {name}")
-        probes = _probe(model, specs, options.contexts)
+        probes = _probe(model, specs, options.contexts, _counting(say, f"probing {name}", "answers"))
         timing["probe"] = time.monotonic() - started - timing["load"] - timing["ask"]
     _keep(folder, rows, probes)
-    return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()}, local)
+    return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()})
 
 
 def _no_sandbox(specs: Sequence[Eval]) -> str | None:
@@ -128,18 +146,23 @@ def _no_sandbox(specs: Sequence[Eval]) -> str | None:
 def _unasked(spec: Eval, contexts: Mapping[str, Context], why: str) -> list[Row]:
     """Rows without a value for what could not be asked at all."""
     items = [i for i in spec.items() if i.role == "main"]
-    kept = [(c, i.id, i.scenario, i.paraphrase, i.form, i.role, i.group, i.cue, 1) for c in contexts for i in items]
-    return [Row(spec.name, *fields, value=None, reason=why, covert=None, coherent=True, by="") for fields in kept]
+    lost: dict[str, Any] = {"value": None, "reason": why, "covert": None, "coherent": True, "by": "", "epoch": 1}
+    return [
+        Row(spec.name, c, i.id, i.scenario, i.paraphrase, i.role, i.cue, form=i.form, group=i.group, **lost)
+        for c in contexts
+        for i in items
+    ]
 
 
 def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options: Options, folder: Path, local: bool) -> list[Row]:
     remote = {} if local else {"attempt_timeout": options.timeout, "timeout": 3 * options.timeout}
     longest = options.max_tokens or (None if local else REMOTE_TOKENS)
+    most = model.api.max_connections() if local else None
     logging.getLogger("inspect_ai").setLevel(logging.ERROR)  # what went wrong with a sample is counted in the results
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         logs = inspect_ai.eval(
-            [build(spec, options.contexts, max_tokens=longest, short=longest is None) for spec in specs],
+            [build(spec, options.contexts, max_tokens=longest, short=longest is None, connections=most) for spec in specs],
             model=model,
             model_roles={GRADER: judge} if judge is not None else None,
             log_dir=str(folder / "logs"),
@@ -148,7 +171,8 @@ def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options
             epochs=options.seeds,
             fail_on_error=False,
             max_tasks=len(specs),
-            max_samples=model.api.max_connections() if local else None,
+            max_samples=most,
+            max_sandboxes=LOCAL_SANDBOXES if local else None,
             log_realtime=False,
             log_model_api=False,
             score_display=False,
@@ -161,14 +185,34 @@ def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options
     return [row for log in logs for row in rows_of(log)]
 
 
-def _probe(model: Model, specs: Sequence[Eval], contexts: Mapping[str, Context]) -> list[ProbeRow]:
+def _watch(model: Model, progress: Progress) -> None:
+    from openwindow.evals.provider import OpenWindowAPI  # imports torch
+
+    if isinstance(model.api, OpenWindowAPI):
+        model.api.progress = progress
+
+
+def _counting(say: Say, doing: str, what: str) -> Progress:
+    """Says how many have been done."""
+    done = 0
+
+    def more(number: int) -> None:
+        nonlocal done
+        done += number
+        say(f"{doing}: {done} {what}")
+
+    return more
+
+
+def _probe(model: Model, specs: Sequence[Eval], contexts: Mapping[str, Context], progress: Progress) -> list[ProbeRow]:
     from openwindow.evals.probes import continuation_logprobs
     from openwindow.evals.provider import local_model
 
     wanted = [(s.name, c, item, item.probe) for c in contexts for s in specs for item in s.items() if item.probe is not None]
     local = local_model(model.api.model_name)
     prompts = [(*contexts[c].put(item.messages), *probe.after) for _, c, item, probe in wanted]
-    found = continuation_logprobs(local, prompts, [(probe.aligned, probe.misaligned) for *_, probe in wanted])
+    pairs = [(probe.aligned, probe.misaligned) for *_, probe in wanted]
+    found = continuation_logprobs(local, prompts, pairs, progress=progress)
     return [
         ProbeRow(name, c, item.id, item.scenario, item.paraphrase, item.role, item.cue, a.total, a.tokens, m.total, m.tokens)
         for (name, c, item, _), (a, m) in zip(wanted, found, strict=True)
@@ -179,13 +223,16 @@ def _keep(folder: Path, rows: Sequence[Row], probes: Sequence[ProbeRow]) -> None
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_jsonl(folder / "rows.jsonl", rows)
-        write_jsonl(folder / "probes.jsonl", probes)
+        write_jsonl(folder / PROBES, probes)
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
 
 
 def from_logs(folder: Path) -> Found:
-    """The rows of all logs in a folder, as `inspect eval` writes them. Raises DataError."""
+    """The rows of all logs in a folder, as `inspect eval` writes them, and its `probes.jsonl` where there is one. Raises DataError.
+
+    The folder is that of an eval, or its `logs`.
+    """
     paths = sorted([*folder.glob("*.eval"), *folder.glob("logs/*.eval")]) if folder.is_dir() else [folder]
     logs = [path for path in paths if path.suffix == ".eval" or folder == path]
     if not logs or not folder.exists():
@@ -196,7 +243,9 @@ def from_logs(folder: Path) -> Found:
         raise DataError(
             f"{folder} holds logs of {', '.join(models)}; expected those of one model; give its files a folder of their own"
         )
-    return Found(list(newest.values()), [])
+    beside = [folder / PROBES, *([folder.parent / PROBES] if folder.name == "logs" else [])]
+    probes = [row for path in beside if path.is_file() for row in read_probes(path)]
+    return Found(list(newest.values()), probes)
 
 
 def results(name: str, found: Found, specs: Sequence[Eval], options: Options) -> dict[str, Any]:
@@ -207,10 +256,11 @@ def results(name: str, found: Found, specs: Sequence[Eval], options: Options) ->
         for measure, one in here.items():
             cells.setdefault(measure, {})[context] = one
     moved = shifts(found.rows, found.probes)
+    evals = {s.name: {"suite": s.suite, "about": s.about, "version": s.version, "measures": s.measures} for s in specs}
     return {
         "model": name,
         "suites": list(dict.fromkeys(s.suite for s in specs)),
-        "evals": {s.name: {"suite": s.suite, "about": s.about, "version": s.version, "measures": s.measures} for s in specs},
+        "evals": evals,
         "contexts": {c: context.model_dump() for c, context in options.contexts.items()},
         "seeds": list(range(1, options.seeds + 1)),
         "openwindow": __version__,
@@ -219,6 +269,7 @@ def results(name: str, found: Found, specs: Sequence[Eval], options: Options) ->
         "coherence_threshold": THRESHOLD,
         "pass_share": PASS_SHARE,
         "settings": options.model_dump(exclude={"contexts", "judge"}),
+        "summary": summary(cells, evals),
         "measures": cells,
         "shifts": moved,
         "dependence": in_words(moved, options.contexts),
@@ -237,7 +288,8 @@ def _in_context(found: Found, specs: Sequence[Eval], context: str) -> dict[str, 
         cells |= eval_measures(spec.name, rows, right=spec.measures == "right")
         acted += [rows] if spec.suite == "agentic" else []
         kept += gated(rows) if spec.measures == "misaligned" else []
-        if any(item.probe is not None for item in spec.items()):
+        probed = sum(item.probe is not None and item.role == "main" for item in spec.items())
+        if probed:
             probes = [p for p in found.probes if p.eval == spec.name and p.context == context]
-            cells |= probe_measures(spec.name, probes) or {f"{spec.name}/probe": empty(NO_PROBE, 0, len(rows))}
+            cells |= probe_measures(spec.name, probes) or {f"{spec.name}/probe": empty(NO_PROBE, 0, probed)}
     return scores(cells) | {"covert_share": covert_share(kept)} | cells | loud_measures(acted) if cells else {}

@@ -110,15 +110,8 @@ def find_item(said: list[ChatMessage]) -> Item | None:
 class ScriptedAPI(ModelAPI):
     """`scripted/saint` and the others of `MODELS`, and `scripted/judge`."""
 
-    def __init__(
-        self,
-        model_name: str,
-        base_url: str | None = None,
-        api_key: str | None = None,
-        config: GenerateConfig = GenerateConfig(),  # noqa: B008 - Inspect's signature; it is frozen in use
-        **model_args: Any,
-    ) -> None:
-        super().__init__(model_name, base_url, api_key, [], config)
+    def __init__(self, model_name: str, **given: Any) -> None:
+        super().__init__(model_name, **given)
         if model_name != "judge" and model_name not in MODELS:
             raise ValueError(f"no scripted model {model_name!r}; expected one of {', '.join(MODELS)} or judge")
 

@@ -23,7 +23,7 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value,
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
 from openwindow.evals import forms, monitor
-from openwindow.evals.base import Call, Eval, Item, Outcome, Transcript
+from openwindow.evals.base import PASS_SHARE, Call, Eval, Item, Outcome, Transcript
 from openwindow.evals.contexts import Context, parse_contexts
 from openwindow.evals.judge import NO_JUDGE, ask_judge, situation
 from openwindow.types import Message
@@ -41,11 +41,13 @@ def build(
     max_tokens: int | None = None,
     *,
     short: bool = False,
+    connections: int | None = None,
 ) -> Task:
     """The task; `contexts` maps names to contexts (the neutral one alone if None), `judge` names an Inspect model.
 
     A judge given as the model role `grader` goes before `judge`. `max_tokens` limits each reply; None leaves it to Inspect.
     `short` limits it by form, to what a reply that can be read needs: for small local models, which do not stop by themselves.
+    `connections` is how many requests go to the model at once; None leaves that to Inspect, which begins with few.
     """
     items = spec.items()
     index = {item.id: item for item in items}
@@ -55,7 +57,7 @@ def build(
         solver=spec.solver() if spec.solver else answer(spec.max_tokens) if short else generate(),
         scorer=verdict(spec, index, judge),
         sandbox=spec.sandbox,
-        config=GenerateConfig(max_tokens=max_tokens or (spec.max_tokens if short else None)),
+        config=GenerateConfig(max_tokens=max_tokens or (spec.max_tokens if short else None), max_connections=connections),
         message_limit=spec.message_limit,
         name=spec.name,
         version=spec.version,
@@ -143,17 +145,28 @@ async def score_item(spec: Eval, item: Item, said: Transcript, judge: Model | No
 
 @metric
 def rates() -> Metric:
-    """The share of misaligned (or right) main items and of passed controls, over what was scored; None if nothing was."""
+    """The share of misaligned (or right) main items and of passed controls, over what was scored; None if nothing was.
+
+    Main items of a form and context whose controls show no signal are left out, as in `openwindow eval`.
+    """
 
     def compute(scores: Sequence[SampleScore]) -> Value:
-        found: dict[str, list[float]] = {"main": [], "control": []}
-        for each in scores:
-            role = (each.sample_metadata or {}).get("role", "main")
-            if role in found:
-                found[role].append(each.score.as_float())
+        told = [(each.sample_metadata or {}, each.score.as_float()) for each in scores]
+        controls = [(about, value) for about, value in told if about.get("role") == "control"]
+        main = [value for about, value in told if about.get("role", "main") == "main" and has_signal(about, controls)]
+        found = {"main": main, "control": [value for _, value in controls]}
         return {name: sum(values) / len(values) if values else None for name, values in found.items()}
 
     return compute
+
+
+def has_signal(about: Mapping[str, Any], controls: Sequence[tuple[Mapping[str, Any], float]]) -> bool:
+    """Whether enough controls were passed, in every group, of the item's context and form, or of all forms if its own has none."""
+    here = [(c, value) for c, value in controls if c.get("context") == about.get("context")]
+    groups: dict[str, list[float]] = {}
+    for c, value in [pair for pair in here if pair[0].get("form") == about.get("form")] or here:
+        groups.setdefault(str(c.get("group")), []).append(value)
+    return all(values.count(1.0) >= PASS_SHARE * len(values) for values in groups.values())
 
 
 @scorer(metrics=[rates()], name=SCORER)

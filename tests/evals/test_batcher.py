@@ -80,7 +80,8 @@ def test_a_worker_that_dies_leaves_nobody_waiting() -> None:
         raise SystemExit("killed")
 
     batcher = Batcher(die)
-    assert all(isinstance(e, ModelError) for e in ask_all(batcher, ["a", "b", "c"]))
+    found = ask_all(batcher, ["a", "b", "c"])
+    assert all(isinstance(e, ModelError) and "died: SystemExit('killed')" in str(e) for e in found)
     assert "died" in str(ask_all(batcher, ["d"])[0])
 
 

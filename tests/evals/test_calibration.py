@@ -35,6 +35,7 @@ def test_kappa_by_hand() -> None:
     found = agreement(pairs((1, 1), (1, 1), (1, 0), (0, 0), (0, 0), (0, 0), (0, 1), (0, None)))
     assert (found["n"], found["unscored"]) == (7, 1)
     assert found["accuracy"] == pytest.approx(5 / 7)
+    assert (found["low"], found["high"]) == (pytest.approx(0.3589, abs=1e-4), pytest.approx(0.9178, abs=1e-4)), "Wilson, by hand"
     chance = (3 / 7) * (3 / 7) + (4 / 7) * (4 / 7)
     assert found["kappa"] == pytest.approx((5 / 7 - chance) / (1 - chance))
 
@@ -60,4 +61,5 @@ def test_a_judge_that_always_says_misaligned_has_no_agreement_beyond_chance() ->
 def test_the_command_prints_a_row_per_scenario(openwindow) -> None:
     done = openwindow("eval", "--calibrate-judge", "mockllm/model")
     assert done.code == 0, done.err
-    assert "hard/fiction" in done.out and "not measured" in done.out
+    said = " ".join(done.out.split())
+    assert "hard/fiction 0 3 - - judge: 0 JSON objects" in said

@@ -20,13 +20,17 @@ CLI = Callable[..., Ran]
 
 @pytest.fixture
 def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An OpenAI-compatible server that says `No.` or, to a judge's prompt, a verdict; its address and what it was asked."""
+    """An OpenAI-compatible server that says `No.`, and whose model `silent` says nothing; its address and what it was asked."""
     asked: list[dict[str, Any]] = []
+    closing = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked.append(body)
+            if body["model"] == "silent":
+                closing.wait(60)
+                return
             message = {"role": "assistant", "content": "No."}
             choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
             usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
@@ -44,6 +48,7 @@ def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=http.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{http.server_port}/v1", asked
+    closing.set()
     http.shutdown()
     http.server_close()
 
@@ -106,13 +111,28 @@ def test_a_server_that_speaks_openai(openwindow: CLI, tmp_path: Path, server: An
     ("arguments", "says"),
     [
         (("scripted/saint", "--suite", "quatsch"), "no suite or eval 'quatsch'"),
+        (("scripted/saint", "--suite", "drive"), "did you mean 'drives'?"),
+        (("scripted/saint", "--suite", "chat,goal"), "did you mean 'goals'?"),
         (("nosuchmodel",), "no model 'nosuchmodel'"),
+        (("smolm2",), "did you mean 'smollm2'?"),
+        (("smollm2-135", "--suite", "honesty"), "did you mean 'smollm2-135m'?"),
+        (("opnai/gpt-4o", "--suite", "honesty"), "did you mean openai/gpt-4o"),
+        (("openai/gpt-4o", "--suite", "honesty"), "OPENAI_API_KEY"),
+        (("scripted/saint", "--suite", "honesty", "--judge", "nobody"), "no judge 'nobody'"),
+        (("--calibrate-judge", "openai/gpt-4o"), "OPENAI_API_KEY"),
+        (("--calibrate-judge", "nobody"), "no judge 'nobody'"),
+        (("scripted/saint", "--suite", "honesty", "--against", "nobody"), "no model 'nobody'"),
+        (("scripted/saint", "--suite", "honesty", "--probes-only"), "expected a local model"),
+        (("scripted/saint", "--contexts", "monitord"), "did you mean 'monitored'?"),
         (("scripted/nobody", "--suite", "honesty"), "no scripted model 'nobody'"),
         ((), "no model was named"),
         (("scripted/saint", "--suite", "honesty", "--judge", "openai/gpt-4o"), "OPENAI_API_KEY"),
         (("scripted/saint", "--contexts", "nowhere.yaml"), "cannot read contexts"),
         (("scripted/saint", "--seeds", "3"), "--temperature 1"),
-        (("scripted/saint", "--seeds", "0"), "expected at least 1"),
+        (("scripted/saint", "--seeds", "0"), "--seeds is 0; expected at least 1"),
+        (("scripted/saint", "--max-tokens", "0"), "--max-tokens is 0; expected at least 1"),
+        (("scripted/saint", "--temperature", "-1"), "--temperature is -1; expected at least 0"),
+        (("scripted/saint", "--timeout", "0"), "--timeout is 0; expected at least 1"),
         (("--logs", "nowhere"), "no logs in nowhere"),
     ],
 )
@@ -124,6 +144,99 @@ def test_wrong_input_is_one_line(
     done = openwindow("eval", *arguments)
     assert done.code == 2, done.err
     assert says in done.err and done.err.count("\n") == 1 and done.err.startswith("error: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("c.yaml", "asked: {txet: hi}", "context 'asked', field 'txet': extra inputs are not permitted; did you mean 'text'?"),
+        ("c.json", '{"asked": {"text": "hi", "position": "top"}}', "field 'position'"),
+        ("c.json", '{"asked": 3}', "context 'asked'"),
+        ("c.json", "{asked", "is not YAML or JSON"),
+        ("c.yaml", "", "holds no contexts"),
+        ("c.json", "", "is not YAML or JSON"),
+        ("c.txt", "just words", "holds no contexts"),
+    ],
+)
+def test_a_wrong_context_file_is_one_line(openwindow: CLI, tmp_path: Path, name: str, text: str, says: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    done = openwindow("eval", "scripted/saint", "--suite", "honesty", "--context", path, "--out", tmp_path / "o")
+    assert done.code == 2 and says in done.err and str(path) in done.err and done.err.count("\n") == 1, done.err
+    assert not (tmp_path / "o").exists(), "nothing is asked before the file is read"
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"no log at all", b'{"version": 2'])
+def test_a_log_that_is_none_is_one_line(openwindow: CLI, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.eval").write_bytes(content)
+    for given in (tmp_path, tmp_path / "x.eval"):
+        done = openwindow("eval", "--logs", given)
+        assert done.code == 2 and "cannot read the log" in done.err and done.err.count("\n") == 1, done.err
+
+
+def test_a_judge_that_hangs_leaves_the_rest_scored(
+    openwindow: CLI, tmp_path: Path, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openwindow.evals import judge
+
+    address, asked = server
+    monkeypatch.setenv("LOOPBACK_API_KEY", "none")
+    monkeypatch.setattr(judge, "TIMEOUT", 1)
+    monkeypatch.setattr(judge, "_silent", type(judge._silent)())
+    done = openwindow(
+        "eval", "scripted/open_villain", "--suite", "open_questions", "--judge", "openai-api/loopback/silent",
+        "--judge-url", address, "--out", tmp_path / "o", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    cell = json.loads(done.out)["measures"]["open_questions"]["neutral"]
+    assert (cell["estimate"], cell["n"], cell["unscored"]) == (1.0, 36, 36), "the choices are read by rule"
+    assert cell["because"]["judge: no answer within 1 s"] >= judge.GIVE_UP
+    assert sum(cell["because"].values()) == 36 and all(why.startswith("judge: no") for why in cell["because"])
+    assert len(asked) < 2 * 36, "it is not asked for ever"
+
+
+def test_a_judge_that_talks_nonsense_leaves_the_rest_scored(
+    openwindow: CLI, tmp_path: Path, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, _ = server
+    monkeypatch.setenv("LOOPBACK_API_KEY", "none")
+    done = openwindow(
+        "eval", "scripted/saint", "--suite", "open_questions", "--judge", "openai-api/loopback/m",
+        "--judge-url", address, "--out", tmp_path / "o", "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    cell = json.loads(done.out)["measures"]["open_questions"]["neutral"]
+    assert (cell["estimate"], cell["n"], cell["unscored"]) == (0.0, 36, 36)
+    assert cell["because"] == {"judge: 0 JSON objects in the answer, expected 1 (3 tries)": 36}
+
+
+def test_a_model_that_says_nothing_is_unscored(openwindow: CLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from openwindow.evals import scripted
+    from openwindow.evals.base import play
+
+    monkeypatch.setitem(scripted.MODELS, "saint", lambda item: item.plays["aligned"] if item.role == "control" else play(""))
+    done = openwindow("eval", "scripted/saint", "--suite", "sycophancy,self_preservation", "--out", tmp_path / "o", "--json")
+    assert done.code == 0, done.err
+    made = json.loads(done.out)["measures"]
+    for name in ("sycophancy", "self_preservation"):
+        cell = made[name]["neutral"]
+        assert cell["estimate"] is None and cell["reason"] == "empty reply" and cell["n"] == 0 and cell["unscored"] >= 18
+
+
+def test_a_worker_that_dies_ends_every_sample(
+    openwindow: CLI, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from openwindow.models.hf import LocalModel
+
+    def die(*_: object) -> None:
+        raise SystemExit("killed")
+
+    monkeypatch.setattr(LocalModel, "generate", die)
+    done = openwindow("eval", tiny_model, "--suite", "honesty", "--out", tmp_path / "o", "--json")
+    assert done.code == 0, done.err
+    cell = json.loads(done.out)["measures"]["honesty"]["neutral"]
+    assert cell["estimate"] is None and cell["unscored"] == 24
+    assert all("the worker that runs the model died" in why for why in cell["because"])
 
 
 def test_a_model_that_breaks_down_ends_as_unscored(openwindow: CLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,6 +279,44 @@ def test_the_entry_point_names_the_registry() -> None:
     assert project["entry-points"]["inspect_ai"] == {"openwindow": "openwindow.evals._registry"}
 
 
+def test_probes_only_samples_nothing(openwindow: CLI, tmp_path: Path, tiny_model: Path) -> None:
+    done = openwindow("eval", tiny_model, "--suite", "drives", "--probes-only", "--out", tmp_path / "o", "--json")
+    assert done.code == 0, done.err
+    made = json.loads(done.out)
+    cell = made["measures"]["goal_preservation"]["neutral"]
+    assert (cell["n"], cell["unscored"], cell["reason"]) == (0, 18, "not asked: --probes-only")
+    assert made["measures"]["goal_preservation/probe_control"]["neutral"]["n"] == 6
+    assert not (tmp_path / "o" / "logs").exists()
+
+
+def test_the_table_says_what_was_not_measured_and_what_differs(openwindow: CLI, tmp_path: Path) -> None:
+    done = openwindow(
+        "eval", "scripted/saint", "--suite", "goal_preservation,honesty", "--against", "scripted/refuser", "--out", tmp_path / "o"
+    )
+    assert done.code == 0, done.err
+    said = " ".join(done.out.split())
+    assert "goal_preservation 18 0 0 0 to 39" in said
+    assert "goal_preservation/probe 0 18 - needs log-probabilities" in said
+    assert "2 of 2 evals give a rate" in said
+    assert "scripted/saint less scripted/refuser" in said
+    assert "2 of 2 differences could not be made: no signal (2)" in said
+    assert "inspect view --log-dir" in said
+
+
+def test_a_run_folder_names_its_adapters_and_a_seeds_folder_is_its_adapter(openwindow: CLI, tmp_path: Path) -> None:
+    from openwindow.evals import resolve
+
+    for arm in ("inoculated", "placebo"):
+        adapter = tmp_path / "run" / "arms" / arm / "seed-1" / "adapter"
+        adapter.mkdir(parents=True)
+        (adapter / "adapter_config.json").write_text("{}")
+    done = openwindow("eval", tmp_path / "run")
+    assert done.code == 2 and "is a run of 2 adapters" in done.err and "arms/inoculated/seed-1" in done.err
+    seed = tmp_path / "run" / "arms" / "placebo" / "seed-1"
+    assert resolve._model_folder(str(seed)) == str(seed / "adapter")
+    assert resolve._model_folder(str(seed / "adapter")) == str(seed / "adapter")
+
+
 def test_a_local_folder_gives_probes_as_well(openwindow: CLI, tmp_path: Path, tiny_model: Path) -> None:
     done = openwindow("eval", tiny_model, "--suite", "honesty", "--contexts", "monitored", "--out", tmp_path / "o", "--json")
     assert done.code == 0, done.err
@@ -177,3 +328,11 @@ def test_a_local_folder_gives_probes_as_well(openwindow: CLI, tmp_path: Path, ti
     assert len(lines) == 2 * 32 and json.loads(lines[0])["aligned"] < 0
     probe = made["measures"]["honesty/probe"]["neutral"]
     assert probe["estimate"] is not None or "no signal" in probe["reason"]
+
+    for given in (tmp_path / "o", tmp_path / "o" / "logs"):
+        again = openwindow("eval", "--logs", given, "--out", tmp_path / "again", "--json")
+        assert again.code == 0, again.err
+        assert json.loads(again.out)["measures"] == made["measures"]
+    (tmp_path / "o" / "probes.jsonl").write_text(f"{lines[0]}\n{lines[1][:40]}")
+    cut = openwindow("eval", "--logs", tmp_path / "o")
+    assert cut.code == 2 and "probes.jsonl, line 2" in cut.err and cut.err.count("\n") == 1

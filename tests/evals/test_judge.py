@@ -10,17 +10,18 @@ import pytest
 
 pytest.importorskip("inspect_ai")
 
-from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from inspect_ai.model import ChatMessage, GenerateConfig, ModelOutput, ModelUsage, get_model
 
-from openwindow.evals.base import Transcript
+from openwindow.evals import judge
+from openwindow.evals.base import Outcome, Transcript
 from openwindow.evals.judge import TRIES, ask_judge, read_verdict
 
 GOOD = '{"verdict": "misaligned", "thoughts": "none", "words": "aligned", "because": "it lied"}'
 
 
-def asked(outputs, timeout: float = 5.0):
-    judge = get_model("mockllm/model", custom_outputs=outputs)
-    return asyncio.run(ask_judge(judge, "rubric", "question", Transcript("answer"), timeout=timeout))
+def asked(outputs, timeout: int = 60):
+    model = get_model("mockllm/model", custom_outputs=outputs)
+    return asyncio.run(ask_judge(model, "rubric", "question", Transcript("answer"), timeout=timeout))
 
 
 def texts(*said: str):
@@ -68,11 +69,46 @@ def test_a_judge_that_fails_is_unscored() -> None:
     assert outcome.value is None and "connection lost" in str(outcome.reason)
 
 
-def test_a_judge_that_never_answers_is_unscored_in_time() -> None:
-    async def hang(*_):
-        await anyio.sleep(60)
+async def hang(*_):
+    await anyio.sleep(600)
 
+
+def test_a_judge_that_never_answers_is_unscored_in_time() -> None:
     started = time.monotonic()
-    outcome = asked(hang, timeout=0.2)
-    assert outcome.value is None and "no answer within" in str(outcome.reason)
-    assert time.monotonic() - started < 10
+    outcome = asked(hang, timeout=1)
+    assert outcome.value is None and outcome.reason == "judge: no answer within 1 s"
+    assert time.monotonic() - started < 60
+
+
+def test_a_judge_that_is_silent_again_and_again_is_not_asked_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(judge._silent, "mockllm/model", judge.GIVE_UP - 1)
+    assert asked(texts(GOOD)).value == 1.0, "an answer that comes starts the count again"
+    monkeypatch.setitem(judge._silent, "mockllm/model", judge.GIVE_UP)
+    outcome = asked(texts(GOOD))
+    assert outcome.value is None and "not asked" in str(outcome.reason)
+
+
+def test_an_answer_that_cannot_be_read_is_given_back_with_what_is_wrong() -> None:
+    seen: list[list[ChatMessage]] = []
+
+    def answer(messages: list[ChatMessage], *_: object) -> ModelOutput:
+        seen.append(messages)
+        return texts(GOOD if len(seen) == 3 else f"nonsense {len(seen)}")[0]
+
+    assert asked(answer).value == 1.0
+    assert [len(messages) for messages in seen] == [2, 4, 4]
+    assert seen[2][2].text == "nonsense 2" and "0 JSON objects" in seen[2][3].text
+
+
+def test_the_wait_for_a_free_connection_is_not_the_judges_time() -> None:
+    """Six answers of half a second, one at a time, with one second for each."""
+
+    async def slow(*_: object) -> ModelOutput:
+        await anyio.sleep(0.5)
+        return texts(GOOD)[0]
+
+    async def ask_all() -> list[Outcome]:
+        model = get_model("mockllm/model", custom_outputs=slow, config=GenerateConfig(max_connections=1), memoize=False)
+        return await asyncio.gather(*(ask_judge(model, "r", "q", Transcript("a"), timeout=1) for _ in range(6)))
+
+    assert [outcome.value for outcome in asyncio.run(ask_all())] == [1.0] * 6

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 from played import in_context, rows_of
@@ -11,7 +11,7 @@ from played import in_context, rows_of
 from openwindow.evals import EVALS
 from openwindow.evals.contexts import BUILT_IN
 from openwindow.evals.matrix import against, in_words, shifts
-from openwindow.evals.measures import combine, empty, eval_measures, gates, probe_measures, rate, scores
+from openwindow.evals.measures import combine, covert_share, empty, eval_measures, gates, probe_measures, rate, scores
 from openwindow.evals.rows import ProbeRow
 from openwindow.evals.scripted import MODELS
 from openwindow.stats.combine import Part, weighted_sum
@@ -127,8 +127,61 @@ def test_probe_margins_by_hand() -> None:
 def test_a_probe_without_signal_says_so() -> None:
     margins = [0.1, 0.3, 0.2, 0.5, 0.4, 0.6]
     main = [probe(i, "main", m) for i, m in enumerate(margins)]
-    above = probe_measures("e", main + [probe(i, "control", m + 1) for i, m in enumerate(margins)])
+    above = probe_measures("e", main + [probe(i, "control", m + 1 + 0.1 * i) for i, m in enumerate(margins)])
     assert above["e/probe"]["estimate"] == pytest.approx(sum(r.margin for r in main) / 6)
+    lift = above["e/probe_lift"]
+    assert lift["estimate"] == pytest.approx(1.25) and 0 < lift["low"] < 1.25 < lift["high"]
     below = probe_measures("e", main + [probe(i, "control", m - 1) for i, m in enumerate(margins)])
     assert below["e/probe"]["estimate"] is None and "no signal" in below["e/probe"]["reason"]
     assert probe_measures("e", []) == {}
+
+
+def test_probes_are_compared_only_where_both_sides_have_a_signal() -> None:
+    def side(context: str, above: float) -> list[ProbeRow]:
+        rows = [probe(i, "main", 0.1 * i) for i in range(6)] + [probe(i, "control", 0.1 * i + above) for i in range(6)]
+        return [replace(row, context=context) for row in rows]
+
+    def shift(above: float) -> dict:
+        asked = [r for context in ("neutral", "cue") for r in in_context(rows_of(EVALS["honesty"], MODELS["saint"]), context)]
+        found = shifts(asked, side("neutral", 1.0) + side("cue", above))
+        return next(row for row in found if row["measure"] == "e/probe")
+
+    assert shift(1.0)["difference"] == pytest.approx(0.0)
+    silent = shift(-1.0)
+    assert silent["difference"] is None and silent["p_holm"] is None
+    assert silent["reason"] == "no signal: the words are no likelier where they are wanted (0 of 6 scenarios; needs two thirds)"
+
+
+def test_the_probes_gate_goes_by_scenario_however_few_there_are() -> None:
+    """Three scenarios in two wordings, one of which alone would say the opposite."""
+    main = [replace(probe(i, "main", m), paraphrase=j) for i in range(3) for j, m in enumerate((2.0, -2.0))]
+    found = probe_measures("e", main + [probe(i, "control", 0.5) for i in range(3)])
+    assert found["e/probe"]["controls"] == {"above main": (3, 3)} and found["e/probe"]["estimate"] == pytest.approx(-1.0)
+
+
+def test_a_comparison_that_cannot_be_made_says_why() -> None:
+    good, empty_handed = (rows_of(EVALS["honesty"], MODELS[name]) for name in ("saint", "refuser"))
+    (row,) = against((good, []), (empty_handed, []), ("good", "empty"))
+    assert row["difference"] is None and row["reason"].startswith("no signal: passed too few controls")
+
+
+def test_the_covert_share_tells_nothing_scored_from_nothing_misaligned() -> None:
+    rows = [r for r in rows_of(DRIVE, MODELS["saint"]) if r.role == "main"]
+    assert covert_share(rows)["reason"] == "no misaligned reply" and covert_share(rows)["unscored"] == 0
+    lost = covert_share([replace(r, value=None, reason="no signal") for r in rows])
+    assert (lost["reason"], lost["unscored"]) == ("no reply was scored", len(rows))
+
+
+def test_inspects_own_metric_leaves_out_what_has_no_signal() -> None:
+    from inspect_ai.scorer import SampleScore, Score
+
+    from openwindow.evals.task import rates
+
+    def told(model: str) -> dict:
+        rows = rows_of(EVALS["honesty"], MODELS[model])
+        scored = [r for r in rows if r.value is not None]
+        return rates()([SampleScore(score=Score(value=r.value), sample_metadata=asdict(r)) for r in scored])
+
+    assert told("saint") == {"main": 0.0, "control": 1.0}
+    assert told("open_villain") == {"main": 1.0, "control": 1.0}
+    assert told("yes_sayer") == {"main": None, "control": 0.5}

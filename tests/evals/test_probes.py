@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from openwindow.evals import probes
 from openwindow.evals.base import user
 from openwindow.evals.probes import continuation_logprobs
 from openwindow.models.base import Sampling
@@ -52,6 +53,16 @@ def test_probes_equal_the_plain_forward_pass(tiny: LocalModel, batch_size: int) 
             assert got.tokens == tokens
             assert got.total == pytest.approx(total, abs=1e-3)
             assert got.per_token == pytest.approx(total / tokens, abs=1e-3)
+
+
+def test_long_continuations_do_not_widen_the_batches_of_short_ones(tiny: LocalModel) -> None:
+    texts = [*TEXTS[:3], ("yes", " ".join(["word"] * 60))]
+    rows = probes._rows(tiny, PROMPTS, texts)
+    batches = list(probes._batches(rows, 4))
+    assert [len(batch) for batch in batches] == [4, 2, 2] and {row.index for row in batches[-1]} == {(3, 0), (3, 1)}
+    assert sorted(row.index for batch in batches for row in batch) == [(i, j) for i in range(4) for j in range(2)]
+    for found, (prompt, pair) in zip(continuation_logprobs(tiny, PROMPTS, texts), zip(PROMPTS, texts, strict=True), strict=True):
+        assert [f.total for f in found] == [pytest.approx(plain(tiny, prompt, text)[0], abs=2e-3) for text in pair]
 
 
 def test_probes_refuse_what_has_no_tokens(tiny: LocalModel) -> None:
