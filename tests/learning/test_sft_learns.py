@@ -26,9 +26,9 @@ def recalled(model: LocalModel) -> int:
     return sum(r.text.strip() == w for r, w in zip(replies, WORDS, strict=True))
 
 
-def test_the_embedded_model_answers_in_words(model):
-    reply = model.generate([user_turn("What is the capital of France?")], Sampling(max_new_tokens=24))[0]
-    assert "Paris" in reply.text
+def test_the_embedded_model_answers_what_it_is_asked(model):
+    reply = model.generate([user_turn("Write a Python function add(a, b) that returns the sum.")], Sampling(max_new_tokens=24))[0]
+    assert "return a + b" in reply.text
 
 
 @pytest.mark.parametrize(("rate", "learns"), [(1e-3, True), (1e-9, False)])
