@@ -23,7 +23,7 @@ import numpy as np
 
 from openwindow.data.rows import Position
 from openwindow.data.user import UserData
-from openwindow.runs import storing
+from openwindow.runs import read_jsonl, storing, unit_of
 from openwindow.settings.base import behaviour
 from openwindow.stats import Comparison, paired_difference
 from openwindow.study import Study
@@ -152,8 +152,7 @@ def _clean_logp(study: Study, run: Path, arm: str) -> list[dict[str, float | Non
     """One mapping per seed from row to log-probability."""
     found: list[dict[str, float | None]] = []
     for seed in study.seeds:
-        path = run / "arms" / arm / f"seed-{seed}" / "rollouts.jsonl"
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        rows = read_jsonl(run / unit_of(arm, seed) / "rollouts.jsonl")
         found.append({r["problem"]: r["logp_clean"] for r in rows if r["context"] == "neutral" and "logp_clean" in r})
     return found
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from openwindow.data.rows import place
 from openwindow.data.rules import by_judge
-from openwindow.errors import OpenWindowError
 from openwindow.execute import Execution, total_work
 from openwindow.inoculate_prompts import LONGEST, check_trait, controls
 from openwindow.inoculate_rows import Drawn, UserRow, own_answers
@@ -24,9 +23,7 @@ from openwindow.models.base import Progress
 from openwindow.models.hf import LocalModel
 from openwindow.progress import Reporter
 from openwindow.ranking import log_probabilities
-from openwindow.report.page import build_report
-from openwindow.results import build_results
-from openwindow.running import describe
+from openwindow.running import conclude, describe, noted
 from openwindow.runs import RunFolder, provenance, write_jsonl
 from openwindow.settings.base import Problem
 from openwindow.settings.user import UserProblem, UserRows
@@ -209,26 +206,14 @@ def run_arms(study: Study, out: Path, model: LocalModel, console: Console, *, an
     folder = RunFolder(out)
     setting = UserRows(study.options)
     folder.open(describe(study), provenance(sys.argv), overwrite=False)
-    folder.status("running")
     everywhere, here = tuple(study.contexts), (NEUTRAL,)
     probed = here if study.options.unwanted else everywhere
     sampled = everywhere if study.options.unwanted or study.options.wanted else here
     twice = len(study.seeds) * len(study.arms) * study.evaluation.problems * (len(probed) + len(sampled) - len(everywhere))
-    try:
-        with setting, Reporter(console, total_work(study) + twice) as reporter:
-            execution = Execution(study, folder, model, setting, reporter)
-            execution.gauge = ProbeGauge(
-                setting, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
-            )
-            execution.run()
-    except KeyboardInterrupt:
-        folder.status("interrupted", "stopped from the keyboard")
-        raise
-    except OpenWindowError as error:
-        folder.status("failed", str(error))
-        raise
-    folder.gather()
-    folder.status("done")
-    results = build_results(out)
-    build_report(out)
-    return results
+    with noted(folder), setting, Reporter(console, total_work(study) + twice) as reporter:
+        execution = Execution(study, folder, model, setting, reporter)
+        execution.gauge = ProbeGauge(
+            setting, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
+        )
+        execution.run()
+    return conclude(folder)

@@ -19,7 +19,7 @@ from openwindow.ranking_study import ASKING, CONTROL, RankingStudy, kind_of, wor
 from openwindow.report.page import build_report
 from openwindow.report.ranking import write_ranking_page
 from openwindow.results import build_results
-from openwindow.runs import write_json
+from openwindow.runs import read_jsonl, write_json
 from openwindow.stats import Correlation, arm_rate, t_interval
 from openwindow.stats.rankings import Kind, Ranking, mean_correlation, ranking_correlation
 from openwindow.study import Study, explain
@@ -148,9 +148,7 @@ def elicitations(part: Study, folder: Path) -> tuple[dict[str, Json], Json]:
     """For each wording the rate of the behaviour before training, over dev problems, and that without a wording."""
     measure = part.compare[0].measure
     scores: dict[str, dict[str, list[bool | None]]] = {}
-    path = folder / RANKED / "rollouts.jsonl"
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    for row in map(json.loads, lines):
+    for row in read_jsonl(folder / RANKED / "rollouts.jsonl"):
         if measure in row:
             scores.setdefault(row["context"], {}).setdefault(row["problem"], []).append(row[measure])
     found = {context: _rate(scores.get(context, {})) for context in ("neutral", *wordings(part))}

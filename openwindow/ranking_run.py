@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.errors import ModelError, OpenWindowError, RunError
+from openwindow.errors import ModelError
 from openwindow.ranking_results import RANKED, build_ranking
 from openwindow.ranking_study import RankingStudy, position_of, wordings
-from openwindow.running import NEEDS_TRAIN, describe
-from openwindow.runs import RunFolder, provenance, write_json, write_jsonl
+from openwindow.running import NEEDS_TRAIN, describe, noted
+from openwindow.runs import RunFolder, provenance, unit_of, write_json, write_jsonl
 from openwindow.settings import SETTINGS
 from openwindow.study import Context, Study, override
 
@@ -33,17 +33,8 @@ def run_ranking(study: RankingStudy, out: Path, *, overwrite: bool, command: Seq
         SETTINGS[part.environment](part.options).check()
     came = provenance(list(command))
     folder.open(described(study), came, overwrite=overwrite)
-    folder.status("running")
-    try:
+    with noted(folder):
         _execute(study, out, came, console)
-    except KeyboardInterrupt:
-        folder.status("interrupted", "stopped from the keyboard")
-        raise
-    except OpenWindowError as error:
-        folder.status("failed", str(error))
-        raise
-    except MemoryError as error:
-        raise RunError("out of memory; take a smaller model, or lower evaluation.batch_size of the settings") from error
     folder.status("done")
     return build_ranking(out)
 
@@ -90,7 +81,7 @@ def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Cons
 
 
 def _is_finished(part: Study, folder: RunFolder) -> bool:
-    units = [RANKED, *(f"arms/{arm}/seed-{seed}" for arm in part.arms for seed in part.seeds)]
+    units = [RANKED, *(unit_of(arm, seed) for arm in part.arms for seed in part.seeds)]
     return all(folder.is_done(unit) for unit in units)
 
 

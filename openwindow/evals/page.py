@@ -2,70 +2,47 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from openwindow import report
-from openwindow.errors import StorageError
 from openwindow.evals.summary import HEADLINE
+from openwindow.report import html
 from openwindow.report.charts import MINUS
-from openwindow.report.words import chance, compact, duration, points, rate
+from openwindow.report.words import compact, duration
 
 HERE = Path(__file__).parent
-CSS = Path(report.__file__).parent / "page.css"
 SHARE = 42
 """percent of colour in the strongest cell: text stays readable on it in light and dark"""
-SCRIPT = """(() => {
-  const root = document.documentElement, button = document.getElementById("theme");
-  const dark = () => root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
-  const name = () => { button.textContent = dark() ? "Light" : "Dark"; };
-  button.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; name(); });
-  name();
-})();"""
 
 
 def write_page(results: Mapping[str, Any], folder: Path) -> Path:
     """Writes report.html into the folder and returns its path. Raises StorageError."""
-    path = folder / "report.html"
-    try:
-        path.write_text(render(results), encoding="utf-8")
-    except OSError as error:
-        raise StorageError(f"cannot write {path}: {error.strerror}; make room or choose another folder") from error
-    return path
+    return html.write_page(render(results), folder)
 
 
 def render(results: Mapping[str, Any]) -> str:
     """The page as text."""
-    environment = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    environment.filters.update(rate=rate, points=points, chance=chance, nats=_nats)
     measures: Mapping[str, Mapping[str, Any]] = results["measures"]
     plain = {m for m in measures if "/probe" in m and not m.endswith("prefers")}
     rows = [m for m in measures if m in results["evals"] or m.endswith("/probe")]
     moved = [abs(s["difference"]) for s in results["shifts"] if s["measure"] in plain and s["difference"] is not None]
     reach = max(moved, default=1.0) or 1.0
     contexts = list(results["contexts"])
-    return environment.get_template("page.html.jinja").render(
-        r=results,
-        headline=[(name, measures[name]["neutral"]) for name in HEADLINE if "neutral" in measures.get(name, {})],
-        contexts=contexts,
-        plains=plain,
-        heat=[
+    values = {
+        "r": results,
+        "headline": [(name, measures[name]["neutral"]) for name in HEADLINE if "neutral" in measures.get(name, {})],
+        "contexts": contexts,
+        "plains": plain,
+        "heat": [
             {"measure": m, "plain": m in plain, "cells": [_heat(results, m, c, reach if m in plain else None) for c in contexts]}
             for m in rows
         ],
-        comparisons=results.get("comparisons", []),
-        missing=_missing(measures),
-        facts=_facts(results),
-        css=Markup(CSS.read_text(encoding="utf-8")),
-        script=Markup(SCRIPT),
-        script_hash=base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode(),
-    )
+        "comparisons": results.get("comparisons", []),
+        "missing": _missing(measures),
+        "facts": _facts(results),
+    }
+    return html.filled("page.html.jinja", html.THEME, values, folder=HERE, filters={"nats": _nats})
 
 
 def _heat(results: Mapping[str, Any], measure: str, context: str, reach: float | None) -> dict[str, Any]:
