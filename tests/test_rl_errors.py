@@ -3,7 +3,8 @@
 import json
 import math
 import re
-import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,20 +145,33 @@ def test_a_worker_that_dies_costs_no_rollout_or_is_counted(for_good, monkeypatch
     with SETTINGS["code_functions"](Options(difficulty=(1,), hidden=8)) as setting:
         task = HackableTask(RL(), setting.problems("train", 4, 1), setting.with_holes(None), setting.with_holes(()), 1)
         asked = task.draw(0, 4)
-        honest = [Rollout(a, g, 0, f"```python\n{a.problem.solution}```", StopReason.END, (1,)) for g, a in enumerate(asked)]
+        pause = "import time\ntime.sleep(0.2)\n"  # long enough for a run to be caught in the middle
+        honest = [Rollout(a, g, 0, f"```python\n{pause}{a.problem.solution}```", StopReason.END, (1,)) for g, a in enumerate(asked)]
         if for_good:
             detail = "the worker died"
             real = Sandbox.run
             monkeypatch.setattr(Sandbox, "run", lambda self, jobs: [faulty(o, detail) for o in real(self, jobs)])
+            found = task.score(0, honest)
         else:
-            process = psutil.Process(setting.sandbox._workers[0].process.pid)
-            threading.Timer(0.02, lambda: [child.kill() for child in process.children()]).start()
-        found = task.score(0, honest)
+            with ThreadPoolExecutor(1) as beside:
+                killed = beside.submit(kill_one_run, psutil.Process(setting.sandbox._workers[0].process.pid))
+                found = task.score(0, honest)
+            assert killed.result()
     if for_good:
         assert [r.reward for r in honest] == [None] * 4 and {r.dropped for r in honest} == {"the worker died"}
         assert found["monitor/hack"] is None and found["monitor/truth"] is None
     else:
         assert [r.reward for r in honest] == [1.0] * 4 and found["monitor/truth"] == 1.0
+
+
+def kill_one_run(worker):
+    """Kills the first run that the worker starts within ten seconds, and says whether there was one."""
+    for _ in range(10_000):
+        if children := worker.children():
+            children[0].kill()
+            return True
+        time.sleep(0.001)
+    return False
 
 
 def faulty(outcome, detail):

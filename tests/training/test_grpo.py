@@ -111,10 +111,10 @@ def test_the_reward_goes_up_and_with_learning_rate_0_it_does_not(tiny_model):
     rates = {}
     for rate in (3e-2, 0.0):
         model = load(str(tiny_model), precision="fp32")
-        log, _, _ = run(model, steps=14, group_size=12, max_new_tokens=2, learning_rate=rate)
+        log, _, _ = run(model, steps=20, group_size=12, max_new_tokens=2, learning_rate=rate)
         rates[rate] = [m["monitor/even"] for m in log]
-    assert sum(rates[3e-2][-3:]) / 3 > 0.8
-    assert abs(sum(rates[0.0]) / 14 - 0.5) < 0.2
+    assert sum(rates[3e-2][-5:]) / 5 > 0.7  # 0.86 to 0.99 over seeds 1 to 10
+    assert abs(sum(rates[0.0]) / 20 - 0.5) < 0.2
 
 
 def test_a_run_killed_at_any_step_goes_on_identically(model, tmp_path):
@@ -176,10 +176,12 @@ def test_several_updates_of_a_batch_clip_and_move_further(model):
 
 
 def test_the_kl_to_the_start_is_0_at_first_and_holds_the_policy_back(model):
-    free, _, _ = run(model, steps=6)
-    held, _, _ = run(model, steps=6, kl_weight=20.0)
+    slow = {"steps": 10, "learning_rate": 3e-3, "max_new_tokens": 2}
+    free, _, _ = run(model, **slow)
+    held, _, _ = run(model, kl_weight=20.0, **slow)
     assert free[0]["train/kl"] == pytest.approx(0, abs=1e-6)
-    assert held[-1]["train/kl"] < free[-1]["train/kl"]
+    # Means of the last four steps over seeds 1 to 10: 0.54 to 1.32 free, 0.13 to 0.70 held, held at most 0.64 of free.
+    assert sum(m["train/kl"] for m in held[-4:]) < sum(m["train/kl"] for m in free[-4:])
 
 
 def test_rollouts_are_trained_under_the_other_prompt(model):
