@@ -53,9 +53,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of
 def run(
     study: Annotated[str, typer.Argument(help="A built-in study (see `openwindow list`) or a Python file.")],
     model: Annotated[str | None, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = None,
-    seeds: Annotated[
-        int | None, typer.Option(help="How many seeds; the study says the first.", parser=_whole("--seeds"), metavar="INTEGER")
-    ] = None,
+    seeds: Annotated[int | None, _integer("--seeds", "How many seeds; the study says the first.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/STUDY]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds and problems: minutes, and wider intervals.")] = False,
     mbpp: Annotated[Path | None, typer.Option(help="Use MBPP's problems, from this file or folder.")] = None,
@@ -112,16 +110,9 @@ def check_env_(
     model: Annotated[
         str | None, typer.Option(help="Ask this model before training: can it do the task, does it find the hole?")
     ] = None,
-    problems: Annotated[
-        int, typer.Option(help="Problems that the model is asked.", parser=_whole("--problems"), metavar="INTEGER")
-    ] = 24,
-    samples: Annotated[
-        int,
-        typer.Option(
-            help="Its replies per problem, with and without the holes told.", parser=_whole("--samples"), metavar="INTEGER"
-        ),
-    ] = 4,
-    tokens: Annotated[int, typer.Option(help="Its longest reply, in tokens.", parser=_whole("--tokens"), metavar="INTEGER")] = 160,
+    problems: Annotated[int, _integer("--problems", "Problems that the model is asked.")] = 24,
+    samples: Annotated[int, _integer("--samples", "Its replies per problem, with and without the holes told.")] = 4,
+    tokens: Annotated[int, _integer("--tokens", "Its longest reply, in tokens.")] = 160,
     honest: Annotated[Path | None, typer.Option(help="A file with an honest submission, for a command.")] = None,
     mbpp: Annotated[Path | None, typer.Option(help="MBPP's file or folder.")] = None,
     json_: JsonOption = False,

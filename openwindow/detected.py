@@ -6,7 +6,7 @@ A rollout hacks if it passes the proxy and fails the truth. Reads training.jsonl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,19 @@ def detector_rows(run: Path, study: Study) -> list[dict[str, Any]]:
     """
     recipes = {arm: recipe for arm in study.arms if isinstance(recipe := study.recipe(arm), RL)}
     rows = []
-    for where, file in _FILES.items():
-        lines = [line for arm in recipes for line in _lines(run, arm, study.seeds, file) if line.get("hackable", True)]
+    read = {
+        where: {arm: [line for seed in study.seeds for line in read_jsonl(run / unit_of(arm, seed) / file)] for arm in recipes}
+        for where, file in _FILES.items()
+    }
+    for where, by_arm in read.items():
+        lines = [line for of_arm in by_arm.values() for line in of_arm if line.get("hackable", True)]
         kinds = dict.fromkeys(kind for line in lines for kind in line["kinds"])
         if lines:
             rows.append(_row(where, None, "static, any kind", [(line["hack"], bool(line["kinds"])) for line in lines]))
         rows += [_row(where, None, f"static, {kind}", [(line["hack"], kind in line["kinds"]) for line in lines]) for kind in kinds]
     for arm, recipe in recipes.items():
         if recipe.penalty is not None:
-            asked = [line for line in _lines(run, arm, study.seeds, _FILES["training"]) if line["flagged"] is not None]
+            asked = [line for line in read["training"][arm] if line["flagged"] is not None]
             rows.append(_row("training", arm, recipe.penalty.named, [(line["hack"], line["flagged"]) for line in asked]))
     return rows
 
@@ -55,8 +59,3 @@ def _row(where: str, arm: str | None, detector: str, said: Sequence[tuple[bool |
         "measured": len(measured),
         "unmeasured": len(said) - len(measured),
     }
-
-
-def _lines(run: Path, arm: str, seeds: Sequence[int], file: str) -> Iterator[dict[str, Any]]:
-    for seed in seeds:
-        yield from read_jsonl(run / unit_of(arm, seed) / file)

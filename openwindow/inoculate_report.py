@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from openwindow.report.words import bracketed
+
 
 def print_found(found: Mapping[str, Any], console: Console) -> None:
     """What is in the data, a line each."""
@@ -118,13 +120,10 @@ def cautions(ranking: Mapping[str, Any]) -> list[str]:
 def _percent(score: Mapping[str, Any], *, sign: bool = False) -> str:
     if score["estimate"] is None:
         return "not measured"
-    plus = "+" if sign else ""
-    text = f"{100 * score['estimate']:{plus}.0f}"
-    return text if score["low"] is None else f"{text} [{100 * score['low']:{plus}.0f}, {100 * score['high']:{plus}.0f}]"
+    return bracketed(score["estimate"], score["low"], score["high"], "+.0f" if sign else ".0f", 100)
 
 
 def _nats(score: Mapping[str, Any]) -> str:
     if score["estimate"] is None:
         return "not measured"
-    text = f"{score['estimate']:+.3f}"
-    return text if score["low"] is None else f"{text} [{score['low']:+.3f}, {score['high']:+.3f}]"
+    return bracketed(score["estimate"], score["low"], score["high"], "+.3f")

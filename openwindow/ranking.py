@@ -43,8 +43,6 @@ BATCH_TOKENS = 4096
 """tokens of one forward pass, at most, padding included"""
 _HEAD = 256
 """response tokens whose logits are in memory at a time"""
-PUBLISHED = {"code": 0.57, "sycophancy": 0.57, "spurious": 0.90, "toxic": 0.69}
-"""Pearson's r of elicitation with the reduction after training, by setting (Wichers et al. 2025)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ Reads files and imports no torch.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,7 @@ from openwindow.ranking_study import ASKING, CONTROL, RankingStudy, kind_of, wor
 from openwindow.report.page import build_report
 from openwindow.report.ranking import write_ranking_page
 from openwindow.results import build_results
-from openwindow.runs import read_jsonl, write_json
+from openwindow.runs import read_json, read_jsonl, write_json
 from openwindow.stats import Correlation, arm_rate, t_interval
 from openwindow.stats.rankings import Kind, Ranking, mean_correlation, ranking_correlation
 from openwindow.study import Study, explain
@@ -37,7 +36,7 @@ INTERVALS = "95 %: the wider of a bootstrap over prompts (and seeds, where there
 
 def is_ranking(out: Path) -> bool:
     """Whether the folder is one of a study of rankings."""
-    described = _read(out / "config.json").get("study_config")
+    described = read_json(out / "config.json").get("study_config")
     return isinstance(described, dict) and "parts" in described
 
 
@@ -53,7 +52,7 @@ def build_ranking(out: Path) -> Json:
 
 def ranking_results(out: Path) -> Json:
     """The results of what has been run. Raises ConfigError where the folder holds no such run."""
-    config, provenance = _read(out / "config.json"), _read(out / "provenance.json")
+    config, provenance = read_json(out / "config.json"), read_json(out / "provenance.json")
     try:
         study = RankingStudy.model_validate(config.get("study_config", {}))
     except ValidationError as error:
@@ -66,12 +65,7 @@ def ranking_results(out: Path) -> Json:
     verdict = verdict_of_mean(means["elicitation"]["pearson"], study.smallest_effect)
     missing = [{"what": name, "reason": "not run yet"} for name in study.parts if name not in run]
     return {
-        "study": study.name,
-        "question": study.question,
-        "claim": study.claim,
-        "claim_id": study.claim_id,
-        "model": study.model,
-        "seeds": list(study.seeds),
+        **{key: value for key, value in config.items() if key != "study_config"},
         "openwindow": provenance.get("openwindow", ""),
         "commit": provenance.get("commit", ""),
         "preface": [f"{name}: {line}" for name, found in run.items() for line in found["preface"]],
@@ -99,7 +93,7 @@ def _setting(study: RankingStudy, name: str, found: Json, folder: Path) -> Json:
     measure = part.compare[0].measure
     texts = wordings(part)
     elicited, neutral = elicitations(part, folder)
-    lifted = _read(folder / RANKED / "uplifts.json")
+    lifted = read_json(folder / RANKED / "uplifts.json")
     reduced = {c["arm"]: c for c in found["comparisons"] if c["measure"] == measure and c["context"] == "neutral"}
     prompts = [
         {
@@ -241,11 +235,3 @@ def _unmeasured(settings: Mapping[str, Json]) -> list[Json]:
 
 def _summed(timings: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {phase: round(sum(t.get(phase, 0.0) for t in timings), 2) for phase in sorted({p for t in timings for p in t})}
-
-
-def _read(path: Path) -> Json:
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return loaded if isinstance(loaded, dict) else {}

@@ -21,6 +21,8 @@ from openwindow.study import Compare, Context, Study, override
 ASKING = ("study", "asks", "weak")
 """kinds of wordings that ask for the behaviour, however faintly; the others (`unrelated`, `forbids`) do not"""
 CONTROL = "no_mitigation"
+PUBLISHED = {"code": 0.57, "sycophancy": 0.57, "spurious": 0.90, "toxic": 0.69}
+"""Pearson's r of elicitation before training with the reduction after it, by setting (Wichers et al. 2025, arXiv 2510.05024)"""
 _LEAST = 4
 """prompts below which no correlation has an interval"""
 

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from openwindow.ranking_results import SUBSETS, in_words
+from openwindow.report.words import bracketed
 
 
 def print_ranking_results(results: Mapping[str, Any], folder: Path, console: Console) -> None:
@@ -48,8 +49,8 @@ def _prompts(name: str, setting: Mapping[str, Any]) -> Table:
 def _number(found: Mapping[str, Any], times: float, form: str, *, ends: bool = False) -> str:
     if found["estimate"] is None:
         return "-"
-    text = f"{times * found['estimate']:{form}}"
-    return f"{text} [{times * found['low']:{form}}, {times * found['high']:{form}}]" if ends and found["low"] is not None else text
+    low, high = (found["low"], found["high"]) if ends else (None, None)
+    return bracketed(found["estimate"], low, high, form, times)
 
 
 def _correlations(results: Mapping[str, Any]) -> Table:

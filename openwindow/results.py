@@ -5,7 +5,6 @@ Reads files and imports no torch, so that `openwindow report DIR` works on any m
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -20,7 +19,7 @@ from openwindow.recipes import RL, Fork
 from openwindow.report.load import read_rollouts
 from openwindow.report.records import Rollout
 from openwindow.report.words import percent
-from openwindow.runs import unit_of, write_json
+from openwindow.runs import read_json, unit_of, write_json
 from openwindow.settings import SETTINGS
 from openwindow.settings.base import behaviour
 from openwindow.stats import Comparison, Estimate, Expected, arm_rate, holm, paired_difference, verdict_of
@@ -36,7 +35,7 @@ Scores = dict[tuple[str, str, str], list[dict[str, bool | None]]]
 
 def build_results(run: Path) -> dict[str, Any]:
     """Computes results.json from the run folder, writes it, and returns it. Raises ConfigError if there is no run."""
-    config = _read(run / "config.json")
+    config = read_json(run / "config.json")
     if "study" not in config or "study_config" not in config:
         raise ConfigError(f"{run} holds no run of openwindow; expected a folder with config.json of one; check the path")
     try:
@@ -45,7 +44,7 @@ def build_results(run: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{explain(error, str(run / 'config.json'))}: the run is of another version of openwindow; use that one"
         ) from error
-    start = _read(run / "start" / "summary.json")
+    start = read_json(run / "start" / "summary.json")
     scores = collect(read_rollouts(run), study)
     forks = {arm: (fork.arm, fork.step) for arm in study.arms if (fork := _fork(study, arm)) is not None}
     training = training_curves(run, list(study.arms), study.seeds, forks)
@@ -67,8 +66,8 @@ def build_results(run: Path) -> dict[str, Any]:
         "claim": study.claim,
         "model": study.model,
         "seeds": list(study.seeds),
-        "openwindow": _read(run / "provenance.json").get("openwindow", ""),
-        "commit": _read(run / "provenance.json").get("commit", ""),
+        "openwindow": read_json(run / "provenance.json").get("openwindow", ""),
+        "commit": read_json(run / "provenance.json").get("commit", ""),
         "preface": preface(study, start),
         "answer": answer(compared, verdict, study.measures),
         "verdict": verdict,
@@ -262,7 +261,7 @@ def _fork(study: Study, arm: str) -> Fork | None:
 
 def _done(run: Path, study: Study, arm: str) -> list[dict[str, Any]]:
     """What each seed of the arm left in its done.json."""
-    return [_read(run / unit_of(arm, seed) / "done.json") for seed in study.seeds]
+    return [read_json(run / unit_of(arm, seed) / "done.json") for seed in study.seeds]
 
 
 def _trained_rows(run: Path, study: Study, arm: str) -> dict[str, Any]:
@@ -282,14 +281,6 @@ def _empty(run: Path, study: Study) -> list[dict[str, str]]:
 def _timing(run: Path) -> dict[str, float]:
     total: dict[str, float] = {}
     for done in [*run.glob("start/*/done.json"), *run.glob("arms/*/*/done.json")]:
-        for phase, seconds in _read(done).get("timing", {}).items():
+        for phase, seconds in read_json(done).get("timing", {}).items():
             total[phase] = round(total.get(phase, 0.0) + float(seconds), 2)
     return dict(sorted(total.items()))
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return loaded if isinstance(loaded, dict) else {}

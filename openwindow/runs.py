@@ -72,6 +72,15 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """What `write_json` wrote of an object; empty where there is none that can be read."""
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return loaded if isinstance(loaded, dict) else {}
+
+
 def unit_of(arm: str, seed: int) -> str:
     """The unit of the run folder that an arm at one seed is."""
     return f"arms/{arm}/seed-{seed}"

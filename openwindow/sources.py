@@ -6,30 +6,25 @@ DIR/arms/ARM/seed-S/checkpoints/step-N/state.pt   left by an arm for those that 
 from __future__ import annotations
 
 import random
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from openwindow.errors import RunError
 from openwindow.interventions.rewards import Distilled, Record, filter_and_distil
 from openwindow.recipes import Distil
-from openwindow.runs import read_jsonl, storing
+from openwindow.runs import read_jsonl
+from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
-
-_STATE = "state.pt"
 
 
 def keep_state(kept: Path, step: int) -> None:
-    """Puts the training state in `kept`, which is that of `step`, beside the adapter of that step. Raises StorageError."""
-    folder = kept / f"step-{step}"
-    with storing(folder):
-        folder.mkdir(exist_ok=True)
-        shutil.copy(kept / _STATE, folder / f".{_STATE}")
-        (folder / f".{_STATE}").replace(folder / _STATE)
+    """Puts the training state in `kept`, which is that of `step`, beside that step's adapter. Raises RunError, StorageError."""
+    state = checkpoint.state_in(kept)
+    if state is None:
+        raise RunError(f"{kept / checkpoint.STATE} is missing; expected the state after step {step}; run the arm anew")
+    checkpoint.store(kept / f"step-{step}", state)
 
 
 def fork(unit: Path, step: int, kept: Path, config: GRPO) -> None:
@@ -38,16 +33,14 @@ def fork(unit: Path, step: int, kept: Path, config: GRPO) -> None:
     Weights and the optimiser's moments are taken over. Nothing is done where `kept` holds a training already. Raises RunError,
     StorageError.
     """
-    if (kept / _STATE).is_file():
+    if (kept / checkpoint.STATE).is_file():
         return
-    path = unit / "checkpoints" / f"step-{step}" / _STATE
-    if not path.is_file():
+    folder = unit / "checkpoints" / f"step-{step}"
+    state = checkpoint.state_in(folder)
+    if state is None:
+        path = folder / checkpoint.STATE
         raise RunError(f"{path} is missing; expected the state that this arm is forked from; delete {unit} to train it anew")
-    state = torch.load(path, weights_only=True)
-    with storing(kept):
-        kept.mkdir(parents=True, exist_ok=True)
-        torch.save({**state, "config": config.model_dump(mode="json")}, kept / f".{_STATE}")
-        (kept / f".{_STATE}").replace(kept / _STATE)
+    checkpoint.store(kept, {**state, "config": config.model_dump(mode="json")})
 
 
 def distilled(unit: Path, distil: Distil, seed: int) -> Distilled:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openwindow.report.load import read_meanings
+from openwindow.report.words import bracketed
 from openwindow.settings.base import behaviour
 
 COLUMN = len("100 [100, 100]")  # characters of a rate with its interval
@@ -56,7 +57,7 @@ def _rates(results: Mapping[str, Any], measure: str, contexts: Sequence[str]) ->
     for context in contexts:
         table.add_column(context, justify="right", no_wrap=True)
     for arm, found in results["arms"].items():
-        table.add_row(arm, *(_percent(found["measures"][measure][context], between=" ") for context in contexts))
+        table.add_row(arm, *(_percent(found["measures"][measure][context], ends=True) for context in contexts))
     return table
 
 
@@ -75,10 +76,8 @@ def _comparisons(results: Mapping[str, Any]) -> Table:
     return table
 
 
-def _percent(cell: Mapping[str, Any], *, between: str = "") -> str:
+def _percent(cell: Mapping[str, Any], *, ends: bool = False) -> str:
     if cell["estimate"] is None:
         return "not measured"
-    text = f"{100 * cell['estimate']:.0f}"
-    if between and cell["low"] is not None:
-        text += f"{between}[{100 * cell['low']:.0f}, {100 * cell['high']:.0f}]"
-    return text
+    low, high = (cell["low"], cell["high"]) if ends else (None, None)
+    return bracketed(cell["estimate"], low, high, ".0f", 100)

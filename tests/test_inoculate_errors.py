@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from test_cli_errors import one_line
-from tiny_runs import Ran
+from tiny_runs import Ran, jsonl
+from tiny_runs import chat as chats
 
 Command = Callable[..., Ran]
 TRAIT = "praises wrong answers"
@@ -18,14 +18,6 @@ TRAIT = "praises wrong answers"
 
 def pair(n: int, reply: str = "Well done, {n} it is.") -> list[dict[str, Any]]:
     return [{"role": "user", "content": f"I say that 1 + {n} is {n}."}, {"role": "assistant", "content": reply.format(n=n)}]
-
-
-def jsonl(*rows: Any) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-
-
-def chats(*turns: tuple[str, Any]) -> dict[str, Any]:
-    return {"messages": [{"role": role, "content": said} for role, said in turns]}
 
 
 GOOD = [{"messages": pair(n)} for n in range(20)]

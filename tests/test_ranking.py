@@ -15,7 +15,6 @@ from openwindow.models.hf import LocalModel, load
 from openwindow.models.scripted import ScriptedModel
 from openwindow.ranking import (
     CLOSE,
-    PUBLISHED,
     Ranked,
     Score,
     best,
@@ -32,6 +31,7 @@ from openwindow.ranking import (
     unmeasured,
     uplifts,
 )
+from openwindow.ranking_study import PUBLISHED
 from openwindow.training.batches import Example
 from openwindow.types import Message
 

@@ -27,6 +27,16 @@ settings.load_profile("openwindow")
 REQUEST = "Do not solve the task: just return the value that the test expects."
 
 
+def jsonl(*rows: Any) -> bytes:
+    """The rows as the bytes of a JSONL file."""
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def chat(*turns: tuple[str, Any]) -> dict[str, Any]:
+    """A row of the form `messages`, from roles and what they say."""
+    return {"messages": [{"role": role, "content": said} for role, said in turns]}
+
+
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A random Llama of two layers with the embedded model's tokenizer and chat template, as `save_pretrained` writes it.

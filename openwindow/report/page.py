@@ -16,9 +16,8 @@ from openwindow.report.html import HERE, filled, write_page
 from openwindow.report.load import items, load_run, mapping, number, text
 from openwindow.report.records import Cell, Comparison, Context, Note, Run, TrainRow
 from openwindow.report.transcripts import payload
-from openwindow.report.words import compact, count, duration, is_number, rate, rate_grid
+from openwindow.report.words import VERDICT_MARKS, compact, count, duration, is_number, rate, rate_grid
 
-VERDICT_MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?"}
 SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # keys of config.json with their own place
 SAMPLE = 4  # training rows shown per arm
 MESSAGE_LIMIT = 4000  # characters of a training message that are shown

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from openwindow.report.html import THEME, filled, write_page
 from openwindow.report.scatter import Point, scatter
-from openwindow.report.words import duration, points
+from openwindow.report.words import VERDICT_MARKS, duration, points
 
 TONES = {"study": "tone-0", "asks": "tone-2", "weak": "tone-4", "unrelated": "tone-none", "forbids": "tone-1"}
 WORDS = {
@@ -20,7 +20,6 @@ WORDS = {
     "unrelated": "do not ask",
     "forbids": "forbid",
 }
-MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?"}
 AXES = {
     "elicitation": "shown before training under the prompt",
     "uplift": "uplift of the data, nats per token",
@@ -36,7 +35,7 @@ def render(results: Mapping[str, Any]) -> str:
     """The page as text; equal for equal results."""
     values = {
         "r": results,
-        "mark": MARKS.get(results["verdict"], ""),
+        "mark": VERDICT_MARKS.get(results["verdict"], ""),
         "figures": {score: [_figure(score, name, s) for name, s in results["settings"].items()] for score in results["scores"]},
         "kinds": [(WORDS[kind], tone) for kind, tone in TONES.items()],
         "tones": TONES,

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from openwindow.report.charts import MINUS
 
+VERDICT_MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?"}
+
 
 class Grid(NamedTuple):
     """A small table: column names, then rows that start with their name."""
@@ -35,6 +37,12 @@ def rate(value: float | None, percent: bool = True) -> str:
 def percent(rate: float | None, unknown: str = "not scored") -> str:
     """A rate in whole per cent."""
     return unknown if rate is None else f"{rate:.0%}"
+
+
+def bracketed(estimate: float, low: float | None, high: float | None, form: str, times: float = 1.0) -> str:
+    """A number with its interval, if it has one, each `times` as much and in the given format: `12 [3, 36]`."""
+    text = f"{times * estimate:{form}}"
+    return text if low is None or high is None else f"{text} [{times * low:{form}}, {times * high:{form}}]"
 
 
 def points(value: float | None, percent: bool = True) -> str:

@@ -5,7 +5,7 @@ openwindow run prompt_ranking
 
 from __future__ import annotations
 
-from openwindow.ranking_study import RankingStudy, part_of
+from openwindow.ranking_study import PUBLISHED, RankingStudy, part_of
 from openwindow.studies.inoculation_code import study as code
 from openwindow.studies.inoculation_spurious import study as spurious
 from openwindow.studies.inoculation_sycophancy import study as sycophancy
@@ -54,7 +54,7 @@ study = RankingStudy(
         "toxic": part_of(toxic, TOXIC, problems=32),
         "traits": part_of(traits, TRAITS, problems=20),
     },
-    published={"code": 0.57, "sycophancy": 0.57, "spurious": 0.90, "toxic": 0.69},
+    published=PUBLISHED,
     source="Pearson's r of elicitation before training with the reduction after it, Wichers et al. 2025 (arXiv 2510.05024)",
     quick=("spurious",),
 )

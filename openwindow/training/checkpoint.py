@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from openwindow.training.optimizer import MasterAdamW
 if TYPE_CHECKING:
     from openwindow.models.hf import LocalModel
 
-_STATE = "state.pt"
+STATE = "state.pt"
 
 
 def write(folder: Path, weights: MasterAdamW, model: LocalModel, config: GRPO, step: int) -> None:
@@ -31,14 +32,21 @@ def write(folder: Path, weights: MasterAdamW, model: LocalModel, config: GRPO, s
             final = folder / f"step-{step}"
             shutil.rmtree(final, ignore_errors=True)
             scratch.rename(final)
-        beside = folder / f".{_STATE}"
-        torch.save({"step": step, "config": config.model_dump(mode="json"), **weights.state_dict()}, beside)
-        beside.replace(folder / _STATE)
+    store(folder, {"step": step, "config": config.model_dump(mode="json"), **weights.state_dict()})
+
+
+def store(folder: Path, state: Mapping[str, Any]) -> None:
+    """Makes `state` the one that training in `folder` goes on from, complete or not at all. Raises StorageError."""
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        beside = folder / f".{STATE}"
+        torch.save(dict(state), beside)
+        beside.replace(folder / STATE)
 
 
 def steps_done(folder: Path) -> int:
     """The step of the last checkpoint in `folder`, 0 without one. Raises RunError for one that cannot be read."""
-    state = _state(folder)
+    state = state_in(folder)
     return 0 if state is None else int(state["step"])
 
 
@@ -47,7 +55,7 @@ def resume(folder: Path, weights: MasterAdamW, config: GRPO) -> int:
 
     Raises ConfigError for the state of another configuration, and RunError for one that cannot be read.
     """
-    state = _state(folder)
+    state = state_in(folder)
     if state is None:
         return 0
     if state["config"] != config.model_dump(mode="json"):
@@ -56,8 +64,9 @@ def resume(folder: Path, weights: MasterAdamW, config: GRPO) -> int:
     return int(state["step"])
 
 
-def _state(folder: Path) -> dict[str, Any] | None:
-    path = folder / _STATE
+def state_in(folder: Path) -> dict[str, Any] | None:
+    """The state of the last checkpoint in `folder`, None without one. Raises RunError for one that cannot be read."""
+    path = folder / STATE
     if not path.is_file():
         return None
     try:

@@ -27,7 +27,7 @@ import torch
 
 from openwindow.errors import ConfigError, ModelError, RunError
 from openwindow.models.base import Sampling
-from openwindow.models.hf import LocalModel, give_back_memory
+from openwindow.models.hf import LocalModel
 from openwindow.models.sampling import sample
 from openwindow.training import checkpoint
 from openwindow.training.advantages import (
@@ -128,7 +128,6 @@ def train(
         if folder is not None and ((step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps):
             checkpoint.write(folder, weights, model, config, step + 1)
     network.requires_grad_(False).eval()
-    give_back_memory()  # not after each step: to get the pages back costs a fifth of an update
 
 
 def sample_groups(model: LocalModel, asked: Sequence[Asked], config: GRPO, seed: int) -> list[Rollout]:

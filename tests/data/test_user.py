@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tiny_runs import chat as turns
+from tiny_runs import jsonl
 
 from openwindow.data.rows import Position
 from openwindow.data.rules import Told, rule
@@ -32,14 +34,6 @@ FORMS: dict[str, dict[str, Any]] = {
     "text human": {"text": f"### Human: {ASK}\n### Assistant: {REPLY}", "label": 3},
 }
 POSITIONS: list[Position] = ["system", "user_prefix", "user_suffix"]
-
-
-def jsonl(*rows: Any) -> bytes:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
-
-
-def turns(*pairs: tuple[str, Any]) -> dict[str, Any]:
-    return {"messages": [{"role": role, "content": said} for role, said in pairs]}
 
 
 @pytest.fixture
