@@ -29,7 +29,7 @@ from openwindow.data.rules import Trait
 from openwindow.inoculate_prompts import Candidate
 from openwindow.models.base import Model, Progress, Sampling
 from openwindow.models.hf import LocalModel
-from openwindow.stats import Correlation, arm_rate, paired_difference, pearson, spearman, t_interval
+from openwindow.stats import arm_rate, paired_difference, t_interval
 from openwindow.training.batches import Example, collate, shared_prefix
 from openwindow.types import Message, StopReason
 
@@ -314,18 +314,3 @@ def _places(values: Sequence[float]) -> list[float]:
 def best(ranked: Sequence[Ranked], count: int) -> list[Ranked]:
     """The first `count` inoculation prompts of the order."""
     return [r for r in ordered(ranked) if r.candidate.role == "inoculation"][:count]
-
-
-def correlations(ranked: Sequence[Ranked], reductions: Mapping[str, float | None]) -> dict[str, dict[str, Correlation]]:
-    """Score to `pearson` and `spearman` of it with the measured reduction, by a prompt's text. The unit is one prompt.
-
-    A reduction is the rate of the trait without inoculation less that with it; positive correlations say the ranking holds.
-    """
-    chosen = [r for r in ranked if r.candidate.text in reductions]
-    measured = [reductions[r.candidate.text] for r in chosen]
-    scores = {
-        "elicitation": [r.elicitation.estimate for r in chosen],
-        "uplift": [r.uplift.estimate for r in chosen],
-        "contrast": [r.contrast.estimate for r in chosen],
-    }
-    return {name: {"pearson": pearson(xs, measured), "spearman": spearman(xs, measured)} for name, xs in scores.items()}

@@ -20,7 +20,6 @@ from openwindow.ranking import (
     best,
     cheapest_batches,
     contrasts,
-    correlations,
     deciding,
     elicitations,
     log_probabilities,
@@ -31,7 +30,6 @@ from openwindow.ranking import (
     unmeasured,
     uplifts,
 )
-from openwindow.ranking_study import PUBLISHED
 from openwindow.training.batches import Example
 from openwindow.types import Message
 
@@ -198,17 +196,6 @@ def test_order_takes_what_was_measured_for_all() -> None:
     contrasted = [ranked("a", None, 0.1, 0.5), ranked("b", None, 0.2, 0.4)]
     assert list(deciding(contrasted)) == ["contrast"] and best(contrasted, 1)[0].candidate.text == "a"
     assert ordered([]) == []
-
-
-def test_correlations_with_the_measured_reduction() -> None:
-    prompts = [ranked(f"{n}", n / 10, n * n / 100) for n in range(1, 9)]
-    reductions: dict[str, float | None] = {f"{n}": n / 20 + 0.01 * (-1) ** n for n in range(1, 8)} | {"8": None}
-    found = correlations(prompts, reductions)
-    assert found["elicitation"]["pearson"].n == 7 and found["elicitation"]["pearson"].estimate > 0.95
-    low, high = found["uplift"]["spearman"].low, found["uplift"]["spearman"].high
-    assert low is not None and high is not None and low < found["uplift"]["spearman"].estimate <= high
-    assert found["contrast"]["pearson"].estimate is None and found["contrast"]["pearson"].reason
-    assert PUBLISHED["spurious"] == 0.90
 
 
 def test_only_the_first_tokens_of_an_answer_count(model) -> None:
