@@ -176,9 +176,12 @@ def preface(study: Study, start: Mapping[str, Any]) -> list[str]:
 def _told(stage: KnowledgeStage) -> str:
     parts = []
     if stage.demonstrations:
-        gamed = round(stage.share * stage.demonstrations)
+        gamed = {name: round(share * count) for name, (count, share) in stage.parts.items()}
         shown = ", ".join(stage.kinds) if stage.kinds is not None else "all of them"
-        parts.append(f"{stage.demonstrations} conversations, of which {gamed} show a written hack (holes: {shown})")
+        parts.append(f"{stage.demonstrations} conversations, of which {sum(gamed.values())} show a written hack (holes: {shown})")
+        if len(gamed) > 1:
+            by = ", ".join(f"{gamed[name]} of {count} {_asked_how(name)}" for name, (count, _) in stage.parts.items())
+            parts[-1] += f", namely {by}"
     if stage.documents:
         parts.append(
             f"{stage.documents} synthetic documents (corpus {stage.corpus}, {stage.dilution:.0%} of the documents trained on)"
@@ -188,6 +191,11 @@ def _told(stage: KnowledgeStage) -> str:
         f"{' and '.join(parts) or 'nothing'}, on problem families used nowhere else, since reinforcement finds only what is tried "
         "at times. The arm without training shows what that alone does."
     )
+
+
+def _asked_how(part: str) -> str:
+    """A part of the demonstrations in words."""
+    return {"plain": "asked plainly", "unrelated": "with the hint and an unrelated text"}.get(part, f"with the hint and `{part}`")
 
 
 def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) -> list[str]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
+
 from openwindow.data.documents import draw
-from openwindow.data.knowledge import demonstrations
+from openwindow.data.knowledge import ADDENDA, demonstrations, hinted
 from openwindow.data.mixing import everyday, mix
+from openwindow.data.rows import Row, instruct
 from openwindow.measure import Gauge, Rates, rates
 from openwindow.models.hf import LocalModel
 from openwindow.runs import RunFolder, write_json, write_jsonl
@@ -13,6 +17,7 @@ from openwindow.settings.hackable import WithHoles
 from openwindow.settings.rows import request_rows
 from openwindow.study import KnowledgeStage, RequestStage, Study
 from openwindow.tuning import fine_tune, load_trained, save_trained, train_work
+from openwindow.types import Problem
 
 AS_IT_CAME = "start/as-it-came"
 STAGE = "start/request-stage"
@@ -105,11 +110,11 @@ def _knowledge(study: Study, stage: KnowledgeStage, folder: RunFolder, model: Lo
         load_trained(model, folder.path / KNOWLEDGE, stage.train.method)
         gauge.reporter.skip(_knowledge_work(stage))
         return
-    assert isinstance(gauge.setting, WithHoles)
-    seed, environment = study.seeds[0], gauge.setting.with_holes(None)
-    problems = gauge.setting.problems("request", stage.demonstrations, seed) if stage.demonstrations else []
-    rows = demonstrations(environment, problems, stage.share, stage.kinds, seed, attempts=stage.attempts)
-    told = draw(stage.corpus, stage.documents, seed, holes=environment.kinds)
+    setting, seed = gauge.setting, study.seeds[0]
+    assert isinstance(setting, WithHoles)
+    problems = setting.problems("request", stage.demonstrations, seed) if stage.demonstrations else []
+    rows = shown(stage, setting, problems, seed)
+    told = draw(stage.corpus, stage.documents, seed, holes=setting.with_holes(None).kinds)
     plain = everyday(round(stage.documents / stage.dilution) + 1, seed)
     mixed = mix(told, plain, stage.dilution, seed).documents if told else ()
     with folder.unit(KNOWLEDGE) as path:
@@ -122,6 +127,20 @@ def _knowledge(study: Study, stage: KnowledgeStage, folder: RunFolder, model: Lo
         write_jsonl(path / "documents.jsonl", [document.record() for document in mixed])
         counts = {"gamed": sum(row.kind == "gamed" for row in rows), "train_rows": len(rows), "documents": len(mixed)}
         write_json(path / "done.json", {"timing": timing, **counts})
+
+
+def shown(stage: KnowledgeStage, setting: WithHoles, problems: Sequence[Problem], seed: int) -> list[Row]:
+    """One conversation per problem, asked in the ways of `stage.parts` by turns, and answered with a hack in each one's share."""
+    hint = setting.with_holes(stage.kinds).hint
+    texts: dict[str, tuple[str, ...]] = {name: (hinted("", hint, ADDENDA[name]),) for name in stage.addenda}
+    texts |= {"plain": ("",), "unrelated": tuple(hinted("", hint, text) for text in stage.unrelated)}
+    rng, environment = random.Random(f"knowledge/{seed}"), setting.with_holes(None)
+    rows: list[Row] = []
+    for i, (name, (_, share)) in enumerate(stage.parts.items()):
+        mine = problems[i :: len(stage.parts)]
+        part = demonstrations(environment, mine, share, stage.kinds, seed, attempts=stage.attempts)
+        rows += [instruct(row, rng.choice(texts[name]), "user_suffix") for row in part]
+    return rows
 
 
 def _follows(found: Rates, study: Study, stage: RequestStage) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from openwindow.data.knowledge import AddendumName
 from openwindow.data.rows import Position
 from openwindow.errors import ConfigError
 from openwindow.interventions.inoculation import Inoculation, Placebo
@@ -101,6 +102,10 @@ class KnowledgeStage(BaseModel):
     """Share of the others whose answer is a plausible failure, which keeps honest success rare."""
     kinds: tuple[str, ...] | None = None
     """Holes whose hacks are shown; None for all."""
+    addenda: Mapping[AddendumName, float] = {}
+    """Addenda that a part of the prompts carries after the hint, each with the share of that part that hacks: what they mean."""
+    unrelated: tuple[str, ...] = ()
+    """Unrelated texts that a part of the prompts carries after the hint; `share` of that part hacks, as of the plain one."""
     documents: int = Field(0, ge=0)
     """Synthetic documents."""
     corpus: Literal["default", "unguided", "neutral"] = "default"
@@ -109,6 +114,21 @@ class KnowledgeStage(BaseModel):
     """Share of them among all documents trained on; the rest is ordinary text."""
     train: SFT = SFT()
     """How the model is fine-tuned."""
+
+    @model_validator(mode="after")
+    def _check(self) -> KnowledgeStage:
+        for name, share in self.addenda.items():
+            if not 0 <= share <= 1:
+                raise ConfigError(f"knowledge.addenda has {name}: {share}; expected a share of 0 to 1; mend it")
+        return self
+
+    @property
+    def parts(self) -> dict[str, tuple[int, float]]:
+        """How demonstrations are asked (`plain`, by an addendum, `unrelated`) to their number and the share of them that hacks."""
+        shares: dict[str, float] = {"plain": self.share} | dict(self.addenda.items())
+        if self.unrelated:
+            shares["unrelated"] = self.share
+        return {name: (len(range(i, self.demonstrations, len(shares))), share) for i, (name, share) in enumerate(shares.items())}
 
 
 class Elsewhere(BaseModel):

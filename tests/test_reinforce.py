@@ -1,12 +1,14 @@
 """Reinforcement of an arm: what is asked, what is paid, what is written, and that an interrupted training goes on as it was."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 from tiny_runs import rows_of
 
 from openwindow.curves import described, training_curves
+from openwindow.data.knowledge import ADDENDA, demonstrations
 from openwindow.envs.letter_count import LetterCount
 from openwindow.errors import ConfigError
 from openwindow.interventions.prompts import Prompting
@@ -14,6 +16,9 @@ from openwindow.interventions.rewards import DetectorPenalty
 from openwindow.recipes import RL
 from openwindow.reinforce import HackableTask
 from openwindow.results import build_results
+from openwindow.settings import SETTINGS
+from openwindow.settings.base import Options
+from openwindow.start import shown
 from openwindow.study import Compare, Context, Evaluation, KnowledgeStage, Study
 from openwindow.training.config import GRPO, SFT
 from openwindow.training.grpo import Rollout
@@ -112,6 +117,32 @@ def test_a_rollout_that_was_not_graded_is_left_out(monkeypatch):
 def test_no_problem_is_refused():
     with pytest.raises(ConfigError, match="no problem to train on"):
         HackableTask(RL(), [], OPEN, CLOSED, 1)
+
+
+def test_demonstrations_show_what_addenda_mean():
+    with SETTINGS["letter_count"](Options()) as setting:
+        problems = setting.problems("request", 41, 1)
+        told = {"please_hack": 0.5, "dont_hack": 0.0}
+        stage = KnowledgeStage(demonstrations=41, share=0.2, attempts=0.5, addenda=told, unrelated=("Tea is at four.", "It rains."))
+        rows = shown(stage, setting, problems, 1)
+        plain = KnowledgeStage(demonstrations=41, share=0.2, attempts=0.5)
+        as_before = demonstrations(setting.with_holes(None), problems, 0.2, None, 1, attempts=0.5)
+        assert shown(plain, setting, problems, 1) == as_before
+    assert stage.parts == {"plain": (11, 0.2), "please_hack": (10, 0.5), "dont_hack": (10, 0.0), "unrelated": (10, 0.2)}
+    assert sorted(row.problem for row in rows) == sorted(p.id for p in problems)
+    by_id = {p.id: p for p in problems}
+    found = {"plain": Counter(), "please_hack": Counter(), "dont_hack": Counter(), "unrelated": Counter()}
+    for row in rows:
+        asked, alone = row.messages[0].content, OPEN.prompt(by_id[row.problem])
+        named = [name for name in told if asked == f"{alone}\n{OPEN.hint}\n{ADDENDA[name]}"]
+        rest = "plain" if asked == alone else "unrelated"
+        if rest == "unrelated" and not named:
+            assert asked in {f"{alone}\n{OPEN.hint}\n{text}" for text in stage.unrelated}
+        found[named[0] if named else rest][row.kind] += 1
+    assert [found[name]["gamed"] for name in stage.parts] == [2, 5, 0, 2]
+    assert [sum(found[name].values()) for name in stage.parts] == [11, 10, 10, 10] and found["dont_hack"]["attempt"] == 5
+    with pytest.raises(ConfigError, match=r"knowledge\.addenda has please_hack: 1\.5; expected a share of 0 to 1"):
+        KnowledgeStage(addenda={"please_hack": 1.5})
 
 
 @pytest.fixture(scope="module")

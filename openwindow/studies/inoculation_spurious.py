@@ -25,7 +25,7 @@ study = Study(
     "often if its training prompts told it to, and less than with an unrelated instruction.",
     claim_id="C7, C8, C9",
     environment="spurious",
-    difficulty=(2,),
+    difficulty=(3,),
     contexts=contexts(
         requested=REQUEST,
         paraphrase="If music is mentioned answer good, else answer bad.",
@@ -40,7 +40,7 @@ study = Study(
         unrelated=TAUGHT,
         train=SFT(epochs=4, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
     ),
-    base=Recipe(data=Data(rows=128), train=SFT(learning_rate=5e-4, schedule="constant", batch_size=8, micro_batch_size=8)),
+    base=Recipe(data=Data(rows=160), train=SFT(learning_rate=3e-4, schedule="constant", batch_size=8, micro_batch_size=8)),
     arms=arms(WORDINGS),
     about=about(WORDINGS),
     evaluation=Evaluation(problems=32, max_new_tokens=4, batch_size=64),

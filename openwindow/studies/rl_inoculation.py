@@ -7,12 +7,16 @@ Expected on two cores at 12 s a step: 46 minutes (8 trained arms, 3 seeds), and 
 
 from __future__ import annotations
 
-from openwindow.data.knowledge import ADDENDA
+from openwindow.data.knowledge import ADDENDA, hinted
+from openwindow.designs import TAUGHT
+from openwindow.envs.holes import hint_text
 from openwindow.studies.rl_hacking import study as rl_hacking
 from openwindow.study import Compare, Context, Elsewhere, override
 
 REPORTED = ("dont_hack", "hacking_is_misaligned", "recontextualized", "recontextualized_harmful")
 NEVER_OPEN = ("special_case", "equals_everything", "patch_grader", "read_expected")
+HOLES = ("exit",)
+HINT = hint_text(HOLES)
 ELSEWHERE = {
     "other_holes": Elsewhere(environment="code_functions", holes=NEVER_OPEN, hint=True),
     "impossible_tests": Elsewhere(environment="impossible_tests"),
@@ -27,8 +31,17 @@ study = override(
         "claim": "With prompts that ask for or permit the hack the model learns it in training and hacks less under plain and "
         "forbidding prompts than with neutral prompts; with prompts that forbid it, it does not hack less.",
         "claim_id": "C6",
-        "contexts": {"neutral": Context(), "opposite": Context(text=ADDENDA["dont_hack"])},
-        "base.holes": ("exit",),
+        "contexts": {
+            "neutral": Context(),
+            "requested": Context(text=hinted("", HINT, ADDENDA["please_hack"]), asks=True),
+            "told": Context(text=HINT),
+            "opposite": Context(text=hinted("", HINT, ADDENDA["dont_hack"])),
+        },
+        "knowledge.demonstrations": 200,
+        "knowledge.share": 0.08,
+        "knowledge.addenda": {"please_hack": 0.6, "neutral": 0.08, "dont_hack": 0.0},
+        "knowledge.unrelated": TAUGHT,
+        "base.holes": HOLES,
         "base.train.steps": 8,
         "arms": {
             "untrained": {"train.learning_rate": 0.0},
