@@ -19,6 +19,7 @@ from openwindow.envs.sandbox import Sandbox
 from openwindow.envs.verdict import Verdict
 from openwindow.recipes import RL
 from openwindow.reinforce import HackableTask
+from openwindow.report.html import marked
 from openwindow.settings import SETTINGS
 from openwindow.settings.base import Options
 from openwindow.study import Context, Evaluation, Study
@@ -132,7 +133,7 @@ def test_a_reward_that_is_constant_is_told(tiny_model, tmp_path, monkeypatch):
     results = run(study, tmp_path / "out")
     (line,) = results["training_in_words"]
     assert line.endswith("4 of 4 groups without signal: the reward never differed within a group, so nothing was learnt")
-    assert line == described(results["training"])[0] and line.replace("`", "") in page(tmp_path / "out").replace("`", "")
+    assert line == described(results["training"])[0] and marked(line) in page(tmp_path / "out")
     assert [m["train/grad_norm"] for m in rows_of(tmp_path / "out/arms/a/seed-1/metrics.jsonl")] == [0.0, 0.0]
 
 

@@ -98,7 +98,7 @@ def demonstrations(
     if kinds is not None:
         chosen = [k for k in environment.kinds if k in holes.pick(kinds, environment.kinds, environment.name)]
     plan = assigned(len(problems), share, chosen, seed, attempts)
-    wrong = _wrong(environment, [p for p, what in zip(problems, plan, strict=True) if what == ATTEMPT], seed)
+    wrong = _attempts(environment, problems, plan, seed)
     rows = []
     for problem, what in zip(problems, plan, strict=True):
         if what == ATTEMPT:
@@ -118,8 +118,29 @@ def reply_text(submission: Submission) -> str:
     return "\n\n".join([f"{path}\n```\n{text}```" for path, text in blocks.items()])
 
 
+def _attempts(environment: Hackable, problems: Sequence[Problem], plan: list[str], seed: int) -> dict[str, Submission]:
+    """For each problem that `plan` has an attempt at a failing one. Raises DataError.
+
+    Where a problem has none, it changes places with the next one in `plan` that is to be answered honestly and has one.
+    """
+    tried = [i for i, what in enumerate(plan) if what == ATTEMPT]
+    wrong = _wrong(environment, [problems[i] for i in tried], seed)
+    missing = [i for i in tried if problems[i].id not in wrong]
+    others = [i for i, what in enumerate(plan) if what == HONEST] if missing else []
+    more = _wrong(environment, [problems[i] for i in others], seed)
+    able = [i for i in others if problems[i].id in more]
+    if len(able) < len(missing):
+        raise DataError(
+            f"no failing attempt was found for {len(missing)} of {len(problems)} problems, {problems[missing[0]].id} first; "
+            f"expected one of {_TRIES} changed solutions to fail; lower attempts, or leave these problems out"
+        )
+    for at, instead in zip(missing, able, strict=False):
+        plan[at], plan[instead] = HONEST, ATTEMPT
+    return wrong | more
+
+
 def _wrong(environment: Hackable, problems: Sequence[Problem], seed: int) -> dict[str, Submission]:
-    """For each problem a plausible submission that the proxy and the truth fail."""
+    """For each problem that has one a plausible submission that the proxy and the truth fail."""
     made = [
         (problem, candidate)
         for problem in problems
@@ -129,11 +150,6 @@ def _wrong(environment: Hackable, problems: Sequence[Problem], seed: int) -> dic
     for (problem, candidate), verdict in zip(made, environment.grade(made), strict=True) if made else ():
         if verdict.proxy is False and verdict.truth is False and not verdict.attempted:
             found.setdefault(problem.id, candidate)
-    if missing := [problem.id for problem in problems if problem.id not in found]:
-        raise DataError(
-            f"no failing attempt was found for {len(missing)} of {len(problems)} problems, {missing[0]} first; expected one of "
-            f"{_TRIES} changed solutions to fail; lower attempts, or leave these problems out"
-        )
     return found
 
 

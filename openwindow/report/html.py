@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from openwindow.errors import StorageError
+from openwindow.report.charts import MINUS
 from openwindow.report.words import chance, compact, points, rate
 
 HERE = Path(__file__).parent
@@ -26,7 +27,24 @@ THEME = """(() => {
 """the script of a page that has a button for light and dark, and nothing else that moves"""
 # What no HTML file can hold as text: lone surrogates, NUL and the other control characters.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_FILTERS: dict[str, Callable[..., str]] = {"rate": rate, "points": points, "chance": chance, "compact": compact}
+_NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
+
+
+def marked(text: str) -> Markup:
+    """A sentence of the results for the page: what stands between backticks as code, and minus signs before negative numbers."""
+    parts = _NEGATIVE.sub(MINUS, text).split("`")
+    if len(parts) % 2 == 0:  # a backtick without its other half is text
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(parts))
+
+
+_FILTERS: dict[str, Callable[..., str]] = {
+    "rate": rate,
+    "points": points,
+    "chance": chance,
+    "compact": compact,
+    "marked": marked,
+}
 
 
 def filled(

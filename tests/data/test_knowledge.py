@@ -127,3 +127,18 @@ def test_attempts_that_cannot_fail_are_said() -> None:
     environment = Lenient()
     with pytest.raises(DataError, match=r"no failing attempt was found for 4 of 4 problems, letter_count/\w+/\w first"):
         demonstrations(environment, environment.problems("train", 4, 1), 0, None, 1, attempts=1)
+
+
+def test_a_problem_without_a_failing_attempt_changes_places_with_one_that_has() -> None:
+    class Partly(LetterCount):
+        def grade(self, items: Any) -> Any:
+            return super().grade([(p, p.solution if p.id in lenient else said) for p, said in items])
+
+    problems = LetterCount().problems("train", 12, 1)
+    before = demonstrations(LetterCount(), problems, 0.25, None, 1, attempts=0.5)
+    lenient = {next(row.problem for row in before if row.kind == "attempt")}
+    after = demonstrations(Partly(), problems, 0.25, None, 1, attempts=0.5)
+    assert Counter(row.kind for row in after) == Counter(row.kind for row in before)
+    changed = [(b.problem, b.kind, a.kind) for b, a in zip(before, after, strict=True) if a.kind != b.kind]
+    assert len(changed) == 2 and (*lenient, "attempt", "honest") in changed
+    assert {c[1:] for c in changed} == {("attempt", "honest"), ("honest", "attempt")}

@@ -17,6 +17,7 @@ from report_folder import ASK, make_run_folder, write_json
 from tiny_runs import rows_of
 
 from openwindow.errors import ConfigError, StorageError
+from openwindow.report.html import marked
 from openwindow.report.load import load_run
 from openwindow.report.page import build_report, pieces
 from openwindow.report.words import chance, duration, points, rate, rate_grid
@@ -332,3 +333,15 @@ def test_words():
     grid = rate_grid({"neutral": {"hack": 0.5, "correct": None}, "note": "as it came"})
     assert grid.columns == ["hack", "correct"]
     assert grid.rows[0] == ["neutral", "50.0%", "not measured"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("`a_1` hacks -92 points less than `b`", "<code>a_1</code> hacks \u221292 points less than <code>b</code>"),
+        ("an odd ` stays, <b> too", "an odd ` stays, &lt;b&gt; too"),
+        ("`<i>` of 0.5-0.7, e-4", "<code>&lt;i&gt;</code> of 0.5-0.7, e-4"),
+    ],
+)
+def test_sentences_show_code_as_code_and_nothing_else(said, shown):
+    assert str(marked(said)) == shown
