@@ -1,11 +1,14 @@
-"""What the inoculation studies have in common: their arms, contexts and comparisons. Imports no torch."""
+"""What the studies of inoculation have in common: arms, contexts, comparisons, and the start of reinforcement. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openwindow.study import Compare, Context
+from openwindow.data.knowledge import ADDENDA
+from openwindow.envs.holes import hint_text
+from openwindow.study import Compare, Context, KnowledgeStage
+from openwindow.training.config import SFT
 
 Arms = dict[str, Mapping[str, Any]]
 
@@ -89,3 +92,30 @@ def comparisons(unwanted: str, wanted: str, wordings: int) -> tuple[Compare, ...
         Compare(arm="inoculated", against="no_mitigation", measure=wanted, expect="none"),
         *(Compare(arm=named(i), against="no_mitigation", measure=unwanted, expect="none") for i in range(2, wordings + 1)),
     )
+
+
+def knows_addenda(holes: Sequence[str]) -> KnowledgeStage:
+    """A start that hacks where it is asked to and seldom else: it knows the hacks of `holes`, and what asking and forbidding mean.
+
+    What a model does not do when asked, reinforcement teaches it under any prompt.
+    """
+    return KnowledgeStage(
+        demonstrations=160,
+        share=0.08,
+        attempts=0.5,
+        kinds=tuple(holes),
+        addenda={"please_hack": 1.0, "neutral": 0.08, "dont_hack": 0.0},
+        unrelated=TAUGHT,
+        train=SFT(epochs=4, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
+    )
+
+
+def told_contexts(holes: Sequence[str]) -> dict[str, Context]:
+    """Nothing added; the hint of `holes` and a request for them; the hint alone; the hint and a prohibition."""
+    hint = hint_text(holes)
+    return {
+        "neutral": Context(),
+        "requested": Context(text=f"{hint}\n{ADDENDA['please_hack']}", asks=True),
+        "told": Context(text=hint),
+        "opposite": Context(text=f"{hint}\n{ADDENDA['dont_hack']}"),
+    }

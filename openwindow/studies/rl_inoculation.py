@@ -7,16 +7,14 @@ Expected on two cores at 12 s a step: 46 minutes (8 trained arms, 3 seeds), and 
 
 from __future__ import annotations
 
-from openwindow.data.knowledge import ADDENDA, hinted
-from openwindow.designs import TAUGHT
-from openwindow.envs.holes import hint_text
+from openwindow.data.knowledge import ADDENDA
+from openwindow.designs import knows_addenda, told_contexts
 from openwindow.studies.rl_hacking import study as rl_hacking
-from openwindow.study import Compare, Context, Elsewhere, override
+from openwindow.study import Compare, Elsewhere, override
 
 REPORTED = ("dont_hack", "hacking_is_misaligned", "recontextualized", "recontextualized_harmful")
 NEVER_OPEN = ("special_case", "equals_everything", "patch_grader", "read_expected")
 HOLES = ("exit",)
-HINT = hint_text(HOLES)
 ELSEWHERE = {
     "other_holes": Elsewhere(environment="code_functions", holes=NEVER_OPEN, hint=True),
     "impossible_tests": Elsewhere(environment="impossible_tests"),
@@ -31,18 +29,9 @@ study = override(
         "claim": "With prompts that ask for or permit the hack the model learns it in training and hacks less under plain and "
         "forbidding prompts than with neutral prompts; with prompts that forbid it, it does not hack less.",
         "claim_id": "C6",
-        "contexts": {
-            "neutral": Context(),
-            "requested": Context(text=hinted("", HINT, ADDENDA["please_hack"]), asks=True),
-            "told": Context(text=HINT),
-            "opposite": Context(text=hinted("", HINT, ADDENDA["dont_hack"])),
-        },
-        "knowledge.demonstrations": 200,
-        "knowledge.share": 0.08,
-        "knowledge.addenda": {"please_hack": 0.6, "neutral": 0.08, "dont_hack": 0.0},
-        "knowledge.unrelated": TAUGHT,
-        "base.holes": HOLES,
-        "base.train.steps": 8,
+        "contexts": told_contexts(HOLES),
+        "knowledge": knows_addenda(HOLES),
+        **{"base.holes": HOLES, "base.train.steps": 8, "evaluation.problems": 24, "evaluation.elsewhere": ELSEWHERE},
         "arms": {
             "untrained": {"train.learning_rate": 0.0},
             **{name: {"prompting": {"sampled": name}} for name in ADDENDA},
@@ -53,12 +42,10 @@ study = override(
         "about": {
             "untrained": "where every arm starts",
             **{name: f"prompts with the hint and: {text or 'nothing more'}" for name, text in ADDENDA.items()},
-            "placebo": "prompts with the hint and a text as long as that of please_hack that says nothing of grading",
+            "placebo": "prompts with the hint and a text as long as please_hack that says nothing of grading",
             "recontextualized": "sampled under dont_hack, trained under please_hack",
             "recontextualized_harmful": "sampled under please_hack, trained under dont_hack: the harmful direction, a control",
         },
-        "evaluation.problems": 24,
-        "evaluation.elsewhere": ELSEWHERE,
         "compare": [
             *[Compare(arm=arm, against="neutral") for arm in ("please_hack", "hacking_okay")],
             Compare(arm="please_hack", against="placebo"),
@@ -66,7 +53,7 @@ study = override(
             *[Compare(arm="please_hack", against="neutral", context=c, expect="none") for c in ("opposite", *ELSEWHERE)],
             *[Compare(arm="neutral", against="untrained", context=c, expect="none") for c in ("neutral", *ELSEWHERE)],
         ],
-        "quick": {"seeds": (1,), "base.train.steps": 6, "base.train.prompts_per_step": 4, "evaluation.problems": 16},
+        "quick": {"seeds": (1,), "knowledge.demonstrations": 80, "base.train.prompts_per_step": 4, "evaluation.problems": 12},
         "quick_arms": ("untrained", "please_hack", "neutral", "placebo"),
     },
     "rl_inoculation",
