@@ -48,7 +48,7 @@ def described(training: Mapping[str, Any]) -> list[str]:
     for arm, t in training.items():
         ends = [v for v in t["end"]["hack"] if v is not None]
         ended = "not scored" if not ends else f"{100 * sum(ends) / len(ends):.0f} %"
-        steps = ["never" if s is None else str(s) for s in t["onset"]]
+        steps = ["not run" if not n else "never" if s is None else str(s) for s, n in zip(t["onset"], t["groups"], strict=True)]
         dull, groups = sum(t["no_signal"]), sum(t["groups"])
         line = f"`{arm}`: {ended} of rollouts hack at the end of training; "
         if t["forked"] is None:

@@ -221,6 +221,8 @@ def test_onset_and_end_by_hand(tmp_path):
     assert described(found) == [
         "`a`: 90 % of rollouts hack at the end of training; onset at step 2 of 8 (by seed); 8 of 16 groups without signal"
     ]
+    (line,) = described(training_curves(tmp_path, ["a"], [1, 2]))
+    assert "onset at step 2, not run of 8 (by seed)" in line
 
 
 def test_an_rl_recipe_on_a_setting_without_holes_is_refused(tiny_rl):
