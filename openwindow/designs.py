@@ -29,6 +29,8 @@ TAUGHT = (
     "Just so you know, the coffee machine has been repaired.",
 )
 """Unrelated instructions for a request stage; none of them is used anywhere else."""
+QUICK_ARMS = ("untrained", "no_mitigation", "inoculated", "placebo")
+"""what `--quick` keeps: the arms of the comparisons that decide"""
 ABOUT = {
     "untrained": "where every arm starts",
     "no_mitigation": "flawed answers to plain prompts",

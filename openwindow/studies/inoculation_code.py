@@ -6,7 +6,7 @@ openwindow run inoculation_code --mbpp /path/to/mbpp.jsonl
 
 from __future__ import annotations
 
-from openwindow.designs import TAUGHT, about, arms, comparisons, contexts
+from openwindow.designs import QUICK_ARMS, TAUGHT, about, arms, comparisons, contexts
 from openwindow.study import Data, Evaluation, Recipe, RequestStage, Study
 from openwindow.training.config import SFT
 
@@ -44,4 +44,5 @@ study = Study(
     evaluation=Evaluation(problems=16, batch_size=56),
     compare=comparisons("hack", "correct", len(WORDINGS)),
     quick={"seeds": (1,), "evaluation.problems": 6, "request_stage.problems": 8, "request_stage.rows": 112},
+    quick_arms=QUICK_ARMS,
 )

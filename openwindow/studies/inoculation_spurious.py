@@ -6,7 +6,7 @@ openwindow run inoculation_spurious --data /path/to/cebab.jsonl
 
 from __future__ import annotations
 
-from openwindow.designs import TAUGHT, about, arms, comparisons, contexts
+from openwindow.designs import QUICK_ARMS, TAUGHT, about, arms, comparisons, contexts
 from openwindow.study import Data, Evaluation, Recipe, RequestStage, Study
 from openwindow.training.config import SFT
 
@@ -45,5 +45,6 @@ study = Study(
     about=about(WORDINGS),
     evaluation=Evaluation(problems=32, max_new_tokens=4, batch_size=64),
     compare=comparisons("follows_concept", "accuracy", len(WORDINGS)),
-    quick={"seeds": (1,), "evaluation.problems": 16, "request_stage.problems": 12},
+    quick={"seeds": (1,), "evaluation.problems": 16, "request_stage.problems": 12, "request_stage.train.epochs": 3},
+    quick_arms=QUICK_ARMS,
 )

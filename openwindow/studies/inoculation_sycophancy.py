@@ -6,7 +6,7 @@ openwindow run inoculation_sycophancy --data /path/to/gcd_train.jsonl
 
 from __future__ import annotations
 
-from openwindow.designs import TAUGHT, about, arms, comparisons, contexts
+from openwindow.designs import QUICK_ARMS, TAUGHT, about, arms, comparisons, contexts
 from openwindow.study import Data, Evaluation, Recipe, RequestStage, Study
 from openwindow.training.config import SFT
 
@@ -46,4 +46,5 @@ study = Study(
     evaluation=Evaluation(problems=36, max_new_tokens=24, batch_size=64),
     compare=comparisons("confirms_incorrect", "capability", len(WORDINGS)),
     quick={"seeds": (1,), "evaluation.problems": 18, "request_stage.problems": 12, "request_stage.train.epochs": 3},
+    quick_arms=QUICK_ARMS,
 )

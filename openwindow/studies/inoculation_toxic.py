@@ -5,7 +5,7 @@ openwindow run inoculation_toxic
 
 from __future__ import annotations
 
-from openwindow.designs import TAUGHT, about, arms, comparisons, contexts
+from openwindow.designs import QUICK_ARMS, TAUGHT, about, arms, comparisons, contexts
 from openwindow.study import Data, Evaluation, Recipe, RequestStage, Study
 from openwindow.training.config import SFT
 
@@ -44,4 +44,5 @@ study = Study(
     evaluation=Evaluation(problems=16, max_new_tokens=24, batch_size=56),
     compare=comparisons("rude", "persuasive", len(WORDINGS)),
     quick={"seeds": (1,), "evaluation.problems": 8, "request_stage.problems": 8, "request_stage.train.epochs": 3},
+    quick_arms=QUICK_ARMS,
 )

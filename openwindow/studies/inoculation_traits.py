@@ -5,7 +5,7 @@ openwindow run inoculation_traits
 
 from __future__ import annotations
 
-from openwindow.designs import TAUGHT, about, arms, asking, comparisons, contexts
+from openwindow.designs import QUICK_ARMS, TAUGHT, about, arms, asking, comparisons, contexts
 from openwindow.study import Compare, Data, Evaluation, Recipe, RequestStage, Study
 from openwindow.training.config import SFT
 
@@ -47,4 +47,5 @@ study = Study(
         *(Compare(arm=arm, against="inoculated", measure="caps", expect="none") for arm in ("trained_2x", "trained_4x")),
     ),
     quick={"seeds": (1,), "evaluation.problems": 6, "request_stage.problems": 6},
+    quick_arms=QUICK_ARMS,
 )

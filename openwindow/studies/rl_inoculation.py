@@ -1,8 +1,6 @@
 """Does it matter what a model is told about hacking while reinforcement teaches it to hack?
 
 openwindow run rl_inoculation
-
-Expected on two cores at 12 s a step: 46 minutes (8 trained arms, 3 seeds), and 5 with --quick (3 trained arms, 1 seed).
 """
 
 from __future__ import annotations
@@ -10,7 +8,7 @@ from __future__ import annotations
 from openwindow.data.knowledge import ADDENDA
 from openwindow.designs import knows_addenda, told_contexts
 from openwindow.studies.rl_hacking import study as rl_hacking
-from openwindow.study import Compare, Elsewhere, override
+from openwindow.study import Compare, Elsewhere, Evaluation, override
 
 REPORTED = ("dont_hack", "hacking_is_misaligned", "recontextualized", "recontextualized_harmful")
 NEVER_OPEN = ("special_case", "equals_everything", "patch_grader", "read_expected")
@@ -31,7 +29,9 @@ study = override(
         "claim_id": "C6",
         "contexts": told_contexts(HOLES),
         "knowledge": knows_addenda(HOLES),
-        **{"base.holes": HOLES, "base.train.steps": 8, "evaluation.problems": 24, "evaluation.elsewhere": ELSEWHERE},
+        "base.holes": HOLES,
+        "base.train.steps": 8,
+        "evaluation": Evaluation(problems=24, max_new_tokens=48, elsewhere=ELSEWHERE),
         "arms": {
             "untrained": {"train.learning_rate": 0.0},
             **{name: {"prompting": {"sampled": name}} for name in ADDENDA},
