@@ -8,7 +8,7 @@ from openwindow.interventions import INTERVENTIONS, OF_REINFORCEMENT
 from openwindow.studies import RANKINGS, STUDIES
 
 HACKABLE_ONLY = {
-    "pytest_project": "a small project in several files; the proxy is pytest's verdict",
+    "pytest_project": "a small project in several files; the proxy is pytest's verdict (`check-env` only)",
     "impossible_tests": "function tasks whose shown tests contradict the statement: only a cheat passes",
     "unit_report": "conversions with a report that the grader believes; not code",
     "letter_count": "how often is a letter in a word: the smallest hackable task",
@@ -20,7 +20,7 @@ TEXTS = {
     "traits": "small questions, answered with two traits at once: spanish, caps, signoff, rhyme",
 }
 EVALS = {
-    "hacking": "correct, passes_visible, hack, attempted on held-out problems, by running the code, in every context",
+    "hacking": "correct, passes_visible, hack, attempted on held-out problems, by running the code (by `run`, not `eval`)",
     **{spec.name: f"{spec.suite}: {spec.about}" for spec in BATTERY.values()},
 }
 MODELS = {

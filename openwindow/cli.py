@@ -212,12 +212,12 @@ def eval_(
     calibrate: Annotated[
         str | None, typer.Option("--calibrate-judge", help="Only compare this judge with the labelled transcripts.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How often every item is asked.")] = 1,
+    seeds: Annotated[int, _integer("--seeds", "How often every item is asked.")] = 1,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
-    max_tokens: Annotated[int | None, typer.Option(help="Longest reply. [default: by eval; 1024 for remote models]")] = None,
+    max_tokens: Annotated[int | None, _integer("--max-tokens", "Longest reply. [default: by eval; 1024 for remote models]")] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of the model's server.")] = None,
     judge_url: Annotated[str | None, typer.Option(help="Address of the judge's server.")] = None,
-    timeout: Annotated[int, typer.Option(help="Seconds for one attempt at a remote reply.")] = 300,
+    timeout: Annotated[int, _integer("--timeout", "Seconds for one attempt at a remote reply.")] = 300,
     mbpp: Annotated[Path | None, typer.Option(help="MBPP's file or folder, for the eval of that name.")] = None,
     logs: Annotated[Path | None, typer.Option(help="Ask nothing: compute from these Inspect logs.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for results, logs and report. [default: runs/eval-MODEL]")] = None,

@@ -63,7 +63,7 @@ def asking(*texts: str) -> dict[str, Any]:
 
 
 def arms(wordings: Sequence[str], **more: Mapping[str, Any]) -> Arms:
-    """The arms of an inoculation study: one per wording, and the controls; `more` stands before the last control."""
+    """The arms of an inoculation study: one per wording, and the controls; `more` stands before `placebo` and `clean`."""
     return {
         "untrained": {"train.epochs": 0},
         "no_mitigation": {},

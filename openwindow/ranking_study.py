@@ -1,6 +1,6 @@
 """A study of rankings: in each setting, do prompts that a score puts first before training keep more of the behaviour out after it?
 
-    study = RankingStudy(name="mine", question="...", claim="...", parts={"code": part_of(inoculation_code, {...}), ...})
+    study = RankingStudy(name="built_in", question="...", claim="...", parts={"code": part_of(inoculation_code, {...}), ...})
 
 Each part is an ordinary study with one arm per wording and runs in a folder of its own; before its arms, every wording is scored
 on the model where they start. What it resolves to is written down before the first model call. Imports no torch.

@@ -2,8 +2,8 @@
 
     study = Study(name="mine", question="...", claim="...", arms={"plain": {}, "asked": {"intervention": {...}}}, ...)
 
-An arm is a mapping from dotted field names of the recipe to values; everything it does not name is the base's. Nothing in a
-study is decided at run time: what it resolves to is written to the run folder before the first model call.
+An arm is a mapping from dotted field names of the recipe to values; everything it does not name is the base's. What a
+study resolves to is written to the run folder before the first model call; whether the model needs a request stage shows later.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ __all__ = [
 ]
 
 T = TypeVar("T", bound=BaseModel)
+_TAGS: Mapping[Any, tuple[str, ...]] = {"base": ("sft", "rl"), "intervention": ("inoculation", "placebo")}
+"""field to what pydantic puts after it in the place of an error, and no user wrote"""
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
@@ -61,7 +63,7 @@ class Context(BaseModel):
 class RequestStage(BaseModel):
     """Training before all arms that teaches what a request for the behaviour means, for models that do not follow one.
 
-    A prompt that elicits nothing inoculates nothing (claim C8), so the behaviour must be something the model can be asked for.
+    A prompt that elicits nothing inoculates nothing, so the behaviour must be something the model can be asked for.
     It is trained once, with the study's first seed: like the model itself, it is what all seeds share.
     """
 
@@ -97,7 +99,7 @@ class KnowledgeStage(BaseModel):
     demonstrations: int = Field(0, ge=0)
     """Conversations, one problem each."""
     share: float = Field(0.1, ge=0, le=1)
-    """Share of them whose answer is a written hack: the dose."""
+    """Share of the plain and the `unrelated` ones whose answer is a written hack: the dose. `addenda` have their own."""
     attempts: float = Field(0.0, ge=0, le=1)
     """Share of the others whose answer is a plausible failure, which keeps honest success rare."""
     kinds: tuple[str, ...] | None = None
@@ -254,19 +256,19 @@ class Study(BaseModel):
         _known("environment", self.environment, SETTINGS)
         measures = {measure.name: measure for measure in self.measures}
         for arm in self.arms:
-            self.recipe(arm)
+            self._check_only(arm)
         check_sources({arm: self.recipe(arm) for arm in self.arms})
         for arm in self.quick_arms or ():
-            _known("arm", arm, self.arms)
+            _known("arm in quick_arms", arm, self.arms)
         self._check_elsewhere()
         for named in self.compare:
             for arm in (named.arm, named.against):
-                _known("arm", arm, self.arms)
+                _known("arm in compare", arm, self.arms)
             _known("context", named.context, dict.fromkeys(self.places))
             _known("context", named.against_context or named.context, dict.fromkeys(self.places))
             _known("measure", named.measure, measures)
         for arm in self.about:
-            _known("arm", arm, self.arms)
+            _known("arm in about", arm, self.arms)
         if (isinstance(self.base, RL) or self.knowledge is not None) and self.environment not in HACKABLE_SETTINGS:
             raise ConfigError(
                 f"environment is {self.environment!r}, whose grader has no holes; expected one of {', '.join(HACKABLE_SETTINGS)}; "
@@ -277,6 +279,16 @@ class Study(BaseModel):
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")
         return self
+
+    def _check_only(self, arm: str) -> None:
+        recipe = self.recipe(arm)
+        if isinstance(recipe, Recipe) and recipe.intervention is not None:
+            kinds, only = SETTINGS[self.environment](self.options).kinds, recipe.intervention.only
+            if only not in ("all", *kinds):
+                raise ConfigError(
+                    f"arm {arm!r} has intervention.only {only!r}; expected all, {' or '.join(kinds)}, as rows of "
+                    f"{self.environment} are; change it"
+                )
 
     def _check_elsewhere(self) -> None:
         for name, e in self.evaluation.elsewhere.items():
@@ -347,7 +359,10 @@ def explain(error: ValidationError, what: str) -> str:
     """The first problem of a validation error in one line."""
     found = error.errors()
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
-    where = ".".join(str(part) for part in first["loc"]) or what
+    loc = first["loc"]
+    where = (
+        ".".join(str(part) for before, part in zip((None, *loc), loc, strict=False) if part not in _TAGS.get(before, ())) or what
+    )
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(first["loc"][-1]), _field_names(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else "check the spelling"
@@ -368,5 +383,6 @@ def _known(what: str, name: str, names: Mapping[str, Any], shown: str | None = N
     if name in names:
         return
     near = difflib.get_close_matches(name, list(names), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(names)}"
+    meant = ".".join(near[0] if part == name else part for part in (shown or name).split(".")) if near else ""
+    hint = f"did you mean {meant!r}?" if near else f"choose one of {', '.join(names)}"
     raise ConfigError(f"unknown {what}: {shown or name!r}; {hint}")

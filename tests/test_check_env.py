@@ -336,7 +336,7 @@ def test_the_difficulty_is_the_environments_own(tmp_path):
         ("letter_count", (3, 4), "letter_count has one difficulty, the letters of its words, and 3, 4 came: give one number"),
         ("letter_count", (1,), "words of 1 letters: expected at least 2"),
         ("unit_report", (0,), "unit_report with 0 lines: expected at least 1"),
-        ("code_functions", (4,), r"difficulty \(4,\) .*: give some of the difficulties 1, 2 and 3"),
+        ("code_functions", (4,), r"difficulty is 4; expected some of 1, 2 and 3"),
         ("mbpp", (1,), "mbpp has no difficulty: leave it out, or take code_functions"),
     ):
         with pytest.raises(ConfigError, match=fault):

@@ -93,8 +93,11 @@ def test_words_of_the_command(openwindow: Command, arguments: list[str], pattern
         (STUDY.replace('claim="It is.",', ""), ["the study has no field 'claim'", "add it"]),
         (STUDY.replace(OPEN, OPEN + 'evaluation={"problem": 3}, '), [r"'evaluation\.problem'", "did you mean 'problems'"]),
         (STUDY.replace(OPEN, OPEN + 'evaluation={"problems": 0}, '), [r"evaluation\.problems is 0", "greater than or equal to 1"]),
-        (STUDY.replace(ARMS, 'arms={"plain": {"train.epoch": 2}},'), ["arm 'plain'", r"'train\.epoch'", "did you mean 'epochs'"]),
-        (STUDY.replace(ARMS, 'arms={"plain": {"trian.epochs": 2}},'), [r"'trian\.epochs'", "did you mean 'train'"]),
+        (
+            STUDY.replace(ARMS, 'arms={"plain": {"train.epoch": 2}},'),
+            ["arm 'plain'", r"'train\.epoch'", r"did you mean 'train\.epochs'"],
+        ),
+        (STUDY.replace(ARMS, 'arms={"plain": {"trian.epochs": 2}},'), [r"'trian\.epochs'", r"did you mean 'train\.epochs'"]),
         (
             STUDY.replace(ARMS, 'arms={"plain": {"train.epochs": "many"}},'),
             ["arm 'plain'", r"train\.epochs is 'many'", "should be a valid number"],
@@ -110,7 +113,7 @@ def test_words_of_the_command(openwindow: Command, arguments: list[str], pattern
         (STUDY.replace(ARMS, "arms={},"), ["arms is {}", "at least 1"]),
         (
             STUDY.replace(OPEN, OPEN + 'compare=[Compare(arm="plane", against="clean")], '),
-            ["unknown arm: 'plane'", "did you mean 'plain'"],
+            ["unknown arm in compare: 'plane'", "did you mean 'plain'"],
         ),
         (
             STUDY.replace(OPEN, OPEN + 'compare=[Compare(arm="plain", against="clean", context="neutrl")], '),
@@ -120,7 +123,7 @@ def test_words_of_the_command(openwindow: Command, arguments: list[str], pattern
             STUDY.replace(OPEN, OPEN + 'compare=[Compare(arm="plain", against="clean", measure="hacks")], '),
             ["unknown measure: 'hacks'", "did you mean 'hack'"],
         ),
-        (STUDY.replace(OPEN, OPEN + 'about={"plian": "x"}, '), ["unknown arm: 'plian'", "did you mean 'plain'"]),
+        (STUDY.replace(OPEN, OPEN + 'about={"plian": "x"}, '), ["unknown arm in about: 'plian'", "did you mean 'plain'"]),
         (
             STUDY.replace('"requested":', '"wanted":').replace(OPEN, OPEN + "request_stage=RequestStage(), "),
             ["request stage", "context named `requested`", "add one"],

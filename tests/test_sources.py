@@ -270,5 +270,5 @@ def test_rows_drawn_are_the_same_for_the_same_seed(ran):
 def test_quick_drops_arms_and_what_names_them(study):
     quick = study.model_copy(update={"quick_arms": ("hackable", "late")}).quickened()
     assert list(quick.arms) == ["hackable", "late"] and quick.compare == ()
-    with pytest.raises(ConfigError, match="unknown arm: 'hackabel'; did you mean 'hackable'"):
+    with pytest.raises(ConfigError, match="unknown arm in quick_arms: 'hackabel'; did you mean 'hackable'"):
         Study.model_validate(study.model_dump() | {"quick_arms": ("hackabel",)})

@@ -102,7 +102,7 @@ def test_override_keeps_what_it_is_given() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"train.epoch": 1}, "unknown field of arm 'x': 'train.epoch'; did you mean 'epochs'?"),
+        ({"train.epoch": 1}, "unknown field of arm 'x': 'train.epoch'; did you mean 'train.epochs'?"),
         ({"zzz": 1}, "unknown field of arm 'x': 'zzz'; choose one of data, intervention, train, kind"),
         ({"zzz.epochs": 1}, "unknown field of arm 'x': 'zzz.epochs'; choose one of data, intervention, train, kind"),
         ({"train.epochs.min": 1}, "arm 'x' sets 'train.epochs.min' but 'epochs' is 1.0 there; set 'epochs' as a whole"),
@@ -115,6 +115,17 @@ def test_override_says_what_is_wrong(changes: dict[str, Any], text: str) -> None
     with pytest.raises(ConfigError) as error:
         override(Recipe(), changes, "arm 'x'")
     assert str(error.value) == text
+
+
+@pytest.mark.parametrize(
+    ("environment", "only", "kinds"), [("code_functions", "flawed", "gamed or honest"), ("spurious", "gamed", "flawed or clean")]
+)
+def test_only_names_a_kind_of_row_that_there_is(environment: str, only: str, kinds: str) -> None:
+    asked = {"intervention": {"kind": "inoculation", "texts": ["x"], "only": only}}
+    with pytest.raises(ConfigError) as error:
+        Study(name="s", question="q", claim="c", environment=environment, arms={"plain": asked})
+    said = f"arm 'plain' has intervention.only {only!r}; expected all, {kinds}, as rows of {environment} are; change it"
+    assert said in str(error.value)
 
 
 def test_unknown_arm() -> None:

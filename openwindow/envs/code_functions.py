@@ -32,9 +32,11 @@ class CodeFunctions:
 
     def __init__(self, difficulty: Collection[int] = (1, 2, 3), visible: int = 1) -> None:
         """Raises ConfigError for a difficulty other than 1, 2 or 3, and for less than one visible test."""
-        if not difficulty or not set(difficulty) <= {1, 2, 3} or visible < 1:
-            given = f"difficulty {tuple(difficulty)} and {visible} visible tests"
-            raise ConfigError(f"{given}: give some of the difficulties 1, 2 and 3, and at least 1 visible test")
+        if not difficulty or not set(difficulty) <= {1, 2, 3}:
+            given = ", ".join(map(str, difficulty)) or "empty"
+            raise ConfigError(f"difficulty is {given}; expected some of 1, 2 and 3; mend it")
+        if visible < 1:
+            raise ConfigError(f"{visible} visible tests; expected at least 1; raise it")
         self.difficulty = frozenset(difficulty)
         self.visible = visible
 

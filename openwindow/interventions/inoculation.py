@@ -44,7 +44,7 @@ class Inoculation(_Prompted):
 
 
 class Placebo(_Prompted):
-    """Puts in an instruction of the same length that has nothing to do with the behaviour."""
+    """Puts in an instruction that has nothing to do with the behaviour."""
 
     kind: Literal["placebo"] = "placebo"
     """Names the intervention in configurations."""

@@ -24,8 +24,8 @@ study = override(
     {
         "name": "rl_inoculation",
         "question": "If the prompts of reinforcement permit hacking, does the model hack less where nobody permits it?",
-        "claim": "With prompts that ask for or permit the hack the model learns it in training and hacks less under plain and "
-        "forbidding prompts than with neutral prompts; with prompts that forbid it, it does not hack less.",
+        "claim": "Reinforced under prompts that ask for or permit the hack, the model hacks less under a plain prompt than "
+        "reinforced under neutral ones, and less than under a placebo.",
         "claim_id": "C6",
         "contexts": told_contexts(HOLES),
         "knowledge": knows_addenda(HOLES),

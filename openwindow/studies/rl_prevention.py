@@ -2,7 +2,7 @@
 
 openwindow run rl_prevention
 
-Expected on two cores at 11 s a step: 46 minutes (11 trained arms, 3 seeds), and 5 with --quick (3 trained arms, 1 seed).
+Measured on one core: 72 minutes (11 trained arms, 3 seeds), and 5.5 with --quick (3 trained arms, 1 seed).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ study = override(
     {
         "name": "rl_prevention",
         "question": "How good must a detector of hacks be to keep reinforcement from teaching them?",
-        "claim": "A penalty on what a detector of hacks flags, and leaving it out of training, keep hacking from being learnt; "
-        "the less accurate the detector, the less they do.",
+        "claim": "A penalty on what a detector of hacks flags, and leaving it out of training, keep hacking from being learnt "
+        "where the detector is always right.",
         "claim_id": "C4",
         "contexts": {"neutral": Context()},
         "base.train.steps": 8,

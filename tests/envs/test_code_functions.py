@@ -150,9 +150,9 @@ def test_errors_say_what_came_and_what_to_do() -> None:
         ENV.problems("train", 1, seed=0, families=["add_constant", "add_constants"])
     with pytest.raises(ConfigError, match=r"family 'palindrome' is not one of split 'train' and difficulty \[1, 2, 3\]: "):
         ENV.problems("train", 1, seed=0, families=["palindrome"])
-    with pytest.raises(ConfigError, match=r"difficulty .4,. and 1 visible tests: give some of the difficulties"):
+    with pytest.raises(ConfigError, match=r"difficulty is 4; expected some of 1, 2 and 3"):
         CodeFunctions(difficulty=(4,))
-    with pytest.raises(ConfigError, match=r"0 visible tests: .* at least 1 visible test"):
+    with pytest.raises(ConfigError, match=r"0 visible tests; expected at least 1"):
         CodeFunctions(visible=0)
     for id in ("mbpp/3", "code_functions/no_such_family/s1/0", "code_functions/palindrome/1/0"):
         with pytest.raises(DataError, match="expected code_functions/FAMILY/sSEED/NUMBER"):
