@@ -147,7 +147,7 @@ def _comparison_record(named: Compare, c: Comparison, p_holm: float | None) -> d
 
 
 def answer(compared: Sequence[tuple[Compare, Comparison]], verdict: str, measures: Sequence[Measure]) -> str:
-    """The first comparison in one sentence, with its interval."""
+    """The first comparison in one sentence, with its interval, and what else the claim fails on where it does not fail on that."""
     if not compared:
         return "No comparison was named before the run, so the study describes and does not decide."
     named, c = compared[0]
@@ -163,8 +163,22 @@ def answer(compared: Sequence[tuple[Compare, Comparison]], verdict: str, measure
     text = f"{subject} {verb} {abs(amount):.0f} points {way} often than {against}"
     return (
         f"{text} (difference {amount:+.0f} points, 95 % interval {low:+.0f} to {high:+.0f}; {seeds} "
-        f"seed{'s' if seeds != 1 else ''}, {c.n_pairs} pairs): {sure}."
+        f"seed{'s' if seeds != 1 else ''}, {c.n_pairs} pairs): {sure}.{_failing(compared)}"
     )
+
+
+def _failing(compared: Sequence[tuple[Compare, Comparison]]) -> str:
+    """Where the first comparison holds and another that decides does not: which ones do not."""
+    deciding = [(named, c, c.low if named.expect == "more" else c.high) for named, c in compared if named.expect != "none"]
+    holds = [end is not None and (end > 0 if named.expect == "more" else end < 0) for named, _, end in deciding]
+    if compared[0][0].expect == "none" or not holds[0] or all(holds):
+        return ""
+    missed = []
+    for (named, c, _), held in zip(deciding, holds, strict=True):
+        if not held:
+            amount = "not measured" if c.difference is None else f"{100 * c.difference:+.0f}"
+            missed.append(f"{_label(named.arm)} against {_label(named.against)} ({amount})")
+    return f" This difference is as claimed; not so {', '.join(missed)}."
 
 
 def preface(study: Study, start: Mapping[str, Any]) -> list[str]:

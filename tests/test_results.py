@@ -211,6 +211,21 @@ def test_the_answer_in_words(named: Compare, found: Comparison, text: str) -> No
     assert answer([(named, found)], "supported", MEASURES) == text
 
 
+def test_the_answer_names_what_a_claim_fails_on() -> None:
+    first = (Compare(arm="a", against="b"), comparison(-0.7, -0.8, -0.6))
+    flat = (Compare(arm="c", against="b"), comparison(0.0, -0.05, 0.05))
+    less = (Compare(arm="d", against="b", expect="more"), comparison(-0.2, -0.3, -0.1))
+    blind = (Compare(arm="e", against="b"), comparison(None))
+    described = (Compare(arm="f", against="b", expect="none"), comparison(0.0, -0.05, 0.05))
+    said = answer([first, flat, less, blind, described], "not supported", MEASURES)
+    assert said.endswith(
+        "the claim is not supported. This difference is as claimed; not so `c` against `b` (+0), `d` against `b` (-20), "
+        "`e` against `b` (not measured)."
+    )
+    assert answer([flat, first], "not supported", MEASURES).endswith("the claim is not supported.")
+    assert answer([first, described], "supported", MEASURES).endswith("the claim is supported.")
+
+
 def test_no_comparison_no_answer() -> None:
     assert "describes and does not decide" in answer([], "inconclusive", MEASURES)
 
