@@ -29,7 +29,8 @@ def scatter(points: Sequence[Point], *, ident: str, title: str, subtitle: str, a
     if not points:
         return '<p class="missing">not measured</p>'
     marks_x = ticks(min(p.x for p in points), max(p.x for p in points))
-    marks_y = ticks(min(0.0, *(p.y for p in points)), max(0.0, *(p.y for p in points)))
+    ends = [0.0, *(v for p in points for v in (p.y, p.low, p.high) if v is not None)]
+    marks_y = ticks(min(ends), max(ends))
     scale_x, scale_y = Scale(marks_x[0], marks_x[-1], percent), Scale(marks_y[0], marks_y[-1], False)
     wide, high = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
