@@ -34,7 +34,7 @@ def test_commands_share_a_folder_and_their_leftovers(box: Shell) -> None:
     assert bash(box, "echo 4 > n; (while [ ! -e go ]; do sleep 0.05; done; echo 5 > n) & disown; cat n") == (0, "4\n")
     box.write("go", b"")
     deadline = time.monotonic() + 10
-    while box.read("n") == b"4\n" and time.monotonic() < deadline:
+    while box.read("n") != b"5\n" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert box.read("n") == b"5\n"
     assert box.run(["python3", "-c", "print(input())"], given=b"given\n").stdout == b"given\n"
