@@ -53,7 +53,7 @@ study = override(
             *[Compare(arm="please_hack", against="neutral", context=c, expect="none") for c in ("opposite", *ELSEWHERE)],
             *[Compare(arm="neutral", against="untrained", context=c, expect="none") for c in ("neutral", *ELSEWHERE)],
         ],
-        "quick": {"seeds": (1,), "knowledge.demonstrations": 80, "base.train.prompts_per_step": 4, "evaluation.problems": 12},
+        "quick": {"seeds": (1,), "base.train.steps": 5, "base.train.prompts_per_step": 4, "evaluation.problems": 12},
         "quick_arms": ("untrained", "please_hack", "neutral", "placebo"),
     },
     "rl_inoculation",
