@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openwindow.data.knowledge import ADDENDA
+from openwindow.data.knowledge import ADDENDA, hinted
 from openwindow.envs.holes import hint_text
 from openwindow.study import Compare, Context, KnowledgeStage
 from openwindow.training.config import SFT
@@ -117,7 +117,7 @@ def told_contexts(holes: Sequence[str]) -> dict[str, Context]:
     hint = hint_text(holes)
     return {
         "neutral": Context(),
-        "requested": Context(text=f"{hint}\n{ADDENDA['please_hack']}", asks=True),
+        "requested": Context(text=hinted("", hint, ADDENDA["please_hack"]), asks=True),
         "told": Context(text=hint),
-        "opposite": Context(text=f"{hint}\n{ADDENDA['dont_hack']}"),
+        "opposite": Context(text=hinted("", hint, ADDENDA["dont_hack"])),
     }

@@ -44,7 +44,7 @@ def build_results(run: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{explain(error, str(run / 'config.json'))}: the run is of another version of openwindow; use that one"
         ) from error
-    start = read_json(run / "start" / "summary.json")
+    provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
     scores = collect(read_rollouts(run), study)
     forks = {arm: (fork.arm, fork.step) for arm in study.arms if (fork := _fork(study, arm)) is not None}
     training = training_curves(run, list(study.arms), study.seeds, forks)
@@ -66,8 +66,8 @@ def build_results(run: Path) -> dict[str, Any]:
         "claim": study.claim,
         "model": study.model,
         "seeds": list(study.seeds),
-        "openwindow": read_json(run / "provenance.json").get("openwindow", ""),
-        "commit": read_json(run / "provenance.json").get("commit", ""),
+        "openwindow": provenance.get("openwindow", ""),
+        "commit": provenance.get("commit", ""),
         "preface": preface(study, start),
         "answer": answer(compared, verdict, study.measures),
         "verdict": verdict,
@@ -169,15 +169,13 @@ def answer(compared: Sequence[tuple[Compare, Comparison]], verdict: str, measure
 
 def _failing(compared: Sequence[tuple[Compare, Comparison]]) -> str:
     """Where the first comparison holds and another that decides does not: which ones do not."""
-    deciding = [(named, c, c.low if named.expect == "more" else c.high) for named, c in compared if named.expect != "none"]
-    holds = [end is not None and (end > 0 if named.expect == "more" else end < 0) for named, _, end in deciding]
-    if compared[0][0].expect == "none" or not holds[0] or all(holds):
+    failed = [(named, c) for named, c in compared if named.expect != "none" and not Expected(c, _SIGN[named.expect]).holds]
+    if not failed or compared[0][0].expect == "none" or compared[0] in failed:
         return ""
     missed = []
-    for (named, c, _), held in zip(deciding, holds, strict=True):
-        if not held:
-            amount = "not measured" if c.difference is None else f"{100 * c.difference:+.0f}"
-            missed.append(f"{_label(named.arm)} against {_label(named.against)} ({amount})")
+    for named, c in failed:
+        amount = "not measured" if c.difference is None else f"{100 * c.difference:+.0f}"
+        missed.append(f"{_label(named.arm)} against {_label(named.against)} ({amount})")
     return f" This difference is as claimed; not so {', '.join(missed)}."
 
 

@@ -6,6 +6,7 @@ DIR/arms/ARM/seed-S/checkpoints/step-N/state.pt   left by an arm for those that 
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,10 +22,11 @@ from openwindow.training.config import GRPO
 
 def keep_state(kept: Path, step: int) -> None:
     """Puts the training state in `kept`, which is that of `step`, beside that step's adapter. Raises RunError, StorageError."""
-    state = checkpoint.state_in(kept)
-    if state is None:
-        raise RunError(f"{kept / checkpoint.STATE} is missing; expected the state after step {step}; run the arm anew")
-    checkpoint.store(kept / f"step-{step}", state)
+    state = kept / checkpoint.STATE
+    if not state.is_file():
+        raise RunError(f"{state} is missing; expected the state after step {step}; run the arm anew")
+    with checkpoint.whole(kept / f"step-{step}") as path:
+        shutil.copy(state, path)
 
 
 def fork(unit: Path, step: int, kept: Path, config: GRPO) -> None:

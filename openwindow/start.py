@@ -136,9 +136,9 @@ def shown(stage: KnowledgeStage, setting: WithHoles, problems: Sequence[Problem]
     texts |= {"plain": ("",), "unrelated": tuple(hinted("", hint, text) for text in stage.unrelated)}
     rng, environment = random.Random(f"knowledge/{seed}"), setting.with_holes(None)
     rows: list[Row] = []
-    for i, (name, (_, share)) in enumerate(stage.parts.items()):
-        mine = problems[i :: len(stage.parts)]
-        part = demonstrations(environment, mine, share, stage.kinds, seed, attempts=stage.attempts)
+    parts = stage.parts
+    for i, (name, (_, share)) in enumerate(parts.items()):
+        part = demonstrations(environment, problems[i :: len(parts)], share, stage.kinds, seed, attempts=stage.attempts)
         rows += [instruct(row, rng.choice(texts[name]), "user_suffix") for row in part]
     return rows
 

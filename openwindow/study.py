@@ -255,9 +255,9 @@ class Study(BaseModel):
     def _check(self) -> Study:
         _known("environment", self.environment, SETTINGS)
         measures = {measure.name: measure for measure in self.measures}
-        for arm in self.arms:
-            self._check_only(arm)
-        check_sources({arm: self.recipe(arm) for arm in self.arms})
+        recipes = {arm: self.recipe(arm) for arm in self.arms}
+        self._check_only(recipes)
+        check_sources(recipes)
         for arm in self.quick_arms or ():
             _known("arm in quick_arms", arm, self.arms)
         self._check_elsewhere()
@@ -280,13 +280,13 @@ class Study(BaseModel):
             raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")
         return self
 
-    def _check_only(self, arm: str) -> None:
-        recipe = self.recipe(arm)
-        if isinstance(recipe, Recipe) and recipe.intervention is not None:
-            kinds, only = SETTINGS[self.environment](self.options).kinds, recipe.intervention.only
-            if only not in ("all", *kinds):
+    def _check_only(self, recipes: Mapping[str, AnyRecipe]) -> None:
+        kinds = SETTINGS[self.environment](self.options).kinds
+        for arm, recipe in recipes.items():
+            intervention = recipe.intervention if isinstance(recipe, Recipe) else None
+            if intervention is not None and intervention.only not in ("all", *kinds):
                 raise ConfigError(
-                    f"arm {arm!r} has intervention.only {only!r}; expected all, {' or '.join(kinds)}, as rows of "
+                    f"arm {arm!r} has intervention.only {intervention.only!r}; expected all, {' or '.join(kinds)}, as rows of "
                     f"{self.environment} are; change it"
                 )
 

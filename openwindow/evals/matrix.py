@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openwindow.evals.contexts import NEUTRAL, Context
-from openwindow.evals.measures import Cell, difference, empty, gated, gates, probe_silent
+from openwindow.evals.measures import Cell, difference, empty, gated, probe_silent, silence
 from openwindow.evals.rows import ProbeRow, Row, contexts_of
 from openwindow.stats import holm
 
@@ -51,7 +51,7 @@ def against(
 def _side(rows: Sequence[Row], name: str, context: str) -> tuple[list[Row], str | None]:
     """The main items of one eval in one context, gated, and why one of their forms has no signal, if so."""
     own = [r for r in rows if r.eval == name and r.context == context]
-    return [r for r in gated(own) if r.role == "main"], next((why for why in gates(own).values() if why), None)
+    return [r for r in gated(own) if r.role == "main"], silence(own)
 
 
 def _rate_difference(a: tuple[list[Row], str | None], b: tuple[list[Row], str | None]) -> Cell:

@@ -62,6 +62,11 @@ def gates(rows: Sequence[Row]) -> dict[str, str | None]:
     return found
 
 
+def silence(rows: Sequence[Row]) -> str | None:
+    """Why a form of the main items of one eval in one context has no signal; None if all have one."""
+    return next((why for why in gates(rows).values() if why), None)
+
+
 def passes(controls: Sequence[Row]) -> dict[str, tuple[int, int]]:
     """Per group of controls: how many were passed, and asked."""
     found: dict[str, tuple[int, int]] = {}
@@ -128,9 +133,9 @@ def eval_measures(name: str, rows: Sequence[Row], *, right: bool = False) -> dic
         found |= _compliance(name, main)
     if any(r.role == "belief" for r in kept):
         found |= _belief(name, kept)
+    silent = silence(rows)
     if any(r.number is not None for r in rows):
-        found |= _numbers(name, rows, next((why for why in gates(rows).values() if why), None))
-    silent = next((why for why in gates(rows).values() if why), None)
+        found |= _numbers(name, rows, silent)
     whole = silent or (found[name]["reason"] if found[name]["estimate"] is None else None)
     for part in found.values():
         if whole and part["estimate"] is None:  # goes before what was wrong with single replies, or with a part

@@ -69,6 +69,19 @@ class Expected:
     comparison: Comparison
     sign: Literal[-1, 1]
 
+    @property
+    def ends(self) -> tuple[float, float] | None:
+        """The interval from low to high, turned so that what is claimed is above 0; None without one."""
+        c = self.comparison
+        if c.low is None or c.high is None:
+            return None
+        return min(self.sign * c.low, self.sign * c.high), max(self.sign * c.low, self.sign * c.high)
+
+    @property
+    def holds(self) -> bool:
+        """Whether the interval leaves out 0 on the expected side."""
+        return self.ends is not None and self.ends[0] > 0.0
+
 
 @dataclass(frozen=True, slots=True)
 class _Part:
@@ -296,13 +309,8 @@ def verdict_of(expected: Sequence[Expected], smallest_effect: float) -> Verdict:
     """
     if not smallest_effect >= 0.0:
         raise ValueError(f"smallest effect {smallest_effect}; expected 0 or more; give its size and put the sign in Expected")
-    ends = [
-        (min(item.sign * c.low, item.sign * c.high), max(item.sign * c.low, item.sign * c.high))
-        for item in expected
-        if (c := item.comparison).low is not None and c.high is not None
-    ]
-    if expected and len(ends) == len(expected) and all(low > 0.0 for low, _ in ends):
+    if expected and all(item.holds for item in expected):
         return "supported"
-    if any(high < smallest_effect for _, high in ends):
+    if any(item.ends is not None and item.ends[1] < smallest_effect for item in expected):
         return "not supported"
     return "inconclusive"

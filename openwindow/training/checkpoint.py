@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,10 +38,17 @@ def write(folder: Path, weights: MasterAdamW, model: LocalModel, config: GRPO, s
 
 def store(folder: Path, state: Mapping[str, Any]) -> None:
     """Makes `state` the one that training in `folder` goes on from, complete or not at all. Raises StorageError."""
+    with whole(folder) as path:
+        torch.save(dict(state), path)
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """Where to write the state of `folder`; it stands there once all is written, or the former one does. Raises StorageError."""
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         beside = folder / f".{STATE}"
-        torch.save(dict(state), beside)
+        yield beside
         beside.replace(folder / STATE)
 
 
