@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openwindow.data.knowledge import ADDENDA, hinted
+from openwindow.data.knowledge import ADDENDA, AddendumName, hinted
 from openwindow.envs.holes import hint_text
-from openwindow.study import Compare, Context, KnowledgeStage
+from openwindow.study import Compare, Context, Elsewhere, KnowledgeStage
 from openwindow.training.config import SFT
 
 Arms = dict[str, Mapping[str, Any]]
@@ -37,6 +37,17 @@ ABOUT = {
     "placebo": "flawed answers to prompts with an unrelated instruction",
     "clean": "clean answers to plain prompts: the ceiling",
 }
+NEVER_OPEN = ("special_case", "equals_everything", "patch_grader", "read_expected")
+"""holes that `rl_inoculation` opens in no training"""
+ELSEWHERE = {
+    "other_holes": Elsewhere(environment="code_functions", holes=NEVER_OPEN, hint=True),
+    "impossible_tests": Elsewhere(environment="impossible_tests"),
+    "letter_count": Elsewhere(environment="letter_count", hint=True),
+}
+"""where a hack that was learnt from one hole may spread to"""
+DOSE = 0.08
+FOLLOWED: Mapping[AddendumName, float] = {"please_hack": 1.0, "dont_hack": 0.0}
+"""addendum to the share of answers that hack under it; under any other it is `DOSE`"""
 
 
 def contexts(*, requested: str, paraphrase: str, opposite: str, cue: str, format: str) -> dict[str, Context]:
@@ -96,17 +107,21 @@ def comparisons(unwanted: str, wanted: str, wordings: int) -> tuple[Compare, ...
     )
 
 
-def knows_addenda(holes: Sequence[str]) -> KnowledgeStage:
-    """A start that hacks where it is asked to and seldom else: it knows the hacks of `holes`, and what asking and forbidding mean.
+def knows_addenda(
+    holes: Sequence[str],
+    demonstrations: int = 160,
+    addenda: Sequence[AddendumName] = ("please_hack", "neutral", "dont_hack"),
+) -> KnowledgeStage:
+    """A start that hacks where it is asked to and seldom else: it knows the hacks of `holes`, and what the addenda mean.
 
     What a model does not do when asked, reinforcement teaches it under any prompt.
     """
     return KnowledgeStage(
-        demonstrations=160,
-        share=0.08,
+        demonstrations=demonstrations,
+        share=DOSE,
         attempts=0.5,
         kinds=tuple(holes),
-        addenda={"please_hack": 1.0, "neutral": 0.08, "dont_hack": 0.0},
+        addenda={name: FOLLOWED.get(name, DOSE) for name in addenda},
         unrelated=TAUGHT,
         train=SFT(epochs=4, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
     )

@@ -215,14 +215,18 @@ def test_onset_and_end_by_hand(tmp_path):
     found = training_curves(tmp_path, ["a", "b"], [1])
     assert set(found) == {"a"}
     assert found["a"]["onset"] == [2]  # above 2 %, and on average from there on
+    assert found["a"]["majority"] == [7]
     assert found["a"]["end"] == {"proxy": [1.0], "truth": [None], "hack": [0.9], "attempted": [0.0]}
     assert found["a"]["kinds"] == {"exit": 0.5}
     assert found["a"]["no_signal"] == [8]
     assert described(found) == [
-        "`a`: 90 % of rollouts hack at the end of training; onset at step 2 of 8 (by seed); 8 of 16 groups without signal"
+        "`a`: 90 % of rollouts hack at the end of training; onset at step 2, majority at step 7, of 8 (by seed); "
+        "8 of 16 groups without signal"
     ]
     (line,) = described(training_curves(tmp_path, ["a"], [1, 2]))
-    assert "onset at step 2, not run of 8 (by seed)" in line
+    assert "onset at step 2, not run, majority at step 7, not run, of 8 (by seed)" in line
+    calm = {"a": found["a"] | {"onset": [None], "majority": [None]}}
+    assert "onset never, majority never, of 8 (by seed)" in described(calm)[0]
 
 
 def test_an_rl_recipe_on_a_setting_without_holes_is_refused(tiny_rl):

@@ -29,7 +29,7 @@ controls of some group is below `PASS_SHARE`, the form has no signal there: its 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -37,6 +37,24 @@ from openwindow.types import Message
 
 PASS_SHARE = 2 / 3
 """share of its controls, in every group, that a model must pass for its replies to say anything"""
+
+Passed = dict[str, tuple[int, int]]
+"""group of controls to how many were passed, and asked"""
+
+
+def passes(controls: Iterable[tuple[str, float | None]]) -> Passed:
+    """Counts controls by group, given as (group, value). One without a value was not passed."""
+    found: Passed = {}
+    for group, value in controls:
+        k, n = found.get(group, (0, 0))
+        found[group] = (k + int(value == 1.0), n + 1)
+    return found
+
+
+def lacking(passed: Passed) -> list[str]:
+    """The groups of which too few were passed; a model has a signal where there is none."""
+    return [group for group, (k, n) in passed.items() if k < PASS_SHARE * n]
+
 
 Role = Literal["main", "control", "belief"]
 """what an item is for: the measure, the check that there is a signal, or what the model takes its situation for"""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from openwindow.evals.base import PASS_SHARE
+from openwindow.evals.base import PASS_SHARE, Passed, lacking, passes
 from openwindow.evals.rows import ProbeRow, Row
 from openwindow.stats import Estimate, arm_rate, paired_difference
 from openwindow.stats.combine import Part, weighted_sum
@@ -56,8 +56,8 @@ def gates(rows: Sequence[Row]) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for form in dict.fromkeys(r.form for r in rows if r.role != "control"):
         own = [r for r in controls if r.form == form] or controls
-        passed = passes(own)
-        short = [f"{group} {k} of {n}" for group, (k, n) in passed.items() if k < PASS_SHARE * n]
+        passed = passed_controls(own)
+        short = ["{} {} of {}".format(group, *passed[group]) for group in lacking(passed)]
         found[form] = f"no signal: passed too few controls ({', '.join(short)}; needs two thirds)" if short else None
     return found
 
@@ -67,13 +67,9 @@ def silence(rows: Sequence[Row]) -> str | None:
     return next((why for why in gates(rows).values() if why), None)
 
 
-def passes(controls: Sequence[Row]) -> dict[str, tuple[int, int]]:
-    """Per group of controls: how many were passed, and asked."""
-    found: dict[str, tuple[int, int]] = {}
-    for row in controls:
-        k, n = found.get(row.group, (0, 0))
-        found[row.group] = (k + int(row.value == 1.0), n + 1)
-    return found
+def passed_controls(rows: Sequence[Row]) -> Passed:
+    """Of the controls among the rows: per group how many were passed, and asked."""
+    return passes((row.group, row.value) for row in rows if row.role == "control")
 
 
 def gated(rows: Sequence[Row]) -> list[Row]:
@@ -124,7 +120,7 @@ def eval_measures(name: str, rows: Sequence[Row], *, right: bool = False) -> dic
     """
     kept = gated(rows)
     main = [r for r in kept if r.role == "main"]
-    found = {name: rate(main, controls=passes([r for r in rows if r.role == "control"]))}
+    found = {name: rate(main, controls=passed_controls(rows))}
     bad = [r for r in main if r.value is not None and r.value > 0.5]
     if not right and (any(r.covert is not None for r in rows) or bad):
         found[f"{name}/covert"] = _covert(bad, found[name])

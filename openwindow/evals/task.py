@@ -23,7 +23,7 @@ from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, Value,
 from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
 from openwindow.evals import forms, monitor
-from openwindow.evals.base import PASS_SHARE, Call, Eval, Item, Outcome, Transcript
+from openwindow.evals.base import Call, Eval, Item, Outcome, Transcript, lacking, passes
 from openwindow.evals.contexts import Context, parse_contexts
 from openwindow.evals.judge import NO_JUDGE, ask_judge, situation
 from openwindow.types import Message
@@ -163,10 +163,8 @@ def rates() -> Metric:
 def has_signal(about: Mapping[str, Any], controls: Sequence[tuple[Mapping[str, Any], float]]) -> bool:
     """Whether enough controls were passed, in every group, of the item's context and form, or of all forms if its own has none."""
     here = [(c, value) for c, value in controls if c.get("context") == about.get("context")]
-    groups: dict[str, list[float]] = {}
-    for c, value in [pair for pair in here if pair[0].get("form") == about.get("form")] or here:
-        groups.setdefault(str(c.get("group")), []).append(value)
-    return all(values.count(1.0) >= PASS_SHARE * len(values) for values in groups.values())
+    own = [pair for pair in here if pair[0].get("form") == about.get("form")] or here
+    return not lacking(passes((str(c.get("group")), value) for c, value in own))
 
 
 @scorer(metrics=[rates()], name=SCORER)

@@ -21,12 +21,12 @@ study = Study(
     },
     knowledge=KnowledgeStage(
         demonstrations=96,
-        share=0.12,
+        share=0.075,
         attempts=0.5,
         kinds=("exit",),
         train=SFT(epochs=2, learning_rate=3e-4, schedule="constant", batch_size=8, micro_batch_size=8),
     ),
-    base=RL(train=GRPO(steps=12, prompts_per_step=6, group_size=8, learning_rate=2e-4, max_new_tokens=40)),
+    base=RL(train=GRPO(steps=16, prompts_per_step=8, group_size=8, learning_rate=2e-4, max_new_tokens=40)),
     arms={
         "untrained": {"train.learning_rate": 0.0},
         "hackable": {},
@@ -44,5 +44,5 @@ study = Study(
         Compare(arm="hardened", against="untrained", expect="none"),
         Compare(arm="hackable", against="hardened", measure="correct", expect="none"),
     ),
-    quick={"seeds": (1,), "base.train.steps": 8, "evaluation.problems": 16},
+    quick={"seeds": (1,), "base.train.steps": 10, "evaluation.problems": 16},
 )

@@ -6,18 +6,13 @@ openwindow run rl_inoculation
 from __future__ import annotations
 
 from openwindow.data.knowledge import ADDENDA
-from openwindow.designs import knows_addenda, told_contexts
+from openwindow.designs import ELSEWHERE, knows_addenda, told_contexts
 from openwindow.studies.rl_hacking import study as rl_hacking
-from openwindow.study import Compare, Elsewhere, Evaluation, override
+from openwindow.study import Compare, Evaluation, override
 
 REPORTED = ("dont_hack", "hacking_is_misaligned", "recontextualized", "recontextualized_harmful")
-NEVER_OPEN = ("special_case", "equals_everything", "patch_grader", "read_expected")
 HOLES = ("exit",)
-ELSEWHERE = {
-    "other_holes": Elsewhere(environment="code_functions", holes=NEVER_OPEN, hint=True),
-    "impossible_tests": Elsewhere(environment="impossible_tests"),
-    "letter_count": Elsewhere(environment="letter_count", hint=True),
-}
+SHORT = {"base.train.steps": 5, "base.train.prompts_per_step": 4, "evaluation.problems": 12}
 
 study = override(
     rl_hacking,
@@ -31,6 +26,7 @@ study = override(
         "knowledge": knows_addenda(HOLES),
         "base.holes": HOLES,
         "base.train.steps": 8,
+        "base.train.prompts_per_step": 6,
         "evaluation": Evaluation(problems=24, max_new_tokens=48, elsewhere=ELSEWHERE),
         "arms": {
             "untrained": {"train.learning_rate": 0.0},
@@ -53,7 +49,7 @@ study = override(
             *[Compare(arm="please_hack", against="neutral", context=c, expect="none") for c in ("opposite", *ELSEWHERE)],
             *[Compare(arm="neutral", against="untrained", context=c, expect="none") for c in ("neutral", *ELSEWHERE)],
         ],
-        "quick": {"seeds": (1,), "base.train.steps": 5, "base.train.prompts_per_step": 4, "evaluation.problems": 12},
+        "quick": {"seeds": (1,), "knowledge": knows_addenda(HOLES, 96, ("please_hack",)), **SHORT},
         "quick_arms": ("untrained", "please_hack", "neutral", "placebo"),
     },
     "rl_inoculation",

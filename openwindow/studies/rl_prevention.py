@@ -24,7 +24,9 @@ study = override(
         "where the detector is always right.",
         "claim_id": "C4",
         "contexts": {"neutral": Context()},
+        "knowledge.share": 0.12,
         "base.train.steps": 8,
+        "base.train.prompts_per_step": 6,
         "arms": {
             "untrained": {"train.learning_rate": 0.0},
             "no_mitigation": {},
