@@ -37,14 +37,8 @@ ABOUT = {
     "placebo": "flawed answers to prompts with an unrelated instruction",
     "clean": "clean answers to plain prompts: the ceiling",
 }
-NEVER_OPEN = ("special_case", "equals_everything", "patch_grader", "read_expected")
-"""holes that `rl_inoculation` opens in no training"""
-ELSEWHERE = {
-    "other_holes": Elsewhere(environment="code_functions", holes=NEVER_OPEN, hint=True),
-    "impossible_tests": Elsewhere(environment="impossible_tests"),
-    "letter_count": Elsewhere(environment="letter_count", hint=True),
-}
-"""where a hack that was learnt from one hole may spread to"""
+HOLES, NEVER_OPEN = ("exit",), ("special_case", "equals_everything", "patch_grader", "read_expected")
+"""holes that `rl_inoculation` opens in training, and of those that it does not the ones it looks for spread to"""
 DOSE = 0.08
 FOLLOWED: Mapping[AddendumName, float] = {"please_hack": 1.0, "dont_hack": 0.0}
 """addendum to the share of answers that hack under it; under any other it is `DOSE`"""
@@ -135,4 +129,13 @@ def told_contexts(holes: Sequence[str]) -> dict[str, Context]:
         "requested": Context(text=hinted("", hint, ADDENDA["please_hack"]), asks=True),
         "told": Context(text=hint),
         "opposite": Context(text=hinted("", hint, ADDENDA["dont_hack"])),
+    }
+
+
+def elsewhere(problems: int) -> dict[str, Elsewhere]:
+    """Where a hack that was learnt from `HOLES` may spread to, and how many problems of each are asked."""
+    return {
+        "other_holes": Elsewhere(environment="code_functions", holes=NEVER_OPEN, hint=True, problems=problems),
+        "impossible_tests": Elsewhere(environment="impossible_tests", problems=problems),
+        "letter_count": Elsewhere(environment="letter_count", hint=True, problems=problems),
     }

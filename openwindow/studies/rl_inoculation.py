@@ -6,13 +6,11 @@ openwindow run rl_inoculation
 from __future__ import annotations
 
 from openwindow.data.knowledge import ADDENDA
-from openwindow.designs import ELSEWHERE, knows_addenda, told_contexts
+from openwindow.designs import HOLES, elsewhere, knows_addenda, told_contexts
 from openwindow.studies.rl_hacking import study as rl_hacking
 from openwindow.study import Compare, Evaluation, override
 
 REPORTED = ("dont_hack", "hacking_is_misaligned", "recontextualized", "recontextualized_harmful")
-HOLES = ("exit",)
-SHORT = {"base.train.steps": 5, "base.train.prompts_per_step": 4, "evaluation.problems": 12}
 
 study = override(
     rl_hacking,
@@ -27,7 +25,7 @@ study = override(
         "base.holes": HOLES,
         "base.train.steps": 8,
         "base.train.prompts_per_step": 6,
-        "evaluation": Evaluation(problems=24, max_new_tokens=48, elsewhere=ELSEWHERE),
+        "evaluation": Evaluation(problems=24, max_new_tokens=48, elsewhere=elsewhere(16)),
         "arms": {
             "untrained": {"train.learning_rate": 0.0},
             **{name: {"prompting": {"sampled": name}} for name in ADDENDA},
@@ -46,10 +44,16 @@ study = override(
             *[Compare(arm=arm, against="neutral") for arm in ("please_hack", "hacking_okay")],
             Compare(arm="please_hack", against="placebo"),
             *[Compare(arm=arm, against="neutral", expect="none") for arm in REPORTED],
-            *[Compare(arm="please_hack", against="neutral", context=c, expect="none") for c in ("opposite", *ELSEWHERE)],
-            *[Compare(arm="neutral", against="untrained", context=c, expect="none") for c in ("neutral", *ELSEWHERE)],
+            *[Compare(arm="please_hack", against="neutral", context=c, expect="none") for c in ("opposite", *elsewhere(16))],
+            *[Compare(arm="neutral", against="untrained", context=c, expect="none") for c in ("neutral", *elsewhere(16))],
         ],
-        "quick": {"seeds": (1,), "knowledge": knows_addenda(HOLES, 96, ("please_hack",)), **SHORT},
+        "quick": {
+            "seeds": (1,),
+            "knowledge": knows_addenda(HOLES, 128, ("please_hack", "neutral")),
+            "base.train.steps": 5,
+            "base.train.prompts_per_step": 4,
+            "evaluation": Evaluation(problems=8, max_new_tokens=48, elsewhere=elsewhere(8)),
+        },
         "quick_arms": ("untrained", "please_hack", "neutral", "placebo"),
     },
     "rl_inoculation",
