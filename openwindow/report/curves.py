@@ -13,12 +13,14 @@ from openwindow.report.records import Run
 
 RARE = 0.02  # share of a step's rollouts below which a kind of hack gets no figure of its own
 
+_ROLLOUTS = "share of rollouts; {stage}"
 _DRAWN = (
     ("train/loss", "training loss", "{stage} stage"),
-    ("monitor/hack", "hack rate", "of the rollouts; {stage}"),
-    ("monitor/proxy", "proxy: what is rewarded", "share of rollouts; {stage}"),
-    ("monitor/truth", "truth: what is correct", "share of rollouts; {stage}"),
+    ("monitor/hack", "hack rate", _ROLLOUTS),
+    ("monitor/proxy", "proxy: what is rewarded", _ROLLOUTS),
+    ("monitor/truth", "truth: what is correct", _ROLLOUTS),
 )
+_WORDS = {"rl": "reinforcement"}
 
 
 def figures(run: Run, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[tuple[str, Markup]]:
@@ -26,7 +28,7 @@ def figures(run: Run, labels: Mapping[str, str], tones: Mapping[str, str]) -> li
     stages = list(dict.fromkeys(row.stage or "training" for row in run.metrics))
     onsets = {labels.get(arm, arm): _onsets(run, arm) for arm in mapping(run.results, "training")}
     kinds = sorted({key for row in run.metrics for key, value in row.values.items() if key.startswith("hack/") and value > RARE})
-    drawn = [*_DRAWN, *((key, f"hacks by {key.removeprefix('hack/')}", "share of rollouts; {stage}") for key in kinds)]
+    drawn = [*_DRAWN, *((key, f"hacks by {key.removeprefix('hack/')}", _ROLLOUTS) for key in kinds)]
     found: list[tuple[str, Markup]] = []
     for stage in stages:
         for key, title, where in drawn:
@@ -36,7 +38,7 @@ def figures(run: Run, labels: Mapping[str, str], tones: Mapping[str, str]) -> li
             if key == "monitor/hack":
                 lines = [replace(line, marked=onsets.get(line.label, ())) for line in lines]
             if lines:
-                said = f"{title}, {where.format(stage=stage)}"
+                said = f"{title}, {where.format(stage=_WORDS.get(stage, stage))}"
                 desc = "; ".join(f"{line.label} ends at {line.mean[-1][1]:.3g}" for line in lines)
                 svg = charts.line_plot(lines, ident=f"curve-{len(found)}", title=said, desc=desc, width=520.0, height=300.0)
                 found.append((said, Markup(svg)))

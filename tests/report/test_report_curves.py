@@ -46,8 +46,11 @@ def reinforced(run: Path) -> Path:
 def test_kinds_have_figures_of_their_own_with_zeros_where_none_was_seen(fresh: Path) -> None:
     run = load_run(reinforced(fresh))
     figures = dict(curves.figures(run, arm_labels(run), arm_tones(run)))
-    assert list(figures) == ["hack rate, of the rollouts; rl", "hacks by exit, share of rollouts; rl"]
-    points = [len(found.split()) for found in re.findall(r'points="([^"]*)"', figures["hacks by exit, share of rollouts; rl"])]
+    exits = "hacks by exit, share of rollouts; reinforcement"
+    assert list(figures) == ["hack rate, share of rollouts; reinforcement", exits]
+    points = [
+        len(found.split()) for found in re.findall(r'points="([^"]*)"', figures["hacks by exit, share of rollouts; reinforcement"])
+    ]
     assert points == [4, 4, 4]  # two seeds and their mean, from the first step on
 
 
