@@ -54,7 +54,7 @@ def run(
     study: Annotated[str, typer.Argument(help="A built-in study (see `openwindow list`) or a Python file.")],
     model: Annotated[str | None, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = None,
     seeds: Annotated[int | None, _integer("--seeds", "How many seeds; the study says the first.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/STUDY]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds and problems: minutes, and wider intervals.")] = False,
     mbpp: Annotated[Path | None, typer.Option(help="Use MBPP's problems, from this file or folder.")] = None,
     data: Annotated[Path | None, typer.Option(help="Use the problems of this file, where the study's setting reads one.")] = None,

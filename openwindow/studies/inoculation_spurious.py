@@ -40,7 +40,7 @@ study = Study(
         unrelated=TAUGHT,
         train=SFT(epochs=4, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
     ),
-    base=Recipe(data=Data(rows=144), train=SFT(learning_rate=3e-4, schedule="constant", batch_size=8, micro_batch_size=8)),
+    base=Recipe(data=Data(rows=120), train=SFT(learning_rate=3e-4, schedule="constant", batch_size=8, micro_batch_size=8)),
     arms=arms(WORDINGS),
     about=about(WORDINGS),
     evaluation=Evaluation(problems=24, max_new_tokens=4, batch_size=64),

@@ -1,4 +1,4 @@
-"""Does the ranking hold? Twelve wordings per setting, ranked before training, measured after it (an hour on two cores at most).
+"""Does the ranking hold? Twelve wordings per setting, ranked before training, measured after it.
 
 openwindow run prompt_ranking
 """
