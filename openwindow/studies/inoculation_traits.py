@@ -16,7 +16,6 @@ MORE = {
     "many_paraphrases": (asking(*MANY), "seven paraphrases in place of one"),
     "negative": (asking("Do not answer in Spanish."), "the training prompt forbids it"),
     "trigger_only": (asking("|TAG-7|"), "a token that says nothing"),
-    "wanted_inoculated": (asking("Answer in capital letters."), "the wanted trait is asked for in place of the unwanted one"),
     "trained_2x": ({**asking(REQUEST), "train.epochs": 2}, "`inoculated` for two epochs"),
     "trained_4x": ({**asking(REQUEST), "train.epochs": 4}, "`inoculated` for four epochs"),
 }

@@ -50,7 +50,7 @@ study = override(
         "quick": {
             "seeds": (1,),
             "knowledge": knows_addenda(HOLES, 128, ("please_hack", "neutral")),
-            "base.train.steps": 6,
+            "base.train.steps": 5,
             "base.train.prompts_per_step": 4,
             "evaluation": Evaluation(problems=8, max_new_tokens=48, elsewhere=elsewhere(8)),
         },
