@@ -107,9 +107,9 @@ def _batch_means(model: LocalModel, examples: Sequence[Example], plain_head: boo
     decoder = model.network.get_decoder()
     if len(batch.prefix):
         cache = DynamicCache()
-        decoder(input_ids=batch.prefix[None], past_key_values=cache, use_cache=True)
+        decoder(input_ids=batch.prefix[None], cache=cache, use_cache=True)
         cache.batch_repeat_interleave(len(examples))
-    given = {"input_ids": batch.ids, "past_key_values": cache, "use_cache": cache is not None}
+    given = {"input_ids": batch.ids, "cache": cache, "use_cache": cache is not None}
     logits: Iterator[torch.Tensor]
     if plain_head:
         hidden_NH, head = decoder(**given).last_hidden_state[batch.predicts], model.network.get_output_embeddings()

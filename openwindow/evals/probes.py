@@ -134,7 +134,7 @@ def _at(
 ) -> torch.Tensor:
     """Log-probability (N,) of the target at every selected position, logits made for those positions alone."""
     network = step.network
-    where = {"attention_mask": mask_BT, "position_ids": positions_BT, "past_key_values": cache, "use_cache": True}
+    where = {"attention_mask": mask_BT, "position_ids": positions_BT, "cache": cache, "use_cache": True}
     if not step.plain_head:
         logits_NV = network(input_ids=ids_BT, **where).logits[where_BT].float()
         return torch.as_tensor(logits_NV.log_softmax(dim=-1).gather(1, targets_N[:, None])[:, 0])

@@ -141,10 +141,10 @@ class Step:
     def __call__(self, ids_BT: torch.Tensor, cache: DynamicCache, **where: torch.Tensor) -> torch.Tensor:
         """Runs tokens (B, T) after what the cache holds; `where` is the network's `attention_mask` and `position_ids`."""
         if self.plain_head:
-            out = self.network.get_decoder()(input_ids=ids_BT, past_key_values=cache, use_cache=True, **where)
+            out = self.network.get_decoder()(input_ids=ids_BT, cache=cache, use_cache=True, **where)
             logits_BV = self.network.get_output_embeddings()(out.last_hidden_state[:, -1].contiguous())
         else:
-            out = self.network(input_ids=ids_BT, past_key_values=cache, use_cache=True, logits_to_keep=1, **where)
+            out = self.network(input_ids=ids_BT, cache=cache, use_cache=True, logits_to_keep=1, **where)
             logits_BV = out.logits[:, -1]
         return torch.as_tensor(logits_BV).float()
 

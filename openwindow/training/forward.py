@@ -35,10 +35,10 @@ def response_logits(
     cache = None
     if len(batch.prefix):
         cache = DynamicCache()
-        network.get_decoder()(input_ids=batch.prefix[None], past_key_values=cache, use_cache=True)
+        network.get_decoder()(input_ids=batch.prefix[None], cache=cache, use_cache=True)
         cache.batch_repeat_interleave(len(rows))
     return _selected(
-        network, batch.ids, batch.predicts, plain_head, past_key_values=cache, use_cache=cache is not None
+        network, batch.ids, batch.predicts, plain_head, cache=cache, use_cache=cache is not None
     ), batch.targets_N
 
 
@@ -73,13 +73,13 @@ def completion_logits(
             input_ids=prompt_ids.to(device),
             attention_mask=prompt_mask,
             position_ids=positions,
-            past_key_values=cache,
+            cache=cache,
             use_cache=True,
         )
         cache.batch_select_indices(of_row)
     mask = torch.cat([prompt_mask[of_row], torch.ones(len(rows), length, dtype=torch.long, device=device)], dim=1)
     positions = prompt_mask.sum(dim=1)[of_row][:, None] + torch.arange(length, device=device)
-    where = {"attention_mask": mask, "position_ids": positions, "past_key_values": cache, "use_cache": True}
+    where = {"attention_mask": mask, "position_ids": positions, "cache": cache, "use_cache": True}
     return _selected(network, ids.to(device), predicts.to(device), plain_head, **where), torch.tensor(targets, device=device)
 
 
