@@ -135,7 +135,7 @@ def load_model(name: str) -> Model:
         raise ModelError(
             f'{error.name} is not installed, which a local model needs: pip install "openwindow[train]", or leave --model out'
         ) from error
-    return load(name)
+    return load(name, keep_adapter=True)
 
 
 def audit_environment(environment: Hackable, *, tasks: int = 2, seed: int = 0) -> Audit:

@@ -46,7 +46,7 @@ def local_model(name: str, precision: str = "auto", device: str = "auto") -> Loc
     key = (ALIASES.get(name, name), precision, device)
     with _loading:
         if key not in _loaded:
-            _loaded[key] = load(key[0], precision, device)  # type: ignore[arg-type]  # one of the three, checked above
+            _loaded[key] = load(key[0], precision, device, keep_adapter=True)  # type: ignore[arg-type]  # one of the three, checked above
         return _loaded[key]
 
 

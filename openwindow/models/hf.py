@@ -163,10 +163,12 @@ class LocalModel:
         return [int(i) for i in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
-def load(name: str, precision: Precision = "auto", device: str = "auto") -> LocalModel:
+def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep_adapter: bool = False) -> LocalModel:
     """Loads a model by name: `smollm2`, a hub name `ORG/NAME`, or a local folder.
 
-    `precision` `auto` is bf16 where the device multiplies it in hardware, else fp32. Raises ModelError.
+    `precision` `auto` is bf16 where the device multiplies it in hardware, else fp32. What a folder's adapter was trained on top of
+    is merged into the weights, and so is the adapter; with `keep_adapter` it stays on, which in 16 bits is more exact, and nothing
+    can be trained. Raises ModelError.
     """
     keep_freed_memory()
     transformers.utils.logging.set_verbosity_error()
@@ -182,8 +184,10 @@ def load(name: str, precision: Precision = "auto", device: str = "auto") -> Loca
         # Loaded in its dtype: casting a whole loaded model also rounds the rotary buffers, and it then prints nothing.
         network = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
         tokenizer = AutoTokenizer.from_pretrained(base)
-        for adapter in adapters:
-            network = PeftModel.from_pretrained(network, adapter, autocast_adapter_dtype=False).merge_and_unload()
+        for i, adapter in enumerate(adapters, 1):
+            network = PeftModel.from_pretrained(network, adapter, autocast_adapter_dtype=False)
+            if i < len(adapters) or not keep_adapter:
+                network = network.merge_and_unload()
     except Exception as error:
         raise _explain(name, base, error) from error
     if tokenizer.pad_token_id is None:

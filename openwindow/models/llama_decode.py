@@ -76,7 +76,7 @@ class Prompts:
 
 
 class Llama:
-    """The network's weights as they are now, LoRA adapters merged in this copy, ready to run prompts. For inference only."""
+    """The network's weights as they are now, with their LoRA adapters, ready to run prompts. For inference only."""
 
     def __init__(self, network: Any) -> None:
         base = network.get_base_model() if isinstance(network, PeftModel) else network

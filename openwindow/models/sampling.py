@@ -8,7 +8,8 @@ Where this differs from `transformers.generate`:
 3. A reply that has ended leaves the batch, so that the last long reply is not paid for by all.
 4. Alike prompts come together, and short ones first, so that little padding is computed.
 5. Keys and values are written into buffers with room to spare; appending a token does not copy the whole cache.
-6. A LoRA adapter is merged first (`merged`), so that a step runs a third of the matrix products.
+6. A LoRA adapter on float32 weights is merged first (`merged`), so that a step runs a third of the matrix products. On 16-bit
+   weights it is not: most of a small change would be rounded away, and the policy sampled be another than the one trained.
 7. Llama-shaped networks on the CPU are run by our own decoder (`llama_decode`), others by their own modules.
 8. A token is drawn with one uniform number per row where `generate` draws one per word of the vocabulary.
 """
@@ -37,10 +38,11 @@ _ROOM = 32  # tokens by which a full buffer of keys and values is extended
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One drawn reply: its token ids without the end token, and why it ended."""
+    """One drawn reply: its token ids without the end token, why it ended, and the end token, None at the length limit."""
 
     tokens: list[int]
     stop: StopReason
+    end: int | None
 
 
 @torch.inference_mode()
@@ -77,8 +79,9 @@ def sample(
 
 @contextlib.contextmanager
 def merged(network: Any) -> Iterator[None]:
-    """Adds the LoRA adapters of `network` to the weights below them, and puts exactly the old weights back at the end."""
-    layers = [module for module in network.modules() if isinstance(module, LoraLayer)] if isinstance(network, PeftModel) else []
+    """Adds LoRA adapters to float32 weights below them, and puts exactly the old weights back at the end."""
+    mergeable = isinstance(network, PeftModel) and network.dtype == torch.float32
+    layers = [module for module in network.modules() if isinstance(module, LoraLayer)] if mergeable else []
     weights = [weight for layer in layers for weight in layer.get_base_layer().parameters()]
     kept = [weight.detach().clone() for weight in weights]
     with torch.no_grad():
@@ -199,18 +202,19 @@ def _sample_batch(
     logits_BV = logits_UV[torch.tensor(prompt_of, device=mask_UT.device)]
     live = list(range(len(prompts_B)))  # live[row] = which reply the row belongs to
     tokens: list[list[int]] = [[] for _ in prompts_B]
-    ended = [False] * len(prompts_B)
+    ends: list[int | None] = [None] * len(prompts_B)
     for step in range(sampling.max_new_tokens):
         next_B = _pick(logits_BV, sampling.temperature, generator)
         for row, token in enumerate(next_B.tolist()):
             reply = live[row]
-            if not ended[reply]:
-                ended[reply] = token in end_ids
-                if not ended[reply]:
+            if ends[reply] is None:
+                if token not in end_ids:
                     tokens[reply].append(token)
-                elif progress is not None:
+                    continue
+                ends[reply] = token
+                if progress is not None:
                     progress(1)
-        keep = [row for row, reply in enumerate(live) if not ended[reply]]
+        keep = [row for row, reply in enumerate(live) if ends[reply] is None]
         if not keep or step == sampling.max_new_tokens - 1:
             break
         if len(keep) < _COMPACT_BELOW * len(live):
@@ -219,8 +223,8 @@ def _sample_batch(
             live = [live[row] for row in keep]
         logits_BV = rows.step(next_B)
     if progress is not None:
-        progress(ended.count(False))
-    return [Drawn(t, StopReason.END if e else StopReason.LENGTH) for t, e in zip(tokens, ended, strict=True)]
+        progress(ends.count(None))
+    return [Drawn(t, StopReason.LENGTH if e is None else StopReason.END, e) for t, e in zip(tokens, ends, strict=True)]
 
 
 def prefill(step_forward: Step, prompts_B: list[Sequence[int]]) -> tuple[torch.Tensor, DynamicCache, torch.Tensor]:

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
+from peft.tuners.lora import LoraLayer
 
 from openwindow.errors import ModelError
 from openwindow.models import sampling
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load, user_turn
 from openwindow.models.prefixes import clusters, passes, shared_prefix
-from openwindow.models.sampling import sample
+from openwindow.models.sampling import merged, sample
 from openwindow.types import Message, StopReason
 
 TEXTS = ["one", "a longer question about tea", "one", "what is this? " * 5, "x", "one more"]
@@ -110,6 +111,20 @@ def test_an_adapter_is_merged_for_the_draws_and_the_weights_are_the_same_afterwa
     assert [d.tokens for d in drawn] == [reference(adapted, p, 8) for p in prompts]  # unmerged
     assert drawn != plain
     assert all(torch.equal(before[name], weight) for name, weight in adapted.network.state_dict().items())
+
+
+def test_an_adapter_of_16_bit_weights_is_drawn_from_and_not_merged(tiny_model):
+    adapted = load(str(tiny_model), precision="bf16")
+    prompts = [adapted.encode_prompt(user_turn(t)) for t in TEXTS]
+    plain = sample(adapted.network, prompts, frozenset(), Sampling(max_new_tokens=8))
+    adapted.attach_adapter(4, 64, 0.0)
+    for name, weight in adapted.network.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_()
+    layers = [module for module in adapted.network.modules() if isinstance(module, LoraLayer)]
+    with merged(adapted.network):
+        assert layers and not any(layer.merged for layer in layers)
+    assert sample(adapted.network, prompts, frozenset(), Sampling(max_new_tokens=8)) != plain
 
 
 def test_progress_counts_every_reply_once(model):
