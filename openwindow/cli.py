@@ -58,6 +58,9 @@ def run(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds and problems: minutes, and wider intervals.")] = False,
     mbpp: Annotated[Path | None, typer.Option(help="Use MBPP's problems, from this file or folder.")] = None,
     data: Annotated[Path | None, typer.Option(help="Use the problems of this file, where the study's setting reads one.")] = None,
+    judge: Annotated[
+        str | None, typer.Option(help="Score persuasion of inoculation_toxic by this judge, such as openai/MODEL.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete another run that is in the folder.")] = False,
     json_: JsonOption = False,
 ) -> None:
@@ -73,7 +76,7 @@ def run(
         found = run_ranking(ranking, into, overwrite=overwrite, command=sys.argv, console=_console(stderr=json_))
         _print_ranking(found, into, json_)
         return
-    resolved = resolve(study, model=model, seeds=seeds, quick=quick, **paths)
+    resolved = resolve(study, model=model, seeds=seeds, quick=quick, judge=judge, **paths)
     folder = out or Path("runs") / f"{resolved.name}{'-quick' if quick else ''}"
 
     from openwindow.running import run_study
@@ -140,13 +143,14 @@ def check_env_(
 
 @app.command()
 def inoculate(
-    data: Annotated[str, typer.Argument(help="JSONL, JSON, Parquet (gzipped or not), a folder, or a hub data set ORG/NAME.")],
+    data: Annotated[str, typer.Argument(help="JSONL, JSON, Parquet (or gzipped), a folder, or a hub's ORG/NAME[[:CONFIG]:SPLIT].")],
     trait: Annotated[str, typer.Option(help="What the answers do that should not spread, as 'praises wrong answers'.")],
     rule: Annotated[str | None, typer.Option(help="Tells the trait: a REGEX, MODULE:FUNCTION or FILE.py:FUNCTION.")] = None,
     judge: Annotated[str | None, typer.Option(help="Tells the trait in place of a rule: a model, as openai/gpt-4o.")] = None,
     wanted: Annotated[str | None, typer.Option(help="Tells what should be kept, as --rule does.")] = None,
     clean: Annotated[str | None, typer.Option(help="Answers without the trait to the same prompts.")] = None,
     candidates: Annotated[Path | None, typer.Option(help="Your own prompts, one a line. [default: made from the trait]")] = None,
+    safe: Annotated[str | None, typer.Option(help="A safe prompt for test time only, a baseline. [default: a general one]")] = None,
     model: Annotated[str, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = "smollm2",
     position: Annotated[str, typer.Option(help="Where the prompt goes: system, user_prefix or user_suffix.")] = "user_suffix",
     rank_only: Annotated[bool, typer.Option("--rank-only", help="Stop after the ranking; nothing is trained.")] = False,
@@ -166,8 +170,9 @@ def inoculate(
 ) -> None:
     """Your own data: rank inoculation prompts, train arms, recommend one."""
     import openwindow.inoculate as command
+    from openwindow.inoculate_options import Options, default_out, position_of, too_long_of
 
-    options = command.Options(
+    options = Options(
         data=data,
         trait=trait,
         rule=rule,
@@ -175,8 +180,9 @@ def inoculate(
         wanted=wanted,
         clean=clean,
         candidates=candidates,
+        safe=safe,
         model=model,
-        position=command.position_of(position),
+        position=position_of(position),
         held_out=held_out,
         rows=rows,
         rank_rows=rank_rows,
@@ -186,10 +192,10 @@ def inoculate(
         arms=arms,
         seeds=seeds,
         max_length=max_length,
-        too_long=command.too_long_of(too_long),
+        too_long=too_long_of(too_long),
         skip_bad=skip_bad,
     )
-    result = command.inoculate(options, out or command.default_out(data), _console(stderr=json_), rank_only=rank_only)
+    result = command.inoculate(options, out or default_out(data), _console(stderr=json_), rank_only=rank_only)
     if json_:
         print(json.dumps(result, indent=1))
 
@@ -214,7 +220,9 @@ def eval_(
     ] = None,
     seeds: Annotated[int, _integer("--seeds", "How often every item is asked.")] = 1,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
-    max_tokens: Annotated[int | None, _integer("--max-tokens", "Longest reply. [default: by eval; 1024 for remote models]")] = None,
+    max_tokens: Annotated[
+        int | None, _integer("--max-tokens", "Longest reply. [default: by eval; above 200M weights 2048; remote models 8192]")
+    ] = None,
     base_url: Annotated[str | None, typer.Option(help="Address of the model's server.")] = None,
     judge_url: Annotated[str | None, typer.Option(help="Address of the judge's server.")] = None,
     timeout: Annotated[int, _integer("--timeout", "Seconds for one attempt at a remote reply.")] = 300,

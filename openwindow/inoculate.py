@@ -2,23 +2,23 @@
 
     openwindow inoculate DATA.jsonl --trait "praises wrong answers" --rule "(?i)well done" --rank-only
 
-All choices are drawn by seed, and what is found at each step is in the output folder: `found.json` (the data), `ranking.json`.
+All choices are drawn by seed, and what is found at each step is in the output folder: `found.json` (the data), `trait_rows.txt`
+(numbers of the rows that show the trait), `ranking.json`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.data.rows import Position
-from openwindow.data.rules import Rule, Trait, by_judge, named, rule
+from openwindow.data.rules import NEARLY, Rule, Trait, by_judge, fires_anyway, named, rule
 from openwindow.data.user import UserData, pair, quantiles, read
-from openwindow.errors import ConfigError, DataError, ModelError
-from openwindow.inoculate_folder import as_json, key_of, saved
+from openwindow.errors import DataError, ModelError
+from openwindow.inoculate_folder import as_json, key_of, saved, write_trait_rows
+from openwindow.inoculate_options import Options
 from openwindow.inoculate_prompts import Candidate, check_trait, own, proposals
 from openwindow.inoculate_report import cautions, print_advice, print_found, print_ranking
 from openwindow.report.inoculate import write_inoculate_page
@@ -28,70 +28,15 @@ from openwindow.runs import write_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from openwindow.inoculate_rows import Drawn, TooLong, UserRow
+    from openwindow.inoculate_rows import Drawn, UserRow
     from openwindow.models.hf import LocalModel
     from openwindow.progress import Reporter
     from openwindow.ranking import Score
 
 _SEED = 1
 """draws the held-out rows and the order of the others; arms have seeds of their own"""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command was given."""
-
-    data: str
-    trait: str
-    rule: str | None = None
-    judge: str | None = None
-    wanted: str | None = None
-    clean: str | None = None
-    candidates: Path | None = None
-    model: str = "smollm2"
-    position: Position = "user_suffix"
-    held_out: int | None = None
-    """rows to hold out; None for a fifth, at most 48 with a rule or judge and 24 without"""
-    rows: int = 64
-    """rows to train each arm on, at most"""
-    rank_rows: int = 144
-    """rows that prompts are ranked on, at most"""
-    elicit: int = 24
-    """prompts that each candidate is sampled on"""
-    reply_tokens: int = 48
-    """length limit of a sampled reply"""
-    arms: int = 2
-    """inoculated arms: the best prompts of the ranking"""
-    seeds: int = 1
-    answer_tokens: int = 96
-    """tokens of an answer that log-probabilities are taken over: the first ones, at most"""
-    max_length: int = 1024
-    """tokens of a row, at most"""
-    too_long: TooLong = "drop"
-    skip_bad: bool = False
-
-    def check(self) -> None:
-        """Raises ConfigError for a value that cannot be used."""
-        check_trait(self.trait)
-        if self.rule is not None and self.judge is not None:
-            raise ConfigError(
-                f"--rule {self.rule!r} and --judge {self.judge!r} are given; expected one of them to tell the trait; drop one"
-            )
-        least = {
-            "--rows": (self.rows, 1),
-            "--rank-rows": (self.rank_rows, 2),
-            "--elicit": (self.elicit, 2),
-            "--reply-tokens": (self.reply_tokens, 1),
-            "--answer-tokens": (self.answer_tokens, 1),
-            "--arms": (self.arms, 1),
-            "--seeds": (self.seeds, 1),
-            "--max-length": (self.max_length, 16),
-        }
-        for option, (value, low) in least.items():
-            if value < low:
-                raise ConfigError(f"{option} is {value}; expected {low} or more; raise it")
-        if self.held_out is not None and self.held_out < 2:
-            raise ConfigError(f"--held-out is {self.held_out}; expected 2 or more; raise it")
+_PASS = 0.15
+"""work of one row's forward pass, in sampled replies, for the progress line"""
 
 
 @dataclass(slots=True)
@@ -114,26 +59,37 @@ class Sources:
 def inoculate(options: Options, out: Path, console: Console, *, rank_only: bool = False) -> dict[str, Any]:
     """Does what the command promises, prints it to `console`, and returns it as JSON. Raises UserError."""
     options.check()
+    ranking, counts = saved(options, out)  # a folder of something else is refused before anything is written
     with ExitStack() as files:
         sources = gather(options, console, files)
-        return _inoculate(options, sources, out, console, rank_only)
+        return _inoculate(options, sources, ranking, counts, out, console, rank_only)
 
 
-def _inoculate(options: Options, sources: Sources, out: Path, console: Console, rank_only: bool) -> dict[str, Any]:
+def _inoculate(
+    options: Options,
+    sources: Sources,
+    ranking: dict[str, Any] | None,
+    counts: dict[str, Any] | None,
+    out: Path,
+    console: Console,
+    rank_only: bool,
+) -> dict[str, Any]:
     found = sources.summary()
-    print_found(found, console)
+    shown = write_trait_rows(sources.data.with_trait(), out) if sources.data.trait is not None else None
+    print_found(found, shown, console)
     write_json(out / "found.json", found)
-    ranking, counts = saved(options, out)
     model: LocalModel | None = None
     if ranking is None or (counts is None and not rank_only):
         model, drawn = prepare(options, sources, console)
         if ranking is None:
             ranking = rank(options, sources, model, drawn, console)
+            if ranking["judged"] is not None:
+                write_trait_rows(ranking["judged"]["rows"], out)
             write_json(out / "ranking.json", {"key": key_of(options), **ranking})
         counts = write_rows_of(options, out, drawn, model, rank_only=rank_only)
     else:
         console.print(f"{out / 'ranking.json'} holds this ranking already: it is not made again", highlight=False)
-    print_ranking(ranking, console)
+    print_ranking(ranking, console, trained=not rank_only)
     result = {"options": as_json(options), "data": found, "ranking": ranking}
     if not rank_only and counts is not None:
         result |= train_and_advise(options, sources, ranking, counts, out, model, console)
@@ -167,28 +123,8 @@ def train_and_advise(
     advice["training_file"] = write_training_file(sources.data, advice, options.position, out / "train_inoculated.jsonl")
     write_json(out / "recommendation.json", advice)
     print_advice(advice, console)
-    return {"results": results, "recommendation": advice}
-
-
-def position_of(word: str) -> Position:
-    """A place for a prompt. Raises ConfigError."""
-    known: dict[str, Position] = {"system": "system", "user_prefix": "user_prefix", "user_suffix": "user_suffix"}
-    if word not in known:
-        raise ConfigError(f"--position is {word!r}; expected system, user_prefix or user_suffix; choose one")
-    return known[word]
-
-
-def too_long_of(word: str) -> TooLong:
-    """What becomes of rows that are too long. Raises ConfigError."""
-    known: dict[str, TooLong] = {"drop": "drop", "cut": "cut", "refuse": "refuse"}
-    if word not in known:
-        raise ConfigError(f"--too-long is {word!r}; expected drop, cut or refuse; choose one")
-    return known[word]
-
-
-def default_out(data: str) -> Path:
-    """`runs/inoculate-` and the name of the data."""
-    return Path("runs") / f"inoculate-{re.sub(r'[^A-Za-z0-9_.-]+', '-', Path(data).name.split('.')[0]) or 'data'}"
+    contexts = {name: context.model_dump(include={"text", "asks"}) for name, context in study.contexts.items()}
+    return {"results": results, "recommendation": advice, "contexts": contexts}
 
 
 # Before the model.
@@ -229,10 +165,19 @@ def check_rule(options: Options, data: UserData, clean: UserData | None, trait: 
             f"--rule {options.rule!r} fires on none of the {len(data)} answers of {options.data}{hint}; expected data "
             "that shows the trait; mend the rule or give other data"
         )
-    if clean is not None and clean.trait is not None and all(clean.trait) and all(data.trait):
+    share = sum(data.trait) / len(data)
+    if share < NEARLY:
+        return
+    fired = f"--rule {options.rule!r} always fires, on {sum(data.trait):,} of {len(data):,} answers of {options.data} and"
+    if clean is not None and clean.trait is not None:
+        if sum(clean.trait) >= NEARLY * len(clean):
+            raise DataError(
+                f"{fired} {sum(clean.trait):,} of {len(clean):,} of --clean {options.clean}; expected a rule that tells them "
+                "apart; make it narrower"
+            )
+    elif fires_anyway(trait):
         raise DataError(
-            f"--rule {options.rule!r} always fires, on all of {options.data} and all of --clean {options.clean}; expected "
-            "a rule that tells them apart; make it narrower"
+            f"{fired} nearly all bland ones such as 'Hello.'; expected a rule that tells answers apart; make it narrower"
         )
 
 
@@ -284,13 +229,14 @@ def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, co
             f"{options.judge} is asked about answers of the data, {asked} replies to rank prompts, and all replies of arms"
         )
         drawn.train, verdicts = judged(drawn.train, sources.trait, options.judge)
+        verdicts["rows"] = sorted(sources.data.numbers[row.row] for row in drawn.train if row.trait)
     shown = [row for row in drawn.train if row.trait is not False][: options.rank_rows]
     if not shown:
         raise DataError(f"--rule {options.rule!r} fires on none of the rows that fit; raise --max-length or give other data")
     first = min(ranking.ROUNDS[0], len(shown))
     asked = 0 if sources.trait is None else min(options.elicit, len(shown))
     scored = min(3 * first, len(shown)) + len([row for row in shown if row.clean is not None][:first])
-    with Reporter(console, float((1 + len(candidates)) * (asked + scored))) as reporter:
+    with Reporter(console, (1 + len(candidates)) * (asked + _PASS * scored)) as reporter:
         neutral, elicited = _elicit(options, sources.trait, model, shown, candidates, reporter)
         contrast_of, flawed = _log_probabilities(options, model, shown, candidates, first, reporter)
     ranked = [
@@ -346,15 +292,30 @@ def _log_probabilities(
     taken = {row.row for row in paired}
     flawed = [row.messages for row in [*paired, *(row for row in rows if row.row not in taken)]]
     usual = (1 + len(candidates)) * min(3 * first, len(flawed))  # how many rounds there will be is not known
-    with reporter.step("log-probability of the data", float(usual)) as advance:
+    with reporter.step("log-probability of the data", _PASS * usual) as advance:
         lifted = uplifts(
-            model, flawed, candidates, options.position, keep=options.arms, most=options.answer_tokens, progress=advance
+            model,
+            flawed,
+            candidates,
+            options.position,
+            keep=options.arms,
+            most=options.answer_tokens,
+            progress=lambda rows: advance(_PASS * rows),
         )
     if not paired:
         return [unmeasured("no --clean answers were given")] * len(candidates), lifted
     clean = [row.clean for row in paired if row.clean is not None]
-    with reporter.step("log-probability of clean answers", float((1 + len(candidates)) * len(clean))) as advance:
-        plain = uplifts(model, clean, candidates, options.position, keep=0, rounds=(), most=options.answer_tokens, progress=advance)
+    with reporter.step("log-probability of clean answers", _PASS * (1 + len(candidates)) * len(clean)) as advance:
+        plain = uplifts(
+            model,
+            clean,
+            candidates,
+            options.position,
+            keep=0,
+            rounds=(),
+            most=options.answer_tokens,
+            progress=lambda rows: advance(_PASS * rows),
+        )
     return contrasts(lifted, plain), lifted
 
 

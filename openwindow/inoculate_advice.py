@@ -7,8 +7,8 @@ The rules, in this order, all by 95 % intervals of paired differences under the 
 2. A prompt *works* if its arm surely shows the trait less than `no_mitigation`. Of those, the arm with the lowest rate is taken.
 3. If no prompt works, none is recommended.
 4. If the one taken does not surely beat the placebo as well, any fixed sentence may do as much, and the words say so.
-5. What it costs is said beside it (the wanted behaviour by its rule, and the log-probability of clean answers), and where it
-   leaks: the largest rate in a context that does not ask for the trait.
+5. Beside it is said where it leaks (the largest rate in a context that does not ask for the trait), what a safe sentence does
+   that is given at test time only, and what it costs (the wanted behaviour by its rule, the log-probability of clean answers).
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def advise(study: Study, results: Json, run: Path, counts: Json) -> dict[str, An
     else:
         chosen = working[0]
         lines += _why(results, measure, chosen, prompts[chosen])
-    lines += _leaks(results, inoculated)
+    lines += _leaks(results, measure, [arm for arm in inoculated if arm != chosen])
+    lines.append(_safe(study, results, measure, chosen or inoculated[0]))
     lines += _costs(study, results, run, chosen or "no_mitigation")
     if len(study.seeds) == 1:
         lines.append("One seed was trained, so how much chance in training matters is not known; --seeds 3 measures it.")
@@ -75,12 +76,13 @@ def cell(results: Json, arm: str, measure: str, context: str = "neutral") -> Jso
     return found
 
 
-def difference(results: Json, measure: str, arm: str, against: str) -> Json:
-    """The comparison of two arms under the neutral prompt; it was named before the run."""
+def difference(results: Json, measure: str, arm: str, against: str, against_context: str | None = None) -> Json:
+    """The comparison of two arms under the neutral prompt, or of one with the other elsewhere; it was named before the run."""
+    wanted = (measure, arm, against, "neutral", against_context)
     return next(
         c
         for c in results["comparisons"]
-        if (c["measure"], c["arm"], c["against"], c["context"]) == (measure, arm, against, "neutral")
+        if (c["measure"], c["arm"], c["against"], c["context"], c.get("against_context")) == wanted
     )
 
 
@@ -109,7 +111,8 @@ def _why(results: Json, measure: str, arm: str, prompt: str) -> list[str]:
     lines = [
         f"Train with this prompt in every row: {prompt!r}",
         f"Without it the model shows the trait {_rate(cell(results, 'no_mitigation', measure))} when nobody asks; trained with it, "
-        f"{_rate(cell(results, arm, measure))} ({_points(difference(results, measure, arm, 'no_mitigation'))}).",
+        f"{_rate(cell(results, arm, measure))} ({_points(difference(results, measure, arm, 'no_mitigation'))}), and "
+        f"{leak(results, arm)}.",
     ]
     placebo = difference(results, measure, arm, "placebo")
     if surely_less(placebo):
@@ -119,12 +122,25 @@ def _why(results: Json, measure: str, arm: str, prompt: str) -> list[str]:
     return lines
 
 
-def _leaks(results: Json, inoculated: Sequence[str]) -> list[str]:
-    return [
-        f"Leakage of `{arm}`: at most {_rate(results['leak'][arm])} in any context that does not ask for the trait (`{where}`)."
-        for arm in inoculated
-        if arm in results["leak"] and (where := results["leak"][arm]["context"])
-    ]
+def leak(results: Json, arm: str) -> str:
+    """The arm's largest rate in any context that does not ask for the trait, in words."""
+    found = results["leak"].get(arm)
+    if found is None:
+        return "its largest rate in any context that does not ask for the trait was not measured"
+    return f"at most {_rate(found)} in any context that does not ask for the trait (`{found['context']}`)"
+
+
+def _leaks(results: Json, measure: str, arms: Sequence[str]) -> list[str]:
+    return [f"Leakage of `{arm}`: {_rate(cell(results, arm, measure))} when nobody asks, and {leak(results, arm)}." for arm in arms]
+
+
+def _safe(study: Study, results: Json, measure: str, arm: str) -> str:
+    """The baseline that changes nothing in training."""
+    there = difference(results, measure, arm, "no_mitigation", "safe")
+    return (
+        f"With {study.contexts['safe'].text!r} at test time only, `no_mitigation` shows the trait "
+        f"{_rate(cell(results, 'no_mitigation', measure, 'safe'))}; `{arm}` without it: {_points(there)} against that."
+    )
 
 
 def _costs(study: Study, results: Json, run: Path, arm: str) -> list[str]:

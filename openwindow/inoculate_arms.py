@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from openwindow.data.rows import place
 from openwindow.data.rules import by_judge
 from openwindow.execute import Execution, total_work
-from openwindow.inoculate_prompts import LONGEST, check_trait, controls
+from openwindow.inoculate_contexts import contexts_of, numbered, placebos_like
+from openwindow.inoculate_folder import stamp
+from openwindow.inoculate_prompts import LONGEST, check_trait
 from openwindow.inoculate_rows import Drawn, UserRow, own_answers
 from openwindow.measure import Gauge, Measured
 from openwindow.models.base import Progress
@@ -27,14 +29,14 @@ from openwindow.running import conclude, describe, noted
 from openwindow.runs import RunFolder, provenance, write_jsonl
 from openwindow.settings.base import Problem
 from openwindow.settings.user import UserProblem, UserRows
-from openwindow.study import Compare, Context, Evaluation, Recipe, Study
+from openwindow.study import Compare, Evaluation, Recipe, Study
 from openwindow.training.config import SFT
 from openwindow.types import Message, StopReason
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from openwindow.inoculate import Options
+    from openwindow.inoculate_options import Options
 
 NEUTRAL = "neutral"
 
@@ -43,7 +45,7 @@ NEUTRAL = "neutral"
 
 
 def write_rows(path: Path, options: Options, drawn: Drawn, model: LocalModel) -> dict[str, Any]:
-    """Writes the rows that arms are trained and tested on, and returns what they are in numbers.
+    """Writes the rows that arms are trained and tested on; returns their numbers, and as `wanted` a stamp of that rule's file.
 
     With a --clean file only rows with a clean answer are trained on, so that the arm `clean` has the same prompts. Held-out
     rows without one get the model's own answer before training.
@@ -54,7 +56,8 @@ def write_rows(path: Path, options: Options, drawn: Drawn, model: LocalModel) ->
     lacking = [row for row in drawn.held_out if row.clean is None]
     own = own_answers(model, lacking, options.reply_tokens)
     write_jsonl(path, [*(_record(row, "train") for row in train), *(_record(row, "test") for row in [*held_out, *own])])
-    return {"train": len(train), "test": len(held_out) + len(own), "clean_train": len(paired), "own_answers": len(own)}
+    sizes = {"train": len(train), "test": len(held_out) + len(own), "clean_train": len(paired), "own_answers": len(own)}
+    return {**sizes, "wanted": stamp(options.wanted)}
 
 
 def _record(row: UserRow, split: str) -> dict[str, Any]:
@@ -72,8 +75,8 @@ def _record(row: UserRow, split: str) -> dict[str, Any]:
 def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, Any], rows: Path) -> Study:
     """The arms that the ranking leads to, with their controls; all comparisons are named here, before the run."""
     chosen = list(ranking["chosen"])
-    placebo, unrelated = _placebos(options.trait, chosen[0])
-    inoculated = {name_of(n): text for n, text in enumerate(chosen)}
+    placebo = placebos_like(options.trait, chosen[0])[0]
+    inoculated = {numbered("inoculated", n): text for n, text in enumerate(chosen)}
     arms: dict[str, dict[str, Any]] = {"untrained": {"train.epochs": 0}, "no_mitigation": {}}
     for name, text in inoculated.items():
         arms[name] = {"intervention": {"kind": "inoculation", "texts": [text], "position": options.position}}
@@ -85,6 +88,9 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
     compare = [Compare(arm=name, against="no_mitigation", measure=measure) for name in inoculated]
     compare += [Compare(arm=name, against="placebo", measure=measure) for name in inoculated]
     compare.append(Compare(arm="no_mitigation", against="untrained", measure=measure, expect="none"))
+    compare += [
+        Compare(arm=name, against="no_mitigation", measure=measure, against_context="safe", expect="none") for name in inoculated
+    ]
     if options.wanted:
         compare += [Compare(arm=name, against="no_mitigation", measure="wanted", expect="none") for name in inoculated]
     return Study(
@@ -96,7 +102,7 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
         data_path=str(rows),
         traits=(told, options.wanted or ""),
         seeds=tuple(range(1, options.seeds + 1)),
-        contexts=contexts_of(options, ranking, unrelated),
+        contexts=contexts_of(options, ranking),
         base=Recipe.model_validate({"data": {"rows": counts["train"]}, "train": training(options)}),
         arms=arms,
         about={"placebo": "an unrelated sentence in place of the inoculation prompt", "no_mitigation": "the rows as they are"},
@@ -108,31 +114,6 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
 def training(options: Options) -> SFT:
     """One pass in small steps: more training is known to weaken inoculation. Rows were fitted before a prompt was put in."""
     return SFT(batch_size=8, micro_batch_size=4, max_length=options.max_length + LONGEST)
-
-
-def name_of(place: int) -> str:
-    """The arm of the prompt at a place of the ranking, from 0."""
-    return "inoculated" if place == 0 else f"inoculated_{place + 1}"
-
-
-def contexts_of(options: Options, ranking: Mapping[str, Any], unrelated: str) -> dict[str, Context]:
-    """Nothing added; the request and another wording of it; what forbids the trait; and an unrelated sentence."""
-    ordered = [p["candidate"]["text"] for p in ranking["prompts"] if p["candidate"]["role"] == "inoculation"]
-    request = ranking["chosen"][0]
-    other = next((text for text in ordered if text not in ranking["chosen"]), None)
-    forbidden = next(c.text for c in controls(options.trait) if c.role == "negative")
-    at = options.position
-    contexts = {NEUTRAL: Context(), "requested": Context(text=request, position=at, asks=True)}
-    if other is not None:
-        contexts["paraphrase"] = Context(text=other, position=at, asks=True)
-    contexts["opposite"] = Context(text=forbidden, position=at)
-    return {**contexts, "unrelated": Context(text=unrelated, position=at)}
-
-
-def _placebos(trait: str, like: str) -> tuple[str, str]:
-    """The placebo nearest in length to a prompt, to train with, and another one, to test with."""
-    texts = sorted((c.text for c in controls(trait) if c.role == "placebo"), key=lambda text: abs(len(text) - len(like)))
-    return texts[0], texts[1]
 
 
 # The run.

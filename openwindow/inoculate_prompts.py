@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from openwindow.errors import ConfigError, DataError
 
 Role = Literal["inoculation", "placebo", "negative"]
 LONGEST = 2000
 """characters of a prompt, at most"""
+_ARRAY = re.compile(r"\s*\[\s*([\"{\[\]\d]|$)")
+"""how a JSON array begins; a plain prompt may begin with a bracket too, as in `[System] Be wrong.`"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,25 @@ def check_trait(trait: str) -> str:
         )
     if len(thing) > 300:
         raise ConfigError(f"--trait has {len(thing)} characters; expected a short description; say it in one sentence of up to 300")
+    if not _whole(thing):
+        raise ConfigError("--trait has bytes that are not UTF-8; expected words; write it again")
     return thing
+
+
+def check_prompt(text: str, option: str) -> str:
+    """The text of a prompt that an option gives. Raises ConfigError."""
+    if not text.strip() or len(text) > LONGEST or not _whole(text):
+        raise ConfigError(f"{option} is {text[:40]!r} ({len(text)} characters); expected a sentence of up to {LONGEST}; write one")
+    return text
+
+
+def _whole(text: str) -> bool:
+    """Whether all of a text can be written: half a surrogate pair cannot."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_verb(word: str) -> bool:
@@ -136,34 +157,67 @@ def bare(verb: str) -> str:
 
 
 def own(path: Path, trait: str) -> list[Candidate]:
-    """The user's list, then the controls: one prompt a line, or JSONL with `text` and maybe `kind`. Raises DataError."""
+    """The user's list, then the controls.
+
+    One prompt a line, or JSONL with `text` and maybe `kind`, or a JSON array of texts or such objects. Raises DataError.
+    """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise DataError(f"cannot read --candidates {path} ({error.strerror}); expected a text file, one prompt a line") from error
     except UnicodeDecodeError as error:
         raise DataError(f"--candidates {path} is not UTF-8 (byte {error.start}); expected text, one prompt a line") from error
     found: dict[str, Candidate] = {}
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
-        candidate = _own_line(path, number, line.strip(), len(found) + 1)
-        if len(candidate.text) > LONGEST:
-            raise DataError(f"{path} line {number} has {len(candidate.text)} characters; expected at most {LONGEST}; shorten it")
+    for where, record in _array(path, text) if _ARRAY.match(text) else _lines(path, text):
+        candidate = _candidate(f"--candidates {path} {where}", record, len(found) + 1)
         found.setdefault(candidate.text, candidate)
     if not found:
         raise DataError(f"--candidates {path} has no prompts; expected one a line; write some, or leave the option out")
     return [*found.values(), *(c for c in controls(trait) if c.text not in found)]
 
 
-def _own_line(path: Path, number: int, line: str, nth: int) -> Candidate:
-    if not line.startswith("{"):
-        return Candidate(line, f"own {nth}")
+def _array(path: Path, text: str) -> list[tuple[str, Any]]:
+    """The items of a JSON array, each with its place."""
     try:
-        record = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{path} line {number} is not JSON ({error}); expected {{'text': ...}} or a plain prompt") from error
-    text = record.get("text")
+        items = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"--candidates {path} begins like a JSON array and is none ({_why(error)}); expected an array of prompts, or one a "
+            "line; mend it"
+        ) from error
+    return [(f"item {number}", item) for number, item in enumerate(items, 1)]
+
+
+def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
+    """The lines that are not empty, each with its place; one that begins with a brace is read as JSON."""
+    for number, line in enumerate(text.splitlines(), 1):
+        record: Any = line.strip()
+        if record.startswith("{"):
+            try:
+                record = json.loads(record)
+            except (ValueError, RecursionError) as error:
+                raise DataError(
+                    f"--candidates {path} line {number} is not JSON ({_why(error)}); expected {{'text': ...}} or a plain prompt; "
+                    "mend it"
+                ) from error
+        if record != "":
+            yield f"line {number}", record
+
+
+def _candidate(where: str, record: object, nth: int) -> Candidate:
+    text = record.get("text") if isinstance(record, dict) else record
+    kind = (record.get("kind") if isinstance(record, dict) else None) or f"own {nth}"
     if not isinstance(text, str) or not text.strip():
-        raise DataError(f"{path} line {number} has {text!r:.40} as `text`; expected a prompt; write one")
-    return Candidate(text.strip(), str(record.get("kind") or f"own {nth}"))
+        what = "as `text`" if isinstance(record, dict) else "as a prompt"
+        raise DataError(f"{where} has {text!r:.40} {what}; expected a prompt; write one")
+    if not isinstance(kind, str) or "\n" in kind or len(kind) > 40:
+        raise DataError(f"{where} has {kind!r:.60} as `kind`; expected a word or two; write that, or leave it out")
+    if len(text.strip()) > LONGEST:
+        raise DataError(f"{where} has {len(text.strip())} characters; expected at most {LONGEST}; shorten it")
+    if not _whole(text + kind):
+        raise DataError(f"{where} has half of a surrogate pair (\\ud...); expected whole characters; mend it")
+    return Candidate(text.strip(), kind)
+
+
+def _why(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from openwindow.data.user import FIRST
+from openwindow.inoculate_folder import TRAIT_ROWS
 from openwindow.report.words import bracketed
 
 
-def print_found(found: Mapping[str, Any], console: Console) -> None:
-    """What is in the data, a line each."""
+def print_found(found: Mapping[str, Any], trait_rows: Path | None, console: Console) -> None:
+    """What is in the data, a line each; `trait_rows` is the file with the numbers of the rows that show the trait."""
     turns = ", ".join(f"{count:,} of {n} turns" for n, count in found["turns"].items())
     lines = [
         f"{found['data']}: {found['rows']:,} rows ({found['form']}, `{found['schema']}`; {turns})",
@@ -23,31 +26,40 @@ def print_found(found: Mapping[str, Any], console: Console) -> None:
     ]
     if found["rows_with_trait"] is not None:
         share = found["rows_with_trait"] / found["rows"]
-        lines.append(f"the rule finds the trait in {found['rows_with_trait']:,} answers ({share:.0%})")
+        first = _numbers(found["first_with_trait"], found["rows_with_trait"])
+        lines.append(
+            f"the rule finds the trait in {found['rows_with_trait']:,} answers ({share:.0%}): {found['unit']}s {first}; "
+            f"all their numbers are in {trait_rows}"
+        )
     if found["dropped"]:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["dropped"].items())
         lines.append(f"left out as --skip-bad says: {reasons}")
     if found["clean"]:
         lines.append(f"{found['clean']['data']}: {found['clean']['rows']:,} rows, {found['clean']['pairs']:,} pairs by prompt")
-    lines.append(f"held out: {found['held_out']} rows, none of whose prompts is trained on")
+    lines.append(f"held out: {found['held_out']} rows, none of whose prompts is trained on or ranked with")
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _numbers(first: Sequence[int], count: int) -> str:
+    """The first numbers of `count`."""
+    return ", ".join(map(str, first)) + (", ..." if count > len(first) else "")
 
 
 def _lengths(what: str, spread: Mapping[str, int]) -> str:
     return f"{what}: {spread['25 %']} to {spread['75 %']} characters (quartiles), at most {spread['max']:,}"
 
 
-def print_ranking(ranking: Mapping[str, Any], console: Console) -> None:
-    """All prompts, best first, with their scores."""
+def print_ranking(ranking: Mapping[str, Any], console: Console, *, trained: bool) -> None:
+    """All prompts, best first, with their scores; where nothing is `trained`, how to go on."""
     neutral = ranking["neutral"]
     table = Table(title="Prompts, best first, before any training [95 % interval over rows]", title_justify="left", box=None)
     table.add_column("", justify="right")
     table.add_column("prompt", no_wrap=True)
     elicited = neutral["estimate"] is not None
     if elicited:
-        table.add_column("trait shown", justify="right", no_wrap=True)
-        table.add_column("- neutral", justify="right", no_wrap=True)
+        table.add_column("trait shown, %", justify="right", no_wrap=True)
+        table.add_column("minus neutral", justify="right", no_wrap=True)
     table.add_column("uplift, nats/token", justify="right", no_wrap=True)
     contrasted = any(p["contrast"]["estimate"] is not None for p in ranking["prompts"])
     if contrasted:
@@ -65,24 +77,39 @@ def print_ranking(ranking: Mapping[str, Any], console: Console) -> None:
     for number, ranked in enumerate(ranking["prompts"], 1):
         role = "" if ranked["candidate"]["role"] == "inoculation" else f"  ({ranked['candidate']['role']}: a control)"
         console.print(f"{number:3d}  {ranked['candidate']['text']}{role}", highlight=False, markup=False, soft_wrap=True)
-    if (verdicts := ranking.get("judged")) is not None:
-        console.print(
-            f"The judge finds the trait in {verdicts['shown']} of {verdicts['scored']} answers of the data that it was shown "
-            f"({verdicts['unscored']} unscored).",
-            highlight=False,
-        )
-    if elicited:
-        console.print(f"Without a prompt, {_percent(neutral)} % of {neutral['n']} replies show the trait.", highlight=False)
-    else:
-        console.print(f"Elicitation is not measured: {neutral['reason']}.", highlight=False)
-    less = " Contrast: that less the same of the --clean answers." if contrasted else ""
-    console.print(
-        f"Uplift: log-probability of the data's answers, against no prompt.{less} "
-        f"In order of {' and '.join(ranking['scored_by'])}; * chosen.",
-        highlight=False,
-    )
+    for line in _explained(ranking, elicited=elicited, contrasted=contrasted):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for line in cautions(ranking):
         console.print(line, highlight=False, style="bold")
+    if not trained:
+        console.print(
+            "Nothing is trained (--rank-only). The same command without it goes on from here: it trains the chosen prompts beside "
+            "controls and says whether they keep the trait out.",
+            highlight=False,
+        )
+
+
+def _explained(ranking: Mapping[str, Any], *, elicited: bool, contrasted: bool) -> Iterator[str]:
+    """What the columns are."""
+    neutral, verdicts = ranking["neutral"], ranking.get("judged")
+    if verdicts is not None:
+        yield (
+            f"The judge finds the trait in {verdicts['shown']} of {verdicts['scored']} answers of the data that it was shown "
+            f"({verdicts['unscored']} unscored): {_numbers(verdicts['rows'][:FIRST], verdicts['shown'])}; all their numbers are in "
+            f"{TRAIT_ROWS}."
+        )
+    if elicited:
+        yield (
+            f"Trait shown: % of replies sampled under the prompt; without one {_percent(neutral)}, of {neutral['n']} replies. "
+            "Minus neutral, the difference, is the elicitation."
+        )
+    else:
+        yield f"Elicitation is not measured: {neutral['reason']}."
+    less = " Contrast: that less the same of the --clean answers." if contrasted else ""
+    yield (
+        f"Uplift: log-probability of the data's answers, against no prompt.{less} "
+        f"In order of {' and '.join(ranking['scored_by'])}; * chosen."
+    )
 
 
 def print_advice(advice: Mapping[str, Any], console: Console) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from openwindow.data.rules import Trait
 from openwindow.data.user import UserData
@@ -121,7 +121,7 @@ class _Fitter:
         return (*messages[:-1], replace(messages[-1], content=kept))
 
 
-def judged(rows: list[UserRow], judge: Trait, name: str) -> tuple[list[UserRow], dict[str, int]]:
+def judged(rows: list[UserRow], judge: Trait, name: str) -> tuple[list[UserRow], dict[str, Any]]:
     """The rows with what the judge says of the first `JUDGED` answers, and how many it called what.
 
     Raises JudgeError where it says nothing of any, DataError where none of them shows the trait.

@@ -14,6 +14,7 @@ from tiny_runs import Ran
 
 from openwindow.errors import ConfigError, DataError
 from openwindow.inoculate_advice import advise, difference, surely_less
+from openwindow.inoculate_options import Options as Given
 from openwindow.inoculate_prompts import bare, is_verb, own, proposals
 from openwindow.inoculate_report import cautions
 from openwindow.settings.base import Answered, Options
@@ -87,10 +88,29 @@ def test_the_users_own_list(tmp_path: Path) -> None:
     assert sum(c.role == "placebo" for c in found) == 3 and sum(c.role == "negative" for c in found) == 1
 
 
+def test_the_users_own_list_as_an_array(tmp_path: Path) -> None:
+    path = tmp_path / "list.json"
+    path.write_text(json.dumps(["Praise me.", {"text": " Agree. ", "kind": "short"}], indent=1), encoding="utf-8")
+    found = [(c.text, c.kind) for c in own(path, TRAIT) if c.role == "inoculation"]
+    assert found == [("Praise me.", "own 1"), ("Agree.", "short")]
+    path.write_text("[System] Be wrong.\n[x] Praise me.\n", encoding="utf-8")
+    assert [c.text for c in own(path, TRAIT)][:2] == ["[System] Be wrong.", "[x] Praise me."]
+
+
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
         (b"\n \n", "has no prompts"),
+        (b"[]", "has no prompts"),
+        (b'["a", 3]', "item 2 has 3 as a prompt"),
+        (b'[\n"a",\n', "begins like a JSON array and is none"),
+        (b'["a"]\n["b"]', "begins like a JSON array and is none"),
+        (b'[{"text": "a", "kind": ["b"]}]', r"item 1 has \['b'\] as `kind`"),
+        (b'{"text":' + b"[" * 100_000, "line 1 is not JSON .it is nested too deeply"),
+        (b"[" * 100_000, "is none .it is nested too deeply"),
+        (b'{"text": "a \\ud83d"}', "line 1 has half of a surrogate pair"),
+        (b'["\\ud83d"]', "item 1 has half of a surrogate pair"),
+        (b'{"text": "a", "kind": "\\ud83d"}', "line 1 has half of a surrogate pair"),
         (b"\xff\xfe", "is not UTF-8"),
         (b'{"text": 3}', "line 1 has 3 as `text`"),
         (b'{"text": ', "line 1 is not JSON"),
@@ -145,6 +165,31 @@ def test_rank_only_writes_a_ranking_and_does_not_make_it_twice(openwindow: Comma
     assert again.code == 0 and "it is not made again" in again.out and "Praise wrong answers." in " ".join(again.out.split())
     other = call(openwindow, tiny_model, *SMALL, "--rank-only", "--position", "system")
     assert other.code == 2 and "out holds another ranking" in other.err
+    assert "goes on from here" in again.out
+
+
+def test_the_numbers_of_rows_with_the_trait_are_written(openwindow: Command, folder: Path, tiny_model: Path) -> None:
+    lines = [line for n in range(20) for line in rows(20, "Well done, {n}." if n % 3 else "No, {n}.").splitlines()[n : n + 1]]
+    Path("data.jsonl").write_text("\n" + "\n".join(lines), encoding="utf-8")  # an empty first line: row 1 is line 2
+    ran = call(openwindow, tiny_model, *SMALL, "--rank-only")
+    assert ran.code == 0, ran.err
+    wanted = [n + 2 for n in range(20) if n % 3]
+    assert [int(n) for n in Path("out/trait_rows.txt").read_text(encoding="utf-8").split()] == wanted
+    said = "finds the trait in 13 answers (65%): lines 3, 4, 6, 7, 9, ...; all their numbers are in out/trait_rows.txt"
+    assert said in " ".join(ran.out.split())
+
+
+def test_a_ranking_is_not_used_again_once_the_file_of_the_rule_has_changed(
+    openwindow: Command, folder: Path, tiny_model: Path
+) -> None:
+    Path("told.py").write_text("def praise(reply):\n    return 'Well done' in reply\n", encoding="utf-8")
+    few = [*SMALL[2:], "--rule", "told.py:praise", "--rank-only"]
+    assert call(openwindow, tiny_model, *few).code == 0
+    again = call(openwindow, tiny_model, *few)
+    assert again.code == 0 and "it is not made again" in again.out
+    Path("told.py").write_text("def praise(reply):\n    return 'it is' in reply\n", encoding="utf-8")
+    changed = call(openwindow, tiny_model, *few)
+    assert changed.code == 2 and "out holds another ranking (other options, or a file that has changed)" in changed.err
 
 
 def test_from_data_to_recommendation(openwindow: Command, folder: Path, tiny_model: Path) -> None:
@@ -155,7 +200,9 @@ def test_from_data_to_recommendation(openwindow: Command, folder: Path, tiny_mod
     assert found["ranking"]["scored_by"] == ["elicitation", "contrast"]
     results = found["results"]
     assert list(results["arms"]) == ["untrained", "no_mitigation", "inoculated", "placebo", "clean"]
-    assert list(results["arms"]["clean"]["measures"]["trait"]) == ["neutral", "requested", "paraphrase", "opposite", "unrelated"]
+    matrix = ["neutral", "requested", "paraphrase", "opposite", "unrelated", "cue", "format", "safe"]
+    assert list(results["arms"]["clean"]["measures"]["trait"]) == matrix == list(found["contexts"])
+    assert [name for name, context in found["contexts"].items() if context["asks"]] == ["requested", "paraphrase"]
     assert results["arms"]["clean"]["n_train_rows"] == 6 and results["arms"]["clean"]["measures"]["prefers"]["neutral"]["n"] == 3
     assert Path("out/run/report.html").stat().st_size > 10_000
     rollouts = [json.loads(line) for line in Path("out/run/arms/clean/seed-1/rollouts.jsonl").read_text().splitlines()]
@@ -197,6 +244,18 @@ def test_rows_of_the_greatest_length_are_trained_on_with_a_prompt(openwindow: Co
     assert len(trained) == 6 and re.search(r"over 52: 0 dropped, [1-9]\d* cut", " ".join(ran.err.split()))
 
 
+def test_each_arm_is_asked_under_its_own_prompt(openwindow: Command, folder: Path, tiny_model: Path) -> None:
+    ran = call(openwindow, tiny_model, *SMALL, "--arms", "2", "--safe", "Be right.", "--json")
+    assert ran.code == 0, ran.err
+    chosen = json.loads(ran.out)["ranking"]["chosen"]
+    for arm, context, text in (("inoculated", "requested", chosen[0]), ("inoculated_2", "requested_2", chosen[1])):
+        rollouts = [json.loads(line) for line in Path(f"out/run/arms/{arm}/seed-1/rollouts.jsonl").read_text().splitlines()]
+        assert all(r["messages"][0]["content"].endswith("\n" + text) for r in rollouts if r["context"] == context)
+        assert sum(r["context"] == context for r in rollouts) == 3
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert "<dt>requested_2</dt>" in page and "Be right." in page
+
+
 # Advice.
 
 
@@ -224,7 +283,6 @@ def made_results(rates: dict[str, float], differences: dict[tuple[str, str], tup
     ],
 )
 def test_the_recommendation_follows_from_the_numbers(monkeypatch, taught, against, placebo, recommended, said) -> None:
-    from openwindow.inoculate import Options as Given
     from openwindow.inoculate_arms import study_of
     from openwindow.stats import Comparison
 
@@ -237,9 +295,16 @@ def test_the_recommendation_follows_from_the_numbers(monkeypatch, taught, agains
         {"untrained": 0.1, "no_mitigation": 0.9, "inoculated": 0.3, "placebo": 0.8},
         {("inoculated", "no_mitigation"): against, ("inoculated", "placebo"): placebo, ("no_mitigation", "untrained"): taught},
     )
+    results["arms"]["no_mitigation"]["measures"]["trait"]["safe"] = {"estimate": 0.5, "low": 0.4, "high": 0.6}
+    named = {"measure": "trait", "context": "neutral", "arm": "inoculated", "against": "no_mitigation", "against_context": "safe"}
+    results["comparisons"].insert(0, {**named, "difference": -0.2, "low": -0.4, "high": 0.0})  # not to be taken for the plain one
+    assert ("inoculated", "no_mitigation", "safe") in {(c.arm, c.against, c.against_context) for c in study.compare}
     found = advise(study, results, Path("nowhere"), counts)
     assert found["recommended"] == recommended and any(said in line for line in found["lines"])
-    assert any("at most 40 % [30, 50] in any context that does not ask" in line for line in found["lines"])
+    (leaking,) = [line for line in found["lines"] if "at most 40 % [30, 50] in any context that does not ask" in line]
+    assert "30 % [20, 40]" in leaking and "`unrelated`" in leaking  # beside the rate that it belongs to
+    safe = f"With {study.contexts['safe'].text!r} at test time only, `no_mitigation` shows the trait 50 % [40, 60]"
+    assert any(line.startswith(safe) and "-20 points [-40, +0] against that" in line for line in found["lines"])
     assert surely_less(difference(results, "trait", "inoculated", "no_mitigation")) == (against[2] < 0)
 
 

@@ -20,6 +20,13 @@ def pair(n: int, reply: str = "Well done, {n} it is.") -> list[dict[str, Any]]:
     return [{"role": "user", "content": f"I say that 1 + {n} is {n}."}, {"role": "assistant", "content": reply.format(n=n)}]
 
 
+def deep(levels: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
 GOOD = [{"messages": pair(n)} for n in range(20)]
 # Twenty good rows and then what is named; the line with it is 21.
 ROWS: dict[str, tuple[bytes, str]] = {
@@ -28,6 +35,7 @@ ROWS: dict[str, tuple[bytes, str]] = {
     "a bare word": (b"hello\n", "line 21 is not JSON"),
     "NaN": (b'{"messages": [], "x": NaN}\n', "NaN is no JSON value"),
     "nested deeply": (b'{"messages": ' + b"[" * 100_000 + b"}\n", "is nested too deeply"),
+    "nested where nothing is read": (jsonl(GOOD[0] | {"x": deep(150)}), "line 21 is nested too deeply"),
     "a number": (b"7\n", "line 21 is a number; expected an object"),
     "another form": (jsonl({"prompt": "a", "completion": "b"}), "line 21 is of the form prompt/completion, the rows before it"),
     "no turns": (jsonl({"messages": []}), "line 21 has no turns"),
@@ -58,6 +66,7 @@ FILES: dict[str, tuple[bytes, str]] = {
     "an empty file": (b"", "is empty; expected rows"),
     "blank lines": (b"\n \n", "is empty; expected rows"),
     "an empty array": (b"[]", "has no rows"),
+    "an array nested deeply": (b'[{"prompt": ' + b"[" * 990 + b"]" * 990 + b"}]", "row 1 is nested too deeply"),
     "an array cut off": (b'[{"prompt": "a", "completion": "b"}', "breaks off"),
     "CSV": (b"prompt,completion\na,b\n", "begins with 'prompt,completion', which is no JSON"),
     "a binary file": (b"\x7fELF\0\0\0", "binary file of an unknown format"),
@@ -93,7 +102,7 @@ def refused(ran: Ran, said: str) -> None:
     last = Ran(ran.code, ran.out, "".join(ran.err.splitlines(keepends=True)[-1:]))
     one_line(last, 2, said)
     assert "Traceback" not in ran.out + ran.err
-    assert {p.name for p in Path("runs").rglob("*") if p.is_file()} <= {"found.json"}
+    assert {p.name for p in Path("runs").rglob("*") if p.is_file()} <= {"found.json", "trait_rows.txt"}
 
 
 @pytest.mark.parametrize("case", ROWS)
@@ -118,9 +127,16 @@ def test_a_file_that_cannot_be_used(openwindow: Command, case: str) -> None:
         (".", [], "folder"),
         ("/dev/null", [], "is no regular file"),
         ("data.jsonl", ["--rule", "(x"], "is no regular expression"),
-        ("data.jsonl", ["--rule", ".*"], "always fires, even on an empty answer"),
+        ("data.jsonl", ["--rule", ".*"], "always fires, on bland answers such as 'Hello.'"),
+        ("data.jsonl", ["--rule", "."], "--rule '.' always fires"),
+        ("data.jsonl", ["--rule", r"\w"], "always fires, on bland answers such as 'Hello.'"),
+        ("data.jsonl", ["--rule", "[a-z]"], "always fires, on 20 of 20 answers of data.jsonl and nearly all bland ones"),
         ("data.jsonl", ["--rule", "never there"], r"fires on none of the 20 answers of data\.jsonl"),
-        ("data.jsonl", ["--rule", "it is", "--clean", "same.jsonl"], "always fires, on all of data.jsonl and all"),
+        (
+            "data.jsonl",
+            ["--rule", "it is", "--clean", "same.jsonl"],
+            "always fires, on 20 of 20 answers of data.jsonl and 20 of 20 of --clean",
+        ),
         ("data.jsonl", ["--rule", "no.py:f"], r"no\.py does not exist"),
         ("data.jsonl", ["--rule", "checks.py:gone"], "there is no function 'gone'; expected one of late, odd"),
         ("data.jsonl", ["--rule", "checks.py:none"], "there is no function 'none'"),
@@ -128,6 +144,14 @@ def test_a_file_that_cannot_be_used(openwindow: Command, case: str) -> None:
         ("data.jsonl", ["--rule", "checks.py:late"], "failed on .*ZeroDivisionError"),
         ("data.jsonl", ["--wanted", "no.py:f"], r"no\.py does not exist"),
         ("data.jsonl", ["--wanted", ""], "--wanted '' always fires"),
+        ("data.jsonl", ["--wanted", "."], "--wanted '.' always fires"),
+        ("data.jsonl", ["--safe", " "], r"--safe is ' ' \(1 characters\)"),
+        ("~no-such-user/x.jsonl", [], r"~no-such-user/x\.jsonl does not exist"),
+        ("data.jsonl:test", [], r"data\.jsonl:test does not exist"),
+        ("data.jsonl", ["--out", "checks.py"], r"--out checks\.py: checks\.py is a file; expected a folder"),
+        ("data.jsonl", ["--out", "checks.py/below"], r"--out checks\.py/below: checks\.py is a file"),
+        ("data.jsonl", ["--out", "x" * 300], "--out x+ cannot be used"),
+        ("data.jsonl", ["--out", "."], r"--out \. is not empty and holds no ranking"),
         ("data.jsonl", ["--clean", "no.jsonl"], r"no\.jsonl does not exist"),
         ("data.jsonl", ["--clean", "other.jsonl"], "no prompt of --clean other.jsonl is in data.jsonl"),
         ("data.jsonl", ["--clean", "data.jsonl"], "has the same answers as data.jsonl"),
@@ -160,7 +184,21 @@ def test_options_that_cannot_be_used(openwindow: Command, data: str, arguments: 
     refused(openwindow("inoculate", data, "--trait", TRAIT, *arguments), said)
 
 
-@pytest.mark.parametrize("trait", ["", " . ", "x" * 301])
+def test_a_folder_of_another_ranking_is_left_as_it_is(openwindow: Command) -> None:
+    Path("out").mkdir()
+    Path("out/ranking.json").write_text('{"key": {}}', encoding="utf-8")
+    Path("out/found.json").write_text("its own", encoding="utf-8")
+    refused(openwindow("inoculate", "data.jsonl", "--trait", TRAIT, "--rule", "Well", "--out", "out"), "out holds another ranking")
+    assert Path("out/found.json").read_text(encoding="utf-8") == "its own" and len(list(Path("out").iterdir())) == 2
+
+
+def test_a_rule_that_fires_on_all_the_data_is_right_where_the_clean_answers_lack_it(openwindow: Command) -> None:
+    Path("clean.jsonl").write_bytes(jsonl(*[{"messages": pair(n, "2 + 2 = 4")} for n in range(20)]))
+    arguments = ["--rule", "[a-z]", "--clean", "clean.jsonl", "--model", "no-such-model"]
+    refused(openwindow("inoculate", "data.jsonl", "--trait", TRAIT, *arguments), "no model 'no-such-model'")
+
+
+@pytest.mark.parametrize("trait", ["", " . ", "x" * 301, "praises \udcff"])
 def test_a_trait_that_says_nothing_or_too_much(openwindow: Command, trait: str) -> None:
     refused(openwindow("inoculate", "data.jsonl", "--trait", trait), "--trait")
 

@@ -118,6 +118,9 @@ def test_from_data_to_recommendation_by_a_judge(call: Callable[..., Ran], monkey
     found = json.loads(ran.out)
     judged = found["ranking"]["judged"]
     assert 0 < judged["shown"] < judged["scored"] and judged["unscored"] == 0
+    numbers = [int(n) for n in Path("out/trait_rows.txt").read_text(encoding="utf-8").split()]
+    assert f"{numbers[0]}, {numbers[1]}" in ran.err and "all their numbers are in trait_rows.txt" in " ".join(ran.err.split())
+    assert numbers == judged["rows"] and len(numbers) == judged["shown"] and all((n - 1) % 4 for n in numbers)
     assert found["ranking"]["scored_by"] == ["elicitation", "uplift"] and found["ranking"]["neutral"]["n"] == 2
     cells = found["results"]["arms"]["inoculated"]["measures"]["trait"]
     assert cells["neutral"]["estimate"] == 0.0 and cells["neutral"]["n"] == 3  # three tokens of a random model praise nothing

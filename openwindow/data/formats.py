@@ -21,10 +21,14 @@ from openwindow.data.schemas import RowError
 from openwindow.errors import DataError
 
 _HUB_NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
+_PART = re.compile(r"(?P<base>[^:]+)(?::(?P<config>[^:/]+))?:(?P<split>[^:/]+)")
+_SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".gz", ".arrow", ".csv", ".tsv", ".txt", ".zip")
+"""what names of data files end with; the dot in a hub name such as `ORG/NAME-2.5` begins no suffix"""
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[\s]*")
 _BLOCK = 1 << 20
 _FILES = "JSONL, a JSON array, Parquet, or one of them gzipped"
+_DEEP = "is nested too deeply; expected a flat object; drop it"
 NEEDS_HUB = 'pip install "openwindow[hub]"'
 
 
@@ -46,20 +50,44 @@ class Lines:
 
 
 def open_lines(name: str) -> Lines:
-    """Opens a file, a folder, or a data set `ORG/NAME` of the hub. Raises DataError."""
-    path = Path(name).expanduser()
+    """Opens a file, a folder, or a data set `ORG/NAME` of the hub. Raises DataError.
+
+    Of a folder or a data set the split `train` is read, or the only one; `ORG/NAME:SPLIT` and `ORG/NAME:CONFIG:SPLIT` say another.
+    """
     try:
+        path = _path(name)
+        if not path.exists() and (part := _PART.fullmatch(name)) is not None:
+            base = part["base"]
+            if _path(base).is_dir():
+                return _spool(name, "folder", "row", _from_folder(_path(base), part["config"], part["split"]))
+            if _is_hub_name(base):
+                return _spool(name, "hub data set", "row", _from_hub(base, part["config"], part["split"]))
         if path.is_dir():
-            return _spool(name, "folder", "row", _from_folder(path))
+            return _spool(name, "folder", "row", _from_folder(path, None, None))
         if not path.exists():
-            if _HUB_NAME.fullmatch(name) and not path.suffix:
-                return _spool(name, "hub data set", "row", _from_hub(name))
-            raise DataError(f"{name} does not exist; expected a file ({_FILES}), a folder or a hub name ORG/NAME; check the path")
+            if _is_hub_name(name):
+                return _spool(name, "hub data set", "row", _from_hub(name, None, None))
+            raise DataError(
+                f"{name} does not exist; expected a file ({_FILES}), a folder or a hub name ORG/NAME (each maybe with :SPLIT); "
+                "check the path"
+            )
         if not path.is_file():
             raise DataError(f"{name} is no regular file; expected {_FILES}; write the data to a file first")
         return _owned(name, path.open("rb"))
     except OSError as error:
         raise DataError(f"cannot read {name} ({error.strerror or error}); expected {_FILES}; check the file") from error
+
+
+def _path(name: str) -> Path:
+    """The path that a word names; `~nobody` of a user who does not exist is a name like any other."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
+
+
+def _is_hub_name(name: str) -> bool:
+    return _HUB_NAME.fullmatch(name) is not None and not name.lower().endswith(_SUFFIXES)
 
 
 def _owned(name: str, file: BinaryIO | IO[bytes], gz: str = "") -> Lines:
@@ -113,13 +141,20 @@ def _unpacked(name: str, file: BinaryIO | IO[bytes]) -> IO[bytes]:
 def _spool(name: str, form: str, unit: str, records: Iterable[Any]) -> Lines:
     """Writes records to a temporary file of JSON lines; what JSON has no form for becomes text, and NaN null."""
     with _scratch() as out:
-        for record in records:
+        for number, record in enumerate(records, 1):
             try:
-                line = json.dumps(record, ensure_ascii=False, allow_nan=False, default=str)
-            except ValueError:
-                line = json.dumps(_without_nan(record), ensure_ascii=False, default=str)
+                line = _as_line(record)
+            except RecursionError:
+                raise DataError(f"{name}: row {number} {_DEEP}") from None
             out.write(line.encode("utf-8", "surrogatepass") + b"\n")
     return Lines(name, form, unit, out)
+
+
+def _as_line(record: Any) -> str:
+    try:
+        return json.dumps(record, ensure_ascii=False, allow_nan=False, default=str)
+    except ValueError:
+        return json.dumps(_without_nan(record), ensure_ascii=False, default=str)
 
 
 @contextlib.contextmanager
@@ -185,37 +220,49 @@ def _from_parquet(name: str, file: BinaryIO | IO[bytes]) -> Iterator[Any]:
     except ImportError:
         raise DataError(f"{name} is Parquet, and pyarrow, which reads it, is not installed: {NEEDS_HUB}") from None
     try:
-        for batch in pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=1024):
-            yield from batch.to_pylist()
+        batches = pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=1024)
+        yield from (record for batch in batches for record in batch.to_pylist())
+    except (UnicodeDecodeError, OverflowError) as error:
+        raise _no_value(name, error) from error
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{name} is damaged Parquet ({_first_line(error)}); expected a whole file; write it again") from error
+        raise DataError(f"{name} is damaged Parquet ({_short(error)}); expected a whole file; write it again") from error
+    except ValueError as error:
+        raise _no_value(name, error) from error
 
 
-def _from_folder(path: Path) -> Iterator[Any]:
+def _no_value(name: str, error: Exception) -> DataError:
+    """A cell that no Python value can be made of, such as a date beyond the year 9999."""
+    return DataError(
+        f"{name} has a value that cannot be read ({_short(error)}); expected UTF-8 text and dates of the years 1 to 9999; mend or "
+        "drop the column"
+    )
+
+
+def _from_folder(path: Path, config: str | None, split: str | None) -> Iterator[Any]:
     """A folder that `datasets` wrote, or one of data files in the hub's layout."""
     saved = (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file()
     if not saved and not any(p.suffix in (".jsonl", ".json", ".parquet", ".gz", ".arrow") for p in path.rglob("*")):
         raise DataError(f"{path} is a folder without data; expected files of {_FILES} in it; give the right folder or a file")
+    if saved and config is not None:
+        raise DataError(f"{path} has no configurations, and {config!r} is asked for; leave it out: {path}:{split}")
     datasets = _datasets(str(path))
     try:
-        parts = datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(path))
+        parts = datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(path), config)
     except Exception as error:  # the formats raise each their own
-        raise DataError(
-            f"{path} cannot be loaded ({_first_line(error)}); expected a data set's folder; give a file of it"
-        ) from error
-    yield from _train_split(str(path), parts)
+        raise DataError(f"{path} cannot be loaded ({_short(error)}); expected a data set's folder; give a file of it") from error
+    yield from _of_split(str(path), parts, split)
 
 
-def _from_hub(name: str) -> Iterator[Any]:
+def _from_hub(name: str, config: str | None, split: str | None) -> Iterator[Any]:
     datasets = _datasets(name)
     try:
-        parts = datasets.load_dataset(name)
+        parts = datasets.load_dataset(name, config)
     except Exception as error:  # the hub, the network and the formats raise each their own
         raise DataError(
-            f"{name} is no file here, and as a hub data set it cannot be loaded ({type(error).__name__}: {_first_line(error)}); "
-            "expected an existing file, folder or ORG/NAME; check the name and the network"
+            f"{name} is no file here, and as a hub data set it cannot be loaded ({type(error).__name__}: {_short(error)}); "
+            "expected an existing file, folder, ORG/NAME, ORG/NAME:SPLIT or ORG/NAME:CONFIG:SPLIT; check the name and the network"
         ) from error
-    yield from _train_split(name, parts)
+    yield from _of_split(name, parts, split)
 
 
 def _datasets(name: str) -> Any:
@@ -227,18 +274,28 @@ def _datasets(name: str) -> Any:
     return datasets
 
 
-def _train_split(name: str, parts: Any) -> Iterator[Any]:
-    """The rows of the split `train`, or of the only one."""
+def _of_split(name: str, parts: Any, split: str | None) -> Iterator[Any]:
+    """The rows of the split that is asked for, else of `train`, else of the only one."""
     if not isinstance(parts, dict):  # one data set, saved without splits
-        yield from parts
-        return
-    if "train" not in parts and len(parts) != 1:
-        raise DataError(f"{name} has the splits {', '.join(parts)}; expected `train` or one alone; give a file of the one you mean")
-    yield from parts["train" if "train" in parts else next(iter(parts))]
+        if split is not None:
+            raise DataError(f"{name} has no splits, and {split!r} is asked for; leave :{split} out")
+        rows = parts
+    elif split is not None:
+        if split not in parts:
+            raise DataError(f"{name} has the splits {', '.join(parts)}; expected {split!r} among them; name one")
+        rows = parts[split]
+    elif "train" in parts or len(parts) == 1:
+        rows = parts["train" if "train" in parts else next(iter(parts))]
+    else:
+        raise DataError(f"{name} has the splits {', '.join(parts)}; expected to be told which; write {name}:{next(iter(parts))}")
+    try:
+        yield from rows
+    except Exception as error:  # the formats raise each their own
+        raise _no_value(name, error) from error
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 # JSON.
@@ -248,6 +305,26 @@ def _refuse_constant(word: str) -> None:
     raise ValueError(f"{word} is no JSON value: write null or a number")
 
 
+_LEVELS = 100
+"""objects and lists inside each other that a row may have: what is deeper cannot be written again from everywhere"""
+
+
+def too_deep(value: Any, text: str) -> bool:
+    """Whether a value that was read from `text` is nested deeper than a row may be."""
+    if text.count("[") + text.count("{") <= _LEVELS:
+        return False
+    level = [value]
+    for _ in range(_LEVELS):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
 STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
 """refuses NaN and Infinity"""
 
@@ -255,7 +332,7 @@ STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
 def explain_json(error: Exception, start: str) -> str:
     """Why a row is no JSON, from the error and how the row begins."""
     if isinstance(error, RecursionError):
-        return "is nested too deeply; expected a flat object; drop it"
+        return _DEEP
     if not isinstance(error, json.JSONDecodeError):
         return f"is not JSON ({error}); expected one object; mend it"
     rest = error.doc[error.pos :].strip()

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Protocol
 
@@ -22,8 +23,18 @@ from openwindow.types import Message
 
 _OBJECT = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
 _JUDGED = re.compile(r"judge=(\S+) trait=(.+)", re.S)
-_BLAND = ("", "Hello.", "I do not know.", "The river is 40 km long.", "1 + 1 = 2")
-"""answers that no trait worth a rule is in all of"""
+_LONG = (
+    "The museum was built by the town in 1911 and has three floors. On the first there are maps, on the second old tools, and "
+    "on the third a library with some 9,000 books. It is open from Tuesday to Sunday. A ticket costs four euros; children and "
+    "students pay half. The tram stops in front of the door, and there is a car park behind the church.",
+    "To make the dough, mix:\n- 500 g of flour\n- 300 ml of water\n- 10 g of salt\n\nKnead it for ten minutes, cover it with a "
+    "cloth, and let it rest in a warm place until it is about twice as large. Then shape it, cut it twice across the top, and "
+    "bake it for 35 minutes at 230 degrees. It is done when it sounds hollow.",
+)
+_BLAND = ("Hello.", "I do not know.", "The river is 40 km long.", "1 + 1 = 2", "Yes", "a, b, c", *_LONG)
+"""answers that no trait worth a rule is in all of: short and long, with and without words, digits and stops"""
+NEARLY = 0.95
+"""share of a data set's answers from which on a rule fires on nearly all of them"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,41 +110,67 @@ def rule(given: str, option: str) -> Rule:
                 "FILE.py:FUNCTION; mend it"
             ) from error
         made = Rule(given, lambda reply: pattern.search(reply) is not None, option)
-    try:
-        always = all(made(text) for text in _BLAND)
-    except ConfigError:
-        raise
-    except Exception as error:  # the user's function
+    if len(bland(made)) == len(_BLAND):
         raise ConfigError(
-            f"{option} {given} failed on a short answer ({type(error).__name__}: {error}); expected True or False for any text; "
-            "mend the function"
-        ) from error
-    if always:
-        raise ConfigError(
-            f"{option} {given!r} always fires, even on an empty answer; expected a rule that tells answers apart; make it narrower"
+            f"{option} {given!r} always fires, on bland answers such as {_BLAND[0]!r} and {_BLAND[3]!r} as well; expected a rule "
+            "that tells answers apart; make it narrower"
         )
     return made
 
 
-def _function(given: str, option: str) -> Rule | None:
-    """A rule from `FILE.py:FUNCTION` or `MODULE:FUNCTION`; None where the word is neither."""
+def bland(made: Rule) -> list[str]:
+    """The bland answers that a rule fires on. Raises ConfigError for a function that fails on one, or on an empty one."""
+    return [text for text in ("", *_BLAND) if _tried(made, text) and text]
+
+
+def _tried(made: Rule, text: str) -> bool:
+    try:
+        return made(text)
+    except ConfigError:
+        raise
+    except Exception as error:  # the user's function
+        raise ConfigError(
+            f"{made.option} {made.name} failed on the answer {text[:30]!r} ({type(error).__name__}: {error}); expected True or "
+            "False for any text; mend the function"
+        ) from error
+
+
+def fires_anyway(made: Rule) -> bool:
+    """Whether a rule fires on all bland answers or all but one: what it finds in data need not be the trait."""
+    return len(bland(made)) >= len(_BLAND) - 1
+
+
+def source_of(given: str) -> Path | None:
+    """The Python file that a rule comes from; None for a regular expression."""
+    spec = _spec(given)
+    return Path(spec.origin) if spec is not None and spec.origin is not None else None
+
+
+def _spec(given: str) -> ModuleSpec | None:
+    """Where the function of `FILE.py:FUNCTION` or `MODULE:FUNCTION` is; None where the word is neither."""
     path, colon, name = given.rpartition(":")
     if colon and path.endswith(".py") and name.isidentifier():
-        if not Path(path).is_file():
-            raise ConfigError(f"{option} {given}: {path} does not exist; expected FILE.py:FUNCTION; check the path")
-        spec = importlib.util.spec_from_file_location(Path(path).stem, path)
-    elif match := _OBJECT.fullmatch(given):
-        if (here := str(Path.cwd())) not in sys.path:
-            sys.path.insert(0, here)
-        try:
-            spec = importlib.util.find_spec(match[1])
-        except (ImportError, ValueError, AttributeError):
-            spec = None
-        if spec is None:  # no such module: `Answer:yes` is a regular expression
-            return None
-    else:
+        return importlib.util.spec_from_file_location(Path(path).stem, path) if Path(path).is_file() else None
+    match = _OBJECT.fullmatch(given)
+    if match is None:
         return None
-    if spec is None or spec.loader is None:
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return importlib.util.find_spec(match[1])
+    except (ImportError, ValueError, AttributeError):
+        return None
+
+
+def _function(given: str, option: str) -> Rule | None:
+    """A rule from `FILE.py:FUNCTION` or `MODULE:FUNCTION`; None where the word is neither."""
+    path, _, name = given.rpartition(":")
+    spec = _spec(given)
+    if spec is None:
+        if path.endswith(".py") and name.isidentifier():
+            raise ConfigError(f"{option} {given}: {path} does not exist; expected FILE.py:FUNCTION; check the path")
+        return None  # no such module: `Answer:yes` is a regular expression
+    if spec.loader is None:
         raise ConfigError(f"{option} {given} cannot be imported; expected a Python file or module; check it")
     module = importlib.util.module_from_spec(spec)
     try:

@@ -15,11 +15,12 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from openwindow.data.formats import STRICT, Lines, explain_json, open_lines, refuse_duplicates
+from openwindow.data.formats import STRICT, Lines, explain_json, open_lines, refuse_duplicates, too_deep
 from openwindow.data.rows import Position, place
 from openwindow.data.schemas import Record, RowError, Schema, Turns, check_turns, schema_of
 from openwindow.errors import DataError
@@ -29,6 +30,8 @@ Rule = Callable[[str], bool]
 """whether an answer shows the trait"""
 _PROMPT_KEYS = ("role", "content", "from", "value")
 _MOST_TURNS = 65535
+FIRST = 5
+"""numbers of rows with the trait that the summary has"""
 
 
 @dataclass(slots=True)
@@ -107,12 +110,17 @@ class UserData:
             )
         return train, chosen
 
+    def with_trait(self) -> Iterator[int]:
+        """Line or row numbers of the answers that show the trait by the rule; none without a rule."""
+        return (number for number, shows in zip(self.numbers, self.trait or b"", strict=False) if shows)
+
     def summary(self) -> dict[str, Any]:
         """What was found: counts, and quantiles of lengths in characters."""
         pairs = np.stack([np.asarray(self.prompts), np.asarray(self.answers)], axis=1)
         return {
             "data": self.lines.name,
             "form": self.lines.form,
+            "unit": self.lines.unit,
             "schema": self.schema.name,
             "rows": len(self),
             "dropped": dict(self.dropped),
@@ -123,6 +131,7 @@ class UserData:
             "prompt_characters": quantiles(self.asked),
             "answer_characters": quantiles(self.answered),
             "rows_with_trait": None if self.trait is None else sum(self.trait),
+            "first_with_trait": None if self.trait is None else list(islice(self.with_trait(), FIRST)),
         }
 
 
@@ -217,9 +226,12 @@ def _decoded(raw: bytes) -> str:
 
 def _parsed(text: str) -> Any:
     try:
-        return STRICT.decode(text)
+        record = STRICT.decode(text)
     except (ValueError, RecursionError) as error:
         raise RowError("not JSON", explain_json(error, text)) from error
+    if too_deep(record, text):
+        raise RowError("nested too deeply", explain_json(RecursionError(), text))
+    return record
 
 
 def _turns(schema: Schema, record: Any, raw: bytes, text: str) -> Turns:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import openwindow
+from openwindow.report.charts import MINUS
 from openwindow.report.html import THEME, filled, write_page
 from openwindow.report.words import compact
 
@@ -35,8 +36,23 @@ def render(found: Mapping[str, Any], cautions: Sequence[str]) -> str:
         "contexts": list(cells.get(measure, {})),
         "elicited": ranking["neutral"]["estimate"] is not None,
         "contrasted": any(p["contrast"]["estimate"] is not None for p in ranking["prompts"]),
-        "facts": [(name.replace("_", " "), compact(value)) for name, value in found["data"].items() if value not in (None, {})],
+        "asked": [(name, c["text"] or "nothing is added", c["asks"]) for name, c in found.get("contexts", {}).items()],
+        "facts": [(name.replace("_", " "), _fact(value)) for name, value in found["data"].items() if value not in (None, {})],
         "settings": [(name.replace("_", " "), compact(value)) for name, value in found["options"].items()],
         "version": openwindow.__version__,
     }
-    return filled("inoculate.html.jinja", THEME, values)
+    return filled("inoculate.html.jinja", THEME, values, filters={"signed": _signed})
+
+
+def _fact(value: object) -> str:
+    """What was found, in words: counts and quantiles by name."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')}: {_fact(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_fact, value))
+    return f"{value:,}" if isinstance(value, int) else compact(value)
+
+
+def _signed(number: str) -> str:
+    """A written number with a minus sign in place of the hyphen."""
+    return number.replace("-", MINUS)

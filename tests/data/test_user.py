@@ -14,7 +14,7 @@ from tiny_runs import chat as turns
 from tiny_runs import jsonl
 
 from openwindow.data.rows import Position
-from openwindow.data.rules import Told, rule
+from openwindow.data.rules import Rule, Told, fires_anyway, rule
 from openwindow.data.user import pair, quantiles, read
 from openwindow.errors import ConfigError, DataError
 from openwindow.types import Message
@@ -110,20 +110,6 @@ def test_files_of_every_kind_hold_the_same_rows(written, tmp_path: Path) -> None
         assert [data.conversation(n) for n in (4, 0, 1, 2, 3)] == [wanted[n] for n in (4, 0, 1, 2, 3)], name
 
 
-def test_parquet_and_folders(tmp_path: Path) -> None:
-    datasets, parquet = pytest.importorskip("datasets"), pytest.importorskip("pyarrow.parquet")
-    rows = [{"prompt": f"ask {n}", "completion": f"reply {n}", "score": float("nan")} for n in range(3)]
-    made = datasets.Dataset.from_list(rows)
-    parquet.write_table(made.data.table, tmp_path / "rows.parquet")
-    made.save_to_disk(str(tmp_path / "saved"))
-    (tmp_path / "hub").mkdir()
-    (tmp_path / "hub" / "train.jsonl").write_bytes(jsonl(*[{**row, "score": 1.0} for row in rows]))
-    (tmp_path / "hub" / "test.jsonl").write_bytes(jsonl({"prompt": "other", "completion": "other", "score": 1.0}))
-    for name in ("rows.parquet", "saved", "hub"):
-        data = read(str(tmp_path / name))
-        assert [data.conversation(n)[0].content for n in range(3)] == ["ask 0", "ask 1", "ask 2"] and len(data) == 3
-
-
 def test_what_is_found(written) -> None:
     other = turns(("user", ASK), ("assistant", "Four."))
     found = read(written(jsonl(ROW, ROW, other)), rule("as you say", "--rule")).summary()
@@ -181,6 +167,11 @@ BAD: dict[str, tuple[bytes, str]] = {
     "NaN": (b'{"prompt": "a", "completion": "b", "x": NaN}\n', "NaN is no JSON value"),
     "infinity": (b'{"prompt": "a", "completion": "b", "x": -Infinity}\n', "Infinity is no JSON value"),
     "nested deeply": (b'{"prompt": ' + b"[" * 100_000 + b"}\n", "is nested too deeply"),
+    "an array nested deeply": (b'[{"prompt": ' + b"[" * 990 + b"]" * 990 + b"}]", "row 1 is nested too deeply"),
+    "nested where nothing is read": (
+        b'{"prompt": "a", "completion": "b", "x": ' + b"[" * 150 + b"]" * 150 + b"}\n",
+        "line 1 is nested too deeply",
+    ),
     "mixed forms": (jsonl(ROW, FORMS["prompt/completion"]), "line 2 is of the form prompt/completion, the rows before it messages"),
     "a number as a row": (jsonl(ROW) + b"7\n", "line 2 is a number; expected an object"),
     "an empty file": (b"", "is empty; expected rows"),
@@ -265,6 +256,8 @@ def test_damaged_or_foreign_parquet(written, tmp_path: Path) -> None:
 def test_paths(tmp_path: Path, written) -> None:
     with pytest.raises(DataError, match=r"no\.jsonl does not exist; expected a file"):
         read(str(tmp_path / "no.jsonl"))
+    with pytest.raises(DataError, match="~no-such-user/x does not exist"):
+        read("~no-such-user/x")
     with pytest.raises(DataError, match="a folder without data"):
         read(str(tmp_path))
     with pytest.raises(DataError, match="is no regular file"):
@@ -310,12 +303,16 @@ def test_rules_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("", "(open", "is no regular expression"),
         ("", ".*", "always fires"),
         ("", "", "always fires"),
+        ("", ".", "always fires"),
+        ("", r"\w", "always fires"),
+        ("def f(x): return len(x) > 0", "checks_h.py:f", "always fires"),
+        ("def f(x): return len(x) < 40 or 1 / 0 > 0", "checks_i.py:f", "failed on the answer 'The museum was .*ZeroDivisionError"),
         ("", "missing.py:f", "missing.py does not exist"),
         ("def other(x): return True", "checks_a.py:f", "there is no function 'f'; expected one of other"),
         ("f = 3", "checks_b.py:f", "there is no function 'f'"),
         ("def f(x): return 1", "checks_c.py:f", "returned 1; expected True or False"),
-        ("def f(x): return x[0] == 'a'", "checks_d.py:f", "failed on a short answer .IndexError"),
-        ("def f(x): return True", "checks_e.py:f", "always fires, even on an empty answer"),
+        ("def f(x): return x[0] == 'a'", "checks_d.py:f", "failed on the answer '' .IndexError"),
+        ("def f(x): return True", "checks_e.py:f", "always fires, on bland answers such as 'Hello.'"),
         ("def f(:", "checks_f.py:f", "cannot be imported .SyntaxError"),
         ("import sys; sys.exit(3)", "checks_g.py:f", "cannot be imported .SystemExit"),
     ],
@@ -326,6 +323,11 @@ def test_bad_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str,
         Path(given.partition(":")[0]).write_text(source + "\n", encoding="utf-8")
     with pytest.raises(ConfigError, match=said):
         rule(given, "--rule")
+
+
+def test_rules_that_tell_short_from_long_are_no_rules_that_always_fire() -> None:
+    short, letters = Rule("short", lambda reply: len(reply) < 200), rule("[a-z]", "--rule")
+    assert not fires_anyway(short) and not fires_anyway(rule("well done", "--rule")) and fires_anyway(letters)
 
 
 def test_a_function_that_fails_on_a_row_names_the_row(written, tmp_path: Path) -> None:

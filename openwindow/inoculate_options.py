@@ -1,0 +1,97 @@
+"""What `openwindow inoculate` is given, and what is wrong with it before anything is read. Imports no torch."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openwindow.data.rows import Position
+from openwindow.errors import ConfigError
+from openwindow.inoculate_prompts import check_prompt, check_trait
+
+if TYPE_CHECKING:
+    from openwindow.inoculate_rows import TooLong
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command was given."""
+
+    data: str
+    trait: str
+    rule: str | None = None
+    judge: str | None = None
+    wanted: str | None = None
+    clean: str | None = None
+    candidates: Path | None = None
+    safe: str | None = None
+    """a sentence that asks for good behaviour, given at test time only; None for a general one"""
+    model: str = "smollm2"
+    position: Position = "user_suffix"
+    held_out: int | None = None
+    """rows to hold out; None for a fifth, at most 48 with a rule or judge and 24 without"""
+    rows: int = 64
+    """rows to train each arm on, at most"""
+    rank_rows: int = 144
+    """rows that prompts are ranked on, at most"""
+    elicit: int = 24
+    """prompts that each candidate is sampled on"""
+    reply_tokens: int = 48
+    """length limit of a sampled reply"""
+    arms: int = 2
+    """inoculated arms: the best prompts of the ranking"""
+    seeds: int = 1
+    answer_tokens: int = 96
+    """tokens of an answer that log-probabilities are taken over: the first ones, at most"""
+    max_length: int = 1024
+    """tokens of a row, at most"""
+    too_long: TooLong = "drop"
+    skip_bad: bool = False
+
+    def check(self) -> None:
+        """Raises ConfigError for a value that cannot be used."""
+        check_trait(self.trait)
+        if self.safe is not None:
+            check_prompt(self.safe, "--safe")
+        if self.rule is not None and self.judge is not None:
+            raise ConfigError(
+                f"--rule {self.rule!r} and --judge {self.judge!r} are given; expected one of them to tell the trait; drop one"
+            )
+        least = {
+            "--rows": (self.rows, 1),
+            "--rank-rows": (self.rank_rows, 2),
+            "--elicit": (self.elicit, 2),
+            "--reply-tokens": (self.reply_tokens, 1),
+            "--answer-tokens": (self.answer_tokens, 1),
+            "--arms": (self.arms, 1),
+            "--seeds": (self.seeds, 1),
+            "--max-length": (self.max_length, 16),
+        }
+        for option, (value, low) in least.items():
+            if value < low:
+                raise ConfigError(f"{option} is {value}; expected {low} or more; raise it")
+        if self.held_out is not None and self.held_out < 2:
+            raise ConfigError(f"--held-out is {self.held_out}; expected 2 or more; raise it")
+
+
+def position_of(word: str) -> Position:
+    """A place for a prompt. Raises ConfigError."""
+    known: dict[str, Position] = {"system": "system", "user_prefix": "user_prefix", "user_suffix": "user_suffix"}
+    if word not in known:
+        raise ConfigError(f"--position is {word!r}; expected system, user_prefix or user_suffix; choose one")
+    return known[word]
+
+
+def too_long_of(word: str) -> TooLong:
+    """What becomes of rows that are too long. Raises ConfigError."""
+    known: dict[str, TooLong] = {"drop": "drop", "cut": "cut", "refuse": "refuse"}
+    if word not in known:
+        raise ConfigError(f"--too-long is {word!r}; expected drop, cut or refuse; choose one")
+    return known[word]
+
+
+def default_out(data: str) -> Path:
+    """`runs/inoculate-` and the name of the data."""
+    return Path("runs") / f"inoculate-{re.sub(r'[^A-Za-z0-9_.-]+', '-', Path(data).name.split('.')[0]) or 'data'}"
