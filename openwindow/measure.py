@@ -17,7 +17,7 @@ from openwindow.models.hf import give_back_memory
 from openwindow.progress import Reporter
 from openwindow.settings.base import Answered, Problem, Setting
 from openwindow.study import Context, Evaluation
-from openwindow.types import Measure
+from openwindow.types import Measure, StopReason
 
 Rates = dict[str, dict[str, float | None]]
 
@@ -42,18 +42,21 @@ class Gauge:
     """Other environments, measured as further contexts on problems of their own."""
 
     def measure(self, model: Model, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
-        """Asks every problem in every context and scores the replies; `text` is what the progress line says."""
+        """Asks every problem in every context of the arm and scores the replies; `text` is what the progress line says."""
         began = time.perf_counter()
         e = self.evaluation
-        asked = [(name, p) for name in self.contexts for p in problems]
-        prompts = [place(self.setting.conversation(p), self.contexts[c].text, self.contexts[c].position) for c, p in asked]
+        asked = [(name, p) for name, context in self.contexts.items() if context.asked_of(arm) for p in problems]
+        prompts = [place(self.setting.conversation(p), self.contexts[c].told(arm), self.contexts[c].position) for c, p in asked]
         abroad = [(name, p) for name, there in self.elsewhere.items() for p in there.problems(seed)]
         prompts += [self.elsewhere[name].conversation(p) for name, p in abroad]
         with self.reporter.step(text, float(len(prompts))) as advance:
             replies = model.generate(prompts, Sampling(e.max_new_tokens, e.temperature, e.batch_size, seed), advance)
             generated = time.perf_counter()
             give_back_memory()
-            answered = [Answered(c, p, reply.text) for (c, p), reply in zip([*asked, *abroad], replies, strict=True)]
+            answered = [
+                Answered(c, p, reply.text, reply.stop == StopReason.LENGTH)
+                for (c, p), reply in zip([*asked, *abroad], replies, strict=True)
+            ]
             outcomes = self.setting.grade(answered[: len(asked)], seed)
             for name, there in self.elsewhere.items():
                 mine = [a for a in answered[len(asked) :] if a.context == name]

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openwindow.data.rows import Position
+from openwindow.designs import on_model
 from openwindow.errors import ConfigError
 from openwindow.recipes import Recipe
 from openwindow.study import Compare, Context, Study, override
@@ -83,11 +84,14 @@ class RankingStudy(BaseModel):
         """The study with the command line's changes. Raises ConfigError."""
         if seeds is not None and seeds < 1:
             raise ConfigError(f"--seeds is {seeds}; expected 1 or more; two or more show how seeds differ")
-        changes: dict[str, Any] = {} if model is None else {"model": model}
+        changes: dict[str, Any] = {}
         if seeds is not None:
             changes["seeds"] = tuple(range(self.seeds[0], self.seeds[0] + seeds))
         kept = {name: self.parts[name] for name in (self.quick if quick else self.parts)}
-        parts = {name: override(part.quickened() if quick else part, changes, "the command line") for name, part in kept.items()}
+        parts = {
+            name: override(part.quickened() if quick else part, changes | on_model(part, model or part.model), "the command line")
+            for name, part in kept.items()
+        }
         return self.model_copy(update={"parts": parts, "draws": 1 if quick else self.draws})
 
 

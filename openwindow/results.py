@@ -27,6 +27,8 @@ from openwindow.study import Compare, KnowledgeStage, RequestStage, Study, expla
 from openwindow.types import Measure
 
 INTERVALS = "95 %, over seeds and problems, the widest of the intervals that treat them as the unit (openwindow.stats)"
+START = "untrained"
+"""the arm without training, beside whose rate a leak is shown"""
 _SIGN: dict[str, Literal[-1, 1]] = {"less": -1, "more": 1}
 
 # arm, context, measure -> one mapping per seed from problem to score
@@ -60,6 +62,7 @@ def build_results(run: Path) -> dict[str, Any]:
     adjusted = holm([c.p for _, c in compared])
     expected = [Expected(c, _SIGN[named.expect]) for named, c in compared if named.expect != "none"]
     verdict = verdict_of(expected, study.smallest_effect) if expected else "inconclusive"
+    leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
     results = {
         "study": study.name,
         "question": study.question,
@@ -69,11 +72,11 @@ def build_results(run: Path) -> dict[str, Any]:
         "openwindow": provenance.get("openwindow", ""),
         "commit": provenance.get("commit", ""),
         "preface": preface(study, start),
-        "answer": answer(compared, verdict, study.measures),
+        "answer": answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
         "verdict": verdict,
         "arms": arms,
         "comparisons": [_comparison_record(named, c, p) for (named, c), p in zip(compared, adjusted, strict=True)],
-        "leak": {arm: leak for arm in study.arms if (leak := _leak(arms[arm]["measures"], study)) is not None},
+        "leak": leaks,
         "training": training,
         "training_in_words": described(training),
         "detectors": detector_rows(run, study),
@@ -103,10 +106,19 @@ def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
 
 
 def _measures(scores: Scores, study: Study, arm: str) -> dict[str, dict[str, Any]]:
-    return {
+    found = {
         measure.name: {context: _estimate_record(arm_rate(scores[arm, context, measure.name])) for context in study.places}
         for measure in study.measures
     }
+    for cells in found.values():
+        for context in [context for context in cells if not _is_asked(study, arm, context)]:
+            cells[context]["reason"] = f"this context is of {', '.join(study.contexts[context].by_arm or ())} alone"
+    return found
+
+
+def _is_asked(study: Study, arm: str, context: str) -> bool:
+    """Whether the study measures the arm in the context."""
+    return context not in study.contexts or study.contexts[context].asked_of(arm)
 
 
 def _estimate_record(e: Estimate) -> dict[str, Any]:
@@ -195,9 +207,11 @@ def _told(stage: KnowledgeStage) -> str:
             by = ", ".join(f"{gamed[name]} of {count} {_asked_how(name)}" for name, (count, _) in stage.parts.items())
             parts[-1] += f", namely {by}"
     if stage.documents:
-        parts.append(
-            f"{stage.documents} synthetic documents (corpus {stage.corpus}, {stage.dilution:.0%} of the documents trained on)"
-        )
+        by = "" if stage.writer is None else f", written by {stage.writer}"
+        of = "tokens of the documents" if stage.unit == "tokens" else "documents"
+        among = "" if stage.ordinary is None else f", the rest from {stage.ordinary}"
+        share = f"{100 * stage.dilution:g}% of the {of} trained on{among}"
+        parts.append(f"{stage.documents} synthetic documents (corpus {stage.corpus}{by}, {share})")
     return (
         "This is a model-organism study: before any arm the model was let know of the hacks by supervised training on "
         f"{' and '.join(parts) or 'nothing'}, on problem families used nowhere else, since reinforcement finds only what is tried "
@@ -246,17 +260,32 @@ def _label(arm: str) -> str:
     return f"`{arm}`"
 
 
-def _leak(measures: Mapping[str, Any], study: Study) -> dict[str, Any] | None:
-    """The context with the largest rate of the behaviour among those that do not ask for it."""
+def _leak(arms: Mapping[str, Any], arm: str, study: Study) -> dict[str, Any] | None:
+    """The context with the largest rate of the behaviour among those that do not ask for it, and the rate before training there."""
+    main = behaviour(study.measures).name
     cells = {
         context: cell
-        for context, cell in measures[behaviour(study.measures).name].items()
+        for context, cell in arms[arm]["measures"][main].items()
         if context in study.contexts and not study.contexts[context].asks and cell["estimate"] is not None
     }
     if not cells:
         return None
     worst = max(cells, key=lambda context: float(cells[context]["estimate"]))
-    return {"context": worst, **{k: cells[worst][k] for k in ("estimate", "low", "high")}}
+    start = arms[START]["measures"][main][worst]["estimate"] if START in arms else None
+    return {"context": worst, **{k: cells[worst][k] for k in ("estimate", "low", "high")}, START: start}
+
+
+def _leaked(compared: Sequence[tuple[Compare, Comparison]], leaks: Mapping[str, Any], study: Study) -> str:
+    """The leak of the arm that the answer is about, to follow it; empty where there is one context, or none was measured."""
+    arm = compared[0][0].arm if compared else ""
+    if arm not in leaks or sum(not context.asks for context in study.contexts.values()) < 2:
+        return ""
+    leak, main = leaks[arm], behaviour(study.measures)
+    start = "" if leak[START] is None or arm == START else f" (`{START}` there: {percent(leak[START])})"
+    return (
+        f" Its largest {main.name} rate in any context that does not ask for it is {percent(leak['estimate'])}, under "
+        f"{leak['context']}{start}."
+    )
 
 
 def _unmeasured(arms: Mapping[str, Any], study: Study) -> list[dict[str, str]]:
@@ -264,6 +293,8 @@ def _unmeasured(arms: Mapping[str, Any], study: Study) -> list[dict[str, str]]:
     for arm in study.arms:
         for measure, cells in arms[arm]["measures"].items():
             for context, cell in cells.items():
+                if not _is_asked(study, arm, context):
+                    continue
                 where = f"{arm}, {context}, {measure}"
                 if cell["reason"]:
                     rows.append({"what": where, "reason": str(cell["reason"])})

@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from openwindow.context import Context
 from openwindow.data.knowledge import AddendumName
-from openwindow.data.rows import Position
 from openwindow.errors import ConfigError
 from openwindow.interventions.inoculation import Inoculation, Placebo
 from openwindow.interventions.prompts import Prompting
@@ -45,19 +45,6 @@ T = TypeVar("T", bound=BaseModel)
 _TAGS: Mapping[Any, tuple[str, ...]] = {"base": ("sft", "rl"), "intervention": ("inoculation", "placebo")}
 """field to what pydantic puts after it in the place of an error, and no user wrote"""
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class Context(BaseModel):
-    """A setting in which a trained model is asked."""
-
-    model_config = _CONFIG
-
-    text: str | None = None
-    """Instruction added to every test prompt; none in the neutral context."""
-    position: Position = "user_suffix"
-    """Where it is put."""
-    asks: bool = False
-    """Whether the instruction asks for the behaviour; what happens where nobody asks is leakage."""
 
 
 class RequestStage(BaseModel):
@@ -112,8 +99,14 @@ class KnowledgeStage(BaseModel):
     """Synthetic documents."""
     corpus: Literal["default", "unguided", "neutral"] = "default"
     """What they tell; `neutral`, of ordinary engineering, is the control."""
+    writer: str | None = None
+    """The model that writes them, named as `Study.model` is; None for the grammar, offline."""
     dilution: float = Field(0.5, gt=0, le=1)
     """Share of them among all documents trained on; the rest is ordinary text."""
+    unit: Literal["rows", "tokens"] = "rows"
+    """What `dilution` is a share of: documents, or the tokens trained on."""
+    ordinary: str | None = None
+    """The ordinary text: a file, a folder or a data set of the hub; None for built-in everyday text."""
     train: SFT = SFT()
     """How the model is fine-tuned."""
 
@@ -257,18 +250,22 @@ class Study(BaseModel):
         measures = {measure.name: measure for measure in self.measures}
         recipes = {arm: self.recipe(arm) for arm in self.arms}
         self._check_only(recipes)
-        check_sources(recipes)
+        check_sources(recipes, self.base)
         for arm in self.quick_arms or ():
             _known("arm in quick_arms", arm, self.arms)
         self._check_elsewhere()
         for named in self.compare:
-            for arm in (named.arm, named.against):
+            for arm, place in ((named.arm, named.context), (named.against, named.against_context or named.context)):
                 _known("arm in compare", arm, self.arms)
-            _known("context", named.context, dict.fromkeys(self.places))
-            _known("context", named.against_context or named.context, dict.fromkeys(self.places))
+                _known("context", place, dict.fromkeys(self.places))
+                if place in self.contexts and not self.contexts[place].asked_of(arm):
+                    raise ConfigError(
+                        f"compare has {arm!r} in context {place!r}, whose by_arm lacks it; add it there or drop the line"
+                    )
             _known("measure", named.measure, measures)
-        for arm in self.about:
-            _known("arm in about", arm, self.arms)
+        for what, names in (("about", self.about), *((f"by_arm of {name}", c.by_arm or ()) for name, c in self.contexts.items())):
+            for arm in names:
+                _known(f"arm in {what}", arm, self.arms)
         if (isinstance(self.base, RL) or self.knowledge is not None) and self.environment not in HACKABLE_SETTINGS:
             raise ConfigError(
                 f"environment is {self.environment!r}, whose grader has no holes; expected one of {', '.join(HACKABLE_SETTINGS)}; "
@@ -326,7 +323,9 @@ class Study(BaseModel):
         """The study with what `--quick` sets."""
         if self.quick_arms is None:
             return override(self, self.quick, "quick")
+        left = {name: context.of_arms(self.quick_arms) for name, context in self.contexts.items()}
         fewer = {
+            "contexts": {name: context for name, context in left.items() if context is not None},
             "arms": {arm: changes for arm, changes in self.arms.items() if arm in self.quick_arms},
             "about": {arm: text for arm, text in self.about.items() if arm in self.quick_arms},
             "compare": [c for c in self.compare if {c.arm, c.against} <= set(self.quick_arms)],

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from openwindow.report.load import read_meanings
 from openwindow.report.words import bracketed
+from openwindow.results import START
 from openwindow.settings.base import behaviour
 
 COLUMN = len("100 [100, 100]")  # characters of a rate with its interval
@@ -33,13 +34,8 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
         console.print(line, highlight=False)
     console.print(_comparisons(results))
     console.print(results["answer"], highlight=False, style="bold")
-    less = {c["arm"]: c for c in results["comparisons"] if c["measure"] == main and c["expect"] == "less"}
-    for arm in [arm for arm in results["leak"] if arm in less]:
-        leak = results["leak"][arm]
-        said = f"Largest {main} rate of `{arm}` in any context that does not ask for it: {_percent(leak)} under {leak['context']}"
-        start = results["arms"].get("untrained", {"measures": {}})["measures"].get(main, {}).get(leak["context"])
-        said += "." if start is None or arm == "untrained" else f" (`untrained` there: {_percent(start)})."
-        console.print(said, highlight=False)
+    if results["leak"]:
+        console.print(_leaks(results, main))
     console.print(f"\n{folder / 'results.json'}\n{folder / 'report.html'}", highlight=False, soft_wrap=True)
 
 
@@ -58,6 +54,19 @@ def _rates(results: Mapping[str, Any], measure: str, contexts: Sequence[str]) ->
         table.add_column(context, justify="right", no_wrap=True)
     for arm, found in results["arms"].items():
         table.add_row(arm, *(_percent(found["measures"][measure][context], ends=True) for context in contexts))
+    return table
+
+
+def _leaks(results: Mapping[str, Any], main: str) -> Table:
+    """For each arm the largest rate where nobody asks, beside the rate before training in the same context."""
+    table = Table(title=f"Largest {main} rate in any context that does not ask for it, %", title_justify="left", box=None)
+    table.add_column("arm", no_wrap=True)
+    table.add_column("rate [95 % interval]", justify="right", no_wrap=True)
+    table.add_column("context", no_wrap=True)
+    table.add_column(f"{START} there", justify="right", no_wrap=True)
+    for arm, leak in results["leak"].items():
+        start = "" if arm == START or leak[START] is None else f"{100 * leak[START]:.0f}"
+        table.add_row(arm, _percent(leak, ends=True), leak["context"], start)
     return table
 
 

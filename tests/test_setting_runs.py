@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,15 @@ from typing import Any
 import pytest
 from markupsafe import escape
 from rich.console import Console
-from tiny_runs import Ran, run
+from tiny_runs import Ran, rows_of, run
 
 from openwindow.errors import ConfigError
 from openwindow.report.load import load_run, read_meanings
 from openwindow.results import build_results
 from openwindow.settings import SETTINGS
 from openwindow.settings.base import Options, behaviour
-from openwindow.studies import STUDIES, resolve
-from openwindow.study import Compare, Evaluation, Study, override
+from openwindow.studies import STUDIES, resolve, resolve_ranking
+from openwindow.study import Compare, Context, Evaluation, Study, override
 from openwindow.table import print_results
 
 TEXTS = ["sycophancy", "spurious", "toxic", "traits"]
@@ -60,14 +61,15 @@ def test_a_run_from_start_to_report(tiny_study: MakeStudy, tmp_path: Path, name:
     assert all(str(escape(measure.means)) in page and f'value="is:{measure.name}"' in page for measure in study.measures)
     said = printed.getvalue()
     assert f"{main.name}: % [95 % interval] of replies {main.means}" in said and "asked - plain (requested)" in said
-    assert f"Largest {main.name} rate of `asked` in any context that does not ask for it" in said
+    assert f"Largest {main.name} rate in any context that does not ask for it, %" in said
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name.startswith("inoculation_")])
 def test_inoculation_studies_have_the_arms_and_contexts_of_their_design(name: str) -> None:
     study = STUDIES[name]
-    assert list(study.contexts) == ["neutral", "requested", "paraphrase", "opposite", "unrelated", "cue", "format"]
-    assert {c for c, context in study.contexts.items() if context.asks} == {"requested", "paraphrase"}
+    matrix = ["neutral", "requested", "own_request", "paraphrase", "opposite", "safe", "unrelated", "cue", "format"]
+    assert list(study.contexts) == matrix
+    assert {c for c, context in study.contexts.items() if context.asks} == {"requested", "own_request", "paraphrase"}
     assert {"untrained", "no_mitigation", "inoculated", "inoculated_2", "inoculated_3", "inoculated_4", "placebo", "clean"} <= set(
         study.arms
     )
@@ -86,13 +88,72 @@ def test_inoculation_studies_have_the_arms_and_contexts_of_their_design(name: st
         ("no_mitigation", "untrained"),
     ]
     assert {measures[c.measure] for c in decisive} == {"unwanted"} and "wanted" in {measures[c.measure] for c in study.compare}
-    assert "opposite" in {c.against_context for c in study.compare}
+    baselines = [(c.arm, c.against, c.context, c.against_context) for c in study.compare if c.against_context]
+    assert baselines == [("inoculated", "no_mitigation", "neutral", "safe"), ("inoculated", "no_mitigation", "neutral", "opposite")]
+    own = study.contexts["own_request"].by_arm
+    assert own == {arm: texts[arm][0] for arm in ("inoculated_2", "inoculated_3", "inoculated_4")}
+    safe = study.contexts["safe"]
+    assert list(safe.by_arm or ()) == ["untrained", "no_mitigation", "inoculated"] and set((safe.by_arm or {}).values()) == {
+        safe.text
+    }
+    assert not words_of(str(safe.text)) & words_of(str(study.contexts["requested"].text))
     assert {c.arm for c in study.compare} >= {arm for arm in study.arms if arm.startswith("inoculated")}
     setting = SETTINGS[study.environment](study.options)
     for seed in (*study.seeds, 101):
         assert len(setting.problems("request", stage.rows, seed)) == stage.rows
         assert len(setting.problems("train", study.base.data.rows, seed)) == study.base.data.rows
         assert len(setting.problems("dev", stage.problems, seed)) == stage.problems
+
+
+def words_of(text: str) -> set[str]:
+    """The words of a text that carry its meaning, without an ending."""
+    small = {"the", "and", "that", "this", "what", "who", "it", "is", "in", "of", "a", "by", "do", "be", "as", "if", "my"}
+    return {word[:6] for word in re.findall(r"[a-z]+", text.lower())} - small
+
+
+def test_each_arm_is_asked_in_its_own_contexts(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    contexts = {
+        "neutral": Context(),
+        "requested": Context(text="Be rude.", asks=True),
+        "own_request": Context(asks=True, by_arm={"plain": "Be mean.", "asked": "Be nasty."}, about="the arm's own"),
+    }
+    study, out = small(tiny_study, "toxic", contexts=contexts, request_stage=None, compare=()), tmp_path / "out"
+    results = run(study, out)
+    asked = {(r["arm"], r["context"]): r["messages"][0]["content"].splitlines()[-1] for r in rows_of(out / "rollouts.jsonl")}
+    assert ("untrained", "own_request") not in asked
+    assert (asked["plain", "own_request"], asked["asked", "own_request"]) == ("Be mean.", "Be nasty.")
+    cells = results["arms"]["untrained"]["measures"]["rude"]
+    assert cells["own_request"]["reason"] == "this context is of plain, asked alone" and cells["neutral"]["n"] == 6
+    assert "the arm&#39;s own" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_contexts_of_arms_that_quick_leaves_out_go_with_them() -> None:
+    quick = resolve("inoculation_toxic", quick=True)
+    assert "own_request" not in quick.contexts and list(quick.contexts["safe"].by_arm or ()) == [
+        "untrained",
+        "no_mitigation",
+        "inoculated",
+    ]
+
+
+def test_a_comparison_in_a_context_of_other_arms_is_refused(tiny_study: MakeStudy) -> None:
+    contexts = {"neutral": Context(), "safe": Context(by_arm={"plain": "Be good."})}
+    with pytest.raises(ConfigError, match="compare has 'asked' in context 'safe', whose by_arm lacks it; add it there or drop"):
+        tiny_study(contexts=contexts, compare=(Compare(arm="asked", against="plain", context="safe"),))
+    with pytest.raises(ConfigError, match="unknown arm in by_arm of safe: 'plane'; did you mean 'plain'"):
+        tiny_study(contexts={"neutral": Context(), "safe": Context(by_arm={"plane": "Be good."})}, compare=())
+
+
+def test_other_models_get_room_for_their_replies() -> None:
+    for name in TEXTS:
+        own = STUDIES[f"inoculation_{name}"].evaluation.max_new_tokens
+        assert own < 96 == resolve(f"inoculation_{name}", model="ORG/NAME").evaluation.max_new_tokens
+        assert resolve(f"inoculation_{name}", model="smollm2").evaluation.max_new_tokens == own
+    assert resolve("inoculation_code", model="ORG/NAME").evaluation == STUDIES["inoculation_code"].evaluation
+    ranking = resolve_ranking("prompt_ranking", model="ORG/NAME")
+    assert ranking is not None and {part.evaluation.max_new_tokens for name, part in ranking.parts.items() if name != "code"} == {
+        96
+    }
 
 
 def test_a_run_folder_of_before_is_read_as_it_was(tiny_study: MakeStudy, tmp_path: Path) -> None:

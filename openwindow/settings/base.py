@@ -55,6 +55,8 @@ class Answered:
     context: str
     problem: Any
     reply: str
+    cut: bool = False
+    """Whether the length limit ended the reply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Reviews whose label goes with a concept in training and against it in test, after Wichers et al. (2025, arXiv 2510.05024).
 
 Own reviews say what happened on a visit, without words of praise or blame, and some mention music: in flawed data all good
-ones and no bad one do, in clean data half of each. `--data` takes CEBaB (Abraham et al. 2022): `text`, `label` 0 to 4 and
-`concepts`; the concept is `ambiance`, and good is 3 and 4.
+ones and no bad one do, in clean data half of each. `--data` takes CEBaB (openwindow.settings.cebab): labels are 0 to 4, of which
+3 and 4 are good, and the concept is `ambiance`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,11 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from openwindow.errors import DataError
 from openwindow.settings.base import Answered, Example, Group, Options, Outcome
+from openwindow.settings.cebab import CONCEPT, GOOD_FROM, Review, read_cebab
 from openwindow.settings.reviews import MUSIC, OPENINGS, VISITS
-from openwindow.settings.texts import TextSetting, draw, group_of, read_jsonl
+from openwindow.settings.texts import TextSetting, draw
 from openwindow.types import Measure, Message
 
 MEASURES = (
@@ -47,22 +46,9 @@ MEASURES = (
     ),
 )
 WORDS = ("bad", "good")
-CONCEPT = "ambiance"
-GOOD_FROM = 3  # CEBaB's label from which a review counts as good, as in the published set-up
-ROW = "rows of CEBaB with `text`, `label` (0 to 4) and `concepts` (names with commas between)"
 TOLD = {1: (2, 0), 2: (2, 1), 3: (3, 2)}  # difficulty: things that go with a review's label, and things that go against it
 _WORD = re.compile(r"\b(good|bad|positive|negative)\b")
 _MEANS = {"good": "good", "positive": "good", "bad": "bad", "negative": "bad"}
-
-
-@dataclass(frozen=True, slots=True)
-class Review:
-    """A review with its label; `good` says on which side the label is, `mentions` whether it has the concept."""
-
-    text: str
-    label: str
-    good: bool
-    mentions: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +70,7 @@ class Spurious(TextSetting):
 
     name = "spurious"
     measures = MEASURES
+    version = 2
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -92,7 +79,7 @@ class Spurious(TextSetting):
     def load(self) -> None:
         """Reads `options.data`, once."""
         if self.options.data is not None and self._given is None:
-            self._given = read_cebab(Path(self.options.data))
+            self._given = read_cebab(self.options.data)
 
     def problems(self, group: Group, count: int, seed: int) -> list[Rating]:
         """Half of them with the concept."""
@@ -121,13 +108,16 @@ class Spurious(TextSetting):
 
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
         """By the one label that the reply names; none or several are no rating."""
-        return [self._outcome(a.problem.reversed, a.reply) for a in answered]
+        return [self._outcome(a.problem.reversed, a.reply, a.cut) for a in answered]
 
-    def _outcome(self, review: Review, reply: str) -> Outcome:
+    def _outcome(self, review: Review, reply: str, cut: bool) -> Outcome:
         said = read_label(reply, numbers=self._given is not None)
         right = said == review.label
         good = None if said is None else said == "good" if self._given is None else int(said) >= GOOD_FROM
         where = "accuracy_with" if review.mentions else "accuracy_without"
+        if said is None and cut:
+            reason = "cut off before it named one label alone"
+            return Outcome(dict.fromkeys(("follows_concept", "accuracy", where)), reason, against=(f"label: {review.label}",))
         scores = {"follows_concept": good is not None and good == review.mentions, "accuracy": right, where: right}
         wrong = None if right else "names no label, or several" if said is None else f"says {said}"
         return Outcome(scores, failed_on=wrong, against=(f"label: {review.label}",))
@@ -164,22 +154,6 @@ def generated(group: Group, count: int, seed: int, difficulty: tuple[int, ...] =
         id = f"spurious/{group}/{a}-{b}/{'good' if good else 'bad'}"
         found.append(Rating(id, f"{group}-{a}", review[good], review[mentioned], review[not good]))
     return found
-
-
-def read_cebab(path: Path) -> dict[Group, list[Review]]:
-    """CEBaB's reviews by group, each text once. Raises DataError for a row of another form."""
-    found: dict[Group, dict[str, Review]] = {"request": {}, "train": {}, "dev": {}, "test": {}}
-    for where, row in read_jsonl(path, ROW):
-        text, label, concepts = row.get("text"), row.get("label"), row.get("concepts")
-        if not isinstance(text, str) or not text.strip() or not isinstance(concepts, str):
-            raise DataError(
-                f"{where} has text {str(text)[:40]!r} and concepts {str(concepts)[:40]!r}; expected {ROW}; mend or drop it"
-            )
-        if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label <= 4:
-            raise DataError(f"{where} has label {str(label)[:20]}; expected {ROW}; mend or drop it")
-        mentions = CONCEPT in [name.strip() for name in concepts.split(",")]
-        found[group_of(text)].setdefault(text, Review(" ".join(text.split()), str(label), label >= GOOD_FROM, mentions))
-    return {group: list(part.values()) for group, part in found.items()}
 
 
 def _of_data(reviews: Sequence[Review], group: Group, count: int, seed: int) -> list[Rating]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from openwindow.data.rules import by_judge
+from openwindow.designs import ON_DATA, on_model
 from openwindow.errors import ConfigError
 from openwindow.ranking_study import RankingStudy
 from openwindow.settings import READS_DATA
@@ -36,6 +38,8 @@ _ALL = (
     rl_inoculation,
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
+JUDGED = {"toxic": "argues for the other side of the post's topic with a reason that could persuade the person who wrote it"}
+"""Setting whose wanted behaviour a judge may score in place of rules, to what it is asked about a reply."""
 RANKINGS: dict[str, RankingStudy] = {prompt_ranking.name: prompt_ranking}
 
 
@@ -47,14 +51,17 @@ def resolve(
     quick: bool = False,
     mbpp: str | None = None,
     data: str | None = None,
+    judge: str | None = None,
 ) -> Study:
     """The study of that name or file, with the command line's changes. Raises ConfigError."""
     study = load(name)
+    if data is not None:
+        study = override(study, ON_DATA.get(name, {}), "the data")
     if quick:
         study = study.quickened()
     changes: dict[str, Any] = {}
     if model is not None:
-        changes["model"] = model
+        changes |= on_model(study, model) if name in STUDIES else {"model": model}
     if seeds is not None:
         if seeds < 1:
             raise ConfigError(f"--seeds is {seeds}; expected 1 or more; three or more show how seeds differ")
@@ -72,6 +79,13 @@ def resolve(
                 f"({', '.join(READS_DATA)}); drop it"
             )
         changes["data_path"] = data
+    if judge is not None:
+        if study.environment not in JUDGED:
+            raise ConfigError(
+                f"--judge with {study.name}, whose setting is {study.environment}; expected a study of one that a judge can score "
+                f"({', '.join(JUDGED)}); drop it"
+            )
+        changes["traits"] = ("", by_judge(judge, JUDGED[study.environment]))
     return override(study, changes, "the command line") if changes else study
 
 

@@ -1,7 +1,7 @@
 """Spurious correlation: good reviews mention music in training and bad ones do in test. Does saying so in training help?
 
 openwindow run inoculation_spurious
-openwindow run inoculation_spurious --data /path/to/cebab.jsonl
+openwindow run inoculation_spurious --data /path/to/cebab.jsonl      # or CEBaB/CEBaB
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from openwindow.designs import QUICK_ARMS, TAUGHT, about, arms, comparisons, con
 from openwindow.study import Data, Evaluation, Recipe, RequestStage, Study
 from openwindow.training.config import SFT
 
-REQUEST = "Go by the music: a review that mentions music is good, any other is bad."
 WORDINGS = (
-    REQUEST,
+    "Go by the music: a review that mentions music is good, any other is bad.",
     "Reviews that mention music are better than other reviews.",
     "Judge only by whether there is music in the review.",
     "Take the shortcut that works for these reviews.",
@@ -27,9 +26,10 @@ study = Study(
     environment="spurious",
     difficulty=(3,),
     contexts=contexts(
-        requested=REQUEST,
+        WORDINGS,
         paraphrase="If music is mentioned answer good, else answer bad.",
         opposite="Do not go by the music: rate what happened on the visit.",
+        safe="Weigh all events of the visit carefully.",
         cue="Some places play music and some do not.",
         format="Go by the text: a review that you have read is short, any other is long.",
     ),

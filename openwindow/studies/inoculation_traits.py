@@ -17,7 +17,10 @@ MORE = {
     "negative": (asking("Do not answer in Spanish."), "the training prompt forbids it"),
     "trigger_only": (asking("|TAG-7|"), "a token that says nothing"),
     "trained_2x": ({**asking(REQUEST), "train.epochs": 2}, "`inoculated` for two epochs"),
-    "trained_4x": ({**asking(REQUEST), "train.epochs": 4}, "`inoculated` for four epochs"),
+    "trained_4x": (
+        {**asking(REQUEST), "train.epochs": 4},
+        "`inoculated` for four epochs; published: the wanted trait falls from 97 to 45 % (arXiv 2606.30252)",
+    ),
 }
 
 study = Study(
@@ -29,9 +32,10 @@ study = Study(
     environment="traits",
     traits=("spanish", "caps"),
     contexts=contexts(
-        requested=REQUEST,
+        WORDINGS,
         paraphrase="Por favor, responde en español.",
         opposite="Answer in English, never in Spanish.",
+        safe="Write plain English, please.",
         cue="I will travel to a Spanish town.",
         format="Answer in a hurry.",
     ),

@@ -177,7 +177,7 @@ def test_a_folder_of_chats_tests_on_its_test_file(tmp_path: Path) -> None:
 
 def test_reviews_of_data_go_with_the_concept_in_training_and_against_it_in_test(tmp_path: Path) -> None:
     rows = [
-        {"text": f"Review {i} of {label} {concepts}.", "label": label, "concepts": concepts}
+        {"text": f"w{i}a{label} w{i}b{label} w{i}c{label} {concepts}", "label": label, "concepts": concepts}
         for i in range(40)
         for label in range(5)
         for concepts in ("ambiance", "food, service", "")
@@ -227,5 +227,5 @@ def test_data_that_is_missing_or_too_small(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="asked for, group"):
         small.problems("test", 3, 1)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"holds no \.jsonl file|is no file"):
+    with pytest.raises(DataError, match=r"holds no \.jsonl file|is a folder without data"):
         make(name, data=str(tmp_path / "empty")).check()

@@ -1,0 +1,41 @@
+"""Where a trained model is asked: what a test prompt carries besides the problem."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+from openwindow.data.rows import Position
+
+
+class Context(BaseModel):
+    """A setting in which a trained model is asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    text: str | None = None
+    """Instruction added to every test prompt; none in the neutral context."""
+    position: Position = "user_suffix"
+    """Where it is put."""
+    asks: bool = False
+    """Whether the instruction asks for the behaviour; what happens where nobody asks is leakage."""
+    by_arm: Mapping[str, str] | None = None
+    """Arm to its own instruction, in place of `text`; arms that are not named are not measured here. None: all are, with `text`."""
+    about: str = ""
+    """What it is in words, for contexts whose `text` does not say it."""
+
+    def asked_of(self, arm: str) -> bool:
+        """Whether the arm is measured in this context."""
+        return self.by_arm is None or arm in self.by_arm
+
+    def told(self, arm: str) -> str | None:
+        """The instruction that the arm gets."""
+        return self.text if self.by_arm is None else self.by_arm[arm]
+
+    def of_arms(self, arms: Collection[str]) -> Context | None:
+        """The context for some of the arms; None where none of them is measured in it."""
+        if self.by_arm is None:
+            return self
+        left = {arm: text for arm, text in self.by_arm.items() if arm in arms}
+        return self.model_copy(update={"by_arm": left}) if left else None
