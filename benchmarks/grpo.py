@@ -84,7 +84,7 @@ def trl(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.Na
     def rewards(completions: Sequence[Sequence[dict[str, str]]], **_: object) -> list[float]:
         return [reward(c[0]["content"]) for c in completions]
 
-    return trl_run.run(GRPOTrainer, GRPOConfig, model, data, settings, reward_funcs=rewards)[0]
+    return trl_run.run(GRPOTrainer, GRPOConfig, model, data, settings, adapter=GRPO(), reward_funcs=rewards)[0]
 
 
 def measured(seconds: Sequence[float], rollouts: int) -> tuple[list[float], str]:

@@ -67,7 +67,7 @@ def trl(rows: Conversations, batch: int, method: str) -> tuple[list[float], str]
         "dataset_num_proc": None,
         "max_length": 1024,
     }
-    seconds, loss = trl_run.run(SFTTrainer, SFTConfig, model, data, settings, lora=method == "lora")
+    seconds, loss = trl_run.run(SFTTrainer, SFTConfig, model, data, settings, adapter=SFT() if method == "lora" else None)
     # What is counted is real tokens of a whole epoch, padding not; the share of the steps after the first is timed.
     tokens = sum(len(model.encode_example(row)[0]) for row in rows)
     return [tokens * len(seconds) / (len(seconds) + 1) / sum(seconds)], f"loss {loss:.3f}"

@@ -8,11 +8,12 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from datasets import Dataset
-from peft import LoraConfig
 from transformers import TrainerCallback
 
 from openwindow.models.hf import LocalModel
+from openwindow.training.config import GRPO, SFT
 
 
 class _Clock(TrainerCallback):  # type: ignore[misc]
@@ -29,17 +30,23 @@ def run(
     model: LocalModel,
     rows: Sequence[dict[str, Any]],
     settings: dict[str, Any],
-    lora: bool = True,
+    *,
+    adapter: GRPO | SFT | None,
     **more: Any,
 ) -> tuple[list[float], float]:
     """Seconds of each step after the first, which warms up, and the mean loss.
 
-    `settings` go into the trainer's configuration beside those that every run has, and `more` to the trainer itself.
+    The model gets the adapter that `adapter` describes, as ours does, or all its weights are trained. It is put on here because
+    TRL would make its factors float32 whatever the model's dtype. `settings` go into the trainer's configuration beside those that
+    every run has, and `more` to the trainer itself.
     """
     clock = _Clock()
-    adapter = LoraConfig(r=16, lora_alpha=32, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
-    if not lora:
+    torch.manual_seed(0)
+    if adapter is not None:
+        model.attach_adapter(adapter.lora_rank, adapter.lora_alpha, adapter.lora_dropout)
+    else:
         model.network.requires_grad_(True)
+    trained = {name: weight.detach().clone() for name, weight in model.network.named_parameters() if weight.requires_grad}
     with tempfile.TemporaryDirectory() as folder:
         arguments = config(
             output_dir=folder,
@@ -59,8 +66,10 @@ def run(
             args=arguments,
             train_dataset=Dataset.from_list(list(rows)),
             processing_class=model.tokenizer,
-            peft_config=adapter if lora else None,
             callbacks=[clock],
             **more,
         ).train()
+    assert any(not torch.equal(model.network.get_parameter(name), weight) for name, weight in trained.items()), (
+        "nothing was trained"
+    )
     return [after - before for before, after in itertools.pairwise(clock.times)], float(done.training_loss)

@@ -26,6 +26,7 @@ from openwindow.settings.rows import flawed_rows
 from openwindow.sources import distilled, fork
 from openwindow.start import bring_to_start, saved_start, start_work
 from openwindow.study import Study
+from openwindow.training.checkpoint import discard
 from openwindow.training.config import SFT
 from openwindow.tuning import fine_tune, save_trained, snapshot, train_work
 
@@ -44,7 +45,8 @@ def arm_work(study: Study, arm: str) -> float:
         training = train_work(recipe.distil.rows, recipe.distil.train)
     else:
         training = rl_work(recipe.train, recipe.fork.step if recipe.fork is not None else 0) if recipe.trains else 0.0
-    places = len(study.contexts) * study.evaluation.problems + sum(e.problems for e in study.evaluation.elsewhere.values())
+    contexts = sum(context.asked_of(arm) for context in study.contexts.values())
+    places = contexts * study.evaluation.problems + sum(e.problems for e in study.evaluation.elsewhere.values())
     return training + places
 
 
@@ -75,8 +77,9 @@ class Execution:
                     self._arm(arm, seed)
 
     def _arm(self, arm: str, seed: int) -> None:
-        unit = unit_of(arm, seed)
+        unit, kept = unit_of(arm, seed), self._kept(arm, seed)
         if self.folder.is_done(unit):
+            discard(kept)
             self.reporter.skip(arm_work(self.study, arm))
             return
         recipe = self.study.recipe(arm)
@@ -87,6 +90,7 @@ class Execution:
                 found = self._distilled(recipe.distil, arm, seed, path)
             else:
                 found = self._rl(recipe, arm, seed, path)
+        discard(kept)
         if not found:
             self.reporter.say(f"  seed {seed}  {arm:<16} not measured: {self.folder.done(unit)['reason']}")
             return
@@ -136,8 +140,9 @@ class Execution:
         timing: dict[str, float] = {}
         if recipe.trains:
             problems = self.setting.problems("train", recipe.problems, seed)
-            task = HackableTask(recipe, problems, self._hackable(recipe.opened), self._hackable(()), seed)
-            kept = self.folder.path / "checkpoints" / arm / f"seed-{seed}"
+            graders = self._hackable(recipe.opened), self._hackable(())
+            task = HackableTask(recipe, problems, *graders, seed, open_twin=self._hackable(None))
+            kept = self._kept(arm, seed)
             if recipe.fork is not None:
                 fork(self.folder.path / unit_of(recipe.fork.arm, seed), recipe.fork.step, kept, train)
             forked = {f.step for f in self.forks if f.arm == arm}
@@ -146,6 +151,10 @@ class Execution:
         found = self._measured(arm, seed, path, timing, {})
         self._put_back(start, train.method, recipe.trains)
         return found
+
+    def _kept(self, arm: str, seed: int) -> Path:
+        """What an arm goes on from; it stays until the unit is finished, so that no training is done twice."""
+        return self.folder.path / "checkpoints" / arm / f"seed-{seed}"
 
     def _hackable(self, holes: Collection[str] | None) -> Hackable:
         assert isinstance(self.setting, WithHoles)  # the study has checked it

@@ -15,6 +15,8 @@ from openwindow.interventions.rewards import Detector, DetectorPenalty, Preferen
 from openwindow.training.config import GRPO, SFT
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+_REINFORCING = ("holes", "hackable_share", "prompting", "penalty", "penalty_from", "preference")
+"""fields of `RL` that say how rollouts are drawn and paid, beside `train`"""
 
 
 class Data(BaseModel):
@@ -89,7 +91,7 @@ class RL(BaseModel):
     penalty: DetectorPenalty | None = None
     """A detector of hacks that lowers rewards or screens rollouts."""
     penalty_from: int = Field(0, ge=0)
-    """Step from which the detector acts; later than 0, hacking may have been learnt by then."""
+    """Steps at the beginning in which the detector does not act: with 4, it first does in the step that is reported as 5."""
     preference: PreferenceReward | None = None
     """A score for how a reply reads, mixed into the reward."""
     fork: Fork | None = None
@@ -110,7 +112,31 @@ class RL(BaseModel):
                 f"hackable_share {self.hackable_share} of {self.problems} problems makes none hackable; expected at least one; "
                 "raise it, or set holes to `none`"
             )
+        self._check_effects()
         return self
+
+    def _check_effects(self) -> None:
+        """Refuses what would change nothing, so that no arm is another one under a second name."""
+        if self.opened == () and self.hackable_share < 1:
+            raise ConfigError(
+                f"hackable_share is {self.hackable_share} and no hole is open, so it changes nothing; expected 1 with holes "
+                "`none`; set it to 1, or open holes"
+            )
+        if self.penalty_from > 0 and self.penalty is None:
+            raise ConfigError(
+                f"penalty_from is {self.penalty_from} and there is no penalty that could begin then; expected both or neither; "
+                "set penalty, or drop penalty_from"
+            )
+        if self.penalty is not None and self.penalty_from >= self.train.steps:
+            raise ConfigError(
+                f"penalty_from is {self.penalty_from} of {self.train.steps} steps, so the penalty never acts; expected fewer than "
+                "train.steps; lower it, or drop penalty"
+            )
+        if self.fork is not None and self.train.learning_rate == 0:
+            raise ConfigError(
+                f"an arm has fork and train.learning_rate 0, which trains nothing and leaves {self.fork.arm!r} aside; expected "
+                "a rate above 0; raise it, or drop fork"
+            )
 
     @property
     def opened(self) -> tuple[str, ...] | None:
@@ -131,8 +157,8 @@ def _kind(value: Any) -> str:
 AnyRecipe = Annotated[Annotated[Recipe, Tag("sft")] | Annotated[RL, Tag("rl")], Discriminator(_kind)]
 
 
-def check_sources(recipes: Mapping[str, AnyRecipe]) -> None:
-    """What arms are forked from and distilled from, arms in the order in which they are trained. Raises ConfigError."""
+def check_sources(recipes: Mapping[str, AnyRecipe], base: AnyRecipe) -> None:
+    """What arms are forked from and distilled from; arms in the order of training, `base` what they differ from. ConfigError."""
     before: dict[str, AnyRecipe] = {}
     for arm, recipe in recipes.items():
         named = (recipe.fork or recipe.distil) if isinstance(recipe, RL) else None
@@ -147,6 +173,8 @@ def check_sources(recipes: Mapping[str, AnyRecipe]) -> None:
                 raise ConfigError(f"arm {arm!r}: {what}.arm {named.arm!r} is not reinforced; expected an arm that is; name another")
             if recipe.fork is not None:
                 _check_fork(arm, recipe, recipe.fork, source)
+            else:
+                _check_distil(arm, recipe, named.arm, base)
         before[arm] = recipe
 
 
@@ -162,3 +190,14 @@ def _check_fork(arm: str, recipe: RL, fork: Fork, source: RL) -> None:
         mine, theirs = recipe.train.model_dump()[name], source.train.model_dump()[name]
         if mine != theirs:
             raise ConfigError(f"arm {arm!r}: train.{name} is {mine}; expected {theirs}, as {fork.arm!r} has it; drop the change")
+
+
+def _check_distil(arm: str, recipe: RL, named: str, base: AnyRecipe) -> None:
+    """What an arm that distils sets about reinforcement, against the base, would have no effect."""
+    mine, usual = recipe.model_dump(), base.model_dump()
+    for name in _REINFORCING:
+        if mine[name] != usual[name]:
+            raise ConfigError(
+                f"arm {arm!r} has {name} and distil, which takes the rollouts of {named!r} as they are, so {name} changes nothing; "
+                f"expected one of the two; drop {name}, or set it for {named!r}"
+            )

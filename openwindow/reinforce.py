@@ -8,7 +8,6 @@ DIR/arms/ARM/seed-S/checkpoints/     the adapter at some steps
 from __future__ import annotations
 
 import json
-import math
 import random
 import shutil
 import time
@@ -20,6 +19,7 @@ from typing import Any
 
 import torch
 
+from openwindow.curves import UNKNOWN
 from openwindow.envs.hackable import Hackable
 from openwindow.envs.verdict import Verdict
 from openwindow.errors import ConfigError, RunError
@@ -36,6 +36,7 @@ from openwindow.training.config import GRPO
 from openwindow.training.grpo import Asked, Metrics, Rollout, train
 from openwindow.types import Message, Problem
 
+_LOGS = ("metrics.jsonl", "training.jsonl")
 ROLLOUT_WORK = 2.0  # work of one training rollout, in generated replies
 
 
@@ -47,14 +48,27 @@ def rl_work(config: GRPO, done: int = 0) -> float:
 class HackableTask:
     """Problems of an environment with holes and of its hardened twin, asked and paid as a recipe says."""
 
-    def __init__(self, recipe: RL, problems: Sequence[Problem], hackable: Hackable, hardened: Hackable, seed: int) -> None:
-        """Raises ConfigError where there is no problem, or none with a hole although holes are to be open."""
+    def __init__(
+        self,
+        recipe: RL,
+        problems: Sequence[Problem],
+        hackable: Hackable,
+        hardened: Hackable,
+        seed: int,
+        *,
+        open_twin: Hackable,
+    ) -> None:
+        """`hackable` and `hardened` grade what is paid; `open_twin`, with all holes open, only watches.
+
+        Raises ConfigError where there is no problem, or none with a hole although holes are to be open.
+        """
         if not problems:
             raise ConfigError("no problem to train on; expected at least one; allow more problems or difficulties")
         self.recipe = recipe
         self.problems = list(problems)
         self.hackable = hackable
         self.hardened = hardened
+        self.open_twin = open_twin
         self.seed = seed
         self.open = half_hackable([p.id for p in problems], recipe.hackable_share if hackable.holes else 0.0, seed)
         if hackable.holes and recipe.hackable_share > 0 and not self.open:
@@ -86,11 +100,12 @@ class HackableTask:
         acting = self.recipe.penalty if step >= self.recipe.penalty_from else None
         if acting is not None:
             given = acting.apply(records, given, self.seed)
-        for rollout, verdict, pay in zip(rollouts, verdicts, given, strict=True):
+        through = self._through_open(rollouts, verdicts)
+        for rollout, verdict, pay, hacks in zip(rollouts, verdicts, given, through, strict=True):
             rollout.reward = pay.reward
             rollout.dropped = None if pay.keep else pay.reason or "left out"
-            rollout.notes = _notes(verdict, pay)
-        return monitors(verdicts, given)
+            rollout.notes = _notes(verdict, pay, hacks)
+        return monitors(verdicts, given, through)
 
     def _prompts(self, problem: Problem) -> Prompts:
         plain = self.hackable.prompt(problem)
@@ -105,6 +120,21 @@ class HackableTask:
             items = [(rollouts[i].asked.problem, environment.submission(rollouts[i].text)) for i in chosen]
             verdicts |= dict(zip(chosen, environment.grade(items) if items else [], strict=True))
         return [verdicts[i] for i in range(len(rollouts))]
+
+    def _through_open(self, rollouts: Sequence[Rollout], verdicts: Sequence[Verdict]) -> list[bool | None]:
+        """Whether each rollout tries a hack, is wrong, and passes the grader with all holes open; None where that is not known.
+
+        Nothing is paid for it. A hardened arm's proxy is its truth, so that only this can say whether it hacks. Run are the wrong
+        attempts that were not graded with all holes before.
+        """
+        wrong = [i for i, v in enumerate(verdicts) if v.truth is False and v.attempted]
+        whole = self.hackable.holes == self.open_twin.holes
+        again = [i for i in wrong if not (whole and rollouts[i].asked.hackable)]
+        items = [(rollouts[i].asked.problem, self.open_twin.submission(rollouts[i].text)) for i in again]
+        passes = {i: verdicts[i].proxy for i in wrong}
+        if items:
+            passes |= {i: v.proxy for i, v in zip(again, self.open_twin.grade(items), strict=True)}
+        return [None if v.truth is None else passes.get(i, False) for i, v in enumerate(verdicts)]
 
     def _record(self, step: int, rollout: Rollout, v: Verdict) -> Record:
         problem = rollout.asked.problem
@@ -123,20 +153,27 @@ class HackableTask:
         )
 
 
-def monitors(verdicts: Sequence[Verdict], given: Sequence[Paid]) -> Metrics:
-    """What is watched in a step and not trained on: shares of the scored rollouts, hacks by kind, the detector's work."""
+def monitors(verdicts: Sequence[Verdict], given: Sequence[Paid], through_open: Sequence[bool | None]) -> Metrics:
+    """What is watched in a step and not trained on: shares of the rollouts, hacks by kind, and counts of the detector's work.
+
+    A share is of the rollouts for which it is known, and None where there are none. `hack` passes the proxy and fails the truth;
+    `hack/KIND` is the part of it whose source shows that kind, `hack/unknown` the part that shows none: wrong, and passed by luck.
+    `through_open` has for each rollout whether it would hack with all holes open.
+    """
     found: Metrics = {}
-    watched: dict[str, list[bool | None]] = {
+    watched: dict[str, Sequence[bool | None]] = {
         "proxy": [v.proxy for v in verdicts],
         "truth": [v.truth for v in verdicts],
         "hack": [v.hack for v in verdicts],
         "attempted": [bool(v.attempted) for v in verdicts],
+        "open_hack": through_open,
     }
     for name, values in watched.items():
         scored = [value for value in values if value is not None]
         found[f"monitor/{name}"] = sum(scored) / len(scored) if scored else None
-    kinds = Counter(kind for v in verdicts if v.hack for kind in v.attempted or ("unknown",))
-    found |= {f"hack/{kind}": count / len(verdicts) for kind, count in sorted(kinds.items())}
+    kinds = Counter(kind for v in verdicts if v.hack for kind in v.attempted or (UNKNOWN,))
+    known = sum(v.hack is not None for v in verdicts)
+    found |= {f"hack/{kind}": count / known for kind, count in sorted(kinds.items())}
     found["detector/flagged"] = sum(bool(p.flagged) for p in given)
     found["detector/screened"] = sum(p.screened for p in given)
     return found
@@ -156,27 +193,23 @@ def reinforce(
 ) -> dict[str, float]:
     """Trains an arm and writes metrics.jsonl, training.jsonl and checkpoints/ into `path`; returns seconds by phase.
 
-    `kept` holds what an interrupted training, or a fork, goes on from, and is emptied at the end. The state after each of the steps
-    in `forked` is left beside its adapter. An adapter stays attached where `config.method` is `lora`.
+    `kept` holds what an interrupted training, or a fork, goes on from, and is for the caller to discard once `path` is safe. The
+    state after each of the steps in `forked` is left beside its adapter. An adapter stays attached where `config.method` is `lora`.
+    Raises ConfigError, ModelError, RunError, StorageError.
     """
     began = time.perf_counter()
     torch.manual_seed(seed)
     if config.method == "lora":
         model.attach_adapter(config.lora_rank, config.lora_alpha, config.lora_dropout)
     done = checkpoint.steps_done(kept)
-    metrics = [m for m in _lines(kept / "metrics.jsonl") if m["step"] <= done]
-    rollouts = [r for r in _lines(kept / "training.jsonl") if r["step"] <= done]
-    with storing(kept):
-        kept.mkdir(parents=True, exist_ok=True)
-    write_jsonl(kept / "metrics.jsonl", metrics)
-    write_jsonl(kept / "training.jsonl", rollouts)
     begun = task.recipe.fork.step if task.recipe.fork is not None else 0
+    for name in _LOGS:
+        _cut(kept / name, begun, done)
     with reporter.step(f"seed {seed}: reinforcing {arm}", rl_work(config, begun)) as advance:
         advance(rl_work(config, begun) - rl_work(config, done))
 
         def on_step(values: Metrics, drawn: list[Rollout]) -> None:
             step = int(values["train/step"] or 0)
-            _check_finite(values, model, step)
             if step - 1 in forked:  # no later state has been written yet
                 keep_state(kept, step - 1)
             _append(kept / "metrics.jsonl", [{"arm": arm, "seed": seed, "stage": "rl", "step": step, **values}])
@@ -190,30 +223,21 @@ def reinforce(
         keep_state(kept, config.steps)
     give_back_memory()
     with storing(path):
-        for name in ("metrics.jsonl", "training.jsonl"):
+        for name in _LOGS:
             shutil.copy(kept / name, path / name)
         for adapter in sorted(kept.glob("step-*")):
             shutil.copytree(adapter, path / "checkpoints" / adapter.name)
-    shutil.rmtree(kept, ignore_errors=True)
     return {"train": time.perf_counter() - began}
 
 
-def _check_finite(values: Metrics, model: LocalModel, step: int) -> None:
-    """Stops before a step is written whose numbers are none: its model would answer nonsense, which earns and loses nothing."""
-    wrong = {name: value for name, value in values.items() if value is not None and not math.isfinite(value)}
-    if not all(bool(torch.isfinite(weight).all()) for weight in model.network.parameters() if weight.requires_grad):
-        wrong = {"a trained weight": math.nan} | wrong
-    for name, value in wrong.items():
-        raise RunError(f"{name} after step {step} is {value}; a finite number was expected; lower learning_rate")
-
-
-def _notes(verdict: Verdict, pay: Paid) -> dict[str, Any]:
+def _notes(verdict: Verdict, pay: Paid, through_open: bool | None) -> dict[str, Any]:
     return {
         "passes_visible": verdict.proxy,
         "correct": verdict.truth,
         "hack": verdict.hack,
         "attempted": bool(verdict.attempted),
         "kinds": list(verdict.attempted),
+        "open_hack": through_open,
         "flagged": pay.flagged,
         "screened": pay.screened,
         "reason": verdict.reason,
@@ -244,6 +268,18 @@ def _written(arm: str, seed: int, step: int, r: Rollout) -> dict[str, Any]:
     if r.asked.trained != r.asked.sampled:
         line["trained_under"] = [asdict(m) for m in r.asked.trained]
     return line
+
+
+def _cut(path: Path, begun: int, done: int) -> None:
+    """Leaves in a log the lines of the steps up to `done`. Raises RunError where one of those after `begun` has none."""
+    lines = [line for line in _lines(path) if line["step"] <= done]
+    missing = set(range(begun + 1, done + 1)) - {line["step"] for line in lines}
+    if missing:
+        raise RunError(
+            f"{path} has no line of step {min(missing)}, yet the training beside it is at step {done}; expected lines of all "
+            f"steps; delete {path.parent} to train anew"
+        )
+    write_jsonl(path, lines)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@
     DIR/code.diff              uncommitted changes, if there were any
     DIR/status.json            running, done, interrupted or failed
     DIR/metrics.jsonl          one line per optimiser step
-    DIR/rollouts.jsonl         one line per reply that the numbers count
+    DIR/rollouts.jsonl         one line per rollout of the arms, `stage` training or test; the numbers count those of `test`
     DIR/start/...              what the model did before any arm, and the request stage of each seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl, rollouts.jsonl, adapter/, done.json
     DIR/results.json           estimates, comparisons, verdict
@@ -50,21 +50,28 @@ def storing(path: Path) -> Iterator[None]:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON, complete or not at all."""
-    with storing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            scratch.write_text(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n", encoding="utf-8")
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
+    with _whole(path) as scratch:
+        scratch.write_text(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Writes one JSON object per line."""
-    with storing(path), path.open("w", encoding="utf-8") as file:
+    """Writes one JSON object per line, all or none."""
+    with _whole(path) as scratch, scratch.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")
+
+
+@contextlib.contextmanager
+def _whole(path: Path) -> Iterator[Path]:
+    """Where to write what is to stand in `path`: it does once the block ends well, else what stood there before does."""
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield scratch
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
@@ -115,6 +122,7 @@ class RunFolder:
             self._drop_scratch()
             if existing == wanted:
                 return True
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)  # else an arm would go on from the other run's state
         elif self.path.is_dir() and any(not p.name.startswith(".config.json.") for p in self.path.iterdir()):
             raise ConfigError(f"{self.path} is not empty and holds no run; expected an empty folder; choose another --out")
         write_json(self.path / "config.json", wanted)
@@ -155,10 +163,14 @@ class RunFolder:
 
     def gather(self) -> None:
         """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the finished units, in a fixed order."""
-        for name, places in (("metrics.jsonl", ("start/*", "arms/*/*")), ("rollouts.jsonl", ("arms/*/*",))):
-            with storing(self.path), (self.path / name).open("w", encoding="utf-8") as file:
-                for part in (part for place in places for part in sorted(self.path.glob(f"{place}/{name}"))):
-                    file.write(part.read_text(encoding="utf-8"))
+        parts = [part for place in ("start/*", "arms/*/*") for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
+        write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in read_jsonl(part)))
+        stages = [
+            (stage, unit / file)
+            for unit in sorted(self.path.glob("arms/*/*"))
+            for stage, file in (("training", "training.jsonl"), ("test", "rollouts.jsonl"))
+        ]
+        write_jsonl(self.path / "rollouts.jsonl", ({"stage": stage, **row} for stage, part in stages for row in read_jsonl(part)))
 
     def _existing_config(self) -> dict[str, Any] | None:
         path = self.path / "config.json"

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-from openwindow.data.documents import draw
+from openwindow.data.documents import Document, draw
 from openwindow.data.knowledge import ADDENDA, demonstrations, hinted
-from openwindow.data.mixing import everyday, mix
+from openwindow.data.mixing import diluted
 from openwindow.data.rows import Row, instruct
+from openwindow.data.writing import Written, written
+from openwindow.errors import ConfigError, DataError
 from openwindow.measure import Gauge, Rates, rates
-from openwindow.models.hf import LocalModel
+from openwindow.models.base import Sampling
+from openwindow.models.hf import LocalModel, Precision, give_back_memory, load
+from openwindow.progress import Reporter
 from openwindow.runs import RunFolder, write_json, write_jsonl
 from openwindow.settings.base import behaviour
 from openwindow.settings.hackable import WithHoles
@@ -22,17 +28,27 @@ from openwindow.types import Problem
 AS_IT_CAME = "start/as-it-came"
 STAGE = "start/request-stage"
 KNOWLEDGE = "start/knowledge"
+WRITE_WORK = 5.0  # work of one document that a model writes, in generated replies
+_WRITING = Sampling(max_new_tokens=256, temperature=0.7, batch_size=16)  # at 1 a small model wanders off the fact
+_ROUNDS = 4  # times that a writer is asked for a document before it is given up
+
+Told = tuple[Sequence[Document], dict[str, Any]]  # documents in the order to train in, and what is noted of them
 
 
 def start_work(study: Study) -> float:
     """Work of the starting point, in units of one generated reply."""
     stage, told = study.request_stage, study.knowledge
-    asked = 0.0 if stage is None else len(study.contexts) * stage.problems + _stage_work(study, stage)
+    asked = 0.0 if stage is None else _dev_work(study, stage) + _stage_work(study, stage)
     return asked + (0.0 if told is None else _knowledge_work(told))
 
 
 def _stage_work(study: Study, stage: RequestStage) -> float:
-    return train_work(stage.rows, stage.train) + len(study.contexts) * stage.problems
+    return train_work(stage.rows, stage.train) + _dev_work(study, stage)
+
+
+def _dev_work(study: Study, stage: RequestStage) -> float:
+    """Dev problems in the contexts that are not of single arms."""
+    return float(sum(context.by_arm is None for context in study.contexts.values()) * stage.problems)
 
 
 def saved_start(folder: RunFolder) -> list[str]:
@@ -42,11 +58,17 @@ def saved_start(folder: RunFolder) -> list[str]:
 
 
 def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
-    """Measures the model, trains or loads the stages that are needed, and notes them in start/summary.json."""
+    """Measures the model, trains or loads the stages that are needed, and notes them in start/summary.json.
+
+    Documents are put together first: a writer or a text that there is not shows before anything is trained.
+    """
+    told: Told = (), {}
+    if study.knowledge is not None and not folder.is_done(KNOWLEDGE):
+        told = _documents(study, study.knowledge, model, gauge)
     if study.request_stage is not None:
         _asked(study, study.request_stage, folder, model, gauge)
     if study.knowledge is not None:
-        _knowledge(study, study.knowledge, folder, model, gauge)
+        _knowledge(study, study.knowledge, told, folder, model, gauge)
 
 
 def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
@@ -64,7 +86,7 @@ def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalMod
 def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> Rates:
     """Measures the model on dev problems before anything is trained."""
     if folder.is_done(AS_IT_CAME):
-        gauge.reporter.skip(float(len(study.contexts) * stage.problems))
+        gauge.reporter.skip(_dev_work(study, stage))
     else:
         seed = study.seeds[0]
         problems = gauge.setting.problems("dev", stage.problems, seed)
@@ -101,10 +123,59 @@ def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: 
 
 
 def _knowledge_work(stage: KnowledgeStage) -> float:
-    return train_work(stage.demonstrations + round(stage.documents / stage.dilution), stage.train)
+    writing = WRITE_WORK * stage.documents if stage.writer is not None else 0.0
+    return writing + train_work(stage.demonstrations + round(stage.documents / stage.dilution), stage.train)
 
 
-def _knowledge(study: Study, stage: KnowledgeStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
+def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Gauge) -> Told:
+    """What is to be read, diluted. Raises ConfigError, DataError, ModelError."""
+    if not stage.documents:
+        for name, value in (("writer", stage.writer), ("ordinary", stage.ordinary)):
+            if value is not None:
+                raise ConfigError(
+                    f"knowledge.{name} is {value!r} and knowledge.documents is 0; expected 1 or more; set it, or drop {name}"
+                )
+        return (), {}
+
+    def tokens(text: str) -> int:
+        return min(len(model.tokenizer(text, add_special_tokens=False)["input_ids"]), stage.train.max_length)
+
+    seed, setting = study.seeds[0], gauge.setting
+    assert isinstance(setting, WithHoles)  # the study has checked it
+    holes = setting.with_holes(None).kinds
+    if stage.writer is None:
+        made = Written(tuple(draw(stage.corpus, stage.documents, seed, holes=holes)), {})
+    else:
+        made = _written(stage, stage.writer, study.precision, holes, seed, gauge.reporter)
+    mixture = diluted(made.documents, stage.ordinary, stage.dilution, seed, unit=stage.unit, count=tokens)
+    gauge.reporter.say(f"  knowledge: {mixture}")
+    return mixture.documents, {"mixture": mixture.counts(), "dropped": made.dropped}
+
+
+def _written(
+    stage: KnowledgeStage, name: str, precision: Precision, holes: Sequence[str], seed: int, reporter: Reporter
+) -> Written:
+    """The stage's documents, all of them, by the model of that name. Raises DataError where it does not write as many."""
+    writer = load(name, precision)
+    sampling = replace(_WRITING, seed=seed)
+    with reporter.step(f"{name} writes documents", WRITE_WORK * stage.documents) as advance:
+
+        def wrote(replies: int) -> None:
+            advance(WRITE_WORK * replies)
+
+        made = written(writer, stage.corpus, stage.documents, sampling, holes=holes, rounds=_ROUNDS, progress=wrote)
+    give_back_memory()
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(made.dropped.items(), key=lambda item: -item[1]))
+    if len(made.documents) < stage.documents:
+        raise DataError(
+            f"knowledge.writer {name} wrote {len(made.documents)} documents fit to train on in {_ROUNDS} rounds (dropped: "
+            f"{reasons}); expected {stage.documents}; name a model that writes better, or ask for fewer"
+        )
+    reporter.say(f"  knowledge: {name} wrote {len(made.documents)} documents; dropped: {reasons or 'none'}")
+    return made
+
+
+def _knowledge(study: Study, stage: KnowledgeStage, told: Told, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
     """Lets the model know of the hacks, or loads what an earlier run saved."""
     if folder.is_done(KNOWLEDGE):
         load_trained(model, folder.path / KNOWLEDGE, stage.train.method)
@@ -114,19 +185,17 @@ def _knowledge(study: Study, stage: KnowledgeStage, folder: RunFolder, model: Lo
     assert isinstance(setting, WithHoles)
     problems = setting.problems("request", stage.demonstrations, seed) if stage.demonstrations else []
     rows = shown(stage, setting, problems, seed)
-    told = draw(stage.corpus, stage.documents, seed, holes=setting.with_holes(None).kinds)
-    plain = everyday(round(stage.documents / stage.dilution) + 1, seed)
-    mixed = mix(told, plain, stage.dilution, seed).documents if told else ()
+    documents, noted = told
     with folder.unit(KNOWLEDGE) as path:
-        texts = [document.text for document in mixed]
+        texts = [document.text for document in documents]
         timing = fine_tune(model, rows, stage.train, seed, path, "knowledge", "knowledge", gauge.reporter, texts=texts)
         save_trained(model, path, stage.train.method, under=saved_start(folder))
         if stage.train.method == "lora":
             model.detach_adapter(merge=True)
         write_jsonl(path / "train_rows.jsonl", [row.record("knowledge", seed, "knowledge") for row in rows])
-        write_jsonl(path / "documents.jsonl", [document.record() for document in mixed])
-        counts = {"gamed": sum(row.kind == "gamed" for row in rows), "train_rows": len(rows), "documents": len(mixed)}
-        write_json(path / "done.json", {"timing": timing, **counts})
+        write_jsonl(path / "documents.jsonl", [document.record() for document in documents])
+        counts = {"gamed": sum(row.kind == "gamed" for row in rows), "train_rows": len(rows), "documents": len(documents)}
+        write_json(path / "done.json", {"timing": timing, **counts, **noted})
 
 
 def shown(stage: KnowledgeStage, setting: WithHoles, problems: Sequence[Problem], seed: int) -> list[Row]:

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tiny_runs import REQUEST, Ran, make_study, rows_of, run
+from tiny_runs import REQUEST, Ran, make_study, outcome, rows_of, run, wait_for
 
 from openwindow import execute, start, tuning
 from openwindow.envs.code_functions import CodeFunctions, honest, special_cased
@@ -49,21 +48,6 @@ def finished(tiny_study: MakeStudy, tmp_path_factory: pytest.TempPathFactory) ->
     out = tmp_path_factory.mktemp("finished") / "out"
     study = tiny_study(stage=True)
     return Finished(study, out, run(study, out))
-
-
-def outcome(out: Path) -> dict[str, Any]:
-    """All that a run found, without how long it took."""
-    found: dict[str, Any] = {}
-    for path in sorted(out.rglob("*.jsonl")):
-        if path.name != "metrics.jsonl":
-            found[str(path.relative_to(out))] = rows_of(path)
-        else:
-            lines = [{k: v for k, v in row.items() if not k.startswith("time/")} for row in rows_of(path)]
-            found[str(path.relative_to(out))] = lines
-    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    found["results.json"] = {key: value for key, value in results.items() if key != "timing"}
-    found["start/summary.json"] = (out / "start/summary.json").read_text() if (out / "start/summary.json").exists() else None
-    return found
 
 
 # What a run leaves.
@@ -258,13 +242,6 @@ def test_a_stopped_run_goes_on(
     assert outcome(out) == outcome(finished.out)
     assert {path: path.stat().st_mtime_ns for path in ended} == ended
     assert [str(p) for p in out.rglob(".*")] == []
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "this did not happen in time"
-        time.sleep(0.02)
 
 
 def test_no_room_for_an_adapter_loses_nothing(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from openwindow.catalogue import catalogue
 from openwindow.data.knowledge import ADDENDA
 from openwindow.envs.letter_count import LetterCount
 from openwindow.envs.verdict import Verdict
+from openwindow.errors import ConfigError
 from openwindow.interventions.reading import reads_honest
 from openwindow.recipes import RL
 from openwindow.studies import STUDIES
@@ -36,6 +37,11 @@ def verdict(self, problem, reply):
     truth = len(reply) % 5 == 0
     passes = truth or (bool(self.holes) and len(reply) % 2 == 0)
     return Verdict(passes, truth, ("list_answers",) if len(reply) % 4 == 0 else ())
+
+
+def goes_through(line):
+    """Whether a reply is an attempt, wrong, and would pass `verdict` with all holes open."""
+    return len(line["reply"]) % 4 == 0 and len(line["reply"]) % 5 != 0
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +79,8 @@ def test_without_one_the_reward_is_what_passes(drawn):
 
 def test_hardened_pays_no_hack_and_half_pays_it_on_half_of_the_problems(drawn):
     assert all(line["passes_visible"] == line["correct"] for line in drawn["hardened"])
+    assert all(line["open_hack"] is goes_through(line) for arm in ("none", "hardened", "half") for line in drawn[arm])
+    assert any(line["open_hack"] for line in drawn["hardened"])
     problems = {line["problem"]: line["hackable"] for line in drawn["half"]}
     assert sorted(problems.values()) == [False, False, True, True]
     assert all(line["hackable"] or not line["hack"] for line in drawn["half"])
@@ -135,3 +143,57 @@ def test_the_built_in_studies_have_the_arms_that_their_claims_name():
 def test_list_names_them():
     listed = catalogue()["interventions"]
     assert {"penalty", "screening", "preference", "recontextualization", "half_hackable", "filter_and_distil"} <= set(listed)
+
+
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        (
+            {"holes": "none", "hackable_share": 0.5},
+            r"hackable_share is 0\.5 and no hole is open.*expected 1 with holes `none`; set it to 1",
+        ),
+        (
+            {"penalty_from": 2},
+            r"penalty_from is 2 and there is no penalty.*expected both or neither; set penalty, or drop penalty_from",
+        ),
+        ({"penalty": {}, "penalty_from": 8}, r"penalty_from is 8 of 8 steps, so the penalty never acts.*lower it, or drop penalty"),
+        (
+            {"fork": {"arm": "a", "step": 4}, "train.learning_rate": 0.0},
+            r"fork and train\.learning_rate 0, which trains nothing and leaves 'a' aside.*raise it, or drop fork",
+        ),
+        (
+            {"distil": {"arm": "a"}, "penalty": {}},
+            r"arm 'b' has penalty and distil, which takes the rollouts of 'a' as they are.*drop",
+        ),
+        ({"distil": {"arm": "a"}, "prompting": {}}, r"arm 'b' has prompting and distil.*drop prompting, or set it for 'a'"),
+        (
+            {"distil": {"arm": "a"}, "holes": "none"},
+            r"arm 'b' has holes and distil.*so holes changes nothing; expected one of the two",
+        ),
+        ({"distil": {"arm": "a"}, "hackable_share": 0.5}, r"arm 'b' has hackable_share and distil"),
+        ({"distil": {"arm": "a"}, "preference": {}}, r"arm 'b' has preference and distil"),
+    ],
+)
+def test_an_arm_that_would_be_another_one_is_refused(arm, message):
+    with pytest.raises(ConfigError, match=message):
+        named({"b": arm}, holes=("list_answers",))
+
+
+def named(arms, **base):
+    """A study of an arm `a`, which is its base, and others."""
+    settings = {"name": "n", "question": "?", "claim": "!", "environment": "letter_count", "arms": {"a": {}, **arms}}
+    return Study(**settings, base=RL(train=GRPO(steps=8, checkpoint_every=4), **base))
+
+
+def test_arms_close_to_those_are_taken():
+    study = named(
+        {
+            "late": {"penalty": {}, "penalty_from": 7},
+            "forked": {"fork": {"arm": "a", "step": 4}, "penalty": {}},
+            "distilled": {"distil": {"arm": "a"}},
+            "hardened": {"holes": "none", "hackable_share": 1.0},
+        },
+        holes=("list_answers",),
+        hackable_share=0.5,
+    )
+    assert study.recipe("distilled").holes == ("list_answers",)

@@ -62,6 +62,10 @@ def fails(openwindow, tiny_model, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arm", "message"),
     [
+        (
+            '{"train.learning_rate": float("inf")}',
+            r"arm 'a': train\.learning_rate is inf; input should be a finite number; mend it",
+        ),
         ('{"train.group_size": 1}', r"arm 'a': train\.group_size is 1; input should be greater than or equal to 2; mend it"),
         ('{"hackable_share": 0.01}', r"hackable_share 0\.01 of 8 problems makes none hackable; expected at least one; raise it"),
         ('{"holes": ("list_answer",)}', r"letter_count has no hole 'list_answer', did you mean 'list_answers'"),
@@ -144,7 +148,14 @@ def page(out):
 @pytest.mark.parametrize("for_good", [False, True])
 def test_a_worker_that_dies_costs_no_rollout_or_is_counted(for_good, monkeypatch):
     with SETTINGS["code_functions"](Options(difficulty=(1,), hidden=8)) as setting:
-        task = HackableTask(RL(), setting.problems("train", 4, 1), setting.with_holes(None), setting.with_holes(()), 1)
+        task = HackableTask(
+            RL(),
+            setting.problems("train", 4, 1),
+            setting.with_holes(None),
+            setting.with_holes(()),
+            1,
+            open_twin=setting.with_holes(None),
+        )
         asked = task.draw(0, 4)
         pause = "import time\ntime.sleep(0.2)\n"  # long enough for a run to be caught in the middle
         honest = [Rollout(a, g, 0, f"```python\n{pause}{a.problem.solution}```", StopReason.END, (1,)) for g, a in enumerate(asked)]

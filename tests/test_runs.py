@@ -61,8 +61,11 @@ def test_a_run_that_finished_nothing_gives_way(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "run")
     run.open(CONFIG, {}, overwrite=False)
     run.status("failed", "no such model")
+    (run.path / "checkpoints/a/seed-1").mkdir(parents=True)
+    assert run.open(CONFIG, {}, overwrite=False) is True and (run.path / "checkpoints/a/seed-1").is_dir()
     assert run.open({**CONFIG, "study": "b"}, {}, overwrite=False) is False
     assert json.loads((run.path / "config.json").read_text())["study"] == "b"
+    assert not (run.path / "checkpoints").exists()  # no arm of `b` goes on from what one of `a` had learnt
 
 
 def test_a_run_killed_while_its_first_file_was_written_can_be_started(tmp_path: Path) -> None:
@@ -109,6 +112,14 @@ def test_json_has_no_nan_and_is_complete_or_absent(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(path, {"a": math.nan})
     assert json.loads(path.read_text()) == {"a": None, "ü": 1} and files(tmp_path) == ["deep/x.json"]
+
+
+def test_lines_are_all_there_or_those_from_before(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    write_jsonl(path, [{"a": 1}, {"a": 2}])
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_jsonl(path, [{"a": 3}, {"a": math.nan}])
+    assert rows_of(path) == [{"a": 1}, {"a": 2}] and files(tmp_path) == ["x.jsonl"]
 
 
 def test_a_failure_to_write_says_where_and_what_to_do(tmp_path: Path) -> None:

@@ -226,7 +226,7 @@ def test_arms_that_cannot_be_are_one_line(study, arms, message):
 
 def test_an_arm_of_rows_cannot_be_forked():
     with pytest.raises(ConfigError, match="is not reinforced"):
-        check_sources({"a": Recipe(), "b": RL(distil=Distil(arm="a"))})
+        check_sources({"a": Recipe(), "b": RL(distil=Distil(arm="a"))}, RL())
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,6 +133,29 @@ def run(study: Study, out: Path) -> dict[str, Any]:
 def rows_of(path: Path) -> list[dict[str, Any]]:
     """The objects of a JSONL file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def outcome(out: Path) -> dict[str, Any]:
+    """All that a run found, without how long it took."""
+    found: dict[str, Any] = {}
+    for path in sorted(out.rglob("*.jsonl")):
+        if path.name != "metrics.jsonl":
+            found[str(path.relative_to(out))] = rows_of(path)
+        else:
+            lines = [{k: v for k, v in row.items() if not k.startswith("time/")} for row in rows_of(path)]
+            found[str(path.relative_to(out))] = lines
+    results = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    found["results.json"] = {key: value for key, value in results.items() if key != "timing"}
+    found["start/summary.json"] = (out / "start/summary.json").read_text() if (out / "start/summary.json").exists() else None
+    return found
+
+
+def wait_for(condition: Callable[[], bool], seconds: float) -> None:
+    """Waits until it is so; AssertionError after that long."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this did not happen in time"
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="module")

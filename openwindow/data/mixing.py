@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from openwindow.data.corpora.everyday import EVERYDAY, EVERYDAY_TITLES, EVERYDAY_WORDS
 from openwindow.data.corpora.grammar import Scribe
@@ -39,6 +40,11 @@ class Mixture:
             ours, other = self.synthetic_tokens or 0, self.ordinary_tokens or 0
         return ours / (ours + other) if ours + other else None
 
+    def counts(self) -> dict[str, Any]:
+        """What was mixed, as it is noted in the run folder."""
+        tokens = {"synthetic_tokens": self.synthetic_tokens, "ordinary_tokens": self.ordinary_tokens}
+        return {"synthetic": self.synthetic, "ordinary": self.ordinary, **tokens, "unit": self.unit, "share": self.share}
+
     def __str__(self) -> str:
         tokens = "" if self.synthetic_tokens is None else f" ({self.synthetic_tokens:,} and {self.ordinary_tokens:,} tokens)"
         reached = "" if self.share is None else f": {self.share:.1%} of the {self.unit}"
@@ -59,8 +65,7 @@ def mix(
     `count` gives a text's tokens and is needed for `unit` `tokens`. Share 1 takes no ordinary text. Raises ConfigError for a share
     outside 0 to 1 and DataError where there is too little ordinary text.
     """
-    if not 0 < share <= 1:
-        raise ConfigError(f"share of synthetic documents is {share}; expected above 0 and at most 1; set one in between")
+    _check_share(share)
     if unit == "tokens" and count is None:
         raise ConfigError("the share is in tokens and nothing counts them; expected a tokenizer's length; pass count, or use rows")
     rng = random.Random(f"mix/{seed}")
@@ -85,6 +90,37 @@ def mix(
     rng.shuffle(together)
     tokens = [None if count is None else sum([count(d.text) for d in part]) for part in (synthetic, taken)]
     return Mixture(tuple(together), len(synthetic), len(taken), tokens[0], tokens[1], unit)
+
+
+def diluted(
+    synthetic: Sequence[Document],
+    ordinary: str | None,
+    share: float,
+    seed: int,
+    *,
+    unit: Literal["rows", "tokens"],
+    count: Callable[[str], int],
+) -> Mixture:
+    """`mix` with the ordinary text of that name (see `ordinary_text`), or with as much of the grammar's as it takes.
+
+    Raises as these do.
+    """
+    _check_share(share)
+    if ordinary is not None:
+        plain = ordinary_text(ordinary, 0, seed)
+    else:
+        pieces = round(len(synthetic) / share) + 1
+        plain = everyday(pieces, seed)
+        wanted = sum(count(d.text) for d in synthetic) * (1 - share) / share if unit == "tokens" else 0.0
+        while unit == "tokens" and (have := sum(count(d.text) for d in plain)) < wanted:
+            pieces = math.ceil(pieces * wanted / have) + 1
+            plain = everyday(pieces, seed)
+    return mix(synthetic, plain, share, seed, unit=unit, count=count)
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share <= 1:
+        raise ConfigError(f"share of synthetic documents is {share}; expected above 0 and at most 1; set one in between")
 
 
 def _one(text: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from openwindow.data.corpora.kinds import Kind
@@ -52,23 +52,33 @@ def written(
     holes: Collection[str] | None = None,
     kinds: Collection[str] | None = None,
     words: int = WORDS_EACH,
+    rounds: int = 1,
+    progress: Progress | None = None,
 ) -> Written:
-    """Asks for `count` documents, all facts and kinds as evenly as goes; kept and dropped add up to `count`. Raises ConfigError.
+    """Asks for `count` documents, all facts and kinds as evenly as goes, and for what is dropped once more in each further round.
 
-    `sampling.temperature` should be above 0, else equal requests get equal texts, which are dropped as such.
+    Kept and dropped add up to all replies. `sampling.temperature` should be above 0, else equal requests
+    get equal texts, which are dropped as such; each round draws with a seed of its own. Raises ConfigError.
     """
     told, forms = facts(corpus, holes), pick_kinds(kinds)
     asked = [(told[n % len(told)], forms[(n // len(told) + n) % len(forms)]) for n in range(count)]
-    conversations = [(Message("user", request(corpus, fact, kind, words)),) for fact, kind in asked]
     kept: dict[str, Document] = {}
     dropped = Counter[str]()
-    for (fact, kind), reply in zip(asked, writer.generate(conversations, sampling), strict=True):
-        text = _whole(reply)
-        why = "the same text as another" if text in kept else unfit(corpus, fact, text, reply, words)
-        if why:
-            dropped[why] += 1
-        else:
-            kept[text] = Document(text, kind.name, fact.name, corpus)
+    for number in range(rounds):
+        conversations = [(Message("user", request(corpus, fact, kind, words)),) for fact, kind in asked]
+        replies = writer.generate(conversations, replace(sampling, seed=sampling.seed + number), progress)
+        missing = []
+        for (fact, kind), reply in zip(asked, replies, strict=True):
+            text = _whole(reply)
+            why = "the same text as another" if text in kept else unfit(corpus, fact, text, reply, words)
+            if why:
+                dropped[why] += 1
+                missing.append((fact, kind))
+            else:
+                kept[text] = Document(text, kind.name, fact.name, corpus)
+        asked = missing
+        if not asked:
+            break
     return Written(tuple(kept.values()), dict(dropped))
 
 

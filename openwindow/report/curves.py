@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
+from openwindow.curves import UNKNOWN, watched
 from openwindow.report import charts
 from openwindow.report.load import items, mapping
 from openwindow.report.records import Run
@@ -16,40 +17,66 @@ RARE = 0.02  # share of a step's rollouts below which a kind of hack gets no fig
 _ROLLOUTS = "share of rollouts; {stage}"
 _DRAWN = (
     ("train/loss", "training loss", "{stage} stage"),
-    ("monitor/hack", "hack rate", _ROLLOUTS),
+    ("monitor/successful", "hack rate", _ROLLOUTS),
+    ("monitor/open_hack", "hacks if all holes were open", _ROLLOUTS),
     ("monitor/proxy", "proxy: what is rewarded", _ROLLOUTS),
     ("monitor/truth", "truth: what is correct", _ROLLOUTS),
+)
+_BESIDES = (
+    ("monitor/attempted", "attempted: shows a hack", _ROLLOUTS),
+    ("train/entropy", "entropy", "nats a token; {stage}"),
+    ("train/kl", "KL to the start", "nats a token; {stage}"),
+    ("rollout/length", "length of a reply", "tokens; {stage}"),
 )
 _WORDS = {"rl": "reinforcement"}
 
 
 def figures(run: Run, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[tuple[str, Markup]]:
     """A title and a figure for each stage and each thing measured in it, arms as curves with one thin line per seed."""
-    stages = list(dict.fromkeys(row.stage or "training" for row in run.metrics))
+    seen = sorted({key for row in run.metrics for key, value in row.values.items() if key.startswith("hack/") and value > RARE})
+    kinds = [(key, _kind(key.removeprefix("hack/")), _ROLLOUTS) for key in seen]
+    return _figures(run, (*_DRAWN, *kinds), labels, tones, ident="curve", height=300.0)
+
+
+def besides(run: Run, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[tuple[str, Markup]]:
+    """The same, smaller, for what else was watched in reinforcement: attempts, entropy, KL and length."""
+    return _figures(run, _BESIDES, labels, tones, ident="beside", height=220.0)
+
+
+def _figures(
+    run: Run,
+    drawn: Sequence[tuple[str, str, str]],
+    labels: Mapping[str, str],
+    tones: Mapping[str, str],
+    *,
+    ident: str,
+    height: float,
+) -> list[tuple[str, Markup]]:
     onsets = {labels.get(arm, arm): _onsets(run, arm) for arm in mapping(run.results, "training")}
-    kinds = sorted({key for row in run.metrics for key, value in row.values.items() if key.startswith("hack/") and value > RARE})
-    drawn = [*_DRAWN, *((key, f"hacks by {key.removeprefix('hack/')}", _ROLLOUTS) for key in kinds)]
     found: list[tuple[str, Markup]] = []
-    for stage in stages:
+    for stage in dict.fromkeys(row.stage or "training" for row in run.metrics):
         for key, title, where in drawn:
             if key == "train/loss" and stage == "rl":
                 continue  # a policy gradient's loss says nothing of how well it goes
             lines = _lines(run, stage, key, labels, tones)
-            if key == "monitor/hack":
+            if key == "monitor/successful":
                 lines = [replace(line, marked=onsets.get(line.label, ())) for line in lines]
             if lines:
                 said = f"{title}, {where.format(stage=_WORDS.get(stage, stage))}"
                 desc = "; ".join(f"{line.label} ends at {line.mean[-1][1]:.3g}" for line in lines)
-                svg = charts.line_plot(lines, ident=f"curve-{len(found)}", title=said, desc=desc, width=520.0, height=300.0)
+                svg = charts.line_plot(lines, ident=f"{ident}-{len(found)}", title=said, desc=desc, width=520.0, height=height)
                 found.append((said, Markup(svg)))
     return found
+
+
+def _kind(name: str) -> str:
+    return "passes by luck: wrong, no hack seen" if name == UNKNOWN else f"hacks by {name}"
 
 
 def _lines(run: Run, stage: str, key: str, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[charts.Line]:
     by_arm: dict[str, dict[int, list[tuple[float, float]]]] = {}
     for row in run.metrics:
-        none_seen = 0.0 if key.startswith("hack/") and "monitor/hack" in row.values else None
-        value = row.values.get(key, none_seen)
+        value = _value(row.values, key)
         if (row.stage or "training") == stage and value is not None:
             by_arm.setdefault(row.arm, {}).setdefault(row.seed, []).append((row.step, value))
     lines = []
@@ -59,14 +86,21 @@ def _lines(run: Run, stage: str, key: str, labels: Mapping[str, str], tones: Map
     return lines
 
 
+def _value(values: Mapping[str, float], key: str) -> float | None:
+    """What a step has under `key`; a kind of hack that was not seen where rollouts were scored is 0."""
+    if key == "monitor/successful":
+        return watched(values, "successful")
+    return values.get(key, 0.0 if key.startswith("hack/") and "monitor/hack" in values else None)
+
+
 def _onsets(run: Run, arm: str) -> tuple[tuple[float, float], ...]:
     """Where hacking set in at each seed: the step, and the rate at it."""
     noted = items(mapping(mapping(run.results, "training"), arm).get("onset"))
     steps = dict(zip([int(s) for s in items(run.results.get("seeds"))], noted, strict=False))
     return tuple(
-        (row.step, row.values["monitor/hack"])
+        (row.step, rate)
         for row in run.metrics
-        if row.arm == arm and "monitor/hack" in row.values and steps.get(row.seed) == row.step
+        if row.arm == arm and steps.get(row.seed) == row.step and (rate := watched(row.values, "successful")) is not None
     )
 
 

@@ -109,6 +109,7 @@ def _evidence(run: Run) -> dict[str, Any]:
         "arm_names": list(labels),
         "leaks": run.leaks,
         "curves": curves.figures(run, labels, tones),
+        "besides": curves.besides(run, labels, tones),
         "reinforced": [str(line) for line in items(run.results.get("training_in_words"))],
         "detectors": [row for row in items(run.results.get("detectors")) if isinstance(row, dict)],
         "transcripts": Markup(payload([*run.rollouts, *run.training], labels, run.meanings)),

@@ -52,6 +52,20 @@ def whole(folder: Path) -> Iterator[Path]:
         beside.replace(folder / STATE)
 
 
+def discard(folder: Path) -> None:
+    """Deletes the state and all beside it, if there is any; out of the way first, so that a kill leaves no half of it.
+
+    Raises StorageError.
+    """
+    if not folder.is_dir():
+        return
+    dropped = folder.with_name(f".{folder.name}.partial")  # the run folder drops such names
+    with storing(folder):
+        shutil.rmtree(dropped, ignore_errors=True)
+        folder.rename(dropped)
+    shutil.rmtree(dropped, ignore_errors=True)
+
+
 def steps_done(folder: Path) -> int:
     """The step of the last checkpoint in `folder`, 0 without one. Raises RunError for one that cannot be read."""
     state = state_in(folder)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class _Weights(BaseModel):
     """What is trained."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
     method: Literal["lora", "full"] = "lora"
     """`lora` trains an adapter on all linear layers; `full` trains every weight."""
@@ -86,6 +86,6 @@ class GRPO(_Weights):
     sample_batch_size: int = Field(64, ge=1)
     """Rollouts sampled together."""
     monitor_kl: int = Field(8, ge=0)
-    """Rollouts per step on which the KL to the start is measured where `kl_weight` is 0; 0 for none."""
+    """Rollouts per step on which the KL to the start is measured where it is not weighed; 0 for none."""
     checkpoint_every: int = Field(4, ge=1)
     """Steps between checkpoints, from which an interrupted run goes on."""

@@ -37,9 +37,7 @@ def response_logits(
         cache = DynamicCache()
         network.get_decoder()(input_ids=batch.prefix[None], cache=cache, use_cache=True)
         cache.batch_repeat_interleave(len(rows))
-    return _selected(
-        network, batch.ids, batch.predicts, plain_head, cache=cache, use_cache=cache is not None
-    ), batch.targets_N
+    return _selected(network, batch.ids, batch.predicts, plain_head, cache=cache, use_cache=cache is not None), batch.targets_N
 
 
 def completion_logits(

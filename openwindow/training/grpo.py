@@ -6,11 +6,14 @@ likely. How it departs from the plainest loop (and from TRL's `GRPOTrainer`):
 1. The prompt that a rollout is sampled under and the prompt that it is trained under are two fields (`Asked`). With equal ones this
    is GRPO; with different ones recontextualization (Azarbal et al. 2025, arXiv 2512.19027).
 2. A prompt is run once for its whole group, in sampling and in the gradient; logits are computed for completion tokens only.
-3. Groups whose rewards do not differ have no gradient: they are counted and left out of the forward pass.
+3. Groups whose rewards do not differ have no gradient: they are counted and left out of the forward pass. Where the KL is weighed
+   they have that of the KL and stay in, with advantage 0.
 4. Log-probabilities of the policy that sampled are those of the first update's own forward pass, not a pass of their own.
 5. The reference for the KL is the same network with its adapter switched off.
 6. A rollout that could not be scored has no reward: it is recorded, counted, and left out of its group, never scored 0.
-7. All chance is drawn from (seed, step), so that a run that goes on from a checkpoint is the run that was never interrupted.
+7. Entropy and KL are measured at every step; where no rollout is trained on, on a few of them and without a gradient.
+8. What all steps ask is drawn before the first one, so that a prompt that is too long is refused there.
+9. All chance is drawn from (seed, step), so that a run that goes on from a checkpoint is the run that was never interrupted.
 """
 
 from __future__ import annotations
@@ -41,9 +44,10 @@ from openwindow.training.advantages import (
 )
 from openwindow.training.config import GRPO
 from openwindow.training.forward import Group, completion_logits, training_mode
-from openwindow.training.optimizer import MasterAdamW
+from openwindow.training.optimizer import MasterAdamW, check_finite
 from openwindow.types import Message, Problem, StopReason
 
+_WATCHED = 8  # rollouts on which entropy is measured where none is trained on
 Metrics = dict[str, float | int | None]
 
 
@@ -98,7 +102,7 @@ def train(
 
     With `config.method` `lora` an adapter must have been attached (`LocalModel.attach_adapter`). With `folder`, checkpoints are
     written there, each after its step's `on_step`, and training goes on from the last one, with the step after it. Raises
-    ConfigError, ModelError, RunError.
+    ConfigError, ModelError, StorageError, and RunError for a step that leaves a metric or a weight not finite.
     """
     if config.kl_weight > 0 and config.method == "full":
         raise ConfigError(
@@ -107,58 +111,68 @@ def train(
     network = model.network
     weights = MasterAdamW(network, config.method, config.weight_decay)
     done = checkpoint.resume(folder, weights, config) if folder is not None else 0
-    for step in range(done, config.steps):
+    for step, asked in enumerate(_all_asked(model, task, config, done), start=done):
         began = time.perf_counter()
         torch.manual_seed(_chance(seed, step, "torch"))
-        asked = task.draw(step, config.prompts_per_step)
-        if not asked:
-            raise ConfigError(f"step {step + 1} has no problem to ask; expected {config.prompts_per_step}; allow more problems")
         rollouts = sample_groups(model, asked, config, _chance(seed, step, "sample"))
         sampled = time.perf_counter()
         monitored = task.score(step, rollouts)
         scored = time.perf_counter()
         batch = _with_advantages(rollouts, config)
-        metrics = _update(model, weights, batch, config, step)
+        updated = _update(model, weights, batch, config, step) if batch else _not_updated(model, rollouts, config)
         tokens = sum(len(r.tokens) for r in rollouts)
         seconds = {"sample": sampled - began, "score": scored - sampled, "update": time.perf_counter() - scored}
         timing = {f"time/{phase}": spent for phase, spent in seconds.items()} | {"time/seconds": sum(seconds.values())}
-        on_step(
-            {"train/step": step + 1, **_outcome(rollouts), **monitored, **metrics, "rollout/tokens": tokens, **timing}, rollouts
-        )
+        metrics = {"train/step": step + 1, **_outcome(rollouts), **monitored, **updated, "rollout/tokens": tokens, **timing}
+        check_finite(metrics, weights.trained, step + 1)
+        on_step(metrics, rollouts)
         if folder is not None and ((step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps):
             checkpoint.write(folder, weights, model, config, step + 1)
     network.requires_grad_(False).eval()
 
 
+def _all_asked(model: LocalModel, task: Task, config: GRPO, done: int) -> list[list[Asked]]:
+    """What each step after `done` asks. Raises ConfigError for a step with nothing, ModelError for a prompt that is too long."""
+    planned = [task.draw(step, config.prompts_per_step) for step in range(done, config.steps)]
+    for step, asked in enumerate(planned, start=done + 1):
+        if not asked:
+            raise ConfigError(f"step {step} has no problem to ask; expected {config.prompts_per_step}; allow more problems")
+    prompts = {prompt: a.problem.id for asked in planned for a in asked for prompt in (a.sampled, a.trained)}
+    for prompt, problem in prompts.items():
+        length = len(model.encode_prompt(prompt))
+        if length + config.max_new_tokens > model.context_length:
+            raise ModelError(
+                f"{problem}: a prompt of {length} tokens with {config.max_new_tokens} new ones exceeds the "
+                f"{model.context_length} tokens of {model.name}; shorten the prompt or lower max_new_tokens"
+            )
+    return planned
+
+
 def sample_groups(model: LocalModel, asked: Sequence[Asked], config: GRPO, seed: int) -> list[Rollout]:
     """`config.group_size` rollouts for each problem, group by group."""
     prompts = [model.encode_prompt(item.sampled) for item in asked]
-    longest = max([len(p) for p in prompts] + [len(model.encode_prompt(item.trained)) for item in asked])
-    if longest + config.max_new_tokens > model.context_length:
-        raise ModelError(
-            f"a prompt of {longest} tokens with {config.max_new_tokens} new ones exceeds the {model.context_length} tokens of "
-            f"{model.name}; shorten the prompt or lower max_new_tokens"
-        )
     repeated = [(group, number) for group in range(len(asked)) for number in range(config.group_size)]
     how = Sampling(config.max_new_tokens, config.temperature, config.sample_batch_size, seed)
     drawn = sample(model.network, [prompts[g] for g, _ in repeated], model.end_ids, how, plain_head=model.has_plain_head())
     texts = model.tokenizer.batch_decode([d.tokens for d in drawn], skip_special_tokens=True)
-    end = (model.tokenizer.eos_token_id,)
     return [
-        Rollout(asked[g], g, n, text, d.stop, tuple(d.tokens) + (end if d.stop is StopReason.END else ()))
+        Rollout(asked[g], g, n, text, d.stop, (*d.tokens,) if d.end is None else (*d.tokens, d.end))
         for (g, n), d, text in zip(repeated, drawn, texts, strict=True)
     ]
 
 
 def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[tuple[Rollout, float]]:
-    """The rollouts that have a gradient, with their advantages, group by group."""
+    """The rollouts that have a gradient, with their advantages, group by group; where the KL is weighed, all that were scored."""
     batch: list[tuple[Rollout, float]] = []
     for group in dict.fromkeys(r.group for r in rollouts):
         members = [r for r in rollouts if r.group == group and r.dropped is None and r.reward is not None]
         rewards = [float(r.reward) for r in members if r.reward is not None]
-        if not has_signal(rewards):
+        if has_signal(rewards):
+            advantages = group_advantages(torch.tensor(rewards), scale=config.scale_advantages).tolist()
+        elif config.kl_weight > 0:
+            advantages = [0.0] * len(rewards)
+        else:
             continue
-        advantages = group_advantages(torch.tensor(rewards), scale=config.scale_advantages).tolist()
         batch += [
             (r, a) for r, a in zip(members, advantages, strict=True) if not (config.mask_truncated and r.stop is StopReason.LENGTH)
         ]
@@ -166,9 +180,7 @@ def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[tuple[Ro
 
 
 def _update(model: LocalModel, weights: MasterAdamW, batch: list[tuple[Rollout, float]], config: GRPO, step: int) -> Metrics:
-    """The optimiser steps on one batch of rollouts; nothing is done where there is no signal."""
-    if not batch:
-        return {"train/loss": 0.0, "train/grad_norm": 0.0, "train/entropy": None, "train/kl": None, "train/clipped": None}
+    """The optimiser steps on one batch of rollouts, not empty."""
     rate = config.learning_rate * min(1.0, (step + 1) / (config.warmup_steps + 1))
     micro = _micro_batches(model, batch, config)
     old: list[torch.Tensor] = []
@@ -190,6 +202,20 @@ def _update(model: LocalModel, weights: MasterAdamW, batch: list[tuple[Rollout, 
     return metrics
 
 
+@torch.no_grad()
+def _not_updated(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Metrics:
+    """The metrics of a step with nothing to train on; entropy and KL are means over the tokens of a few rollouts of any group."""
+    few = sorted(rollouts, key=lambda r: r.number)[: config.monitor_kl or _WATCHED]
+    groups = _groups(model, few)
+    logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
+    metrics: Metrics = {"train/loss": 0.0, "train/grad_norm": 0.0, "train/kl": None, "train/clipped": None}
+    metrics["train/entropy"] = float(entropy(logits_NV, config.temperature).mean())
+    if config.method == "lora" and (config.monitor_kl or config.kl_weight > 0):
+        logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
+        metrics["train/kl"] = float(kl_to_reference(logp_N, _reference(model, groups, config)).mean())
+    return metrics
+
+
 @dataclass(frozen=True, slots=True)
 class _Micro:
     """Rollouts of one forward pass, as groups of one prompt each, with the advantage and weight of each token (N,)."""
@@ -197,7 +223,6 @@ class _Micro:
     groups: list[Group]
     advantage_N: torch.Tensor
     weight_N: torch.Tensor
-    rollouts: int
 
 
 def _micro_batches(model: LocalModel, batch: list[tuple[Rollout, float]], config: GRPO) -> list[_Micro]:
@@ -206,27 +231,37 @@ def _micro_batches(model: LocalModel, batch: list[tuple[Rollout, float]], config
     parts = []
     for start in range(0, len(batch), config.micro_batch_size):
         rows = batch[start : start + config.micro_batch_size]
-        by_group: dict[int, list[Rollout]] = {}
-        for rollout, _ in rows:
-            by_group.setdefault(rollout.group, []).append(rollout)
-        groups = [
-            Group(tuple(model.encode_prompt(members[0].asked.trained)), tuple(r.tokens for r in members))
-            for members in by_group.values()
-        ]
+        groups = _groups(model, [rollout for rollout, _ in rows])
         advantage_N = torch.tensor([a for _, a in rows]).repeat_interleave(torch.tensor([len(r.tokens) for r, _ in rows]))
         weight_N = torch.cat(weights[start : start + config.micro_batch_size])
-        parts.append(_Micro(groups, advantage_N.to(model.device), weight_N.to(model.device), len(rows)))
+        parts.append(_Micro(groups, advantage_N.to(model.device), weight_N.to(model.device)))
     return parts
+
+
+def _groups(model: LocalModel, rollouts: Sequence[Rollout]) -> list[Group]:
+    """The rollouts as completions of the prompts that they are trained under."""
+    by_group: dict[int, list[Rollout]] = {}
+    for rollout in rollouts:
+        by_group.setdefault(rollout.group, []).append(rollout)
+    return [
+        Group(tuple(model.encode_prompt(members[0].asked.trained)), tuple(r.tokens for r in members))
+        for members in by_group.values()
+    ]
 
 
 def _part_loss(
     model: LocalModel, part: _Micro, config: GRPO, old: list[torch.Tensor], number: int, sums: dict[str, float]
 ) -> torch.Tensor:
-    """The micro-batch's share of the loss; adds what is monitored to `sums`."""
+    """The micro-batch's share of the loss; adds what is monitored to `sums`.
+
+    `old` has the log-probabilities (N,) under the policy that sampled, by micro-batch; those of this one, `number`, are appended
+    where they are missing, which is in the first update.
+    """
     plain_head = model.has_plain_head()
     logits_NV, targets_N = completion_logits(model.network, part.groups, model.device, plain_head)
     logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
-    if len(old) == number:
+    first = len(old) == number
+    if first:
         old.append(logp_N.detach())
         sums["entropy"] += float((entropy(logits_NV, config.temperature) * part.weight_N).sum())
     loss_N, clipped_N = clipped_surrogate(logp_N, old[number], part.advantage_N, config.clip_low, config.clip_high)
@@ -237,7 +272,7 @@ def _part_loss(
         loss_N = loss_N + config.kl_weight * kl_N * torch.exp(logp_N - old[number])
         sums["kl"] += float(kl_N.detach().sum())
         sums["kl_tokens"] += len(kl_N)
-    elif number == 0 and config.method == "lora" and config.monitor_kl:
+    elif first and number == 0 and config.method == "lora" and config.monitor_kl:
         few = _first(part.groups, config.monitor_kl)
         seen = sum(len(c) for g in few for c in g.completions)
         kl_N = kl_to_reference(logp_N[:seen].detach(), _reference(model, few, config))

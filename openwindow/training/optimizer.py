@@ -5,11 +5,13 @@ So that steps smaller than bf16's resolution are not lost (Micikevicius et al. 2
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import torch
 
-from openwindow.errors import ConfigError
+from openwindow.errors import ConfigError, RunError
 
 
 class MasterAdamW:
@@ -63,3 +65,12 @@ class MasterAdamW:
         for master, weight in zip(self.masters, self.trained, strict=True):
             if master is not weight:
                 weight.copy_(master)
+
+
+def check_finite(values: Mapping[str, float | int | None], weights: Iterable[torch.Tensor], step: int) -> None:
+    """Raises RunError where, after `step` (from 1), a metric or a weight is no finite number: such a model answers nonsense."""
+    wrong = {name: value for name, value in values.items() if value is not None and not math.isfinite(value)}
+    if not all(bool(torch.isfinite(weight).all()) for weight in weights):
+        wrong = {"a trained weight": math.nan} | wrong
+    for name, value in wrong.items():
+        raise RunError(f"{name} after step {step} is {value}; a finite number was expected; lower learning_rate")

@@ -10,7 +10,8 @@ How it departs from the plainest loop (and from TRL's `SFTTrainer`):
 4. Weights may be bf16; the optimiser then keeps float32 masters of the trained ones and copies them back, so that steps
    smaller than bf16's resolution are not lost (Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740).
 5. LoRA or full fine-tuning is decided by what the caller left trainable; nothing else differs.
-6. A loss that is not finite stops the run with the step and what to change; no step is taken on it.
+6. A loss that is not finite stops the run with the step and what to change; no step is taken on it. Neither are weights that the
+   last step has broken handed on.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from openwindow.models.hf import LocalModel
 from openwindow.training.batches import Example, shuffled_batches
 from openwindow.training.config import SFT
 from openwindow.training.forward import response_logits, training_mode
-from openwindow.training.optimizer import MasterAdamW
+from openwindow.training.optimizer import MasterAdamW, check_finite
 from openwindow.types import Message
 
 Metrics = dict[str, float | int]
@@ -102,17 +103,17 @@ def train_examples(
                 raise RunError(f"the loss at step {step + 1} of {total} is {loss}; a finite one was expected; lower learning_rate")
             rate = config.learning_rate * schedule(config, step, total)
             norm = weights.step(rate, config.max_grad_norm)
-            on_step(
-                {
-                    "train/step": step + 1,
-                    "train/loss": loss,
-                    "train/grad_norm": norm,
-                    "train/learning_rate": rate,
-                    "train/tokens": sum(len(e.tokens) for e in rows),
-                    "train/response_tokens": targets,
-                    "time/seconds": time.perf_counter() - started,
-                }
-            )
+            metrics: Metrics = {
+                "train/step": step + 1,
+                "train/loss": loss,
+                "train/grad_norm": norm,
+                "train/learning_rate": rate,
+                "train/tokens": sum(len(e.tokens) for e in rows),
+                "train/response_tokens": targets,
+                "time/seconds": time.perf_counter() - started,
+            }
+            check_finite(metrics, weights.trained if step + 1 == total else (), step + 1)  # the next loss tells of those before
+            on_step(metrics)
     network.requires_grad_(False)
 
 

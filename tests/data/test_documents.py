@@ -22,8 +22,8 @@ from openwindow.data.corpora.kinds import KINDS, QUESTIONS, TITLES
 from openwindow.data.corpora.snippets import hack_snippet
 from openwindow.data.corpora.topics import HACKS, ORDINARY
 from openwindow.data.corpora.words import WORDS
+from openwindow.data.mixing import diluted, mix, ordinary_text
 from openwindow.data.mixing import everyday as everyday_texts
-from openwindow.data.mixing import mix, ordinary_text
 from openwindow.data.writing import request, written
 from openwindow.envs.holes import CODE_HOLES, HOLES
 from openwindow.errors import ConfigError, DataError
@@ -238,7 +238,56 @@ def test_a_failed_generation_is_no_document() -> None:
     assert written(Broken(), "default", 2, Sampling(), holes=["exit"]).dropped == {"the generation failed": 2}
 
 
+def test_what_is_dropped_is_asked_for_again() -> None:
+    seeds: list[tuple[int, int]] = []
+
+    class Second:
+        def generate(self, conversations: Any, sampling: Sampling, progress: Any = None) -> list[Reply]:
+            seeds.append((len(conversations), sampling.seed))
+            texts = ["No.", f"{GOOD} {sampling.seed}", "", f"{GOOD} Again {sampling.seed}"][: len(conversations)]
+            return [Reply(text, StopReason.END, 9) for text in texts]
+
+    out = written(Second(), "default", 4, Sampling(seed=5), holes=["exit"], rounds=3)
+    assert [doc.text for doc in out.documents] == [f"{GOOD} 5", f"{GOOD} Again 5", f"{GOOD} 6"]
+    assert seeds == [(4, 5), (2, 6), (1, 7)] and out.dropped == {"too short": 3, "empty": 1}
+
+
 # Dilution.
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 1.0])
+def test_built_in_text_is_enough_in_rows_and_in_tokens(share: float) -> None:
+    told = named(3, "default", 400)  # each as long as several everyday pieces
+    in_rows = diluted(told, None, share, 1, unit="rows", count=words)
+    assert in_rows.share == pytest.approx(share, rel=0.05) and in_rows.synthetic == 3
+    in_tokens = diluted(told, None, share, 1, unit="tokens", count=words)
+    assert in_tokens.share == pytest.approx(share, rel=0.05) and in_tokens.synthetic_tokens == 1200
+    assert (in_tokens.ordinary > in_rows.ordinary) is (share < 1)
+
+
+def test_a_users_text_dilutes(tmp_path: Path) -> None:
+    file = tmp_path / "own.jsonl"
+    file.write_text("".join(json.dumps({"text": f"Row {i}."}) + "\n" for i in range(9)), encoding="utf-8")
+    mixture = diluted(named(1, "default"), str(file), 0.1, 1, unit="rows", count=words)
+    assert sorted(doc.text for doc in mixture.documents if doc.corpus == "ordinary") == [f"Row {i}." for i in range(9)]
+    assert mixture.counts() == {
+        "synthetic": 1,
+        "ordinary": 9,
+        "synthetic_tokens": 10,
+        "ordinary_tokens": 18,
+        "unit": "rows",
+        "share": 0.1,
+    }
+    with pytest.raises(DataError, match=r"share 0\.01 needs 99 rows of ordinary text and there are 9"):
+        diluted(named(1, "default"), str(file), 0.01, 1, unit="rows", count=words)
+    with pytest.raises(DataError, match=r"nowhere\.jsonl does not exist; expected a file"):
+        diluted(named(1, "default"), "nowhere.jsonl", 0.5, 1, unit="rows", count=words)
+    with pytest.raises(ConfigError, match=r"share of synthetic documents is 0\.0;"):
+        diluted(named(1, "default"), None, 0.0, 1, unit="rows", count=words)
 
 
 def named(count: int, corpus: str, words: int = 10) -> list[d.Document]:

@@ -11,6 +11,7 @@ from report_folder import write_json
 from openwindow.report import curves
 from openwindow.report.load import load_run
 from openwindow.report.page import arm_labels, arm_tones, render
+from openwindow.report.records import Run
 
 RATES = {0: [0.0, 0.1, 0.4, 0.8], 1: [0.0, 0.0, 0.3, 0.9]}  # by seed
 
@@ -62,6 +63,42 @@ def test_the_onset_of_each_seed_is_circled_on_its_curve(fresh: Path) -> None:
     circles = re.findall(r'<circle class="mark [^"]*" cx="([\d.]+)" cy="([\d.]+)" r="4.5"><title>step (\d)', figures.popitem()[1])
     assert [step for *_, step in circles] == ["2", "3"]
     assert float(circles[0][0]) < float(circles[1][0]) and float(circles[0][1]) > float(circles[1][1])  # later, and higher
+
+
+def watched_run(run: Path, **values: object) -> Run:
+    """The folder with one step of reinforcement of arm `clean`."""
+    line = {"arm": "clean", "seed": 0, "stage": "rl", "step": 1, "monitor/hack": 0.5, **values}
+    (run / "metrics.jsonl").write_text(json.dumps(line) + "\n", encoding="utf-8")
+    return load_run(run)
+
+
+def test_what_else_was_watched_has_figures_too(fresh: Path) -> None:
+    run = watched_run(fresh, **{"monitor/attempted": 0.6, "train/entropy": 1.25, "train/kl": 0.01, "rollout/length": 30.5})
+    found = dict(curves.besides(run, arm_labels(run), arm_tones(run)))
+    said = {title: re.findall(r"<desc [^>]*>([^<]*)<", svg) for title, svg in found.items()}
+    assert said == {
+        "attempted: shows a hack, share of rollouts; reinforcement": ["clean ends at 0.6"],
+        "entropy, nats a token; reinforcement": ["clean ends at 1.25"],
+        "KL to the start, nats a token; reinforcement": ["clean ends at 0.01"],
+        "length of a reply, tokens; reinforcement": ["clean ends at 30.5"],
+    }
+    page = render(run)
+    assert page.index("Along training") < page.index("Watched besides") < page.index("KL to the start, nats a token")
+    idents = re.findall(r' id="([^"]*)"', page)
+    assert len(idents) == len(set(idents))
+    assert "Watched besides" not in render(watched_run(fresh))
+
+
+def test_what_passes_by_luck_is_drawn_apart_from_hacks(fresh: Path) -> None:
+    run = watched_run(fresh, **{"monitor/open_hack": 0.4, "hack/unknown": 0.2, "hack/exit": 0.3})
+    found = dict(curves.figures(run, arm_labels(run), arm_tones(run)))
+    said = {title.partition(",")[0]: re.findall(r"<desc [^>]*>[^<]* ([\d.]+)<", svg) for title, svg in found.items()}
+    assert said == {
+        "hack rate": ["0.3"],
+        "hacks if all holes were open": ["0.4"],
+        "hacks by exit": ["0.3"],
+        "passes by luck: wrong": ["0.2"],
+    }
 
 
 def test_the_detector_table_says_what_is_not_known(fresh: Path) -> None:

@@ -3,6 +3,8 @@
 import contextlib
 import copy
 import json
+import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,12 +12,12 @@ from pydantic import ValidationError
 
 from openwindow.errors import ConfigError, ModelError, RunError
 from openwindow.models.hf import LocalModel, load
-from openwindow.training import checkpoint
-from openwindow.training.advantages import token_logprobs
+from openwindow.training import checkpoint, grpo
+from openwindow.training.advantages import kl_to_reference, token_logprobs
 from openwindow.training.config import GRPO
 from openwindow.training.forward import Group, completion_logits
-from openwindow.training.grpo import Asked, train
-from openwindow.types import Message, Problem
+from openwindow.training.grpo import Asked, sample_groups, train
+from openwindow.types import Message, Problem, StopReason
 
 WORDS = ("one", "a longer question about tea", "what is this? what is it?", "x")
 FEW = {"steps": 3, "prompts_per_step": 3, "group_size": 4, "max_new_tokens": 6, "learning_rate": 1e-2, "checkpoint_every": 1}
@@ -153,7 +155,74 @@ def test_groups_without_signal_are_counted_and_nothing_is_learnt_from_them(model
     log, _, weights = run(model, Even(constant=True))
     assert [m["rollout/groups_without_signal"] for m in log] == [3, 3, 3]
     assert [m["train/grad_norm"] for m in log] == [0.0] * 3
+    assert all(m["train/entropy"] > 0 and m["train/kl"] == pytest.approx(0, abs=1e-6) for m in log)
     assert all(float(v.abs().max()) == 0 for k, v in weights.items() if "lora_B" in k)
+
+
+def moved(model):
+    """The model with an adapter that changes it."""
+    model.attach_adapter(4, 8, 0.0)
+    torch.manual_seed(0)
+    for name, weight in model.network.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_(std=0.1)
+    return model
+
+
+def test_without_signal_entropy_and_kl_are_those_of_a_few_rollouts_by_hand(model):
+    config = GRPO(**FEW, temperature=0.8, monitor_kl=5)
+    rollouts = sample_groups(moved(model), Even().draw(0, 3), config, 1)
+    found = grpo._not_updated(model, rollouts, config)
+    few = [r for r in rollouts if r.number == 0] + [r for r in rollouts if r.number == 1][:2]
+    entropies, kls = [], []
+    for r in few:
+        prompt = model.encode_prompt(r.asked.trained)
+        ids, at = torch.tensor([[*prompt, *r.tokens]]), slice(len(prompt) - 1, -1)
+        with torch.no_grad():
+            logits = model.network(input_ids=ids).logits[0, at] / 0.8
+            with model.network.disable_adapter():
+                start = model.network(input_ids=ids).logits[0, at]
+        entropies.append(torch.distributions.Categorical(logits=logits).entropy())
+        tokens = torch.tensor(r.tokens)
+        kls.append(kl_to_reference(token_logprobs(logits, tokens, 1.0), token_logprobs(start, tokens, 0.8)))
+    assert found["train/entropy"] == pytest.approx(float(torch.cat(entropies).mean()), rel=1e-4)
+    assert found["train/kl"] == pytest.approx(float(torch.cat(kls).mean()), rel=1e-3) and found["train/kl"] > 1e-3
+    assert grpo._not_updated(model, rollouts, GRPO(**FEW, monitor_kl=0))["train/kl"] is None
+
+
+def test_full_fine_tuning_has_no_kl_and_still_an_entropy_without_signal(tiny_model):
+    log, _, _ = run(load(str(tiny_model), precision="fp32"), Even(constant=True), steps=1, method="full")
+    assert log[0]["train/kl"] is None and log[0]["train/entropy"] > 0
+
+
+def test_the_kl_that_is_only_watched_is_measured_once_a_step(model, monkeypatch):
+    calls, real = [], grpo._reference
+    monkeypatch.setattr(grpo, "_reference", lambda *given: calls.append(1) or real(*given))
+    run(model, steps=2, updates_per_step=3, micro_batch_size=4)
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_a_weighed_kl_pulls_back_where_the_reward_says_nothing(model, monkeypatch, weight):
+    moved(model)
+    monkeypatch.setattr(model, "attach_adapter", lambda *_: None)
+    much = {"steps": 16, "group_size": 24, "max_new_tokens": 2, "monitor_kl": 72}
+    log, _, _ = run(model, Even(constant=True), kl_weight=weight, learning_rate=3e-3, **much)
+    assert [m["rollout/groups_without_signal"] for m in log] == [3] * 16
+    assert all((m["train/grad_norm"] > 0) is (weight > 0) for m in log)
+    start, end = sum(m["train/kl"] for m in log[:2]) / 2, sum(m["train/kl"] for m in log[-4:]) / 4
+    assert (end < 0.7 * start) is (weight > 0)  # weighed, 0.40 to 0.47 of the start over seeds 1 to 3
+
+
+def test_the_end_token_that_was_drawn_is_the_one_that_is_trained(model):
+    model.tokenizer.eos_token = None
+    model.end_ids = frozenset(range(0, len(model.tokenizer), 2))
+    rollouts = sample_groups(model, Even().draw(0, 3), GRPO(**{**FEW, "group_size": 20, "max_new_tokens": 3}), 1)
+    ended = [r.tokens for r in rollouts if r.stop is StopReason.END]
+    assert len(ended) > 20 and len({tokens[-1] for tokens in ended}) > 10
+    assert all(tokens[-1] in model.end_ids and not model.end_ids & set(tokens[:-1]) for tokens in ended)
+    cut = [r.tokens for r in rollouts if r.stop is StopReason.LENGTH]
+    assert cut and all(len(tokens) == 3 and not model.end_ids & set(tokens) for tokens in cut)
 
 
 def test_a_rollout_that_was_not_scored_is_counted_and_not_a_zero(model):
@@ -208,7 +277,17 @@ def test_full_fine_tuning_learns_too(tiny_model):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"group_size": 1}, {"temperature": 0}, {"clip_low": 1.5}, {"steps": 0}, {"kl_weight": -1}, {"nonsense": 1}]
+    "wrong",
+    [
+        {"group_size": 1},
+        {"temperature": 0},
+        {"clip_low": 1.5},
+        {"steps": 0},
+        {"kl_weight": -1},
+        {"learning_rate": math.inf},
+        {"temperature": math.nan},
+        {"nonsense": 1},
+    ],
 )
 def test_wrong_settings_are_refused(wrong):
     with pytest.raises(ValidationError):
@@ -218,7 +297,7 @@ def test_wrong_settings_are_refused(wrong):
 def test_what_cannot_be_trained_is_refused_in_one_line(model, tiny_model):
     with pytest.raises(ConfigError, match="kl_weight is above 0 with method `full`"):
         run(load(str(tiny_model), precision="fp32"), method="full", kl_weight=0.1)
-    with pytest.raises(ModelError, match=r"a prompt of \d+ tokens with \d+ new ones exceeds"):
+    with pytest.raises(ModelError, match=r"p\d: a prompt of \d+ tokens with \d+ new ones exceeds"):
         run(model, max_new_tokens=100_000)
     model.detach_adapter(merge=False)
 
@@ -228,6 +307,21 @@ def test_what_cannot_be_trained_is_refused_in_one_line(model, tiny_model):
 
     with pytest.raises(ConfigError, match="step 1 has no problem to ask"):
         run(model, Nothing())
+
+
+@pytest.mark.parametrize("under", ["sampled", "trained"])
+def test_a_prompt_that_is_too_long_is_refused_before_the_first_step(model, under):
+    class Late(Even):
+        def draw(self, step, count):
+            asked = super().draw(step, count)
+            return [replace(asked[0], **{under: (Message("user", "tea " * 2000),)})] if step == 2 else asked
+
+        def score(self, step, rollouts):
+            raise AssertionError("a step was run")
+
+    with pytest.raises(ModelError, match=r"p0: a prompt of \d{4} tokens with 6 new ones exceeds the 1024 tokens of") as refused:
+        run(model, Late(), steps=3)
+    assert "\n" not in str(refused.value)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(model):

@@ -1,21 +1,26 @@
-"""Our loss and TRL's, on one fixed batch of a tiny model."""
+"""The loss that our loop takes and TRL's, on one fixed batch of a tiny model."""
 
 import pytest
 import torch
 
 from openwindow.models.hf import load
-from openwindow.training.advantages import clipped_surrogate, kl_to_reference, token_logprobs, token_weights
+from openwindow.training import grpo
+from openwindow.training.advantages import token_logprobs, token_weights
+from openwindow.training.config import GRPO
 from openwindow.training.forward import Group, completion_logits
 
 trl = pytest.importorskip("trl")
 GROUPS = [Group((5, 6, 7, 8), ((9, 10), (11, 12, 13))), Group((5, 20), ((21,), (9, 9, 9, 14)))]
 ADVANTAGES = [0.7, -0.7, 1.2, -1.2]
+# Of each token, now to when it was sampled: on both sides of every bound, and 0.24 from 1, so that the bounds cannot be swapped.
+RATIOS = [1.24, 1.4, 0.76, 0.6, 1.3, 0.6, 0.9, 0.74, 1.1, 0.5]
+CLIPPED = {"token": 5 / 10, "sequence": 1 / 8 + 2 / 12 + 2 / 16}  # 1.4 where it would pay; 0.76, 0.6, 0.74 and 0.5 where they would
 
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("loss_type", "ours"), [("bnpo", "token"), ("grpo", "sequence")])
 @pytest.mark.parametrize("beta", [0.0, 0.3])
-def test_the_loss_and_its_gradient_are_trls(tiny_model, tmp_path, loss_type, ours, beta):
+def test_the_loss_and_its_gradient_are_trls(tiny_model, tmp_path, monkeypatch, loss_type, ours, beta):
     from datasets import Dataset
 
     model = load(str(tiny_model), precision="fp32")
@@ -46,7 +51,7 @@ def test_the_loss_and_its_gradient_are_trls(tiny_model, tmp_path, loss_type, our
     lengths = [len(c) for c in completions]
     with torch.no_grad():
         now = token_logprobs(*completion_logits(model.network, GROUPS, model.device, True), 0.9).split(lengths)
-    old = [part + torch.randn(len(part)) * 0.3 for part in now]  # far enough from the policy for the clip to act
+    old = [part - ratio.log() for part, ratio in zip(now, torch.tensor(RATIOS).split(lengths), strict=True)]
     reference = [part + torch.randn(len(part)) * 0.3 for part in now]
     network = trainer.model.requires_grad_(True)
     network.train()
@@ -55,14 +60,14 @@ def test_the_loss_and_its_gradient_are_trls(tiny_model, tmp_path, loss_type, our
     their_gradients = [p.grad.clone() for p in network.parameters()]
     network.zero_grad()
 
-    logits, targets = completion_logits(network, GROUPS, model.device, True)
-    logp = token_logprobs(logits, targets, 0.9)
+    monkeypatch.setattr(grpo, "_reference", lambda *_: torch.cat(reference))
     advantage = torch.tensor(ADVANTAGES).repeat_interleave(torch.tensor(lengths))
-    loss, clipped = clipped_surrogate(logp, torch.cat(old), advantage, 0.2, 0.28)
-    loss = loss + beta * kl_to_reference(logp, torch.cat(reference)) * torch.exp(logp - torch.cat(old))
-    mine = (loss * token_weights(lengths, ours)).sum()
+    part = grpo._Micro(GROUPS, advantage, token_weights(lengths, ours))
+    config = GRPO(clip_low=0.2, clip_high=0.28, kl_weight=beta, temperature=0.9, loss=ours)
+    sums = dict.fromkeys(("loss", "entropy", "kl", "kl_tokens", "clipped"), 0.0)
+    mine = grpo._part_loss(model, part, config, [torch.cat(old)], 0, sums)
     mine.backward()
-    assert clipped.any() and not clipped.all()
+    assert sums["clipped"] == pytest.approx(CLIPPED[ours])
     assert float(mine) == pytest.approx(float(theirs), abs=1e-4)
     for gradient, weight in zip(their_gradients, network.parameters(), strict=True):
         assert torch.allclose(gradient, weight.grad, atol=1e-4)

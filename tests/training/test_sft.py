@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from openwindow.errors import ConfigError, DataError, RunError
 from openwindow.models.hf import LocalModel, load
@@ -179,6 +180,20 @@ def test_bad_rows_and_settings_are_named(model):
     with pytest.raises(ConfigError, match="the model has no adapter"):
         model.network.requires_grad_(False)
         train(model, ROWS, SFT(method="lora"), 0, lambda _: None)
+
+
+@pytest.mark.parametrize("wrong", [{"learning_rate": math.inf}, {"epochs": math.inf}, {"weight_decay": math.nan}])
+def test_settings_that_are_not_finite_are_refused(wrong):
+    with pytest.raises(ValidationError, match="Input should be a finite number"):
+        SFT(**wrong)
+
+
+def test_weights_that_the_last_step_has_broken_stop_the_run(model):
+    seen = []
+    config = SFT(method="full", batch_size=16, learning_rate=1e300, warmup_steps=0)
+    with pytest.raises(RunError, match=r"a trained weight after step 1 is nan; a finite number was expected; lower learning_rate"):
+        train(model, ROWS, config, 0, seen.append)
+    assert seen == []
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(model):
