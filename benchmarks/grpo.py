@@ -54,7 +54,7 @@ class Hashed:
 
 def ours(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.Namespace) -> list[float]:
     """Seconds of each step."""
-    model = load("smollm2", "bf16")
+    model = load("smollm2")
     config = GRPO(
         steps=chosen.steps + 1, prompts_per_step=len(prompts), group_size=chosen.group, max_new_tokens=chosen.tokens, monitor_kl=0
     )
@@ -67,7 +67,7 @@ def ours(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.N
 
 def trl(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.Namespace) -> list[float]:
     """Seconds of each step of `GRPOTrainer`."""
-    model = load("smollm2", "bf16")  # the same loader, so that the weights are the same
+    model = load("smollm2")  # the same loader, so that the weights are the same
     data = [{"prompt": [{"role": "user", "content": text}]} for text in prompts] * (chosen.steps + 1)
     settings = {
         "per_device_train_batch_size": len(prompts) * chosen.group,

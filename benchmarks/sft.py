@@ -41,7 +41,7 @@ def conversations(count: int) -> Conversations:
 
 def ours(rows: Conversations, batch: int, method: str) -> tuple[list[float], str]:
     """Tokens per second, and the loss of the last step."""
-    model = load("smollm2", "bf16")
+    model = load("smollm2")
     torch.manual_seed(0)
     config = SFT(method=method, batch_size=batch, micro_batch_size=batch, learning_rate=1e-4)
     if method == "lora":
@@ -55,7 +55,7 @@ def ours(rows: Conversations, batch: int, method: str) -> tuple[list[float], str
 
 def trl(rows: Conversations, batch: int, method: str) -> tuple[list[float], str]:
     """Tokens per second of `SFTTrainer` on the same rows in its own batches, and its mean loss."""
-    model = load("smollm2", "bf16")  # the same loader, so that the weights are the same
+    model = load("smollm2")  # the same loader, so that the weights are the same
     turns = [[{"role": m.role, "content": m.content} for m in row] for row in rows]
     data = [{"prompt": turn[:-1], "completion": turn[-1:]} for turn in turns]
     settings = {

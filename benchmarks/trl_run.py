@@ -52,7 +52,7 @@ def run(
             output_dir=folder,
             learning_rate=1e-4,
             use_cpu=True,
-            bf16=False,  # the weights are bf16 already, as ours are
+            bf16=False,  # the weights keep their precision, as ours do
             gradient_checkpointing=False,
             logging_strategy="no",
             save_strategy="no",

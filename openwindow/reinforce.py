@@ -1,6 +1,6 @@
 """Reinforcement learning of one arm: which problems are asked and how, what a rollout earns, and what is written down.
 
-DIR/checkpoints/ARM/seed-S/      while it runs: state, adapters, and what the finished steps left
+DIR/checkpoints/ARM/seed-S/      until the unit is finished: state, adapters, and what the finished steps left
 DIR/arms/ARM/seed-S/training.jsonl   every rollout of the training
 DIR/arms/ARM/seed-S/checkpoints/     the adapter at some steps
 """

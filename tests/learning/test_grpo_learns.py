@@ -83,11 +83,11 @@ def test_at_rate_0_nothing_is_learnt(attempted):
 
 
 def test_with_the_hole_closed_the_truth_is_learnt(truth):
-    found = truth(5e-4, 7)
-    assert found[0] < 0.3, found
-    assert sum(found[-4:]) / 4 > 0.38, found
+    found = truth(5e-4, 8)
+    assert found[0] < 0.25, found
+    assert sum(found[-4:]) / 4 > 0.35, found
 
 
 def test_at_rate_0_the_truth_is_not(truth):
     found = truth(0.0, 4)
-    assert sum(found) / len(found) < 0.3, found
+    assert sum(found) / len(found) < 0.25, found

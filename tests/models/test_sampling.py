@@ -127,6 +127,19 @@ def test_an_adapter_of_16_bit_weights_is_drawn_from_and_not_merged(tiny_model):
     assert sample(adapted.network, prompts, frozenset(), Sampling(max_new_tokens=8)) != plain
 
 
+def test_the_end_token_that_was_drawn_is_told(model):
+    prompts = [model.encode_prompt(user_turn(t)) for t in TEXTS]
+    greedy = Sampling(max_new_tokens=8, temperature=0)
+    whole = sample(model.network, prompts, frozenset(), greedy)
+    assert all(d.end is None and d.stop is StopReason.LENGTH and len(d.tokens) == 8 for d in whole)
+    ends = frozenset({whole[0].tokens[3], whole[1].tokens[2]})
+    for before, found in zip(whole, sample(model.network, prompts, ends, greedy), strict=True):
+        at = next((i for i, token in enumerate(before.tokens) if token in ends), None)
+        assert found.tokens == before.tokens[:at]
+        assert found.end == (None if at is None else before.tokens[at])
+        assert found.stop is (StopReason.LENGTH if at is None else StopReason.END)
+
+
 def test_progress_counts_every_reply_once(model):
     counted = []
     model.generate([user_turn(t) for t in TEXTS], Sampling(max_new_tokens=4, batch_size=4), counted.append)
