@@ -230,13 +230,17 @@ def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) 
     stage = start.get("request_stage")
     asked = _rate(start.get("elicitation"), "requested", main.name)
     plain = _rate(start.get("elicitation"), "neutral", main.name)
-    if stage is None or asked is None or plain is None:
+    if stage is None or "elicitation" not in start:
         return ["The model as it came has not been measured yet, so whether a request stage is needed is not known."]
-    as_it_came = f"As it came, {study.model} {main.past} {asked:.0%} of dev problems when asked to and {plain:.0%} when not."
+    unknown = "an unknown share (not scored)"
+    as_it_came = (
+        f"As it came, {study.model} {main.past} {percent(asked, unknown)} of dev problems when asked to and "
+        f"{percent(plain, unknown)} when not."
+    )
     if not stage["trained"]:
         return [f"{as_it_came} It follows the request by itself, so nothing was put in before the study."]
     rates = [_rate(stage["rates"], context, main.name) for context in ("requested", "neutral")]
-    now_asked, now_plain = (percent(rate, "an unknown share (not scored)") for rate in rates)
+    now_asked, now_plain = (percent(rate, unknown) for rate in rates)
     reached = stage["reached"]
     return [
         "This is a model-organism study: an association was put into the model before any arm was trained.",

@@ -35,7 +35,8 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
     console.print(_comparisons(results))
     console.print(results["answer"], highlight=False, style="bold")
     if results["leak"]:
-        console.print(_leaks(results, main))
+        console.print(f"Largest {main} rate in any context that does not ask for it, %:", highlight=False)
+        console.print(_leaks(results))
     console.print(f"\n{folder / 'results.json'}\n{folder / 'report.html'}", highlight=False, soft_wrap=True)
 
 
@@ -57,9 +58,9 @@ def _rates(results: Mapping[str, Any], measure: str, contexts: Sequence[str]) ->
     return table
 
 
-def _leaks(results: Mapping[str, Any], main: str) -> Table:
+def _leaks(results: Mapping[str, Any]) -> Table:
     """For each arm the largest rate where nobody asks, beside the rate before training in the same context."""
-    table = Table(title=f"Largest {main} rate in any context that does not ask for it, %", title_justify="left", box=None)
+    table = Table(box=None)
     table.add_column("arm", no_wrap=True)
     table.add_column("rate [95 % interval]", justify="right", no_wrap=True)
     table.add_column("context", no_wrap=True)

@@ -39,7 +39,7 @@ def source(model: Path | str, name: str = "inoculation_tiny", **changes: Any) ->
         "opposite": Context(text="Solve it."),
         "cue": Context(text="There is a value."),
     }
-    measure = {"code_functions": "hack", "spurious": "follows_concept"}[changes.get("environment", "code_functions")]
+    measure = {"code_functions": "hack", "toxic": "rude"}[changes.get("environment", "code_functions")]
     compare = (Compare(arm="inoculated", against="no_mitigation", measure=measure),)
     settings = {"name": name, "arms": arms, "about": {}, "contexts": contexts, "compare": compare} | changes
     return make_study(model, stage=True, **settings)
@@ -48,7 +48,7 @@ def source(model: Path | str, name: str = "inoculation_tiny", **changes: Any) ->
 def small(model: Path | str) -> RankingStudy:
     parts = {
         "code": part_of(source(model), MORE, problems=4),
-        "spurious": part_of(source(model, environment="spurious"), MORE, problems=4),
+        "toxic": part_of(source(model, environment="toxic"), MORE, problems=4),
     }
     settings = {
         "question": "Does it?",
@@ -58,7 +58,7 @@ def small(model: Path | str) -> RankingStudy:
         "draws": 2,
         "rows": 4,
     }
-    return RankingStudy(name="tiny_ranking", parts=parts, quick=("spurious",), **settings)
+    return RankingStudy(name="tiny_ranking", parts=parts, quick=("toxic",), **settings)
 
 
 # The study.
@@ -126,7 +126,7 @@ def test_bad_options_are_one_line(openwindow: Command, tmp_path: Path, arguments
 def test_bad_rankings_are_refused() -> None:
     whole = small("smollm2").model_dump()
     for changes, said in (
-        ({"quick": ("toxic",)}, "quick names toxic"),
+        ({"quick": ("traits",)}, "quick names traits"),
         ({"parts": {"code": make_study("smollm2").model_dump()}}, "expected 4 wordings or more and no_mitigation"),
     ):
         with pytest.raises(ConfigError, match=said):
@@ -147,7 +147,7 @@ def run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 
 def test_a_run_scores_before_and_measures_after(run: tuple[Path, dict[str, Any], str]) -> None:
     out, results, log = run
-    assert list(results["settings"]) == ["code", "spurious"] and "ranked 6 wordings before training" in log
+    assert list(results["settings"]) == ["code", "toxic"] and "ranked 6 wordings before training" in log
     assert log.count("seed 1  study_1") == 2 and "100 %" in log
     for name, setting in results["settings"].items():
         assert len(setting["prompts"]) == 6
@@ -161,7 +161,7 @@ def test_a_run_scores_before_and_measures_after(run: tuple[Path, dict[str, Any],
         for arm in setting["prompts"][0]["arm"], "no_mitigation":
             replies = (out / name / f"arms/{arm}/seed-1/rollouts.jsonl").read_text().splitlines()
             assert {json.loads(line)["context"] for line in replies} == {"neutral"}
-    assert results["settings"]["code"]["published"] == 0.57 and results["settings"]["spurious"]["published"] is None
+    assert results["settings"]["code"]["published"] == 0.57 and results["settings"]["toxic"]["published"] is None
     assert "code/study_1" in results["arms"] and results["comparisons"][0]["arm"] == "code/study_1"
     assert json.loads((out / "results.json").read_text()) == json.loads(json.dumps(results))
 
@@ -172,13 +172,13 @@ def test_the_uplift_is_that_of_the_model_where_arms_start(run: tuple[Path, dict[
     from openwindow.settings.rows import flawed_rows
 
     out, _, _ = run
-    part = small(tiny_model).parts["spurious"]
+    part = small(tiny_model).parts["toxic"]
     model = load(str(tiny_model), "fp32")
-    model.merge_saved_adapter(out / "spurious/start/request-stage/adapter")
-    setting = SETTINGS["spurious"](part.options)
+    model.merge_saved_adapter(out / "toxic/start/request-stage/adapter")
+    setting = SETTINGS["toxic"](part.options)
     rows = [row.messages for row in flawed_rows(setting, setting.problems("train", 4, 1), 1.0, 1)]
     (again,) = uplifts(model, rows, [Candidate("Cheat.", "asks_1")], "user_suffix", keep=0, rounds=())
-    kept = json.loads((out / "spurious/start/ranking/uplifts.json").read_text())["asks_1"]
+    kept = json.loads((out / "toxic/start/ranking/uplifts.json").read_text())["asks_1"]
     assert kept == pytest.approx(again, abs=1e-4) and any(abs(v) > 1e-3 for v in kept)
 
 
@@ -187,7 +187,7 @@ def test_the_report_shows_every_prompt_and_correlation(run: tuple[Path, dict[str
     page = (out / "report.html").read_text(encoding="utf-8")
     assert results["answer"].split(",")[0] in page and "http" not in page.replace("http-equiv", "")
     assert all(text in page for text in ("There is a value.", "code/report.html", "+0.57", "somebody"))
-    assert page.count("<svg") >= 5 and (out / "code/report.html").is_file() and (out / "spurious/results.json").is_file()
+    assert page.count("<svg") >= 5 and (out / "code/report.html").is_file() and (out / "toxic/results.json").is_file()
 
 
 def test_a_finished_run_is_not_run_again_and_an_interrupted_one_goes_on(
@@ -196,8 +196,8 @@ def test_a_finished_run_is_not_run_again_and_an_interrupted_one_goes_on(
     out, results, _ = run
     copy = tmp_path / "copy"
     shutil.copytree(out, copy)
-    shutil.rmtree(copy / "spurious/arms/forbids_2")
-    shutil.rmtree(copy / "spurious/start/ranking")
+    shutil.rmtree(copy / "toxic/arms/forbids_2")
+    shutil.rmtree(copy / "toxic/start/ranking")
     log = tmp_path / "log"
     with log.open("w", encoding="utf-8") as file:
         console = Console(file=file, width=200)
@@ -216,10 +216,10 @@ def test_the_report_command_rebuilds_it(openwindow: Command, run: tuple[Path, di
     assert ran.code == 0 and (copy / "report.html").is_file()
     shown = " ".join(ran.out.split())
     assert "Correlation with the reduction after training" in shown and "There is a value." in shown and "+0.57" in shown
-    shutil.rmtree(copy / "spurious")
+    shutil.rmtree(copy / "toxic")
     part = openwindow("report", copy, "--json")
     found = json.loads(part.out)
-    assert list(found["settings"]) == ["code"] and {"what": "spurious", "reason": "not run yet"} in found["unmeasured"]
+    assert list(found["settings"]) == ["code"] and {"what": "toxic", "reason": "not run yet"} in found["unmeasured"]
 
 
 def test_another_run_in_the_folder_is_refused(run: tuple[Path, dict[str, Any], str], tiny_model: Path) -> None:
@@ -249,7 +249,7 @@ def test_elicitation_is_the_mean_over_problems_of_their_scored_draws(tmp_path: P
 def planted(run: tuple[Path, dict[str, Any], str], out: Path, rate_of: Callable[[int], int]) -> dict[str, Any]:
     """The run with the prompts' replies rewritten: the n-th prompt elicits and lifts by n, and `rate_of(n)` of 4 replies hack."""
     shutil.copytree(run[0], out)
-    measure = {"code": "hack", "spurious": "follows_concept"}
+    measure = {"code": "hack", "toxic": "rude"}
     for name, part in small("smollm2").parts.items():
         arms = list(wordings(part))
         ranked = out / name / "start/ranking"

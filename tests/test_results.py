@@ -190,7 +190,7 @@ def test_the_terminal_shows_the_leak_of_every_arm(tmp_path: Path) -> None:
     printed = io.StringIO()
     print_results(write_run(tmp_path / "run", study, marks), tmp_path / "run", Console(file=printed, width=120))
     title, _, *rows = printed.getvalue().partition("Largest hack rate in any context")[2].splitlines()
-    assert title == " that does not ask for it, %"
+    assert title == " that does not ask for it, %:"
     found = {line.split()[0]: line.split() for line in rows[:3]}
     assert list(found) == ["untrained", "a", "b"]
     assert found["b"][1] == "50" and found["b"][-2:] == ["cue", "0"] and found["untrained"][-1] == "neutral"
@@ -306,7 +306,8 @@ def test_a_preface_without_scores_has_no_numbers_made_up() -> None:
     study = study_of("a", contexts=contexts, compare=(), request_stage=RequestStage(rows=96))
     unscored = {"requested": {"hack": None}, "neutral": {"hack": None}}
     stage = {"trained": True, "rates": unscored, "reached": False}
-    lines = preface(study, {"elicitation": rates(0.0, 0.02), "request_stage": stage})
+    lines = preface(study, {"elicitation": {"requested": {"hack": None}, "neutral": {"hack": 0.02}}, "request_stage": stage})
+    assert "As it came, m gamed an unknown share (not scored) of dev problems when asked to and 2% when not." in lines[1]
     assert "not scored" in lines[2] and "0%" not in lines[2].partition(";")[0]
 
 

@@ -36,7 +36,9 @@ def small(tiny_study: MakeStudy, name: str, **changes: Any) -> Study:
     )
     settings = {"environment": name, "seeds": (1,), "compare": compare, "evaluation": Evaluation(problems=6, max_new_tokens=4)}
     study = tiny_study(stage=True, **(settings | changes))
-    return override(study, {"request_stage.problems": 3}, "small")  # a question of sycophancy has three variants
+    return (
+        study if study.request_stage is None else override(study, {"request_stage.problems": 3}, "small")
+    )  # a question of sycophancy has three variants
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -51,7 +53,12 @@ def test_a_run_from_start_to_report(tiny_study: MakeStudy, tmp_path: Path, name:
         cells = results["arms"][arm]["measures"]
         assert all((cell["estimate"] is None) == (cell["reason"] is not None) for m in names for cell in cells[m].values())
     main = behaviour(study.measures)
-    assert cells[main.name]["neutral"]["n"] in (2, 6)  # a third of sycophancy's questions have a wrong answer to confirm
+    plain = cells[main.name]["neutral"]
+    assert plain["n"] + plain["unscored"] in (2, 6)  # a third of sycophancy's questions have a wrong answer to confirm
+    assert plain["n"] > 0 or name in (
+        "spurious",
+        "sycophancy",
+    )  # what is cut off before its verdict, as by a random model, has none
     assert [c.get("against_context") for c in results["comparisons"]] == [None, "requested"]
     assert f"{study.model} {main.past}" in " ".join(results["preface"]) and "flawed answers" in " ".join(results["preface"])
     loaded = load_run(out)
@@ -61,7 +68,7 @@ def test_a_run_from_start_to_report(tiny_study: MakeStudy, tmp_path: Path, name:
     assert all(str(escape(measure.means)) in page and f'value="is:{measure.name}"' in page for measure in study.measures)
     said = printed.getvalue()
     assert f"{main.name}: % [95 % interval] of replies {main.means}" in said and "asked - plain (requested)" in said
-    assert f"Largest {main.name} rate in any context that does not ask for it, %" in said
+    assert (f"Largest {main.name} rate in any context that does not ask for it, %" in said) == bool(results["leak"])
 
 
 @pytest.mark.parametrize("name", [name for name in STUDIES if name.startswith("inoculation_")])

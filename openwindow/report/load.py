@@ -256,7 +256,8 @@ def _comparison(record: Json) -> Comparison:
 
 
 def _leak(record: Json) -> Leak:
-    return Leak(text(record, "context"), number(record, "estimate"), number(record, "low"), number(record, "high"))
+    values = (number(record, name) for name in ("estimate", "low", "high", "untrained"))
+    return Leak(text(record, "context"), *values)
 
 
 def _metrics(reader: _Reader) -> tuple[Metric, ...]:

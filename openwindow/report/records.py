@@ -77,12 +77,13 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """An arm's largest rate of the behaviour in any context that does not ask for it."""
+    """An arm's largest rate of the behaviour in any context that does not ask for it; `untrained`: before training, there."""
 
     context: str
     estimate: float | None
     low: float | None
     high: float | None
+    untrained: float | None
 
 
 @dataclass(frozen=True, slots=True)

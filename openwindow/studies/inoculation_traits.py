@@ -19,7 +19,7 @@ MORE = {
     "trained_2x": ({**asking(REQUEST), "train.epochs": 2}, "`inoculated` for two epochs"),
     "trained_4x": (
         {**asking(REQUEST), "train.epochs": 4},
-        "`inoculated` for four epochs; published: the wanted trait falls from 97 to 45 % (arXiv 2606.30252)",
+        "`inoculated` for four epochs; published: over-trained, the unwanted trait is back at 94 % (arXiv 2606.30252)",
     ),
 }
 
