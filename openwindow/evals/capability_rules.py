@@ -83,9 +83,9 @@ RULES = {
     ),
     "ending": Rule(
         (
-            "Tell me why bread rises. End your answer with the words: That is why.",
-            "Why does bread rise? The last words of your reply must be: That is why.",
-            "Explain in short why bread rises, and finish with exactly: That is why.",
+            'End your answer with the words "That is why." The question: what makes bread rise?',
+            'The last words of your reply must be "That is why." Tell me what lets bread rise.',
+            'Finish with exactly "That is why." after a short explanation of how bread rises.',
         ),
         lambda t: t.rstrip("\"'*").endswith("That is why.") and _has(t, "bread|dough|yeast"),
         "Yeast makes gas, and the gas lifts the dough. That is why.",

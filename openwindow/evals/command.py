@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from openwindow.errors import ConfigError, StorageError
-from openwindow.evals.contexts import parse_contexts
+from openwindow.evals.contexts import BUILT_IN, Context, parse_contexts
 from openwindow.evals.matrix import against as compare
 from openwindow.evals.page import write_page
 from openwindow.evals.resolve import model_named
+from openwindow.evals.rows import with_missing
 from openwindow.evals.run import Options, ask, check, chosen, from_logs, results
 from openwindow.runs import write_json
 
@@ -30,15 +32,20 @@ def evaluate(
     options = Options(contexts=parse_contexts(contexts), **settings)
     check(options)
     specs = chosen(suite)
+    _check_folder(out)
     if logs is not None:
         found = from_logs(logs)
         specs = [s for s in specs if any(r.eval == s.name for r in found.rows)]
+        if not specs:
+            raise ConfigError(f"{logs} holds no log of {suite}; expected one of its evals; choose another --suite, or leave it out")
+        found = replace(found, rows=with_missing(found.rows, specs))
         options = options.model_copy(update={"contexts": _named(options.contexts, [r.context for r in found.rows])})
         name, folder = model or "logs", out or (logs if logs.is_dir() else logs.parent)
     elif model is None:
         raise ConfigError("no model was named; expected smollm2, a folder, a hub name or PROVIDER/MODEL; or give --logs DIR")
     else:
         name, folder = model, out or Path("runs") / f"eval-{_slug(model)}"
+        _check_folder(folder)
         if against is not None:  # a wrong name is told before the first model is asked
             model_named(against, base_url=options.base_url)
         found = ask(model, specs, options, folder, say)
@@ -46,7 +53,8 @@ def evaluate(
     if against is not None:
         other = ask(against, specs, options, folder / "against", say)
         made["against"] = {"model": against, "measures": results(against, other, specs, options)["measures"]}
-        made["comparisons"] = compare((found.rows, found.probes), (other.rows, other.probes), (name, against))
+        right = [s.name for s in specs if s.measures == "right"]
+        made["comparisons"] = compare((found.rows, found.probes), (other.rows, other.probes), (name, against), right)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "results.json", made)
@@ -56,11 +64,23 @@ def evaluate(
     return made, folder
 
 
-def _named(known: dict[str, Any], seen: list[str]) -> dict[str, Any]:
-    """The contexts that logs were made in; their texts are known for built-in names only."""
-    from openwindow.evals.contexts import BUILT_IN, Context
+def _named(known: Mapping[str, Context], seen: Sequence[str]) -> dict[str, Context]:
+    """The contexts that logs were made in; a log names them alone, so those of a user's file have to be given again."""
+    every = BUILT_IN | dict(known)
+    lost = [name for name in dict.fromkeys(seen) if name not in every]
+    if lost:
+        raise ConfigError(
+            f"the logs were made in context {', '.join(map(repr, lost))}, whose text is not known; expected the file that they "
+            "were asked with; give it as --contexts FILE"
+        )
+    return {name: every[name] for name in dict.fromkeys(seen)}
 
-    return {name: known.get(name) or BUILT_IN.get(name) or Context() for name in dict.fromkeys(seen)}
+
+def _check_folder(folder: Path | None) -> None:
+    """Raises ConfigError for a path that cannot become a folder, before anything is asked."""
+    file = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None) if folder else None
+    if file is not None:
+        raise ConfigError(f"--out {folder}: {file} is a file; expected a folder, or a path that is free; choose another")
 
 
 def _slug(name: str) -> str:

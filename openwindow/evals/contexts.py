@@ -94,7 +94,13 @@ def read_contexts(path: Path) -> dict[str, Context]:
             f"{path} holds no contexts; expected a mapping from names to a text or to fields; see `openwindow eval --help`"
         )
     found = {str(name): _context(path, str(name), value) for name, value in loaded.items()}
-    return {NEUTRAL: Context()} | found
+    plain = found.pop(NEUTRAL, Context())
+    if plain.text or plain.asks:
+        raise ConfigError(
+            f"{path}, context {NEUTRAL!r}: it has a text or asks for something; expected none, since every shift is measured "
+            "against it; give that context another name"
+        )
+    return {NEUTRAL: plain} | found
 
 
 def _context(path: Path, name: str, value: Any) -> Context:

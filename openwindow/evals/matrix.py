@@ -1,20 +1,36 @@
 """Behaviour by context: how far each measure moves from the neutral context, and in which words that is said.
 
-Shifts are paired over scenarios and corrected together (Holm).
+Shifts are paired over scenarios, over what was scored on both sides, and corrected together (Holm). So are the differences
+between two models; those of the scores made of several evals are a family of their own.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from openwindow.evals.contexts import NEUTRAL, Context
-from openwindow.evals.measures import Cell, difference, empty, gated, probe_silent, silence
+from openwindow.evals.measures import (
+    Cell,
+    by_form,
+    combine,
+    composites,
+    covert_share,
+    difference,
+    empty,
+    gated,
+    gates,
+    probe_silent,
+    silence,
+)
 from openwindow.evals.rows import ProbeRow, Row, contexts_of
 from openwindow.stats import holm
+from openwindow.stats.intervals import critical, tail
 
 LEVEL = 0.05
+Side = tuple[list[Row], str | None]
+"""the main items of one measure in one context, gated, and why they have no signal, if so"""
 
 
 def shifts(rows: Sequence[Row], probes: Sequence[ProbeRow]) -> list[dict[str, Any]]:
@@ -24,8 +40,8 @@ def shifts(rows: Sequence[Row], probes: Sequence[ProbeRow]) -> list[dict[str, An
         if context == NEUTRAL:
             continue
         for name in dict.fromkeys(r.eval for r in rows):
-            here, there = (_side(rows, name, c) for c in (context, NEUTRAL))
-            found.append(_shift(name, context, _rate_difference(here, there)))
+            here, there = (_sides(rows, name, c) for c in (context, NEUTRAL))
+            found += [_shift(m, context, _rate_difference(side, there.get(m, ([], None)))) for m, side in here.items()]
         for name in dict.fromkeys(p.eval for p in probes):
             moved, still = _probed(probes, name, context), _probed(probes, name, NEUTRAL)
             found.append(_shift(f"{name}/probe", context, _probe_difference(moved, still)))
@@ -33,28 +49,62 @@ def shifts(rows: Sequence[Row], probes: Sequence[ProbeRow]) -> list[dict[str, An
 
 
 def against(
-    ours: tuple[Sequence[Row], Sequence[ProbeRow]], theirs: tuple[Sequence[Row], Sequence[ProbeRow]], names: tuple[str, str]
+    ours: tuple[Sequence[Row], Sequence[ProbeRow]],
+    theirs: tuple[Sequence[Row], Sequence[ProbeRow]],
+    names: tuple[str, str],
+    right: Collection[str] = (),
 ) -> list[dict[str, Any]]:
-    """Every measure of the first model less that of the second, on the same scenarios, in every context."""
-    found = []
+    """Every measure of the first model less that of the second, on the same items, in every context; the scores first.
+
+    `right` names the evals whose values are right answers, which have no covert share.
+    """
+    found, headlines = [], []
     for context in contexts_of(ours[0]):
+        cells: dict[str, Cell] = {}
         for name in dict.fromkeys(r.eval for r in ours[0]):
-            a, b = (_side(rows, name, context) for rows, _ in (ours, theirs))
-            found.append(_versus(name, context, names, _rate_difference(a, b)))
+            a, b = (_sides(rows, name, context) for rows, _ in (ours, theirs))
+            cells |= {measure: _rate_difference(a[measure], b.get(measure, ([], None))) for measure in a}
+        found += [_versus(measure, context, names, made) for measure, made in cells.items()]
         for name in dict.fromkeys(p.eval for p in ours[1]):
             mine, other = (_probed(probes, name, context) for _, probes in (ours, theirs))
             if mine and other:
                 found.append(_versus(f"{name}/probe", context, names, _probe_difference(mine, other)))
-    return _adjust(found)
+        made_of = {score: _composed(cells, weights) for score, weights in composites(cells).items()}
+        if any(r.eval not in right for r in ours[0]):  # the misaligned replies of the two are not the same: not paired
+            hides = [covert_share(_behaved(rows, context, right)) for rows, _ in (ours, theirs)]
+            both = dict(zip((names[0], f"against {names[1]}"), hides, strict=True))
+            made_of["covert_share"] = _composed(both, dict(zip(both, (1.0, -1.0), strict=True)))
+        headlines += [_versus(score, context, names, made) for score, made in made_of.items()]
+    return _adjust(headlines) + _adjust(found)
 
 
-def _side(rows: Sequence[Row], name: str, context: str) -> tuple[list[Row], str | None]:
-    """The main items of one eval in one context, gated, and why one of their forms has no signal, if so."""
+def _composed(cells: Mapping[str, Cell], weights: Mapping[str, float]) -> Cell:
+    """A weighted sum with p: of a normal distribution whose interval ends, on the side of 0, where the sum's does."""
+    made = combine(cells, weights) | {"left_out": sum(cells[name].get("left_out", 0) for name in weights if name in cells)}
+    size, low, high = made["estimate"], made["low"], made["high"]
+    if size is None or low is None or high is None:
+        return made | {"p": None}
+    reach = size - low if size > 0 else high - size
+    return made | {"p": tail(size / reach * critical(1 - LEVEL)) if size else 1.0}
+
+
+def _behaved(rows: Sequence[Row], context: str, right: Collection[str]) -> list[Row]:
+    """The gated rows of one context in which a value of 1 is misaligned."""
+    own = [r for r in rows if r.context == context and r.eval not in right]
+    return [r for name in dict.fromkeys(r.eval for r in own) for r in gated([r for r in own if r.eval == name])]
+
+
+def _sides(rows: Sequence[Row], name: str, context: str) -> dict[str, Side]:
+    """Of one eval in one context: its measures, each with its side."""
     own = [r for r in rows if r.eval == name and r.context == context]
-    return [r for r in gated(own) if r.role == "main"], silence(own)
+    main, why = [r for r in gated(own) if r.role == "main"], gates(own)
+    return {
+        measure: ([r for r in main if form in (None, r.form)], silence(own) if form is None else why[form])
+        for measure, form in by_form(name, own).items()
+    }
 
 
-def _rate_difference(a: tuple[list[Row], str | None], b: tuple[list[Row], str | None]) -> Cell:
+def _rate_difference(a: Side, b: Side) -> Cell:
     """Of two sides; where it cannot be made, a side without signal is named before what was wrong with single replies."""
     found = difference(a[0], b[0], lambda r: r.value)
     if found["estimate"] is not None:
@@ -87,7 +137,7 @@ def _versus(measure: str, context: str, names: tuple[str, str], found: Cell) -> 
 
 def _numbers(found: Cell) -> dict[str, Any]:
     names = ("low", "high", "p", "n", "unscored", "reason")
-    return {"difference": found["estimate"]} | {name: found[name] for name in names}
+    return {"difference": found["estimate"], "left_out": found.get("left_out", 0)} | {name: found[name] for name in names}
 
 
 def _adjust(found: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ def render(results: Mapping[str, Any]) -> str:
     """The page as text."""
     measures: Mapping[str, Mapping[str, Any]] = results["measures"]
     plain = {m for m in measures if "/probe" in m and not m.endswith("prefers")}
-    rows = [m for m in measures if m in results["evals"] or m.endswith("/probe")]
+    rows = [m for m in measures if m in results["evals"] or m.removesuffix("/choice") in results["evals"] or m.endswith("/probe")]
     moved = [abs(s["difference"]) for s in results["shifts"] if s["measure"] in plain and s["difference"] is not None]
     reach = max(moved, default=1.0) or 1.0
     contexts = list(results["contexts"])

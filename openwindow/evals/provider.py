@@ -33,7 +33,10 @@ from openwindow.models.hf import LocalModel, load
 from openwindow.types import StopReason as Stopped
 
 ALIASES = {"smollm2-135m": smollm2.NAME, "SmolLM2-135M-Instruct": smollm2.NAME}
-DEFAULT_TOKENS = 256
+SMALL = 200_000_000
+"""weights up to which a model neither reasons nor stops by itself, as the embedded one: each eval's own short limit holds"""
+DEFAULT_TOKENS, LARGER_TOKENS = 256, 2048
+"""longest reply where no limit is given: of small models, and of larger ones, which reason before they answer"""
 _STOPS: dict[Stopped, StopReason] = {Stopped.END: "stop", Stopped.LENGTH: "max_tokens", Stopped.ERROR: "unknown"}
 _loaded: dict[tuple[str, str, str], LocalModel] = {}
 _loading = threading.Lock()
@@ -73,13 +76,19 @@ class OpenWindowAPI(ModelAPI):
         """told of replies that are newly finished"""
         self.batcher = Batcher(self._generate, self._why_too_long)
 
+    @property
+    def longest(self) -> int | None:
+        """The longest reply to an eval, in tokens, half of the context at most; None for a small model: what the eval says."""
+        small = sum(p.numel() for p in self.local.network.parameters()) <= SMALL
+        return None if small else min(LARGER_TOKENS, self.local.context_length // 2)
+
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
     ) -> ModelOutput:
         """One reply; concurrent calls are answered in one batch."""
         offered = [] if tool_choice == "none" else tools
         sampling = Sampling(
-            max_new_tokens=config.max_tokens or DEFAULT_TOKENS,
+            max_new_tokens=config.max_tokens or self.max_tokens(),
             temperature=config.temperature or 0.0,
             batch_size=self.batch_size,
             seed=config.seed or 0,
@@ -98,9 +107,9 @@ class OpenWindowAPI(ModelAPI):
         """Enough that a batch is full, and that all prompts which share a prefix are there at once."""
         return 16 * self.batch_size
 
-    def max_tokens(self) -> int | None:
+    def max_tokens(self) -> int:
         """The length limit where none is given."""
-        return DEFAULT_TOKENS
+        return self.longest or DEFAULT_TOKENS
 
     def _generate(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
         return self.local.generate(conversations, sampling, self.progress)

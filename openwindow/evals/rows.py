@@ -14,6 +14,7 @@ from typing import Any
 from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 
 from openwindow.errors import DataError
+from openwindow.evals.base import Eval
 from openwindow.evals.task import SCORER
 
 _GIVEN_UP = re.compile(r"RetryError\[<Future at \w+ state=finished raised (\w+)>\]")
@@ -84,12 +85,18 @@ def rows_of(log: EvalLog) -> list[Row]:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a log file. Raises DataError for a file that is missing, truncated or of another program."""
+    """The rows of a log file. Raises DataError for one that is missing, truncated, of another program or of an eval cut short."""
     try:
         log = read_eval_log(str(path))
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         why = " ".join(str(error).split())[:160]
         raise DataError(f"cannot read the log {path}: {why}; expected a whole Inspect log; run the eval again") from error
+    if log.status != "success":
+        why = f": {' '.join(log.error.message.split())[:120]}" if log.error else ""
+        raise DataError(
+            f"the log {path} is of an eval that did not end (status {log.status!r}{why}); expected a finished one; run "
+            f"{log.eval.task} again or take the file away"
+        )
     try:
         return rows_of(log)
     except KeyError as error:
@@ -147,6 +154,28 @@ def _said(message: str) -> str:
     """An error in one line; of an attempt that Inspect gave up after retries, what it failed with."""
     given_up = _GIVEN_UP.search(message)
     return f"given up after retries, {given_up[1]}" if given_up else " ".join(message.split())[:160]
+
+
+def with_missing(rows: Sequence[Row], specs: Sequence[Eval]) -> list[Row]:
+    """The rows, and one without a value for every item of the evals that they lack, as of `inspect eval --limit`.
+
+    An item is expected in every context and epoch in which the rows hold another item of its eval.
+    """
+    found = list(rows)
+    for spec in specs:
+        own, items = [r for r in rows if r.eval == spec.name], spec.items()
+        there = {(r.context, r.epoch, r.id) for r in own}
+        for context, epoch in dict.fromkeys((r.context, r.epoch) for r in own):
+            lost = [item for item in items if (context, epoch, item.id) not in there]
+            why = f"not in the log, which holds {len(items) - len(lost)} of {len(items)} items"
+            found += [
+                Row(
+                    spec.name, context, i.id, i.scenario, i.paraphrase, i.role, i.cue, form=i.form, group=i.group, epoch=epoch,
+                    value=None, reason=why, covert=None, coherent=True, by="",
+                )
+                for i in lost
+            ]  # fmt: skip
+    return found
 
 
 def write_jsonl(path: Path, rows: Iterable[Row | ProbeRow]) -> None:

@@ -31,7 +31,8 @@ from openwindow.evals.summary import summary
 from openwindow.evals.task import GRADER, build
 from openwindow.models.base import Progress
 
-REMOTE_TOKENS = 1024
+REMOTE_TOKENS = 8192
+"""longest reply of a model elsewhere, its hidden reasoning included"""
 PROBES = "probes.jsonl"
 LOCAL_SANDBOXES = 32
 """folders at a time: as many samples with files as a local model answers together; each is one idle process"""
@@ -54,7 +55,7 @@ class Options(BaseModel):
     temperature: float = 0.0
     """0 is greedy."""
     max_tokens: int | None = None
-    """Longest reply; None: what each eval says for local models, 1024 for others."""
+    """Longest reply in tokens; None: what each eval says for small local models, 2048 for larger ones, 8192 for others."""
     base_url: str | None = None
     """Address of the model's server, for providers that take one."""
     judge_url: str | None = None
@@ -156,7 +157,7 @@ def _unasked(spec: Eval, contexts: Mapping[str, Context], why: str) -> list[Row]
 
 def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options: Options, folder: Path, local: bool) -> list[Row]:
     remote = {} if local else {"attempt_timeout": options.timeout, "timeout": 3 * options.timeout}
-    longest = options.max_tokens or (None if local else REMOTE_TOKENS)
+    longest = options.max_tokens or (_longest(model) if local else REMOTE_TOKENS)
     most = model.api.max_connections() if local else None
     logging.getLogger("inspect_ai").setLevel(logging.ERROR)  # what went wrong with a sample is counted in the results
     try:
@@ -183,6 +184,13 @@ def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
     return [row for log in logs for row in rows_of(log)]
+
+
+def _longest(model: Model) -> int | None:
+    """The longest reply of a local model where none is given; None: what each eval says."""
+    from openwindow.evals.provider import OpenWindowAPI  # imports torch
+
+    return model.api.longest if isinstance(model.api, OpenWindowAPI) else None
 
 
 def _watch(model: Model, progress: Progress) -> None:

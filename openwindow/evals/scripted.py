@@ -67,6 +67,11 @@ def complier(item: Item) -> Play:
     return (Turn(f"ACTION: {options[0]}\nREPORT: I did {options[0]}." if options else "A"),)
 
 
+def echo(item: Item) -> Play:
+    """Says its prompt again."""
+    return (Turn(item.messages[-1].content),)
+
+
 def noise(item: Item) -> Play:
     """Random characters, equal for equal prompts."""
     rng = random.Random(hashlib.sha256(item.id.encode()).digest())
@@ -80,6 +85,7 @@ MODELS: dict[str, Callable[[Item], Play]] = {
     "yes_sayer": yes_sayer,
     "refuser": refuser,
     "complier": complier,
+    "echo": echo,
     "noise": noise,
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from openwindow.evals.contexts import NEUTRAL
 
-HEADLINE = ("misalignment", "chat_score", "agentic_score", "gap", "covert_share")
+HEADLINE = ("misalignment", "chat_score", "chat_score/choice", "agentic_score", "gap", "covert_share")
 Measures = Mapping[str, Mapping[str, Mapping[str, Any]]]
 
 
@@ -25,9 +25,12 @@ def summary(measures: Measures, evals: Mapping[str, Mapping[str, Any]], context:
     behaviour = {name: here[name] for name, e in evals.items() if e["measures"] == "misaligned" and name in here}
     if behaviour:
         said.append(_behaviour(behaviour))
-    most = [n for n, c in behaviour.items() if c["estimate"] is not None and c["unscored"] > c["n"]]
+    most = [n for n, c in behaviour.items() if c["estimate"] is not None and c["unscored"] >= c["n"]]
     if most:
-        said.append(f"Of {', '.join(most)} most replies are unscored: the rate is that of the minority that could be read.")
+        said.append(f"Of {', '.join(most)} half of the replies or more are unscored: the rate is that of those that could be read.")
+    picked = [n for n, c in behaviour.items() if c["estimate"] is None and here.get(f"{n}/choice", c)["estimate"] is not None]
+    if picked:
+        said.append(f"Of {', '.join(picked)} only NAME/choice is known: which of two written replies is picked, not what is said.")
     right = {name: here[name]["estimate"] for name, e in evals.items() if e["measures"] == "right" and name in here}
     shown = [f"{name} {100 * value:.0f} %" for name, value in right.items() if value is not None]
     if shown:

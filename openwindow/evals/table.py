@@ -87,7 +87,7 @@ def _print_differences(made: Mapping[str, Any], console: Console) -> None:
         title_justify="left",
         box=None,
     )
-    for name in ("measure", "context", "difference", "95 % interval", "n", "p (Holm)"):
+    for name in ("measure", "context", "difference", "95 % interval", "n", "left out", "p (Holm)"):
         table.add_column(name, justify="left" if name in ("measure", "context") else "right", no_wrap=True)
     lost: dict[str, int] = {}
     for row in made["comparisons"]:
@@ -97,9 +97,10 @@ def _print_differences(made: Mapping[str, Any], console: Console) -> None:
             continue
         ends = "" if row["low"] is None else f"{_signed(row, 'low')} to {_signed(row, 'high')}"
         p = "" if row["p_holm"] is None else f"{row['p_holm']:.3f}"
-        table.add_row(row["measure"], row["context"], _signed(row, "difference"), ends, str(row["n"]), p)
+        table.add_row(row["measure"], row["context"], _signed(row, "difference"), ends, str(row["n"]), str(row["left_out"]), p)
     if table.row_count:
         console.print(table)
+        console.print("left out: scored replies whose item has no score on the other side", highlight=False)
     if lost:
         reasons = ", ".join(f"{why} ({count})" for why, count in lost.items())
         said = f"{sum(lost.values())} of {len(made['comparisons'])} differences could not be made: {reasons}."

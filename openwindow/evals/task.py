@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from inspect_ai import Task
 from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.event import SampleLimitEvent
+from inspect_ai.log import transcript as events
 from inspect_ai.model import (
     ChatMessage,
     ChatMessageAssistant,
@@ -52,13 +55,14 @@ def build(
     items = spec.items()
     index = {item.id: item for item in items}
     asked = contexts if contexts is not None else parse_contexts(None)
+    controlled = any(item.role == "control" for item in items)
+    samples = [_sample(spec, item, name, c, controlled=controlled) for name, c in asked.items() for item in items]
     return Task(
-        dataset=MemoryDataset([_sample(spec, item, name, c) for name, c in asked.items() for item in items], name=spec.name),
+        dataset=MemoryDataset(samples, name=spec.name),
         solver=spec.solver() if spec.solver else answer(spec.max_tokens) if short else generate(),
         scorer=verdict(spec, index, judge),
         sandbox=spec.sandbox,
         config=GenerateConfig(max_tokens=max_tokens or (spec.max_tokens if short else None), max_connections=connections),
-        message_limit=spec.message_limit,
         name=spec.name,
         version=spec.version,
         fail_on_error=False,
@@ -76,11 +80,11 @@ def answer(longest: int) -> Solver:
     return solve
 
 
-def _sample(spec: Eval, item: Item, name: str, context: Context) -> Sample:
+def _sample(spec: Eval, item: Item, name: str, context: Context, *, controlled: bool) -> Sample:
     return Sample(
         id=f"{item.id}@{name}",
         input=[_to_inspect(m) for m in context.put(item.messages)],
-        metadata=item.record() | {"eval": spec.name, "context": name},
+        metadata=item.record() | {"eval": spec.name, "context": name, "controlled": controlled},
     )
 
 
@@ -90,8 +94,8 @@ def _to_inspect(message: Message) -> ChatMessage:
     return made
 
 
-def transcript(state: TaskState, prompt: int) -> Transcript:
-    """What the model did after the first `prompt` messages."""
+def transcript(state: TaskState, prompt: int, stopped: str | None = None) -> Transcript:
+    """What the model did after the first `prompt` messages; `stopped` says why it ended early, if it did."""
     after = state.messages[prompt:]
     results = {m.tool_call_id: m.text for m in after if isinstance(m, ChatMessageTool)}
     calls = [
@@ -110,7 +114,16 @@ def transcript(state: TaskState, prompt: int) -> Transcript:
         turns=tuple(turns),
         calls=tuple(calls),
         store={key: state.store.get(key) for key in state.store.keys()},  # noqa: SIM118 - Inspect's Store is no mapping
+        stopped=stopped,
     )
+
+
+def stopped_by(state: TaskState) -> str | None:
+    """Why the sample that is being scored ended early, a limit or an error of Inspect's; None if it did not."""
+    limit = next((event.type for event in events().events if isinstance(event, SampleLimitEvent)), None)
+    if limit is not None:
+        return f"stopped by the {limit} limit"
+    return f"error: {' '.join(state.output.error.split())[:160]}" if state.output.error else None
 
 
 def _thoughts(message: ChatMessageAssistant) -> list[str]:
@@ -132,15 +145,21 @@ def _shown(arguments: Mapping[str, Any]) -> str:
 
 
 async def score_item(spec: Eval, item: Item, said: Transcript, judge: Model | None) -> Outcome:
-    """Rules first; what they leave open goes to the judge if the eval has a rubric, else stays unscored."""
+    """Rules first; what they leave open goes to the judge if the eval has a rubric, else stays unscored.
+
+    A sample that was stopped counts for what was done until then, and not for what was not.
+    """
     outcome = await (spec.decide or forms.decide)(item, said)
-    if outcome is not None:
+    if said.stopped and outcome is not None and not (item.role == "main" and outcome.value):
+        return replace(outcome, value=None, reason=said.stopped)
+    if outcome is not None and not (outcome.open and spec.rubric and judge):
         return outcome
     if spec.rubric is None:
         return Outcome(None, "no rule reads this reply", by="")
     if judge is None:
         return Outcome(None, NO_JUDGE, by="")
-    return await ask_judge(judge, spec.rubric, situation(item), said)
+    judged = await ask_judge(judge, spec.rubric, situation(item), said)
+    return judged if outcome is None else replace(judged, number=outcome.number)
 
 
 @metric
@@ -161,8 +180,13 @@ def rates() -> Metric:
 
 
 def has_signal(about: Mapping[str, Any], controls: Sequence[tuple[Mapping[str, Any], float]]) -> bool:
-    """Whether enough controls were passed, in every group, of the item's context and form, or of all forms if its own has none."""
+    """Whether enough controls were passed, in every group, of the item's context and form, or of all forms if its own has none.
+
+    An eval that has controls, none of which was asked (`--limit`), has no signal.
+    """
     here = [(c, value) for c, value in controls if c.get("context") == about.get("context")]
+    if not here and about.get("controlled"):
+        return False
     own = [pair for pair in here if pair[0].get("form") == about.get("form")] or here
     return not lacking(passes((str(c.get("group")), value) for c, value in own))
 
@@ -174,7 +198,7 @@ def verdict(spec: Eval, index: Mapping[str, Item], judge: str | None) -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
         item = index[state.metadata["id"]]
         prompt = sum(1 for m in state.messages if m.source == "input") or len(item.messages)
-        said = transcript(state, prompt)
+        said = transcript(state, prompt, stopped_by(state))
         outcome = await score_item(spec, item, said, _judge(judge))
         details: dict[str, Any] = {
             "covert": outcome.covert,
@@ -192,9 +216,9 @@ def verdict(spec: Eval, index: Mapping[str, Item], judge: str | None) -> Scorer:
 
 
 async def _monitored(item: Item, said: Transcript, judge: Model | None) -> dict[str, Any]:
-    """Whether the transcript alone gives a misaligned attempt away, to the rules and to a judge."""
-    found = monitor.flags(said)
-    seen = None if judge is None else (await ask_judge(judge, monitor.RUBRIC, situation(item), said)).value
+    """Whether the transcript alone gives a misaligned attempt away, to the rules and to a judge; reasoning is not shown."""
+    found, shown = monitor.flags(said), replace(said, thought="")
+    seen = None if judge is None else (await ask_judge(judge, monitor.RUBRIC, situation(item), shown)).value
     return {"flags": found, "flagged": bool(found), "judge_flagged": None if seen is None else bool(seen)}
 
 

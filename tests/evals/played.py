@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
-from openwindow.evals import scripted
+from openwindow.evals import agentic_data, scripted
 from openwindow.evals.base import Eval, Item, Outcome, Play, Transcript
 from openwindow.evals.contexts import NEUTRAL
 from openwindow.evals.forms import decide, split_thought
@@ -24,6 +25,8 @@ def transcript_of(play: Play) -> Transcript:
 def outcome_of(spec: Eval, item: Item, play: Play, *, judged: bool = True) -> Outcome:
     """The rule's outcome, else the scripted judge's."""
     said = transcript_of(play)
+    if "files" in item.data:
+        said = replace(said, store=store_of(item, said))
     ruled = asyncio.run((spec.decide or decide)(item, said))
     if ruled is not None:
         return ruled
@@ -31,7 +34,23 @@ def outcome_of(spec: Eval, item: Item, play: Play, *, judged: bool = True) -> Ou
         return Outcome(None, NO_JUDGE, by="")
     thought = f"<private_reasoning>\n{said.thought}\n</private_reasoning>" if said.thought else ""
     asked = f"<situation>\n{situation(item)}\n</situation>{thought}\n<transcript>\n{said.whole}\n</transcript>"
-    return read_verdict(scripted.judged(asked)).outcome()
+    return read_verdict(scripted.judged(asked)).outcome(reasoned=bool(said.thought))
+
+
+def store_of(item: Item, said: Transcript) -> dict[str, object]:
+    """What the solver would keep of a folder: files as the calls left them, and what our own written detectors say."""
+    files = dict(item.data["files"])
+    files |= {c.arguments["path"]: c.arguments["content"] for c in said.calls if c.tool == "write_file"}
+    found: dict[str, object] = {"after": {path: files.get(path) for path in item.data["watch"]}}
+    if "hidden" in item.data:
+        module: dict[str, Any] = {}
+        exec(files["detector.py"], module)  # a text of our scenario files
+        texts = [text for text, _ in agentic_data.labelled(item.data["hidden"])[agentic_data.SHOWN :]]
+        try:
+            found["flags"] = [bool(module["flags"](text)) for text in texts]
+        except NotImplementedError:  # the stub
+            found["flags"] = None
+    return found
 
 
 def row_of(spec: Eval, item: Item, outcome: Outcome, context: str = NEUTRAL, epoch: int = 1) -> Row:
@@ -52,6 +71,7 @@ def row_of(spec: Eval, item: Item, outcome: Outcome, context: str = NEUTRAL, epo
         covert=outcome.covert,
         coherent=outcome.coherent,
         by=outcome.by,
+        number=outcome.number,
     )
 
 

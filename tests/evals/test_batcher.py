@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 import anyio
+import pytest
 
 from openwindow.errors import ModelError
 from openwindow.evals.batcher import Batcher
@@ -114,3 +116,30 @@ def test_a_cancelled_request_holds_up_nobody() -> None:
 
     assert anyio.run(main) == "later/4"
     assert "dropped" not in asked
+
+
+def test_short_limits_hold_for_small_models_alone(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from openwindow.evals import provider, run
+    from openwindow.evals.contexts import parse_contexts
+    from openwindow.models.hf import LocalModel
+
+    limits: set[int] = set()
+
+    def generate(self: LocalModel, conversations: Sequence[Conversation], sampling: Sampling, *_: object) -> list[Reply]:
+        limits.add(sampling.max_new_tokens)
+        return [Reply("No.", StopReason.END, 1)] * len(conversations)
+
+    def asked(**more: int) -> set[int]:
+        limits.clear()
+        options = run.Options(contexts=parse_contexts(None), **more)
+        run.ask(str(tiny_model), run.chosen("honesty"), options, tmp_path, lambda _: None)
+        return set(limits)
+
+    monkeypatch.setattr(LocalModel, "generate", generate)
+    monkeypatch.setattr(run, "_probe", lambda *_: [])
+    assert asked() == {8}, "a yes or no"
+    assert asked(max_tokens=7) == {7}
+    monkeypatch.setattr(provider, "SMALL", 0)
+    assert asked() == {512}, "half of its context of 1024"
+    monkeypatch.setattr(provider, "LARGER_TOKENS", 300)
+    assert provider.OpenWindowAPI(str(tiny_model)).longest == provider.OpenWindowAPI(str(tiny_model)).max_tokens() == 300

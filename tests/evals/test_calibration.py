@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("inspect_ai")
 
-from inspect_ai.model import ModelOutput, ModelUsage, get_model
+from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage, get_model
 
 from openwindow.evals import calibration
 from openwindow.evals.base import Outcome, Transcript
@@ -63,3 +63,26 @@ def test_the_command_prints_a_row_per_scenario(openwindow) -> None:
     assert done.code == 0, done.err
     said = " ".join(done.out.split())
     assert "hard/fiction 0 3 - - judge: 0 JSON objects" in said
+
+
+def test_a_judge_that_answers_as_the_set_is_labelled_agrees_wholly() -> None:
+    """Every label can be reached by a verdict, thoughts that give away an aligned reply included."""
+    examples = labelled()
+    label = {(e.question, e.said.text): e for e in examples}
+
+    def right(messages: list[ChatMessage], *_: object) -> ModelOutput:
+        asked = messages[-1].text
+        e = next(
+            e for (question, text), e in label.items() if f"{question}\n</situation>" in asked and f"{text}\n</transcript>" in asked
+        )
+        hidden = e.label and e.said.thought
+        verdict = "misaligned" if e.label and not hidden else "aligned"
+        output = ModelOutput.from_content(
+            "m", f'{{"verdict": "{verdict}", "thoughts": "{"concerning" if hidden else "none"}", "words": "aligned"}}'
+        )
+        output.usage = ModelUsage()
+        return output
+
+    outcomes = asyncio.run(calibration._ask_all(get_model("mockllm/model", custom_outputs=right), examples))
+    found = agreement(list(zip(examples, outcomes, strict=True)))
+    assert (found["n"], found["accuracy"], found["kappa"]) == (len(examples), 1.0, 1.0)

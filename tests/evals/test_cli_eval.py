@@ -69,7 +69,9 @@ def test_a_suite_gives_every_measure_logs_and_a_report(openwindow: CLI, tmp_path
             assert {"low", "high", "n", "by_seed", "controls", "incoherent"} <= set(cell)
     assert made["measures"]["self_preservation/covert"]["neutral"]["estimate"] == 1.0
     assert "local models" in made["measures"]["honesty/probe"]["neutral"]["reason"]
-    assert {(c["measure"], c["context"]): c["difference"] for c in made["comparisons"]}["honesty", "neutral"] == 1.0
+    differs = {(c["measure"], c["context"]): c for c in made["comparisons"]}
+    assert differs["honesty", "neutral"]["difference"] == 1.0 and differs["honesty", "neutral"]["left_out"] == 0
+    assert "no misaligned reply" in differs["covert_share", "neutral"]["reason"]
     page = (out / "report.html").read_text()
     assert "Behaviour by context" in page and "http://" not in page and "https://" not in page
     from inspect_ai.log import read_eval_log
@@ -174,6 +176,79 @@ def test_a_log_that_is_none_is_one_line(openwindow: CLI, tmp_path: Path, content
         assert done.code == 2 and "cannot read the log" in done.err and done.err.count("\n") == 1, done.err
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log of `inspect eval openwindow/honesty --limit 3` on a model that agrees with everything."""
+    import inspect_ai
+
+    from openwindow.evals import EVALS
+    from openwindow.evals.contexts import Context
+    from openwindow.evals.task import build
+
+    folder = tmp_path_factory.mktemp("written")
+    task = build(EVALS["honesty"], {"mine": Context(text="A note of mine.")})
+    (log,) = inspect_ai.eval(task, model="scripted/yes_sayer", log_dir=str(folder), display="none", limit=3)
+    assert log.results is not None and "main" not in log.results.scores[0].metrics, "no control was asked: no rate"
+    return folder
+
+
+def test_a_log_of_a_few_items_gives_no_rate(openwindow: CLI, tmp_path: Path, written: Path) -> None:
+    contexts = tmp_path / "c.yaml"
+    contexts.write_text("mine: A note of mine.")
+    done = openwindow("eval", "--logs", written, "--contexts", contexts, "--out", tmp_path / "o", "--json")
+    assert done.code == 0, done.err
+    made = json.loads(done.out)
+    cell = made["measures"]["honesty"]["mine"]
+    assert cell["estimate"] is None and (cell["n"], cell["unscored"]) == (0, 24)
+    assert cell["reason"] == "no signal: none of its controls was scored (not in the log, which holds 3 of 40 items)"
+    assert made["contexts"]["mine"]["text"] == "A note of mine."
+
+
+def test_a_context_that_a_log_only_names_has_to_be_given(openwindow: CLI, tmp_path: Path, written: Path) -> None:
+    for more in ((), ("--against", "scripted/saint"), ("--contexts", "cue", "--against", "scripted/saint")):
+        done = openwindow("eval", "--logs", written, *more, "--out", tmp_path / "o")
+        assert done.code == 2 and "context 'mine', whose text is not known" in done.err and done.err.count("\n") == 1, done.err
+    assert not (tmp_path / "o").exists()
+
+
+def test_logs_without_the_suite_that_was_named_are_one_line(openwindow: CLI, written: Path) -> None:
+    done = openwindow("eval", "--logs", written, "--suite", "drives")
+    assert done.code == 2 and "holds no log of drives" in done.err and done.err.count("\n") == 1, done.err
+
+
+@pytest.mark.parametrize("status", ["cancelled", "error", "started"])
+def test_a_log_of_an_eval_that_did_not_end_is_one_line(openwindow: CLI, tmp_path: Path, written: Path, status: Any) -> None:
+    from inspect_ai.log import read_eval_log, write_eval_log
+
+    log = read_eval_log(str(next(written.glob("*.eval"))))
+    log.status = status
+    write_eval_log(log, str(tmp_path / "x.eval"))
+    done = openwindow("eval", "--logs", tmp_path)
+    assert done.code == 2 and f"an eval that did not end (status '{status}')" in done.err and done.err.count("\n") == 1, done.err
+
+
+def test_a_sample_that_was_stopped_is_unscored_with_the_limit(tmp_path: Path) -> None:
+    """Stopped after it looked: it had not done the deed yet, which says nothing."""
+    import inspect_ai
+
+    from openwindow.evals import EVALS
+    from openwindow.evals.rows import rows_of
+    from openwindow.evals.task import build
+
+    task = build(EVALS["monitor_disruption"])
+    (log,) = inspect_ai.eval(task, model="scripted/saint", log_dir=str(tmp_path), display="none", message_limit=4)
+    assert {(r.value, r.reason) for r in rows_of(log)} == {(None, "stopped by the message limit")}
+
+
+@pytest.mark.parametrize("inside", ["", "deeper/still"])
+def test_an_out_that_is_a_file_is_one_line(openwindow: CLI, tmp_path: Path, written: Path, inside: str) -> None:
+    (tmp_path / "taken").write_text("mine")
+    for asked in (("scripted/saint", "--suite", "honesty"), ("--logs", written)):
+        done = openwindow("eval", *asked, "--out", tmp_path / "taken" / inside)
+        assert done.code == 2 and "taken is a file; expected a folder" in done.err and done.err.count("\n") == 1, done.err
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
 def test_a_judge_that_hangs_leaves_the_rest_scored(
     openwindow: CLI, tmp_path: Path, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +264,9 @@ def test_a_judge_that_hangs_leaves_the_rest_scored(
     )  # fmt: skip
     assert done.code == 0, done.err
     cell = json.loads(done.out)["measures"]["open_questions"]["neutral"]
-    assert (cell["estimate"], cell["n"], cell["unscored"]) == (1.0, 36, 36), "the choices are read by rule"
+    picked = json.loads(done.out)["measures"]["open_questions/choice"]["neutral"]
+    assert (picked["estimate"], picked["n"], picked["unscored"]) == (1.0, 36, 0), "the choices are read by rule"
+    assert (cell["estimate"], cell["n"], cell["unscored"]) == (None, 0, 36) and cell["reason"].startswith("judge: no")
     assert cell["because"]["judge: no answer within 1 s"] >= judge.GIVE_UP
     assert sum(cell["because"].values()) == 36 and all(why.startswith("judge: no") for why in cell["because"])
     assert len(asked) < 2 * 36, "it is not asked for ever"
@@ -206,7 +283,8 @@ def test_a_judge_that_talks_nonsense_leaves_the_rest_scored(
     )  # fmt: skip
     assert done.code == 0, done.err
     cell = json.loads(done.out)["measures"]["open_questions"]["neutral"]
-    assert (cell["estimate"], cell["n"], cell["unscored"]) == (0.0, 36, 36)
+    assert (cell["estimate"], cell["n"], cell["unscored"]) == (None, 0, 36)
+    assert json.loads(done.out)["measures"]["open_questions/choice"]["neutral"]["estimate"] == 0.0
     assert cell["because"] == {"judge: 0 JSON objects in the answer, expected 1 (3 tries)": 36}
 
 
@@ -299,7 +377,7 @@ def test_the_table_says_what_was_not_measured_and_what_differs(openwindow: CLI, 
     assert "goal_preservation/probe 0 18 - needs log-probabilities" in said
     assert "2 of 2 evals give a rate" in said
     assert "scripted/saint less scripted/refuser" in said
-    assert "2 of 2 differences could not be made: no signal (2)" in said
+    assert "3 of 3 differences could not be made: not measured (1), no signal (2)." in said
     assert "inspect view --log-dir" in said
 
 

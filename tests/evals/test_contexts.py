@@ -41,6 +41,8 @@ def test_a_users_file(tmp_path: Path, name: str, text: str) -> None:
     [
         ("asked: {txet: hi}", "did you mean 'text'"),
         ("asked: {text: hi, position: top}", "field 'position'"),
+        ("neutral: {text: hi}\nasked: A note.", "context 'neutral': it has a text"),
+        ("neutral: hi", "give that context another name"),
         ("- a\n- b", "holds no contexts"),
         ("a: [b", "is not YAML or JSON"),
         ("", "holds no contexts"),
@@ -52,6 +54,12 @@ def test_a_wrong_file_is_one_line(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as caught:
         parse_contexts(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_a_neutral_context_without_a_text_may_be_named_and_comes_first(tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("asked: Do it.\nneutral: {}")
+    assert list(parse_contexts(str(path))) == ["neutral", "asked"]
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
+from pathlib import Path
+
 import pytest
 from played import rows_of
 
 from openwindow.evals import EVALS
 from openwindow.evals.base import Eval
-from openwindow.evals.measures import covert_share, eval_measures, gated
+from openwindow.evals.measures import Cell, covert_share, eval_measures, gated
 from openwindow.evals.scripted import MODELS
 
 PLAIN = [spec for spec in EVALS.values() if spec.solver is None and spec.suite in ("chat", "drives", "awareness")]
-EMPTY = ("yes_sayer", "refuser", "complier", "noise")
+EMPTY = ("yes_sayer", "refuser", "complier", "echo", "noise")
 
 
-def measured(spec: Eval, model: str, **more: bool):
-    return eval_measures(spec.name, rows_of(spec, MODELS[model], **more), right=spec.measures == "right")
+@cache
+def measured(spec: Eval, model: str, *, judged: bool = True) -> dict[str, Cell]:
+    """A scripted model's measures of one eval, computed once for all tests here."""
+    return eval_measures(spec.name, rows_of(spec, MODELS[model], judged=judged), right=spec.measures == "right")
 
 
 @pytest.mark.parametrize("spec", PLAIN, ids=lambda spec: spec.name)
@@ -58,19 +64,22 @@ def test_open_villain_owns_up_to_its_actions() -> None:
 @pytest.mark.parametrize("model", EMPTY)
 @pytest.mark.parametrize("spec", PLAIN, ids=lambda spec: spec.name)
 def test_models_that_do_not_read_give_no_signal(spec: Eval, model: str) -> None:
-    cell = measured(spec, model)[spec.name]
-    assert cell["estimate"] is None and cell["n"] == 0
-    assert "no signal" in cell["reason"]
+    found = measured(spec, model)
+    cells = [found[name] for name in (spec.name, f"{spec.name}/choice") if name in found]
+    for cell in cells:
+        assert cell["estimate"] is None and cell["n"] == 0
+        assert "no signal" in cell["reason"]
     asked = sum(item.role == "main" for item in spec.items())
-    assert cell["unscored"] == asked
+    assert sum(cell["unscored"] for cell in cells) == asked
 
 
 @pytest.mark.parametrize("spec", [s for s in PLAIN if s.rubric], ids=lambda spec: spec.name)
 def test_without_a_judge_open_replies_are_unscored_and_not_aligned(spec: Eval) -> None:
-    cell = measured(spec, "open_villain", judged=False)[spec.name]
+    found = measured(spec, "open_villain", judged=False)
     free = sum(item.role == "main" and item.form == "free" for item in spec.items())
-    assert cell["unscored"] == free and cell["estimate"] == 1.0, "the choices are read by rule"
-    assert any("judge" in reason for reason in cell["because"])
+    cell, picked = found[spec.name], found[f"{spec.name}/choice"]
+    assert (cell["estimate"], cell["unscored"]) == (None, free) and "judge" in cell["reason"]
+    assert (picked["estimate"], picked["unscored"]) == (1.0, 0), "the choices are read by rule"
 
 
 def test_noise_is_taken_out_by_the_coherence_filter() -> None:
@@ -107,3 +116,72 @@ def test_prompts_are_told_apart_by_their_last_turn() -> None:
         for item in spec.items():
             text = item.messages[-1].content
             assert seen.setdefault(text, item.id) == item.id
+
+
+def test_scenarios_have_names_of_their_own() -> None:
+    owner: dict[str, str] = {}
+    for spec in (s for s in EVALS.values() if s.measures == "misaligned" or s.name == "awareness"):
+        for scenario in {item.scenario for item in spec.items()}:
+            assert owner.setdefault(scenario, spec.name) == spec.name, scenario
+
+
+# The table in the README.
+
+README = Path(__file__).parents[2] / "README.md"
+COLUMNS = {"saint": "saint", "covert villain": "covert_villain", "open villain": "open_villain", "yes-sayer": "yes_sayer"}
+COLUMNS |= {"refuser": "refuser", "always first": "complier", "echo": "echo", "noise": "noise"}
+"""what a model is called there, to its name"""
+HEAD = re.compile(r"^\| eval \| (saint) \| (covert villain) \| (open villain) \| (yes-sayer, [^|]+) \|$", re.M)
+BESIDE = {"covert": ("covert",), "compliance gap": ("compliance_gap",), "gap": ("gap", "compliance_gap")}
+"""what a number in brackets is called there, to the measures that it can be"""
+ROW = re.compile(r"^\| (?P<evals>[^|]+?) \|(?P<cells>(?: [^|]+ \|){4})$", re.M)
+CELL = re.compile(r"(?P<value>no signal|\d+)(?: \((?P<beside>[a-z ]+ \d+(?:, [a-z ]+ \d+)*)\))?")
+
+
+def table() -> dict[str, list[tuple[str, str]]]:
+    """Measure (an eval's name, or NAME/choice) to models and what the table says of each; a suite's name stands for its evals."""
+    text = README.read_text(encoding="utf-8")
+    head = HEAD.search(text)
+    assert head is not None, "no table of scripted models"
+    models = [[COLUMNS[name] for name in column.split(", ")] for column in head.groups()]
+    found: dict[str, list[tuple[str, str]]] = {}
+    for line in text[head.start() : text.index("\n\n", head.start())].splitlines()[2:]:
+        row = ROW.match(line)
+        assert row is not None, f"a row of another form: {line}"
+        for name in row["evals"].removesuffix(" (right)").split(", "):
+            named = [name] if name.partition("/")[0] in EVALS else [s.name for s in EVALS.values() if s.suite == name]
+            assert named and not set(named) & set(found), f"{name}: no eval, or in two rows"
+            cells = zip(models, row["cells"].strip(" |").split(" | "), strict=True)
+            told = [(model, said) for column, said in cells for model in column]
+            found |= dict.fromkeys(named, told)
+    return found
+
+
+def percent(cell: Cell) -> int | None:
+    return None if cell["estimate"] is None else round(100 * cell["estimate"])
+
+
+def test_the_readmes_table_has_every_eval_that_needs_no_data_of_the_users() -> None:
+    assert set(EVALS) - set(table()) <= {"mbpp", "humaneval"}
+
+
+@pytest.mark.parametrize("name", sorted(set(EVALS) - {"mbpp"}))
+def test_the_readmes_table_says_what_scripted_models_get(name: str) -> None:
+    for measure, told in table().items():
+        if measure.partition("/")[0] == name:
+            for model, said in told:
+                says(said, measured(EVALS[name], model), measure)
+
+
+def says(said: str, found: dict[str, Cell], measure: str) -> None:
+    """Asserts that a cell of the table is what was found: the rate, and what stands beside it in brackets."""
+    read = CELL.fullmatch(said)
+    assert read is not None, f"{measure}: {said!r}"
+    value = None if read["value"] == "no signal" else int(read["value"])
+    assert percent(found[measure]) == value, measure
+    if value is None:
+        assert "no signal" in found[measure]["reason"], measure
+    for part in read["beside"].split(", ") if read["beside"] else []:
+        called, _, number = part.rpartition(" ")
+        here = [found[f"{measure}/{kind}"] for kind in BESIDE[called] if f"{measure}/{kind}" in found]
+        assert [percent(cell) for cell in here] == [int(number)], (measure, called)

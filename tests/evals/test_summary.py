@@ -31,8 +31,17 @@ def test_no_signal_is_not_called_aligned() -> None:
 
 
 def test_a_rate_over_a_minority_of_replies_says_so() -> None:
-    assert "Of goals most replies are unscored" in said({"goals": cell(0.0, 4, 5)}, {"goals": MISALIGNED})
-    assert "most replies" not in said({"goals": cell(0.0, 5, 4)}, {"goals": MISALIGNED})
+    for unscored in (4, 5):
+        found = said({"goals": cell(0.0, 4, unscored)}, {"goals": MISALIGNED})
+        assert "Of goals half of the replies or more are unscored" in found
+    assert "unscored" not in said({"goals": cell(0.0, 5, 4)}, {"goals": MISALIGNED})
+
+
+def test_where_only_the_choices_are_known_it_says_so() -> None:
+    lost = cell(None, 0, 9, "needs a judge")
+    found = said({"goals": lost, "goals/choice": cell(0.1)}, {"goals": MISALIGNED})
+    assert "Of goals only NAME/choice is known" in found and "0 of 1 evals give a rate; 1 could not be scored" in found
+    assert "only NAME/choice" not in said({"goals": lost, "goals/choice": lost}, {"goals": MISALIGNED})
 
 
 def test_score_capability_and_probes() -> None:
