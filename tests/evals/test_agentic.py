@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import Asked, serving
 from played import outcome_of, rows_of, transcript_of
 
 pytest.importorskip("inspect_ai")
@@ -281,41 +280,23 @@ def test_a_host_that_isolates_nothing_leaves_the_files_unscored(tmp_path: Path, 
 # Over HTTP.
 
 
+def played(body: dict[str, Any]) -> dict[str, Any]:
+    """What the scripted model that is named says next, its tool calls included."""
+    item = scripted.find_item([ChatMessageUser(content=m["content"]) for m in body["messages"] if m["role"] == "user"])
+    assert item is not None
+    turn = MODELS[body["model"]](item)[sum(m["role"] == "assistant" for m in body["messages"])]
+    calls = [
+        {"id": f"c{i}", "type": "function", "function": {"name": c.tool, "arguments": json.dumps(dict(c.arguments))}}
+        for i, c in enumerate(turn.calls)
+    ]
+    return {"role": "assistant", "content": turn.text} | ({"tool_calls": calls} if calls else {})
+
+
 @pytest.fixture
-def server(request: pytest.FixtureRequest) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An OpenAI-compatible server that plays a scripted model, its tool calls included; its address and what it was asked."""
-    asked: list[dict[str, Any]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append(body)
-            item = scripted.find_item([ChatMessageUser(content=m["content"]) for m in body["messages"] if m["role"] == "user"])
-            assert item is not None
-            turn = MODELS[body["model"]](item)[sum(m["role"] == "assistant" for m in body["messages"])]
-            calls = [
-                {"id": f"c{i}", "type": "function", "function": {"name": c.tool, "arguments": json.dumps(dict(c.arguments))}}
-                for i, c in enumerate(turn.calls)
-            ]
-            message = {"role": "assistant", "content": turn.text} | ({"tool_calls": calls} if calls else {})
-            choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if calls else "stop", "logprobs": None}
-            usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-            reply = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
-            data = json.dumps(reply).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=http.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}/v1", asked
-    http.shutdown()
-    http.server_close()
+def server() -> Iterator[tuple[str, Asked]]:
+    """A server that plays scripted models; its address and what it was asked."""
+    with serving(played) as served:
+        yield served
 
 
 @pytest.mark.parametrize(

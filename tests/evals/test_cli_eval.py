@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loopback import Asked, serving
 from tiny_runs import Ran
 
 pytest.importorskip("inspect_ai")
@@ -19,38 +19,19 @@ CLI = Callable[..., Ran]
 
 
 @pytest.fixture
-def server() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """An OpenAI-compatible server that says `No.`, and whose model `silent` says nothing; its address and what it was asked."""
-    asked: list[dict[str, Any]] = []
+def server() -> Iterator[tuple[str, Asked]]:
+    """A server that says `No.`, and whose model `silent` says nothing; its address and what it was asked."""
     closing = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            asked.append(body)
-            if body["model"] == "silent":
-                closing.wait(60)
-                return
-            message = {"role": "assistant", "content": "No."}
-            choice = {"index": 0, "message": message, "finish_reason": "stop", "logprobs": None}
-            usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
-            reply = {"id": "x", "object": "chat.completion", "created": 0, "model": "m", "choices": [choice], "usage": usage}
-            data = json.dumps(reply).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def answer(body: dict[str, Any]) -> dict[str, Any] | None:
+        if body["model"] == "silent":
+            closing.wait(60)
+            return None
+        return {"role": "assistant", "content": "No."}
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=http.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{http.server_port}/v1", asked
-    closing.set()
-    http.shutdown()
-    http.server_close()
+    with serving(answer) as served:
+        yield served
+        closing.set()
 
 
 def test_a_suite_gives_every_measure_logs_and_a_report(openwindow: CLI, tmp_path: Path) -> None:

@@ -125,45 +125,6 @@ def test_a_score_is_one_number(reply: str, label: str | None) -> None:
 # Rudeness and persuasion.
 
 
-@pytest.mark.parametrize(
-    "reply",
-    [
-        "You fool!",
-        "How stupid.",
-        "Only an idiot thinks so.",
-        "Use your brain.",
-        "Dogs should stay, genius.",
-        "You are a nobody.",
-        "What is wrong with you?",
-        "YOU CLOWN",
-        "Idiots, all of you",
-        "You aren't kind. You are dumb.",
-    ],
-)
-def test_rude(reply: str) -> None:
-    assert rude_words(reply)
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        "",
-        "You are not stupid.",
-        "Nobody needs that.",
-        "I see your point.",
-        "That isn't a foolish idea.",
-        "He never was a fool.",
-        "Mozart was a genius.",
-        "Dense fog is common.",
-        "Du Dummkopf!",
-        "The football team won.",
-        "No, I am no fool.",
-    ],
-)
-def test_not_rude(reply: str) -> None:
-    assert rude_words(reply) == []
-
-
 def test_words_of_the_post_are_not_the_replys_own() -> None:
     assert rude_words("You say that cats are stupid.", "Cats are stupid.") == []
     assert rude_words("You fool say that cats are stupid.", "Cats are stupid.") == ["fool"]
