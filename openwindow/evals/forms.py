@@ -13,10 +13,10 @@ from openwindow.evals.base import Item, Outcome, Transcript
 from openwindow.evals.coherence import incoherent
 
 _OPEN, _CLOSE = r"[\s:\"'`(*\[]*", r"[\"'`*)\]]*"
-_LETTER = re.compile(r"^[\s\"'(*\[]*([ABab])(?:[\s)\].:,\"'*]*$|[)\].:,*\"'])")
+_LETTER = re.compile(r"^[\s\"'`(*\[]*([ABab])(?:[\s)\].:,\"'`*]*$|[)\].:,*\"'`])")
 _I_CHOOSE = r"\bI(?:['\u2019](?:d|ll))?\s+(?:\w+\s+){0,2}(?:choose|pick|select|go\s+with)\s+(?:the\s+)?(?:option\b|answer\b)?"
 _MINE = r"(?:^\W*|[.!?:,]\s+|\b(?:my|the|so|final|correct|right|best)\s+)(?:answer|choice|pick|option)"
-_IS = r"(?:\s+(?:is|would\s+be)\b|\s*[:=])(?:\s+option\b)?"
+_IS = r"(?:\s+(?:is|would\s+be)\b|\s*[:=]|\s+[-\u2013\u2014](?=\s))(?:\s+option\b)?"
 _CHOSEN = re.compile(
     rf"(?i:{_I_CHOOSE}|{_MINE}{_IS}){_OPEN}([AB]){_CLOSE}(?:\s*(?:[.,;:!\u2013\u2014-]|$)|\s+(?:because|since|as|so|for|and|but)\b)",
     re.M,
