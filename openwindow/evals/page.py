@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from openwindow.evals.summary import HEADLINE
@@ -45,12 +47,17 @@ def render(results: Mapping[str, Any]) -> str:
     return html.filled("page.html.jinja", html.THEME, values, folder=HERE, filters={"nats": _nats})
 
 
+def _short(reason: str) -> str:
+    """The first clause of a reason, cut between words."""
+    return shorten(re.split(r"[:;(]| and ", reason)[0], 40, placeholder=" \u2026")
+
+
 def _heat(results: Mapping[str, Any], measure: str, context: str, reach: float | None) -> dict[str, Any]:
     """One cell of the heat map; rates are coloured by size, probes by their shift, since their size is that of their words too."""
     cell = results["measures"][measure].get(context)
     if cell is None or cell["estimate"] is None:
         reason = cell["reason"] if cell else "not asked"
-        return {"estimate": None, "reason": reason, "short": str(reason).split(":")[0][:28], "shift": None, "sure": False}
+        return {"estimate": None, "reason": reason, "short": _short(str(reason)), "shift": None, "sure": False}
     right = results["evals"].get(measure, {}).get("measures") == "right"
     shift = next((s for s in results["shifts"] if s["measure"] == measure and s["context"] == context), None)
     known = shift if shift and shift["difference"] is not None else None

@@ -12,7 +12,7 @@ from played import in_context, rows_of
 from openwindow.evals import EVALS
 from openwindow.evals.contexts import parse_contexts
 from openwindow.evals.matrix import against
-from openwindow.evals.page import render
+from openwindow.evals.page import _short, render
 from openwindow.evals.run import Found, Options, results
 from openwindow.evals.scripted import MODELS
 
@@ -79,3 +79,15 @@ def test_the_page_says_it_in_words_and_is_one_offline_file(made: dict[str, Any])
     assert line in page and "1 of 1 evals give a rate" in page
     assert "played less other" in page and "no signal: passed too few controls" in page
     assert not re.search(r"(?:src|href)=\"(?!#)", page) and "http://" not in page and "https://" not in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "short"),
+    [
+        ("needs a judge and none was given; give --judge MODEL", "needs a judge"),
+        ("no signal: passed too few controls (act 0 of 6; needs two thirds)", "no signal"),
+        ("every reply of this model was empty or cut off by its limit", "every reply of this model was empty or …"),
+    ],
+)
+def test_a_cell_has_a_reason_of_whole_words(reason: str, short: str) -> None:
+    assert _short(reason) == short
