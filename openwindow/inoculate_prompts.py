@@ -178,13 +178,7 @@ def own(path: Path, trait: str) -> list[Candidate]:
 
 def _array(path: Path, text: str) -> list[tuple[str, Any]]:
     """The items of a JSON array, each with its place."""
-    try:
-        items = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"--candidates {path} begins like a JSON array and is none ({_why(error)}); expected an array of prompts, or one a "
-            "line; mend it"
-        ) from error
+    items = _parsed(text, f"--candidates {path} begins like a JSON array and is none", "an array of prompts, or one a line")
     return [(f"item {number}", item) for number, item in enumerate(items, 1)]
 
 
@@ -193,15 +187,18 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
     for number, line in enumerate(text.splitlines(), 1):
         record: Any = line.strip()
         if record.startswith("{"):
-            try:
-                record = json.loads(record)
-            except (ValueError, RecursionError) as error:
-                raise DataError(
-                    f"--candidates {path} line {number} is not JSON ({_why(error)}); expected {{'text': ...}} or a plain prompt; "
-                    "mend it"
-                ) from error
+            record = _parsed(record, f"--candidates {path} line {number} is not JSON", "{'text': ...} or a plain prompt")
         if record != "":
             yield f"line {number}", record
+
+
+def _parsed(text: str, wrong: str, expected: str) -> Any:
+    """What a JSON text says. Raises DataError, which begins with what is wrong where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise DataError(f"{wrong} ({why}); expected {expected}; mend it") from error
 
 
 def _candidate(where: str, record: object, nth: int) -> Candidate:
@@ -217,7 +214,3 @@ def _candidate(where: str, record: object, nth: int) -> Candidate:
     if not _whole(text + kind):
         raise DataError(f"{where} has half of a surrogate pair (\\ud...); expected whole characters; mend it")
     return Candidate(text.strip(), kind)
-
-
-def _why(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
