@@ -60,12 +60,12 @@ def open_lines(name: str) -> Lines:
             base = part["base"]
             if _path(base).is_dir():
                 return _spool(name, "folder", "row", _from_folder(_path(base), part["config"], part["split"]))
-            if _is_hub_name(base):
+            if is_hub_name(base):
                 return _spool(name, "hub data set", "row", _from_hub(base, part["config"], part["split"]))
         if path.is_dir():
             return _spool(name, "folder", "row", _from_folder(path, None, None))
         if not path.exists():
-            if _is_hub_name(name):
+            if is_hub_name(name):
                 return _spool(name, "hub data set", "row", _from_hub(name, None, None))
             raise DataError(
                 f"{name} does not exist; expected a file ({_FILES}), a folder or a hub name ORG/NAME (each maybe with :SPLIT); "
@@ -86,7 +86,8 @@ def _path(name: str) -> Path:
         return Path(name)
 
 
-def _is_hub_name(name: str) -> bool:
+def is_hub_name(name: str) -> bool:
+    """Whether a word can be a hub's `ORG/NAME`, and is no data file's name."""
     return _HUB_NAME.fullmatch(name) is not None and not name.lower().endswith(_SUFFIXES)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openwindow.data.formats import open_lines
+from openwindow.data.formats import is_hub_name, open_lines
 from openwindow.errors import DataError
 from openwindow.settings.base import Group
 from openwindow.settings.texts import group_of, near_copies, read_jsonl
@@ -24,7 +24,6 @@ GOOD_FROM = 3  # the label from which a review counts as good, as in the publish
 ROW = "rows of CEBaB with `text`, `label` (0 to 4) and `concepts` (names with commas between)"
 SPLIT = "train_inclusive"
 """the hub's split that is read where none is named: all reviews that it has for training, edits included"""
-_HUB_NAME = re.compile(r"[\w][\w.-]*/[\w-]+")
 _PACKED = (".parquet", ".gz", ".json")
 _RATED = re.compile(r"[1-5]")
 _TOLD = ("positive", "negative")  # of a concept, else `unknown`, `no majority` or nothing
@@ -79,7 +78,7 @@ def _of_hub(where: str, row: Mapping[str, Any]) -> dict[str, Any] | None:
 def _rows(source: str) -> Iterator[tuple[str, Any]]:
     """(where, row) of a JSONL file, or of whatever else `open_lines` reads."""
     base, _, split = source.partition(":")
-    at_hub = _HUB_NAME.fullmatch(base) is not None and not Path(base).exists()
+    at_hub = is_hub_name(base) and not Path(base).exists()
     if not at_hub and not Path(base).expanduser().is_dir() and Path(source).suffix not in _PACKED:
         yield from read_jsonl(Path(source).expanduser(), ROW)
         return
