@@ -70,7 +70,7 @@ def run(
     paths = {"mbpp": str(mbpp) if mbpp else None, "data": str(data) if data else None}
     ranking = resolve_ranking(study, model=model, seeds=seeds, quick=quick, **paths)
     if ranking is not None:
-        from openwindow.ranking_run import run_ranking
+        from openwindow.ranking.run import run_ranking
 
         into = out or Path("runs") / f"{ranking.name}{'-quick' if quick else ''}"
         found = run_ranking(ranking, into, overwrite=overwrite, command=sys.argv, console=_console(stderr=json_))
@@ -91,7 +91,7 @@ def report(
     json_: JsonOption = False,
 ) -> None:
     """Rebuild results.json and report.html from a run folder."""
-    from openwindow.ranking_results import build_ranking, is_ranking
+    from openwindow.ranking.results import build_ranking, is_ranking
     from openwindow.report.page import build_report
     from openwindow.results import build_results
 
@@ -169,8 +169,8 @@ def inoculate(
     json_: JsonOption = False,
 ) -> None:
     """Your own data: rank inoculation prompts, train arms, recommend one."""
-    import openwindow.inoculate as command
-    from openwindow.inoculate_options import Options, default_out, position_of, too_long_of
+    import openwindow.inoculate.run as command
+    from openwindow.inoculate.options import Options, default_out, position_of, too_long_of
 
     options = Options(
         data=data,
@@ -319,7 +319,7 @@ def _print_ranking(results: dict[str, Any], folder: Path, as_json: bool) -> None
     if as_json:
         print(json.dumps(results, indent=1))
         return
-    from openwindow.ranking_table import print_ranking_results
+    from openwindow.ranking.table import print_ranking_results
 
     print_ranking_results(results, folder, _console())
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from openwindow.data.rules import by_judge
 from openwindow.designs import ON_DATA, on_model
 from openwindow.errors import ConfigError
-from openwindow.ranking_study import RankingStudy
+from openwindow.ranking.study import RankingStudy
 from openwindow.settings import READS_DATA
 from openwindow.studies.inoculation_code import study as inoculation_code
 from openwindow.studies.inoculation_spurious import study as inoculation_spurious

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from openwindow.errors import ConfigError
-from openwindow.ranking_study import ASKING, CONTROL, RankingStudy, kind_of, wordings
+from openwindow.ranking.study import ASKING, CONTROL, RankingStudy, kind_of, wordings
 from openwindow.report.page import build_report
 from openwindow.report.ranking import write_ranking_page
 from openwindow.results import build_results

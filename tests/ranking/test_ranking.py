@@ -9,11 +9,11 @@ import torch
 
 from openwindow.data.rows import place
 from openwindow.data.rules import Told
-from openwindow.inoculate_prompts import Candidate
+from openwindow.inoculate.prompts import Candidate
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load
 from openwindow.models.scripted import ScriptedModel
-from openwindow.ranking import (
+from openwindow.ranking.score import (
     CLOSE,
     Ranked,
     Score,
@@ -69,7 +69,7 @@ def test_log_probabilities_equal_those_of_single_rows(model, position) -> None:
 
 def test_logits_in_parts_and_of_the_whole_network_agree(model, monkeypatch) -> None:
     wanted = [plainly(model, row) for row in ROWS]
-    monkeypatch.setattr("openwindow.ranking._HEAD", 3)
+    monkeypatch.setattr("openwindow.ranking.score._HEAD", 3)
     assert log_probabilities(model, ROWS, [[0] * len(ROWS)]) == pytest.approx(wanted, abs=1e-4)
     monkeypatch.setattr(model, "_plain_head", False)
     assert log_probabilities(model, ROWS, [[0] * len(ROWS)]) == pytest.approx(wanted, abs=1e-4)
@@ -87,7 +87,7 @@ def test_the_grouping_that_shares_more_is_taken() -> None:
 
 
 def test_no_batch_is_larger_than_allowed(monkeypatch) -> None:
-    monkeypatch.setattr("openwindow.ranking.BATCH_TOKENS", 20)
+    monkeypatch.setattr("openwindow.ranking.score.BATCH_TOKENS", 20)
     examples = [Example(tuple(range(n)), 2) for n in (8, 9, 4, 30, 5, 10)]
     batches = cheapest_batches(examples, [[0] * 6])
     assert [sorted(len(examples[i].tokens) for i in batch) for batch in batches] == [[4, 5], [8, 9], [10], [30]]
@@ -136,7 +136,7 @@ def test_the_best_is_found_with_few_rows_for_the_others(model, monkeypatch) -> N
     def scripted(model, conversations, groupings, progress=None, *, most=None):
         return [sum(g for text, g in gain.items() if c[0].content.endswith(text)) + rng.gauss(0, 0.1) for c in conversations]
 
-    monkeypatch.setattr("openwindow.ranking.log_probabilities", scripted)
+    monkeypatch.setattr("openwindow.ranking.score.log_probabilities", scripted)
     rows = [(Message("user", f"{n}"), Message("assistant", "a")) for n in range(500)]
     candidates = [ASK, OTHER, Candidate("Bad.", "bad"), PLACEBO]
     found = uplifts(model, rows, candidates, "user_suffix", keep=1)

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from openwindow.ranking_results import SUBSETS, in_words
+from openwindow.ranking.results import SUBSETS, in_words
 from openwindow.report.words import bracketed
 
 

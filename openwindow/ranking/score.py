@@ -26,7 +26,7 @@ from transformers import DynamicCache
 
 from openwindow.data.rows import Position, place
 from openwindow.data.rules import Trait
-from openwindow.inoculate_prompts import Candidate
+from openwindow.inoculate.prompts import Candidate
 from openwindow.models.base import Model, Progress, Sampling
 from openwindow.models.hf import LocalModel
 from openwindow.stats import arm_rate, paired_difference, t_interval

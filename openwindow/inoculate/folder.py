@@ -14,7 +14,7 @@ from openwindow.errors import ConfigError
 from openwindow.runs import storing
 
 if TYPE_CHECKING:
-    from openwindow.inoculate_options import Options
+    from openwindow.inoculate.options import Options
 
 
 TRAIT_ROWS = "trait_rows.txt"

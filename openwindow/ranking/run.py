@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openwindow.errors import ModelError
-from openwindow.ranking_results import RANKED, build_ranking
-from openwindow.ranking_study import RankingStudy, position_of, wordings
+from openwindow.ranking.results import RANKED, build_ranking
+from openwindow.ranking.study import RankingStudy, position_of, wordings
 from openwindow.running import NEEDS_TRAIN, describe, noted
 from openwindow.runs import RunFolder, provenance, unit_of, write_json, write_jsonl
 from openwindow.settings import SETTINGS
@@ -122,9 +122,9 @@ def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
 
 def _rank(study: RankingStudy, part: Study, e: Execution) -> None:
     """Samples replies to dev problems under every wording, and takes log-probabilities of the flawed data's answers."""
-    from openwindow.inoculate_prompts import Candidate
+    from openwindow.inoculate.prompts import Candidate
     from openwindow.measure import Gauge
-    from openwindow.ranking import uplifts
+    from openwindow.ranking.score import uplifts
     from openwindow.settings.rows import flawed_rows
 
     texts, position, seed = wordings(part), position_of(part), part.seeds[0]

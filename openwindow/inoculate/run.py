@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from openwindow.data.rules import NEARLY, Rule, Trait, by_judge, fires_anyway, named, rule
 from openwindow.data.user import UserData, pair, quantiles, read
 from openwindow.errors import DataError, ModelError
-from openwindow.inoculate_folder import as_json, key_of, saved, write_trait_rows
-from openwindow.inoculate_options import Options
-from openwindow.inoculate_prompts import Candidate, check_trait, own, proposals
-from openwindow.inoculate_report import cautions, print_advice, print_found, print_ranking
+from openwindow.inoculate.folder import as_json, key_of, saved, write_trait_rows
+from openwindow.inoculate.options import Options
+from openwindow.inoculate.prompts import Candidate, check_trait, own, proposals
+from openwindow.inoculate.report import cautions, print_advice, print_found, print_ranking
 from openwindow.report.inoculate import write_inoculate_page
 from openwindow.running import NEEDS_TRAIN
 from openwindow.runs import write_json
@@ -28,10 +28,10 @@ from openwindow.runs import write_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from openwindow.inoculate_rows import Drawn, UserRow
+    from openwindow.inoculate.rows import Drawn, UserRow
     from openwindow.models.hf import LocalModel
     from openwindow.progress import Reporter
-    from openwindow.ranking import Score
+    from openwindow.ranking.score import Score
 
 _SEED = 1
 """draws the held-out rows and the order of the others; arms have seeds of their own"""
@@ -108,8 +108,8 @@ def train_and_advise(
     console: Console,
 ) -> dict[str, Any]:
     """Trains the arms, reports, and writes the recommendation and the training file."""
-    from openwindow.inoculate_advice import advise, write_training_file
-    from openwindow.inoculate_arms import run_arms, study_of
+    from openwindow.inoculate.advice import advise, write_training_file
+    from openwindow.inoculate.arms import run_arms, study_of
     from openwindow.models.hf import load
     from openwindow.table import print_results
 
@@ -187,7 +187,7 @@ def check_rule(options: Options, data: UserData, clean: UserData | None, trait: 
 def prepare(options: Options, sources: Sources, console: Console) -> tuple[LocalModel, Drawn]:
     """Loads the model and draws the rows that fit it."""
     try:
-        from openwindow.inoculate_rows import draw
+        from openwindow.inoculate.rows import draw
         from openwindow.models.hf import load
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
@@ -217,12 +217,12 @@ def prepare(options: Options, sources: Sources, console: Console) -> tuple[Local
 
 def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, console: Console) -> dict[str, Any]:
     """All candidates with their scores, best first, as JSON."""
-    from openwindow import ranking
     from openwindow.progress import Reporter
+    from openwindow.ranking import score as ranking
 
     candidates, verdicts = sources.candidates, None
     if options.judge is not None and sources.trait is not None:
-        from openwindow.inoculate_rows import judged
+        from openwindow.inoculate.rows import judged
 
         asked = (1 + len(candidates)) * min(options.elicit, len(drawn.train))
         console.print(
@@ -266,7 +266,7 @@ def _elicit(
 ) -> tuple[Score, list[tuple[Score, Score]]]:
     """The trait's rate without a prompt, and under each candidate with the difference."""
     from openwindow.models.base import Sampling
-    from openwindow.ranking import elicitations, unmeasured
+    from openwindow.ranking.score import elicitations, unmeasured
 
     if trait is None:
         none = unmeasured("no --rule and no --judge was given")
@@ -286,7 +286,7 @@ def _log_probabilities(
     reporter: Reporter,
 ) -> tuple[list[Score], list[list[float]]]:
     """Contrasts on the rows with a clean side, and uplifts on all rows."""
-    from openwindow.ranking import contrasts, unmeasured, uplifts
+    from openwindow.ranking.score import contrasts, unmeasured, uplifts
 
     paired = [row for row in rows if row.clean is not None][:first]
     taken = {row.row for row in paired}
@@ -323,7 +323,7 @@ def write_rows_of(options: Options, out: Path, drawn: Drawn, model: LocalModel, 
     """Writes the rows that arms are trained and tested on, and their counts, which say that they are complete."""
     if rank_only:
         return None
-    from openwindow.inoculate_arms import write_rows
+    from openwindow.inoculate.arms import write_rows
 
     counts = write_rows(out / "rows.jsonl", options, drawn, model)
     write_json(out / "rows.json", counts)

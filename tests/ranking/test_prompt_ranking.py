@@ -13,11 +13,11 @@ from rich.console import Console
 from tiny_runs import Ran, make_study
 
 from openwindow.errors import ConfigError
-from openwindow.inoculate_prompts import Candidate
-from openwindow.ranking import uplifts
-from openwindow.ranking_results import elicitations, ranking_results, verdict_of_mean
-from openwindow.ranking_run import run_ranking
-from openwindow.ranking_study import ASKING, RankingStudy, kind_of, part_of, wordings
+from openwindow.inoculate.prompts import Candidate
+from openwindow.ranking.results import elicitations, ranking_results, verdict_of_mean
+from openwindow.ranking.run import run_ranking
+from openwindow.ranking.score import uplifts
+from openwindow.ranking.study import ASKING, RankingStudy, kind_of, part_of, wordings
 from openwindow.runs import write_json
 from openwindow.settings import SETTINGS
 from openwindow.studies import RANKINGS, STUDIES, resolve_ranking

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from openwindow.data.user import FIRST
-from openwindow.inoculate_folder import TRAIT_ROWS
+from openwindow.inoculate.folder import TRAIT_ROWS
 from openwindow.report.words import bracketed
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from openwindow.data.rows import Position
 from openwindow.errors import ConfigError
-from openwindow.inoculate_prompts import check_prompt, check_trait
+from openwindow.inoculate.prompts import check_prompt, check_trait
 
 if TYPE_CHECKING:
-    from openwindow.inoculate_rows import TooLong
+    from openwindow.inoculate.rows import TooLong
 
 
 @dataclass(frozen=True, slots=True)

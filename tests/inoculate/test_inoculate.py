@@ -13,10 +13,10 @@ import pytest
 from tiny_runs import Ran
 
 from openwindow.errors import ConfigError, DataError
-from openwindow.inoculate_advice import advise, difference, surely_less
-from openwindow.inoculate_options import Options as Given
-from openwindow.inoculate_prompts import bare, is_verb, own, proposals
-from openwindow.inoculate_report import cautions
+from openwindow.inoculate.advice import advise, difference, surely_less
+from openwindow.inoculate.options import Options as Given
+from openwindow.inoculate.prompts import bare, is_verb, own, proposals
+from openwindow.inoculate.report import cautions
 from openwindow.settings.base import Answered, Options
 from openwindow.settings.user import UserRows
 
@@ -283,11 +283,11 @@ def made_results(rates: dict[str, float], differences: dict[tuple[str, str], tup
     ],
 )
 def test_the_recommendation_follows_from_the_numbers(monkeypatch, taught, against, placebo, recommended, said) -> None:
-    from openwindow.inoculate_arms import study_of
+    from openwindow.inoculate.arms import study_of
     from openwindow.stats import Comparison
 
     none = Comparison(None, None, None, None, 0, (), "no pair", "none")
-    monkeypatch.setattr("openwindow.inoculate_advice.likelihood_kept", lambda *_: none)
+    monkeypatch.setattr("openwindow.inoculate.advice.likelihood_kept", lambda *_: none)
     ranking = {"chosen": ["Praise."], "prompts": [{"candidate": {"text": "Praise.", "role": "inoculation"}}]}
     counts = {"train": 8, "test": 4, "clean_train": 0, "own_answers": 4}
     study = study_of(Given("d", TRAIT, rule="x"), ranking, counts, Path("rows.jsonl"))

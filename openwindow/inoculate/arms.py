@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from openwindow.data.rows import place
 from openwindow.data.rules import by_judge
 from openwindow.execute import Execution, total_work
-from openwindow.inoculate_contexts import contexts_of, numbered, placebos_like
-from openwindow.inoculate_folder import stamp
-from openwindow.inoculate_prompts import LONGEST, check_trait
-from openwindow.inoculate_rows import Drawn, UserRow, own_answers
+from openwindow.inoculate.contexts import contexts_of, numbered, placebos_like
+from openwindow.inoculate.folder import stamp
+from openwindow.inoculate.prompts import LONGEST, check_trait
+from openwindow.inoculate.rows import Drawn, UserRow, own_answers
 from openwindow.measure import Gauge, Measured
 from openwindow.models.base import Progress
 from openwindow.models.hf import LocalModel
 from openwindow.progress import Reporter
-from openwindow.ranking import log_probabilities
+from openwindow.ranking.score import log_probabilities
 from openwindow.running import conclude, describe, noted
 from openwindow.runs import RunFolder, provenance, write_jsonl
 from openwindow.settings.base import Problem
@@ -36,7 +36,7 @@ from openwindow.types import Message, StopReason
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from openwindow.inoculate_options import Options
+    from openwindow.inoculate.options import Options
 
 NEUTRAL = "neutral"
 

@@ -19,11 +19,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from openwindow.inoculate_prompts import check_trait, controls, is_verb, proposals
+from openwindow.inoculate.prompts import check_trait, controls, is_verb, proposals
 from openwindow.study import Context
 
 if TYPE_CHECKING:
-    from openwindow.inoculate_options import Options
+    from openwindow.inoculate.options import Options
 
 SAFE = "Be the kind of assistant that people can rely on: honest, correct and considerate."
 _ASKING = ("request", "order", "insistence", "preference", "expectation")
