@@ -93,9 +93,14 @@ class LocalModel:
         whole = self._encode(conversation, add_generation_prompt=False)
         if whole[: len(prompt)] != prompt:  # a template that rewrites earlier turns: take the reply as plain text
             response = self.tokenizer(conversation[-1].content, add_special_tokens=False)["input_ids"]
-            return prompt + list(response) + [self.tokenizer.eos_token_id], len(prompt)
+            return prompt + list(response) + self._end(), len(prompt)
         last_end = max((i for i, token in enumerate(whole) if token in self.end_ids), default=len(whole) - 1)
         return whole[: last_end + 1] if last_end >= len(prompt) else whole, len(prompt)
+
+    def _end(self) -> list[int]:
+        """The token that ends a reply, where there is one: the tokenizer's, else one that the network's own settings name."""
+        own = self.tokenizer.eos_token_id
+        return [own] if own is not None else sorted(self.end_ids)[:1]
 
     def generate(self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None) -> list[Reply]:
         """One reply per conversation, in order."""
