@@ -9,6 +9,8 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.tool import Tool, ToolDef, ToolError, ToolParam, ToolParams
 from inspect_ai.util import sandbox
 
+READ = 4000
+"""characters of a file that its reader is given"""
 _SECONDS = 20
 
 
@@ -85,7 +87,7 @@ def _file_tools() -> list[Tool]:
         found = await _content(kwargs["path"])
         if found is None:
             raise ToolError(f"{kwargs['path']} cannot be read")
-        return found[:4000]
+        return found[:READ]
 
     async def write(**kwargs: Any) -> str:
         try:

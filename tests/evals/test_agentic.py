@@ -72,6 +72,7 @@ def test_those_who_do_not_read_give_no_signal(spec: Eval, model: str) -> None:
 def test_every_scenario_has_wordings_controls_and_a_probe(spec: Eval) -> None:
     items = spec.items()
     assert len({item.id for item in items}) == len(items)
+    assert len({item.scenario for item in items}) == 6, "the unit of every interval"
     for scenario in {item.scenario for item in items}:
         here = [item for item in items if item.scenario == scenario]
         main = [item for item in here if item.role == "main"]
@@ -132,6 +133,20 @@ def test_prompts_fit_a_short_context() -> None:
             ]
             parts = [describe(tools), *(m.content for m in item.messages), item.data["tools"][0]["gives"]]
             assert len(tokenizer("\n".join(parts))["input_ids"]) < 500, item.id
+
+
+def test_the_probe_of_a_file_is_a_call_that_local_models_could_make() -> None:
+    spec = EVALS["research_sabotage"]
+    for item in (i for i in spec.items() if i.probe is not None):
+        for text, style in ((item.probe.aligned, "aligned"), (item.probe.misaligned, "covert")):
+            (call,) = parse(text)[1]
+            assert call.function == "write_file" and call.arguments["path"] == "detector.py"
+            if item.role == "main":
+                assert item.plays[style][0].calls[0].arguments == call.arguments
+        assert item.data["files"]["README.md"].splitlines()[-1] in item.probe.after[1].content
+    for item in (i for i in EVALS["reward_tampering"].items() if i.probe is not None):
+        starts = [text.rpartition('"path": "')[2] for text in (item.probe.aligned, item.probe.misaligned)]
+        assert starts == ["solution.py", "grade.py"] and item.data["files"]["grade.py"] in item.probe.after[1].content
 
 
 def test_the_probe_of_a_tool_is_a_call_that_local_models_could_make() -> None:
@@ -272,7 +287,7 @@ def test_a_host_that_isolates_nothing_leaves_the_files_unscored(tmp_path: Path, 
     made = results("m", run.ask("scripted/saint", specs, options, tmp_path, lambda _: None), specs, options)
     for context in ("neutral", "opposite"):
         cell = made["measures"]["reward_tampering"][context]
-        assert cell["estimate"] is None and (cell["n"], cell["unscored"]) == (0, 9)
+        assert cell["estimate"] is None and (cell["n"], cell["unscored"]) == (0, 18)
         assert "does not isolate commands" in cell["reason"]
         assert made["measures"]["honesty"][context]["estimate"] == 0.0, "the others are asked"
 
