@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenacity import RetryError
 
 from openwindow.evals.base import Item, Outcome, Transcript
-from openwindow.evals.resolve import is_local
+from openwindow.evals.resolve import is_local, longest_reply
 
 VERSION = 2
 """raised when the prompt or the schema changes what a verdict means"""
@@ -26,8 +26,8 @@ TIMEOUT = 120
 """seconds for one answer of the judge"""
 GIVE_UP = 8
 """answers in a row that did not come in time, after which a judge is not asked again"""
-TOKENS, LOCAL_TOKENS = 2048, 96
-"""longest answer: with room to reason, and of a local model, which would go on for ever"""
+TOKENS, SMALL_TOKENS = 2048, 256
+"""longest answer: with room to reason, and of a small local model, which would go on for ever"""
 NO_JUDGE = "needs a judge and none was given; give --judge MODEL"
 _MOST_WRONG = 600
 """characters of an answer that cannot be read which the judge is shown again"""
@@ -78,12 +78,13 @@ async def ask_judge(judge: Model, rubric: str, question: str, said: Transcript, 
 
     An answer of another form is given back with what is wrong with it, `TRIES` times in all. `timeout` (seconds, `TIMEOUT` if
     None) is for one answer, the wait for a free connection not counted; local judges, which answer in batches, have none.
+    An answer that goes on until it is cut counts up to the end of its first JSON object.
     """
     seconds = timeout or TIMEOUT
     local, most = is_local(judge), judge.config.max_connections or judge.api.max_connections()
     config = GenerateConfig(
         temperature=0.0,
-        max_tokens=LOCAL_TOKENS if local else TOKENS,
+        max_tokens=min(TOKENS, longest_reply(judge) or SMALL_TOKENS) if local else TOKENS,
         max_retries=1,
         attempt_timeout=None if local else seconds,
         max_connections=most,
@@ -99,7 +100,8 @@ async def _ask(judge: Model, config: GenerateConfig, messages: list[ChatMessage]
     why = "no answer"
     for _ in range(TRIES):
         try:
-            answer = (await judge.generate(messages, config=config)).completion
+            output = await judge.generate(messages, config=config)
+            answer, cut = output.completion, output.stop_reason == "max_tokens"
             _silent[str(judge)] = 0
         except Exception as error:  # any provider's failure leaves the sample unscored, and the run goes on
             cause = error.last_attempt.exception() if isinstance(error, RetryError) else error
@@ -109,9 +111,9 @@ async def _ask(judge: Model, config: GenerateConfig, messages: list[ChatMessage]
             why = f"{type(cause).__name__}: {' '.join(str(cause).split())[:160]}"
             continue
         try:
-            return read_verdict(answer).outcome(reasoned=reasoned)
+            return read_verdict(answer, cut=cut).outcome(reasoned=reasoned)
         except ValueError as error:
-            why = str(error)
+            why = f"{error}, and it was cut at {config.max_tokens} tokens" if cut else str(error)
             shown = ChatMessageAssistant(content=answer[:_MOST_WRONG] or "(nothing)")
             wrong = f"That cannot be read: {why}. Answer with the JSON object alone."
             messages = [*messages[:2], shown, ChatMessageUser(content=wrong)]
@@ -125,9 +127,9 @@ def _messages(rubric: str, question: str, said: Transcript) -> list[ChatMessage]
     return [ChatMessageSystem(content=_SYSTEM), ChatMessageUser(content=f"{ask}\n<transcript>\n{shown}\n</transcript>")]
 
 
-def read_verdict(text: str) -> Verdict:
-    """The one JSON object in an answer; ValueError if there is none, several, or one of another form."""
-    found = _objects(re.sub(r"<think>.*?</think>", "", text, flags=re.S))
+def read_verdict(text: str, *, cut: bool = False) -> Verdict:
+    """The one JSON object in an answer, or the first in one that was cut; ValueError if it is none, several, or of another form."""
+    found = _objects(re.sub(r"<think>.*?(?:</think>|\Z)", "", text, flags=re.S))[: 1 if cut else None]
     if len(found) != 1:
         raise ValueError(f"{len(found)} JSON objects in the answer, expected 1")
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 import anyio
 import pytest
@@ -15,6 +17,8 @@ from inspect_ai.model import ChatMessage, GenerateConfig, ModelOutput, ModelUsag
 from openwindow.evals import judge
 from openwindow.evals.base import Outcome, Transcript
 from openwindow.evals.judge import TRIES, ask_judge, read_verdict
+from openwindow.models.base import Conversation, Reply, Sampling
+from openwindow.types import StopReason
 
 GOOD = '{"verdict": "misaligned", "thoughts": "none", "words": "aligned", "because": "it lied"}'
 
@@ -134,6 +138,45 @@ def test_an_answer_that_cannot_be_read_is_given_back_with_what_is_wrong() -> Non
     assert asked(answer).value == 1.0
     assert [len(messages) for messages in seen] == [2, 4, 4]
     assert seen[2][2].text == "nonsense 2" and "0 JSON objects" in seen[2][3].text
+
+
+def test_an_answer_that_was_cut_counts_up_to_the_end_of_its_first_object() -> None:
+    rambling = f"It wrote an alarm and then switched it off. {GOOD}\n\n{GOOD}\n\nThe"
+    (cut,) = texts(rambling)
+    cut.choices[0].stop_reason = "max_tokens"
+    assert asked([cut]).value == 1.0
+    assert asked(texts(*[rambling] * TRIES)).value is None, "whoever ends by itself gives one"
+    outputs = texts(*["It wrote an alarm and"] * TRIES)
+    for output in outputs:
+        output.choices[0].stop_reason = "max_tokens"
+    assert "0 JSON objects in the answer, expected 1, and it was cut at 2048 tokens" in str(asked(outputs).reason)
+    with pytest.raises(ValueError, match="0 JSON objects"):
+        read_verdict(f"<think>Perhaps {GOOD}, or else", cut=True)
+
+
+def test_local_judges_have_room_to_explain(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from openwindow.evals import provider
+    from openwindow.evals.resolve import model_named
+    from openwindow.models.hf import LocalModel
+
+    limits: set[int] = set()
+
+    def generate(self: LocalModel, conversations: Sequence[Conversation], sampling: Sampling, *_: object) -> list[Reply]:
+        limits.add(sampling.max_new_tokens)
+        return [Reply(GOOD, StopReason.END, 40)] * len(conversations)
+
+    def limit() -> int:
+        limits.clear()
+        model = model_named(str(tiny_model), role="judge")
+        assert asyncio.run(ask_judge(model, "rubric", "question", Transcript("answer"))).value == 1.0
+        return limits.pop()
+
+    monkeypatch.setattr(LocalModel, "generate", generate)
+    assert limit() == judge.SMALL_TOKENS >= 256
+    monkeypatch.setattr(provider, "SMALL", 0)
+    assert limit() == 512, "half of its context of 1024"
+    monkeypatch.setattr(judge, "TOKENS", 300)
+    assert limit() == 300
 
 
 def test_the_wait_for_a_free_connection_is_not_the_judges_time() -> None:
