@@ -97,9 +97,10 @@ def _behaved(rows: Sequence[Row], context: str, right: Collection[str]) -> list[
 def _sides(rows: Sequence[Row], name: str, context: str) -> dict[str, Side]:
     """Of one eval in one context: its measures, each with its side."""
     own = [r for r in rows if r.eval == name and r.context == context]
-    main, why = [r for r in gated(own) if r.role == "main"], gates(own)
+    why = gates(own)
+    main = [r for r in gated(own, why) if r.role == "main"]
     return {
-        measure: ([r for r in main if form in (None, r.form)], silence(own) if form is None else why[form])
+        measure: ([r for r in main if form in (None, r.form)], silence(why) if form is None else why[form])
         for measure, form in by_form(name, own).items()
     }
 
