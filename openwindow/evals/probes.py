@@ -11,12 +11,14 @@ import bisect
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from openwindow.models.base import Conversation, Progress
 from openwindow.models.hf import LocalModel
-from openwindow.models.sampling import Step, prefill
+from openwindow.models.llama_decode import Llama
+from openwindow.models.sampling import Step, prefill, ready
 
 _WIDTHS = (32, 128)
 """tokens of a prompt's longest continuation above which it comes in other batches"""
@@ -51,7 +53,7 @@ def continuation_logprobs(
     prompts: Sequence[Conversation],
     continuations: Sequence[Sequence[str]],
     *,
-    batch_size: int = 64,
+    batch_size: int = 128,
     progress: Progress | None = None,
 ) -> list[list[LogProb]]:
     """Log-probability of each continuation as the assistant's first words after its prompt.
@@ -61,15 +63,15 @@ def continuation_logprobs(
     """
     rows = _rows(model, prompts, continuations)
     found: dict[tuple[int, int], LogProb] = {}
-    step = Step(model.network, model.has_plain_head())
     training = model.network.training
     model.network.eval()
     try:
-        for batch in _batches(rows, batch_size):
-            for row, logprob in zip(batch, _score(step, batch), strict=True):
-                found[row.index] = LogProb(logprob, len(row.ids))
-            if progress is not None:
-                progress(len(batch))
+        with ready(model.network, model.has_plain_head()) as runner:
+            for batch in _batches(rows, batch_size):
+                for row, logprob in zip(batch, _score(runner, batch), strict=True):
+                    found[row.index] = LogProb(logprob, len(row.ids))
+                if progress is not None:
+                    progress(len(batch))
     finally:
         model.network.train(training)
     return [[found[i, j] for j in range(len(texts))] for i, texts in enumerate(continuations)]
@@ -100,9 +102,9 @@ def _rows(model: LocalModel, prompts: Sequence[Conversation], continuations: Seq
     return rows
 
 
-def _score(step: Step, rows: Sequence[_Row]) -> list[float]:
+def _score(runner: Llama | Step, rows: Sequence[_Row]) -> list[float]:
     """Log-probability in nats of every row's continuation."""
-    first_BV, cache, mask_BT = prefill(step, [r.prompt for r in rows])
+    first_BV, cache, mask_BT = prefill(runner, [r.prompt for r in rows])
     device = mask_BT.device
     first_B = torch.tensor([r.ids[0] for r in rows], device=device)
     totals = first_BV.log_softmax(dim=-1).gather(1, first_B[:, None])[:, 0].double()
@@ -116,30 +118,32 @@ def _score(step: Step, rows: Sequence[_Row]) -> list[float]:
         targets_BT[i, : len(row.ids) - 1] = torch.tensor(row.ids[1:], device=device)
     positions_BT = mask_BT.sum(dim=1)[:, None] + torch.arange(width, device=device)[None]
     # Padding stands on the right of the continuation, where no scored token looks.
-    whole_BT = torch.cat([mask_BT, mask_BT.new_ones(len(rows), width)], dim=1)
-    where = targets_BT >= 0
-    logprobs_N = _at(step, ids_BT, where, targets_BT[where], cache, whole_BT, positions_BT)
-    totals.index_add_(0, where.nonzero()[:, 0], logprobs_N.double())
+    where_BT = targets_BT >= 0
+    whole_BT = torch.cat([mask_BT, where_BT.long()], dim=1)
+    logprobs_N = _at(runner, ids_BT, where_BT, targets_BT[where_BT], cache, whole_BT, positions_BT)
+    totals.index_add_(0, where_BT.nonzero()[:, 0], logprobs_N.double())
     return [float(t) for t in totals]
 
 
 def _at(
-    step: Step,
+    runner: Llama | Step,
     ids_BT: torch.Tensor,
     where_BT: torch.Tensor,
     targets_N: torch.Tensor,
-    cache: object,
+    cache: Any,
     mask_BT: torch.Tensor,
     positions_BT: torch.Tensor,
 ) -> torch.Tensor:
     """Log-probability (N,) of the target at every selected position, logits made for those positions alone."""
-    network = step.network
-    where = {"attention_mask": mask_BT, "position_ids": positions_BT, "cache": cache, "use_cache": True}
-    if not step.plain_head:
-        logits_NV = network(input_ids=ids_BT, **where).logits[where_BT].float()
-        return torch.as_tensor(logits_NV.log_softmax(dim=-1).gather(1, targets_N[:, None])[:, 0])
-    hidden_NH = network.get_decoder()(input_ids=ids_BT, **where).last_hidden_state[where_BT]
-    head = network.get_output_embeddings()
+    where = {"attention_mask": mask_BT, "position_ids": positions_BT}
+    if isinstance(runner, Llama):
+        hidden_NH, head = runner.states(ids_BT, cache, **where), runner.logits
+    elif runner.plain_head:
+        out = runner.network.get_decoder()(input_ids=ids_BT, cache=cache, use_cache=True, **where)
+        hidden_NH, head = out.last_hidden_state[where_BT], runner.network.get_output_embeddings()
+    else:
+        hidden_NH = runner.network(input_ids=ids_BT, cache=cache, use_cache=True, **where).logits[where_BT]
+        head = torch.nn.Identity()
     parts = []
     for start in range(0, len(targets_N), _HEAD_ROWS):
         part = slice(start, start + _HEAD_ROWS)

@@ -64,7 +64,7 @@ class OpenWindowAPI(ModelAPI):
         config: GenerateConfig = GenerateConfig(),  # noqa: B008 - Inspect's signature; it is frozen in use
         precision: str = "auto",
         device: str = "auto",
-        batch_size: int = 64,
+        batch_size: int = 128,
         **model_args: Any,
     ) -> None:
         super().__init__(model_name, base_url, api_key, [], config)

@@ -107,9 +107,16 @@ class Llama:
     def __call__(
         self, ids_BT: torch.Tensor, cache: Prompts, *, attention_mask: torch.Tensor, position_ids: torch.Tensor
     ) -> torch.Tensor:
-        """Runs tokens (B, T) after what the cache holds, and adds them to it: the next token's logits (B, V) in float32.
+        """As `states`, with padding on the left: the next token's logits (B, V) in float32."""
+        states_NH = self.states(ids_BT, cache, attention_mask=attention_mask, position_ids=position_ids)
+        return self.logits(states_NH[attention_mask[:, -ids_BT.shape[1] :].sum(dim=1).cumsum(dim=0) - 1])
 
-        `attention_mask` (B, held + T) is 0 for padding, `position_ids` are (B, T).
+    def states(
+        self, ids_BT: torch.Tensor, cache: Prompts, *, attention_mask: torch.Tensor, position_ids: torch.Tensor
+    ) -> torch.Tensor:
+        """Runs tokens (B, T) after what the cache holds, and adds them to it: the last layer's states (N, H) of all but padding.
+
+        `attention_mask` (B, held + T) is 0 for padding, `position_ids` are (B, T). The states are in the order of rows.
         """
         rows, width = ids_BT.shape
         share, whole = self.heads // self.kv_heads, attention_mask.shape[1]
@@ -130,7 +137,7 @@ class Llama:
             attended = F.scaled_dot_product_attention(q, k, v, bias, scale=self.scale)
             attended = attended.reshape(rows, -1, share, width, self.head_dim).permute(0, 3, 1, 2, 4)
             x_NH = self.finished(layer, x_NH, attended.reshape(rows * width, -1)[real_N])
-        return self.logits(x_NH[attention_mask[:, -width:].sum(dim=1).cumsum(dim=0) - 1])
+        return torch.as_tensor(x_NH)
 
     def turn(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosines and signed sines (N, 1, D) of the rotary embedding at positions (1, N)."""

@@ -66,7 +66,7 @@ def sample(
     training = network.training
     network.eval()
     try:
-        with _ready(network, plain_head) as runner:
+        with ready(network, plain_head) as runner:
             for start in range(0, len(order), sampling.batch_size):
                 chosen = order[start : start + sampling.batch_size]
                 replies = _sample_batch(runner, [prompts[i] for i in chosen], end_ids, sampling, generator, progress)
@@ -153,7 +153,7 @@ class Step:
 
 
 @contextlib.contextmanager
-def _ready(network: Any, plain_head: bool) -> Iterator[Llama | Step]:
+def ready(network: Any, plain_head: bool) -> Iterator[Llama | Step]:
     """What runs the network: our own decoder where it can, else the network itself with its adapter merged for the time."""
     if can_decode(network):
         yield Llama(network)
@@ -227,9 +227,9 @@ def _sample_batch(
     return [Drawn(t, StopReason.LENGTH if e is None else StopReason.END, e) for t, e in zip(tokens, ends, strict=True)]
 
 
-def prefill(step_forward: Step, prompts_B: list[Sequence[int]]) -> tuple[torch.Tensor, DynamicCache, torch.Tensor]:
+def prefill(runner: Llama | Step, prompts_B: list[Sequence[int]]) -> tuple[torch.Tensor, Any, torch.Tensor]:
     """Runs the prompts: next-token logits (B, V) in float32, the cache, and the attention mask (B, T) of what it holds."""
-    logits_UV, cache, mask_UT, prompt_of = _prefill_distinct(step_forward, prompts_B)
+    logits_UV, cache, mask_UT, prompt_of = _prefill_distinct(runner, prompts_B)
     rows = torch.tensor(prompt_of, device=mask_UT.device)
     if prompt_of != list(range(len(mask_UT))):
         cache.batch_select_indices(rows)

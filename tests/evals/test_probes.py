@@ -45,7 +45,14 @@ def plain(model: LocalModel, prompt: tuple[Message, ...], text: str) -> tuple[fl
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
-def test_probes_equal_the_plain_forward_pass(tiny: LocalModel, batch_size: int) -> None:
+@pytest.mark.parametrize("runner", ["our decoder", "its modules", "its modules and head"])
+def test_probes_equal_the_plain_forward_pass(
+    tiny: LocalModel, batch_size: int, runner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if runner != "our decoder":
+        monkeypatch.setattr("openwindow.models.sampling.can_decode", lambda _: False)
+    if runner == "its modules and head":
+        monkeypatch.setattr(tiny, "_plain_head", False)
     found = continuation_logprobs(tiny, PROMPTS, TEXTS, batch_size=batch_size)
     for prompt, texts, row in zip(PROMPTS, TEXTS, found, strict=True):
         for text, got in zip(texts, row, strict=True):
