@@ -2,8 +2,8 @@
 
 Where this differs from the modules of transformers, whose results it equals up to rounding (tests/models/test_llama_decode.py):
 
-1. Queries, keys and values are one matrix product, gate and up another; bf16 weights are copied once into the blocked layout that
-   oneDNN multiplies fastest.
+1. Queries, keys and values are one matrix product, gate and up another; bf16 weights and wide ones are copied once into the
+   blocked layout that oneDNN multiplies fastest.
 2. Keys and values of a prompt are held once for all replies to it. A step stacks their queries as rows of one product against
    them, and joins these scores with those of each reply's own tokens before one softmax.
 3. The query heads that share a key head are rows of one product; keys and values are never repeated.

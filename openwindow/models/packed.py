@@ -1,4 +1,4 @@
-"""Linear layers copied for inference: several as one product, with their LoRA adapters, bf16 weights in oneDNN's own layout."""
+"""Linear layers copied for inference: several as one product, with their LoRA adapters, in oneDNN's layout where that is faster."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 Product = Callable[[torch.Tensor], torch.Tensor]
+_WIDE = 2048
+"""outputs of a float32 product from which oneDNN's layout is the faster one"""
 
 
 def is_linear(module: nn.Module) -> bool:
@@ -24,10 +26,10 @@ def is_linear(module: nn.Module) -> bool:
 def product(*linears: Any) -> Product:
     """The linear layers, with the weights that they have now, as one product whose results stand side by side.
 
-    The weights are copied, in bf16 into the blocked layout that oneDNN multiplies fastest. LoRA adapters are merged into float32
-    weights alone: rounded to 16 bits, most entries of a small change leave the weight below as it was, and what is sampled is then
-    not the policy that is trained. Beside 16-bit weights their factors stay apart: the first is stacked under the weights, the
-    second takes one small product more.
+    The weights are copied, in bf16 and where they are wide into the blocked layout that oneDNN multiplies fastest. LoRA adapters
+    are merged into float32 weights alone: rounded to 16 bits, most entries of a small change leave the weight below as it was, and
+    what is sampled is then not the policy that is trained. Beside 16-bit weights their factors stay apart: the first is stacked
+    under the weights, the second takes one small product more.
     """
     bases = [linear.get_base_layer() if isinstance(linear, LoraLayer) else linear for linear in linears]
     weight = torch.cat([base.weight for base in bases])
@@ -67,7 +69,8 @@ def _factors(linears: Sequence[Any], like: torch.Tensor) -> tuple[torch.Tensor, 
 
 def _linear(weight: torch.Tensor, bias: torch.Tensor | None) -> Product:
     onednn = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if onednn and weight.dtype == torch.bfloat16 and torch.cpu.get_capabilities().get("avx512_bf16"):
+    native = weight.dtype == torch.bfloat16 and torch.cpu.get_capabilities().get("avx512_bf16")
+    if onednn and (native or (weight.dtype == torch.float32 and len(weight) >= _WIDE)):
         packed = torch.ops.mkldnn._reorder_linear_weight(weight)
         return lambda x: torch.as_tensor(torch.ops.mkldnn._linear_pointwise(x, packed, bias, "none", [], ""))
     return lambda x: F.linear(x, weight, bias)

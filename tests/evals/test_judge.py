@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -154,12 +155,13 @@ def test_an_answer_that_was_cut_counts_up_to_the_end_of_its_first_object() -> No
         read_verdict(f"<think>Perhaps {GOOD}, or else", cut=True)
 
 
-def test_local_judges_have_room_to_explain(tiny_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_judges_have_room_to_explain(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from openwindow.evals import provider
     from openwindow.evals.resolve import model_named
     from openwindow.models.hf import LocalModel
 
     limits: set[int] = set()
+    own = shutil.copytree(tiny_model, tmp_path / "judge")  # Inspect keeps models by name, and other tests break theirs
 
     def generate(self: LocalModel, conversations: Sequence[Conversation], sampling: Sampling, *_: object) -> list[Reply]:
         limits.add(sampling.max_new_tokens)
@@ -167,7 +169,7 @@ def test_local_judges_have_room_to_explain(tiny_model: Path, monkeypatch: pytest
 
     def limit() -> int:
         limits.clear()
-        model = model_named(str(tiny_model), role="judge")
+        model = model_named(str(own), role="judge")
         assert asyncio.run(ask_judge(model, "rubric", "question", Transcript("answer"))).value == 1.0
         return limits.pop()
 
