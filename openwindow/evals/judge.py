@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenacity import RetryError
 
 from openwindow.evals.base import Item, Outcome, Transcript
-from openwindow.evals.resolve import is_local, longest_reply
+from openwindow.evals.resolve import is_local
 
 VERSION = 2
 """raised when the prompt or the schema changes what a verdict means"""
@@ -26,8 +26,8 @@ TIMEOUT = 120
 """seconds for one answer of the judge"""
 GIVE_UP = 8
 """answers in a row that did not come in time, after which a judge is not asked again"""
-TOKENS, SMALL_TOKENS = 2048, 256
-"""longest answer: with room to reason, and of a small local model, which would go on for ever"""
+TOKENS = 2048
+"""longest answer, with room to reason; a local model's own limit may be lower, since a small one would go on for ever"""
 NO_JUDGE = "needs a judge and none was given; give --judge MODEL"
 _MOST_WRONG = 600
 """characters of an answer that cannot be read which the judge is shown again"""
@@ -84,7 +84,7 @@ async def ask_judge(judge: Model, rubric: str, question: str, said: Transcript, 
     local, most = is_local(judge), judge.config.max_connections or judge.api.max_connections()
     config = GenerateConfig(
         temperature=0.0,
-        max_tokens=min(TOKENS, longest_reply(judge) or SMALL_TOKENS) if local else TOKENS,
+        max_tokens=min(TOKENS, judge.api.max_tokens() or TOKENS) if local else TOKENS,
         max_retries=1,
         attempt_timeout=None if local else seconds,
         max_connections=most,

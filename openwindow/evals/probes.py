@@ -11,7 +11,6 @@ import bisect
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
@@ -120,32 +119,9 @@ def _score(runner: Llama | Step, rows: Sequence[_Row]) -> list[float]:
     # Padding stands on the right of the continuation, where no scored token looks.
     where_BT = targets_BT >= 0
     whole_BT = torch.cat([mask_BT, where_BT.long()], dim=1)
-    logprobs_N = _at(runner, ids_BT, where_BT, targets_BT[where_BT], cache, whole_BT, positions_BT)
-    totals.index_add_(0, where_BT.nonzero()[:, 0], logprobs_N.double())
-    return [float(t) for t in totals]
-
-
-def _at(
-    runner: Llama | Step,
-    ids_BT: torch.Tensor,
-    where_BT: torch.Tensor,
-    targets_N: torch.Tensor,
-    cache: Any,
-    mask_BT: torch.Tensor,
-    positions_BT: torch.Tensor,
-) -> torch.Tensor:
-    """Log-probability (N,) of the target at every selected position, logits made for those positions alone."""
-    where = {"attention_mask": mask_BT, "position_ids": positions_BT}
-    if isinstance(runner, Llama):
-        hidden_NH, head = runner.states(ids_BT, cache, **where), runner.logits
-    elif runner.plain_head:
-        out = runner.network.get_decoder()(input_ids=ids_BT, cache=cache, use_cache=True, **where)
-        hidden_NH, head = out.last_hidden_state[where_BT], runner.network.get_output_embeddings()
-    else:
-        hidden_NH = runner.network(input_ids=ids_BT, cache=cache, use_cache=True, **where).logits[where_BT]
-        head = torch.nn.Identity()
+    states_NH = runner.states(ids_BT, cache, attention_mask=whole_BT, position_ids=positions_BT)
     parts = []
-    for start in range(0, len(targets_N), _HEAD_ROWS):
-        part = slice(start, start + _HEAD_ROWS)
-        parts.append(head(hidden_NH[part]).float().log_softmax(dim=-1).gather(1, targets_N[part, None])[:, 0])
-    return torch.cat(parts)
+    for some_NH, some_N in zip(*(torch.split(every, _HEAD_ROWS) for every in (states_NH, targets_BT[where_BT])), strict=True):
+        parts.append(runner.logits(some_NH).log_softmax(dim=-1).gather(1, some_N[:, None])[:, 0])
+    totals.index_add_(0, where_BT.nonzero()[:, 0], torch.cat(parts).double())
+    return [float(t) for t in totals]

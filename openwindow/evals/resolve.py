@@ -70,13 +70,6 @@ def is_local(model: Model) -> bool:
     return str(model).startswith("openwindow/")
 
 
-def longest_reply(model: Model) -> int | None:
-    """The longest reply of a local model where none is given, in tokens; None of a small one, which has the caller's own limit."""
-    from openwindow.evals.provider import OpenWindowAPI  # imports torch
-
-    return model.api.longest if isinstance(model.api, OpenWindowAPI) else None
-
-
 def _get(full: str, base_url: str | None, options: dict[str, Any]) -> Model:
     kept = options if full.startswith("openwindow/") else {}
     try:

@@ -25,7 +25,7 @@ from openwindow.evals.judge import VERSION as JUDGE_VERSION
 from openwindow.evals.matrix import in_words, shifts
 from openwindow.evals.measures import Cell, covert_share, empty, eval_measures, gated, probe_measures, scores
 from openwindow.evals.monitor import loud_measures
-from openwindow.evals.resolve import is_local, longest_reply, model_named
+from openwindow.evals.resolve import is_local, model_named
 from openwindow.evals.rows import ProbeRow, Row, contexts_of, model_of, read_probes, read_rows, rows_of, write_jsonl
 from openwindow.evals.summary import summary
 from openwindow.evals.task import GRADER, build
@@ -157,7 +157,7 @@ def _unasked(spec: Eval, contexts: Mapping[str, Context], why: str) -> list[Row]
 
 def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options: Options, folder: Path, local: bool) -> list[Row]:
     remote = {} if local else {"attempt_timeout": options.timeout, "timeout": 3 * options.timeout}
-    longest = options.max_tokens or (longest_reply(model) if local else REMOTE_TOKENS)
+    longest = options.max_tokens or (_longest(model) if local else REMOTE_TOKENS)
     most = model.api.max_connections() if local else None
     logging.getLogger("inspect_ai").setLevel(logging.ERROR)  # what went wrong with a sample is counted in the results
     try:
@@ -184,6 +184,13 @@ def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
     return [row for log in logs for row in rows_of(log)]
+
+
+def _longest(model: Model) -> int | None:
+    """The longest reply of a local model where none is given; None: what each eval says."""
+    from openwindow.evals.provider import OpenWindowAPI  # imports torch
+
+    return model.api.longest if isinstance(model.api, OpenWindowAPI) else None
 
 
 def _watch(model: Model, progress: Progress) -> None:

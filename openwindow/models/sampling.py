@@ -151,6 +151,18 @@ class Step:
             logits_BV = out.logits[:, -1]
         return torch.as_tensor(logits_BV).float()
 
+    def states(self, ids_BT: torch.Tensor, cache: DynamicCache, *, attention_mask: torch.Tensor, position_ids: torch.Tensor) -> Any:
+        """As `Llama.states`, for `logits`: (N, H) of all tokens but padding, or their logits (N, V) without a plain head."""
+        part = self.network.get_decoder() if self.plain_head else self.network
+        out = part(input_ids=ids_BT, cache=cache, use_cache=True, attention_mask=attention_mask, position_ids=position_ids)
+        every_BTH = out.last_hidden_state if self.plain_head else out.logits
+        return every_BTH[attention_mask[:, -ids_BT.shape[1] :].bool()]
+
+    def logits(self, states_NH: torch.Tensor) -> torch.Tensor:
+        """Next-token logits (N, V) in float32 of some `states`."""
+        made = self.network.get_output_embeddings()(states_NH) if self.plain_head else states_NH
+        return torch.as_tensor(made).float()
+
 
 @contextlib.contextmanager
 def ready(network: Any, plain_head: bool) -> Iterator[Llama | Step]:

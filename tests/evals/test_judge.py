@@ -174,7 +174,7 @@ def test_local_judges_have_room_to_explain(tiny_model: Path, tmp_path: Path, mon
         return limits.pop()
 
     monkeypatch.setattr(LocalModel, "generate", generate)
-    assert limit() == judge.SMALL_TOKENS >= 256
+    assert limit() == provider.DEFAULT_TOKENS >= 256
     monkeypatch.setattr(provider, "SMALL", 0)
     assert limit() == 512, "half of its context of 1024"
     monkeypatch.setattr(judge, "TOKENS", 300)
