@@ -9,31 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from openwindow.errors import ConfigError, DataError
+from openwindow.ranking.candidate import Candidate
 
-Role = Literal["inoculation", "placebo", "negative"]
 LONGEST = 2000
 """characters of a prompt, at most"""
 _ARRAY = re.compile(r"\s*\[\s*([\"{\[\]\d]|$)")
 """how a JSON array begins; a plain prompt may begin with a bracket too, as in `[System] Be wrong.`"""
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A prompt that may be put into training rows."""
-
-    text: str
-    kind: str
-    """how it brings the trait up, in a word"""
-    role: Role = "inoculation"
-    """`placebo` has nothing to do with the trait, `negative` forbids it; both are controls"""
-    scope: Literal["specific", "general", "none"] = "specific"
-    """whether it names the trait, or misbehaviour at large"""
-
 
 # {does} is a verb with its object as in "praises wrong answers", {Do} the same as an order, {thing} whatever was given.
 _VERBAL = {

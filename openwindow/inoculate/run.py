@@ -19,8 +19,9 @@ from openwindow.data.user import UserData, pair, quantiles, read
 from openwindow.errors import DataError, ModelError
 from openwindow.inoculate.folder import as_json, key_of, saved, write_trait_rows
 from openwindow.inoculate.options import Options
-from openwindow.inoculate.prompts import Candidate, check_trait, own, proposals
+from openwindow.inoculate.prompts import check_trait, own, proposals
 from openwindow.inoculate.report import cautions, print_advice, print_found, print_ranking
+from openwindow.ranking.candidate import Candidate
 from openwindow.report.inoculate import write_inoculate_page
 from openwindow.running import NEEDS_TRAIN
 from openwindow.runs import write_json

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openwindow.errors import ModelError
+from openwindow.ranking.candidate import Candidate
 from openwindow.ranking.results import RANKED, build_ranking
 from openwindow.ranking.study import RankingStudy, position_of, wordings
 from openwindow.running import NEEDS_TRAIN, describe, noted
@@ -122,7 +123,6 @@ def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
 
 def _rank(study: RankingStudy, part: Study, e: Execution) -> None:
     """Samples replies to dev problems under every wording, and takes log-probabilities of the flawed data's answers."""
-    from openwindow.inoculate.prompts import Candidate
     from openwindow.measure import Gauge
     from openwindow.ranking.score import uplifts
     from openwindow.settings.rows import flawed_rows

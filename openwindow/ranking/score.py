@@ -26,9 +26,9 @@ from transformers import DynamicCache
 
 from openwindow.data.rows import Position, place
 from openwindow.data.rules import Trait
-from openwindow.inoculate.prompts import Candidate
 from openwindow.models.base import Model, Progress, Sampling
 from openwindow.models.hf import LocalModel
+from openwindow.ranking.candidate import Candidate
 from openwindow.stats import arm_rate, paired_difference, t_interval
 from openwindow.training.batches import Example, collate, shared_prefix
 from openwindow.types import Message, StopReason

@@ -13,7 +13,7 @@ from rich.console import Console
 from tiny_runs import Ran, make_study
 
 from openwindow.errors import ConfigError
-from openwindow.inoculate.prompts import Candidate
+from openwindow.ranking.candidate import Candidate
 from openwindow.ranking.results import elicitations, ranking_results, verdict_of_mean
 from openwindow.ranking.run import run_ranking
 from openwindow.ranking.score import uplifts

@@ -9,10 +9,10 @@ import torch
 
 from openwindow.data.rows import place
 from openwindow.data.rules import Told
-from openwindow.inoculate.prompts import Candidate
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load
 from openwindow.models.scripted import ScriptedModel
+from openwindow.ranking.candidate import Candidate
 from openwindow.ranking.score import (
     CLOSE,
     Ranked,
