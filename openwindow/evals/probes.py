@@ -1,8 +1,9 @@
 """The second readout: how probable the misaligned continuation of a prompt is, against the aligned one.
 
 Prompts are run once each, with the tokens that they share run once per batch; their cache is expanded, and all
-continuations are scored by one forward pass on top of it. `continuation_logprobs` equals the plain forward pass over prompt
-and continuation up to rounding (tests/evals/test_probes.py).
+continuations are scored by one forward pass on top of it. Where replies to the same prompts are drawn as well, the pass that
+these begin with serves both (`Probes.watch`). The result equals the plain forward pass over prompt and continuation up to rounding
+(tests/evals/test_probes.py).
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ import bisect
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from openwindow.models.base import Conversation, Progress
 from openwindow.models.hf import LocalModel
 from openwindow.models.llama_decode import Llama
-from openwindow.models.sampling import Step, prefill, ready
+from openwindow.models.sampling import Prefilled, Step, prefill, ready
 
 _WIDTHS = (32, 128)
 """tokens of a prompt's longest continuation above which it comes in other batches"""
+BATCH = 128
+"""continuations that are scored together"""
 _HEAD_ROWS = 512
 """states that the vocabulary matrix is applied to at once: bounds memory at 512 x V floats"""
 
@@ -46,34 +50,57 @@ class _Row:
     longest: int
 
 
-@torch.inference_mode()
-def continuation_logprobs(
-    model: LocalModel,
-    prompts: Sequence[Conversation],
-    continuations: Sequence[Sequence[str]],
-    *,
-    batch_size: int = 128,
-    progress: Progress | None = None,
-) -> list[list[LogProb]]:
-    """Log-probability of each continuation as the assistant's first words after its prompt.
+class Probes:
+    """Continuations of prompts that are to be scored."""
 
-    `continuations[i]` are texts for `prompts[i]`; the result has the same shape. `batch_size` counts continuations. Raises
-    ValueError for a text without a token or for lists of unequal length.
-    """
-    rows = _rows(model, prompts, continuations)
-    found: dict[tuple[int, int], LogProb] = {}
-    training = model.network.training
-    model.network.eval()
-    try:
-        with ready(model.network, model.has_plain_head()) as runner:
-            for batch in _batches(rows, batch_size):
-                for row, logprob in zip(batch, _score(runner, batch), strict=True):
-                    found[row.index] = LogProb(logprob, len(row.ids))
-                if progress is not None:
-                    progress(len(batch))
-    finally:
-        model.network.train(training)
-    return [[found[i, j] for j in range(len(texts))] for i, texts in enumerate(continuations)]
+    def __init__(self, model: LocalModel, prompts: Sequence[Conversation], continuations: Sequence[Sequence[str]]) -> None:
+        """`continuations[i]` are texts for `prompts[i]`.
+
+        Raises ValueError for a text without a token or for lists of unequal length.
+        """
+        self.model = model
+        self.rows = _rows(model, prompts, continuations)
+        self.asked = {row.prompt for row in self.rows}
+        self.sizes = [len(texts) for texts in continuations]
+        self.found: dict[tuple[int, int], LogProb] = {}
+
+    @torch.inference_mode()
+    def watch(self, done: Prefilled) -> None:
+        """Scores the continuations of prompts that our own decoder has just run; for `LocalModel.generate`."""
+        if not isinstance(done.runner, Llama) or self.asked.isdisjoint(done.row_of):
+            return
+        rows = [row for row in self.rows if row.prompt in done.row_of and row.index not in self.found]
+        for batch in _batches(rows, BATCH):
+            index = torch.tensor([done.row_of[row.prompt] for row in batch])
+            self._keep(batch, _continued(done.runner, batch, done.logits_UV[index], done.cache.chosen(index), done.mask_UT[index]))
+
+    @torch.inference_mode()
+    def results(self, *, batch_size: int = BATCH, progress: Progress | None = None) -> list[list[LogProb]]:
+        """The log-probability of each continuation as the assistant's first words after its prompt, in the shape given.
+
+        Scores what has not been scored on the way; `batch_size` counts continuations.
+        """
+        if progress is not None and self.found:
+            progress(len(self.found))
+        rows = [row for row in self.rows if row.index not in self.found]
+        if rows:
+            self._score_rest(rows, batch_size, progress)
+        return [[self.found[i, j] for j in range(size)] for i, size in enumerate(self.sizes)]
+
+    def _score_rest(self, rows: Sequence[_Row], batch_size: int, progress: Progress | None) -> None:
+        network, training = self.model.network, self.model.network.training
+        network.eval()
+        try:
+            with ready(network, self.model.has_plain_head()) as runner:
+                for batch in _batches(rows, batch_size):
+                    self._keep(batch, _score(runner, batch))
+                    if progress is not None:
+                        progress(len(batch))
+        finally:
+            network.train(training)
+
+    def _keep(self, rows: Sequence[_Row], totals: Sequence[float]) -> None:
+        self.found |= {row.index: LogProb(total, len(row.ids)) for row, total in zip(rows, totals, strict=True)}
 
 
 def _batches(rows: Sequence[_Row], size: int) -> Iterator[list[_Row]]:
@@ -103,7 +130,16 @@ def _rows(model: LocalModel, prompts: Sequence[Conversation], continuations: Seq
 
 def _score(runner: Llama | Step, rows: Sequence[_Row]) -> list[float]:
     """Log-probability in nats of every row's continuation."""
-    first_BV, cache, mask_BT = prefill(runner, [r.prompt for r in rows])
+    done = prefill(runner, [r.prompt for r in rows])
+    index = torch.tensor([done.row_of[r.prompt] for r in rows], device=done.mask_UT.device)
+    done.cache.batch_select_indices(index)
+    return _continued(runner, rows, done.logits_UV[index], done.cache, done.mask_UT[index])
+
+
+def _continued(
+    runner: Llama | Step, rows: Sequence[_Row], first_BV: torch.Tensor, cache: Any, mask_BT: torch.Tensor
+) -> list[float]:
+    """The same after the prompts (B): from their next-token logits, and their cache, which the continuations are added to."""
     device = mask_BT.device
     first_B = torch.tensor([r.ids[0] for r in rows], device=device)
     totals = first_BV.log_softmax(dim=-1).gather(1, first_B[:, None])[:, 0].double()

@@ -30,6 +30,7 @@ from openwindow.evals.tools_text import parse, to_conversation
 from openwindow.models import smollm2
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.models.hf import LocalModel, load
+from openwindow.models.sampling import Watch
 from openwindow.types import StopReason as Stopped
 
 ALIASES = {"smollm2-135m": smollm2.NAME, "SmolLM2-135M-Instruct": smollm2.NAME}
@@ -74,6 +75,8 @@ class OpenWindowAPI(ModelAPI):
         self.batch_size = int(batch_size)
         self.progress: Progress | None = None
         """told of replies that are newly finished"""
+        self.watch: Watch | None = None
+        """told of prompts that have been run"""
         self.batcher = Batcher(self._generate, self._why_too_long)
 
     @property
@@ -112,7 +115,7 @@ class OpenWindowAPI(ModelAPI):
         return self.longest or DEFAULT_TOKENS
 
     def _generate(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
-        return self.local.generate(conversations, sampling, self.progress)
+        return self.local.generate(conversations, sampling, self.progress, self.watch)
 
     def _why_too_long(self, conversation: Conversation, sampling: Sampling) -> str | None:
         length, most = len(self.local.encode_prompt(conversation)), self.local.context_length

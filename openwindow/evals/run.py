@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import inspect_ai
 from inspect_ai.model import Model
@@ -18,7 +18,7 @@ from openwindow import __version__
 from openwindow.envs.shell import Shell
 from openwindow.errors import ConfigError, DataError, SandboxError, StorageError
 from openwindow.evals import EVALS
-from openwindow.evals.base import PASS_SHARE, SUITES, Eval
+from openwindow.evals.base import PASS_SHARE, SUITES, Eval, Item, Probe
 from openwindow.evals.coherence import THRESHOLD
 from openwindow.evals.contexts import Context
 from openwindow.evals.judge import VERSION as JUDGE_VERSION
@@ -31,6 +31,9 @@ from openwindow.evals.summary import summary
 from openwindow.evals.task import GRADER, build
 from openwindow.models.base import Progress
 
+if TYPE_CHECKING:  # imports torch
+    from openwindow.evals.probes import LogProb, Probes
+
 REMOTE_TOKENS = 8192
 """longest reply of a model elsewhere, its hidden reasoning included"""
 PROBES = "probes.jsonl"
@@ -39,6 +42,8 @@ LOCAL_SANDBOXES = 32
 NOT_ASKED = "not asked: --probes-only"
 NO_PROBE = "needs log-probabilities of given texts, which local models alone give"
 Say = Callable[[str], None]
+_Wanted = tuple[str, str, Item, Probe]
+"""name of the eval and of the context, and what is to be probed in them"""
 
 
 class Options(BaseModel):
@@ -119,15 +124,17 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
     runnable = [s for s in specs if options.behaviour and (s.sandbox is None or why is None)]
     if runnable:
         say(f"asking {name}: {', '.join(s.name for s in runnable)}")
-    if local:
-        _watch(model, _counting(say, f"asking {name}", "replies"))
+    wanted = [
+        (s.name, c, item, item.probe) for c in options.contexts for s in specs for item in s.items() if item.probe is not None
+    ]
+    probing = _watch(model, wanted, options.contexts, _counting(say, f"asking {name}", "replies")) if local else None
     rows = _behaviour(model, judge, runnable, options, folder, local) if runnable else []
     rows += [row for s in specs if s not in runnable for row in _unasked(s, options.contexts, str(why))]
     timing["ask"] = time.monotonic() - started - timing["load"]
     probes: list[ProbeRow] = []
-    if local:
+    if probing is not None:
         say(f"probing {name}")
-        probes = _probe(model, specs, options.contexts, _counting(say, f"probing {name}", "answers"))
+        probes = _probe_rows(wanted, probing.results(progress=_counting(say, f"probing {name}", "answers")))
         timing["probe"] = time.monotonic() - started - timing["load"] - timing["ask"]
     _keep(folder, rows, probes)
     return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()})
@@ -193,11 +200,17 @@ def _longest(model: Model) -> int | None:
     return model.api.longest if isinstance(model.api, OpenWindowAPI) else None
 
 
-def _watch(model: Model, progress: Progress) -> None:
-    from openwindow.evals.provider import OpenWindowAPI  # imports torch
+def _watch(model: Model, wanted: Sequence[_Wanted], contexts: Mapping[str, Context], progress: Progress) -> Probes | None:
+    """The probes of a local model, which are scored as far as can be while it answers; None where there are none."""
+    from openwindow.evals.probes import Probes  # imports torch
+    from openwindow.evals.provider import OpenWindowAPI
 
-    if isinstance(model.api, OpenWindowAPI):
-        model.api.progress = progress
+    if not isinstance(model.api, OpenWindowAPI):
+        return None
+    prompts = [(*contexts[c].put(item.messages), *probe.after) for _, c, item, probe in wanted]
+    probing = Probes(model.api.local, prompts, [(probe.aligned, probe.misaligned) for *_, probe in wanted])
+    model.api.progress, model.api.watch = progress, probing.watch
+    return probing
 
 
 def _counting(say: Say, doing: str, what: str) -> Progress:
@@ -212,15 +225,7 @@ def _counting(say: Say, doing: str, what: str) -> Progress:
     return more
 
 
-def _probe(model: Model, specs: Sequence[Eval], contexts: Mapping[str, Context], progress: Progress) -> list[ProbeRow]:
-    from openwindow.evals.probes import continuation_logprobs
-    from openwindow.evals.provider import local_model
-
-    wanted = [(s.name, c, item, item.probe) for c in contexts for s in specs for item in s.items() if item.probe is not None]
-    local = local_model(model.api.model_name)
-    prompts = [(*contexts[c].put(item.messages), *probe.after) for _, c, item, probe in wanted]
-    pairs = [(probe.aligned, probe.misaligned) for *_, probe in wanted]
-    found = continuation_logprobs(local, prompts, pairs, progress=progress)
+def _probe_rows(wanted: Sequence[_Wanted], found: Sequence[Sequence[LogProb]]) -> list[ProbeRow]:
     return [
         ProbeRow(name, c, item.id, item.scenario, item.paraphrase, item.role, item.cue, a.total, a.tokens, m.total, m.tokens)
         for (name, c, item, _), (a, m) in zip(wanted, found, strict=True)

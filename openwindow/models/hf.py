@@ -29,7 +29,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from openwindow.errors import ModelError
 from openwindow.models import smollm2
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
-from openwindow.models.sampling import sample
+from openwindow.models.sampling import Watch, sample
 from openwindow.types import Message
 
 # peft asks transformers by a name that is about to go; no user can do anything about that.
@@ -102,8 +102,14 @@ class LocalModel:
         own = self.tokenizer.eos_token_id
         return [own] if own is not None else sorted(self.end_ids)[:1]
 
-    def generate(self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None) -> list[Reply]:
-        """One reply per conversation, in order."""
+    def generate(
+        self,
+        conversations: Sequence[Conversation],
+        sampling: Sampling,
+        progress: Progress | None = None,
+        watch: Watch | None = None,
+    ) -> list[Reply]:
+        """One reply per conversation, in order; `watch` is told of the prompts of each batch once they have been run."""
         prompts = [self.encode_prompt(c) for c in conversations]
         longest = max((len(p) for p in prompts), default=0)
         if longest + sampling.max_new_tokens > self.context_length:
@@ -111,7 +117,8 @@ class LocalModel:
                 f"a prompt of {longest} tokens with {sampling.max_new_tokens} new ones exceeds the {self.context_length} "
                 f"tokens of {self.name}; shorten the prompt or lower max_new_tokens"
             )
-        drawn = sample(self.network, prompts, self.end_ids, sampling, progress, plain_head=self.has_plain_head())
+        plain_head = self.has_plain_head()
+        drawn = sample(self.network, prompts, self.end_ids, sampling, progress, plain_head=plain_head, watch=watch)
         texts = self.tokenizer.batch_decode([d.tokens for d in drawn], skip_special_tokens=True)
         return [Reply(text, d.stop, len(d.tokens)) for text, d in zip(texts, drawn, strict=True)]
 

@@ -72,7 +72,13 @@ class Prompts:
 
     def batch_select_indices(self, rows: torch.Tensor) -> None:
         """Keeps or repeats rows."""
-        self.held = [None if pair is None else (pair[0][rows], pair[1][rows]) for pair in self.held]
+        self.held = self.chosen(rows).held
+
+    def chosen(self, rows: torch.Tensor) -> Prompts:
+        """A cache of its own that holds these rows."""
+        other = Prompts(len(self.held))
+        other.held = [None if pair is None else (pair[0][rows], pair[1][rows]) for pair in self.held]
+        return other
 
 
 class Llama:

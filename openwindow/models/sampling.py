@@ -17,7 +17,7 @@ Where this differs from `transformers.generate`:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +45,24 @@ class Drawn:
     end: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Prefilled:
+    """Distinct prompts (U) that `runner` has run: next-token logits in float32, the cache, and the attention mask of what it holds.
+
+    `row_of` gives the row of a prompt.
+    """
+
+    runner: Llama | Step
+    row_of: dict[tuple[int, ...], int]
+    logits_UV: torch.Tensor
+    cache: Any
+    mask_UT: torch.Tensor
+
+
+Watch = Callable[[Prefilled], None]
+"""told of the prompts of each batch before the replies are drawn; leaves the cache as it is"""
+
+
 @torch.inference_mode()
 def sample(
     network: Any,
@@ -54,6 +72,7 @@ def sample(
     progress: Progress | None = None,
     *,
     plain_head: bool = False,
+    watch: Watch | None = None,
 ) -> list[Drawn]:
     """One reply per prompt, in order. `network` is a transformers causal LM, wrapped by PEFT or not.
 
@@ -69,7 +88,11 @@ def sample(
         with ready(network, plain_head) as runner:
             for start in range(0, len(order), sampling.batch_size):
                 chosen = order[start : start + sampling.batch_size]
-                replies = _sample_batch(runner, [prompts[i] for i in chosen], end_ids, sampling, generator, progress)
+                done = prefill(runner, [prompts[i] for i in chosen])
+                if watch is not None:
+                    watch(done)
+                rows = [done.row_of[tuple(prompts[i])] for i in chosen]
+                replies = _sample_batch(done, rows, end_ids, sampling, generator, progress)
                 for i, reply in zip(chosen, replies, strict=True):
                     drawn[i] = reply
     finally:
@@ -198,23 +221,22 @@ class _Rows:
 
 
 def _sample_batch(
-    runner: Llama | Step,
-    prompts_B: list[Sequence[int]],
+    done: Prefilled,
+    prompt_of: list[int],
     end_ids: frozenset[int],
     sampling: Sampling,
     generator: torch.Generator,
     progress: Progress | None,
 ) -> list[Drawn]:
-    logits_UV, cache, mask_UT, prompt_of = _prefill_distinct(runner, prompts_B)
     rows: Replies | _Rows
-    if isinstance(runner, Llama):
-        rows = Replies(runner, cache, mask_UT, prompt_of)
+    if isinstance(done.runner, Llama):
+        rows = Replies(done.runner, done.cache, done.mask_UT, prompt_of)
     else:
-        rows = _Rows(runner, cache, mask_UT, prompt_of)
-    logits_BV = logits_UV[torch.tensor(prompt_of, device=mask_UT.device)]
-    live = list(range(len(prompts_B)))  # live[row] = which reply the row belongs to
-    tokens: list[list[int]] = [[] for _ in prompts_B]
-    ends: list[int | None] = [None] * len(prompts_B)
+        rows = _Rows(done.runner, done.cache, done.mask_UT, prompt_of)
+    logits_BV = done.logits_UV[torch.tensor(prompt_of, device=done.mask_UT.device)]
+    live = list(range(len(prompt_of)))  # live[row] = which reply the row belongs to
+    tokens: list[list[int]] = [[] for _ in prompt_of]
+    ends: list[int | None] = [None] * len(prompt_of)
     for step in range(sampling.max_new_tokens):
         next_B = _pick(logits_BV, sampling.temperature, generator)
         for row, token in enumerate(next_B.tolist()):
@@ -239,25 +261,14 @@ def _sample_batch(
     return [Drawn(t, StopReason.LENGTH if e is None else StopReason.END, e) for t, e in zip(tokens, ends, strict=True)]
 
 
-def prefill(runner: Llama | Step, prompts_B: list[Sequence[int]]) -> tuple[torch.Tensor, Any, torch.Tensor]:
-    """Runs the prompts: next-token logits (B, V) in float32, the cache, and the attention mask (B, T) of what it holds."""
-    logits_UV, cache, mask_UT, prompt_of = _prefill_distinct(runner, prompts_B)
-    rows = torch.tensor(prompt_of, device=mask_UT.device)
-    if prompt_of != list(range(len(mask_UT))):
-        cache.batch_select_indices(rows)
-    return logits_UV[rows], cache, mask_UT[rows]
-
-
-def _prefill_distinct(
-    runner: Llama | Step, prompts_B: Sequence[Sequence[int]]
-) -> tuple[torch.Tensor, Any, torch.Tensor, list[int]]:
-    """Runs each distinct prompt once: logits (U, V), cache, attention mask (U, T), and which of them each of the prompts is.
+def prefill(runner: Llama | Step, prompts: Sequence[Sequence[int]]) -> Prefilled:
+    """Runs each distinct prompt once.
 
     In up to three passes, each padded on the left: the prefix that all prompts share, the prefixes that neighbours share, and
     the rest of each distinct prompt.
     """
     device = runner.device
-    distinct = sorted({tuple(p) for p in prompts_B})
+    distinct = sorted({tuple(p) for p in prompts})
     cache: Any = runner.new_cache()
     mask = torch.ones(1, 0, dtype=torch.long, device=device)
     logits_UV = torch.empty(0)
@@ -278,8 +289,7 @@ def _prefill_distinct(
         mask = torch.cat([mask, new], dim=1)
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -width:]
         logits_UV = runner(ids, cache, attention_mask=mask, position_ids=positions)
-    row_of = {prompt: row for row, prompt in enumerate(distinct)}
-    return logits_UV, cache, mask, [row_of[tuple(p)] for p in prompts_B]
+    return Prefilled(runner, {prompt: row for row, prompt in enumerate(distinct)}, logits_UV, cache, mask)
 
 
 def _pick(logits_BV: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:

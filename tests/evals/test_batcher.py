@@ -136,7 +136,7 @@ def test_short_limits_hold_for_small_models_alone(tiny_model: Path, tmp_path: Pa
         return set(limits)
 
     monkeypatch.setattr(LocalModel, "generate", generate)
-    monkeypatch.setattr(run, "_probe", lambda *_: [])
+    monkeypatch.setattr(run, "_watch", lambda *_: None)
     assert asked() == {8}, "a yes or no"
     assert asked(max_tokens=7) == {7}
     monkeypatch.setattr(provider, "SMALL", 0)

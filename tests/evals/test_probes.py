@@ -10,7 +10,7 @@ import torch
 
 from openwindow.evals import probes
 from openwindow.evals.base import user
-from openwindow.evals.probes import continuation_logprobs
+from openwindow.evals.probes import Probes
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load
 from openwindow.types import Message
@@ -53,7 +53,7 @@ def test_probes_equal_the_plain_forward_pass(
         monkeypatch.setattr("openwindow.models.sampling.can_decode", lambda _: False)
     if runner == "its modules and head":
         monkeypatch.setattr(tiny, "_plain_head", False)
-    found = continuation_logprobs(tiny, PROMPTS, TEXTS, batch_size=batch_size)
+    found = Probes(tiny, PROMPTS, TEXTS).results(batch_size=batch_size)
     for prompt, texts, row in zip(PROMPTS, TEXTS, found, strict=True):
         for text, got in zip(texts, row, strict=True):
             total, tokens = plain(tiny, prompt, text)
@@ -68,15 +68,39 @@ def test_long_continuations_do_not_widen_the_batches_of_short_ones(tiny: LocalMo
     batches = list(probes._batches(rows, 4))
     assert [len(batch) for batch in batches] == [4, 2, 2] and {row.index for row in batches[-1]} == {(3, 0), (3, 1)}
     assert sorted(row.index for batch in batches for row in batch) == [(i, j) for i in range(4) for j in range(2)]
-    for found, (prompt, pair) in zip(continuation_logprobs(tiny, PROMPTS, texts), zip(PROMPTS, texts, strict=True), strict=True):
+    for found, (prompt, pair) in zip(Probes(tiny, PROMPTS, texts).results(), zip(PROMPTS, texts, strict=True), strict=True):
         assert [f.total for f in found] == [pytest.approx(plain(tiny, prompt, text)[0], abs=2e-3) for text in pair]
 
 
 def test_probes_refuse_what_has_no_tokens(tiny: LocalModel) -> None:
     with pytest.raises(ValueError, match="is empty"):
-        continuation_logprobs(tiny, PROMPTS[:1], [("",)])
+        Probes(tiny, PROMPTS[:1], [("",)])
     with pytest.raises(ValueError, match="zip"):
-        continuation_logprobs(tiny, PROMPTS, [("a",)])
+        Probes(tiny, PROMPTS, [("a",)])
+
+
+def test_probes_are_scored_on_the_way_of_the_replies(tiny: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    apart = Probes(tiny, PROMPTS, TEXTS).results()
+    sampling = Sampling(max_new_tokens=8, batch_size=2)
+    unwatched = tiny.generate([PROMPTS[3], *PROMPTS[:3]], sampling)
+    probes_ = Probes(tiny, PROMPTS, TEXTS)
+    assert tiny.generate([PROMPTS[3], *PROMPTS[:2]], sampling, watch=probes_.watch) == unwatched[:3]
+    assert {i for i, _ in probes_.found} == {0, 1, 3}
+    told: list[int] = []
+    scored: list[int] = []
+    rest = probes._score
+    monkeypatch.setattr(probes, "_score", lambda runner, rows: scored.extend(row.index[0] for row in rows) or rest(runner, rows))
+    found = probes_.results(progress=told.append)
+    assert set(scored) == {2} and sum(told) == len(probes_.rows) == 9
+    for ours, theirs in zip(found, apart, strict=True):
+        assert [(o.total, o.tokens) for o in ours] == [(pytest.approx(t.total, abs=1e-4), t.tokens) for t in theirs]
+
+
+def test_what_is_watched_for_in_vain_is_scored_afterwards(tiny: LocalModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openwindow.models.sampling.can_decode", lambda _: False)
+    probes_ = Probes(tiny, PROMPTS, TEXTS)
+    tiny.generate(PROMPTS, Sampling(max_new_tokens=2), watch=probes_.watch)
+    assert probes_.found == {} and len(probes_.results()) == 4
 
 
 def test_provider_batches_and_answers_as_the_model_does(tiny_model: Path, tiny: LocalModel) -> None:

@@ -74,8 +74,10 @@ def followed(
 ) -> list[tuple[tuple[int, ...], torch.Tensor]]:
     """What each reply holds and its next-token logits at every step, with random tokens; `drops` says which rows stay at a step."""
     llama = Llama(network)
-    logits_UV, cache, mask, prompt_of = sampling._prefill_distinct(llama, prompts)
-    rows, held, logits = Replies(llama, cache, mask, prompt_of), list(prompts), logits_UV[torch.tensor(prompt_of)]
+    done = sampling.prefill(llama, prompts)
+    prompt_of = [done.row_of[prompt] for prompt in prompts]
+    rows, held = Replies(llama, done.cache, done.mask_UT, prompt_of), list(prompts)
+    logits = done.logits_UV[torch.tensor(prompt_of)]
     seen = list(zip(held, logits, strict=True))
     for step in range(steps):
         if step in drops:
