@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+
+Pass = tuple[list[int], list[Sequence[int]]]
+"""for each row, the row of the pass before that it goes on from, and its tokens"""
+DEEPEST = 2
+LEAST = 8
+"""tokens that neighbours share beyond their group, from which they are a group of their own"""
 
 
 def sampling_order(prompts: Sequence[Sequence[int]]) -> list[int]:
@@ -13,22 +20,36 @@ def sampling_order(prompts: Sequence[Sequence[int]]) -> list[int]:
     return [by_tokens[i] for run in runs for i in run]
 
 
-def passes(distinct: Sequence[tuple[int, ...]]) -> list[tuple[list[int], list[Sequence[int]]]]:
-    """Sorted distinct prompts in passes: for each row of a pass, the row of the pass before that it goes on from, and its tokens.
+def passes(distinct: Sequence[tuple[int, ...]]) -> list[Pass]:
+    """Sorted distinct prompts in passes: the cheapest of 0 to `DEEPEST` levels of groups between what all share and all the rest.
 
-    The last pass has one row per prompt and at least one token in each.
+    The last pass has one row per prompt and at least one token in each; a row of another may be empty.
     """
-    shared = shared_prefix(distinct)
-    groups = clusters(distinct)
-    lengths = [max(shared_prefix([distinct[i] for i in group]), shared) for group in groups]
-    group_of = [number for number, group in enumerate(groups) for _ in group]
-    first = [distinct[group[0]][shared:length] for group, length in zip(groups, lengths, strict=True)]
-    rest = [prompt[lengths[group_of[i]] :] for i, prompt in enumerate(distinct)]
-    whole = [prompt[shared:] for prompt in distinct]
-    in_two = len(first) * max(map(len, first)) + len(rest) * max(map(len, rest))
-    if in_two < len(whole) * max(map(len, whole)):
-        return [([0], [distinct[0][:shared]]), ([0] * len(first), [*first]), (group_of, [*rest])]
-    return [([0], [distinct[0][:shared]]), ([0] * len(whole), [*whole])]
+    alike = [shared_prefix(pair) for pair in itertools.pairwise(distinct)]
+    return min((_in_levels(distinct, alike, levels) for levels in range(DEEPEST + 1)), key=_cost)
+
+
+def _in_levels(distinct: Sequence[tuple[int, ...]], alike: Sequence[int], levels: int) -> list[Pass]:
+    """`alike` is how many tokens each prompt shares with the next one."""
+    groups = [(0, len(distinct), min(alike, default=0))]  # first prompt, behind the last, and how many tokens they share
+    made: list[Pass] = [([0], [distinct[0][: groups[0][2]]])]
+    for _ in range(levels):
+        parents, inner = [], []
+        for number, (start, stop, held) in enumerate(groups):
+            cuts = [i + 1 for i in range(start, stop - 1) if alike[i] < held + LEAST]
+            for first, end in itertools.pairwise([start, *cuts, stop]):
+                parents.append(number)
+                inner.append((first, end, min(alike[first : end - 1], default=held)))
+        made.append((parents, [distinct[i][groups[p][2] : shared] for p, (i, _, shared) in zip(parents, inner, strict=True)]))
+        groups = inner
+    of = [number for number, (start, stop, _) in enumerate(groups) for _ in range(start, stop)]
+    return [*made, (of, [prompt[groups[number][2] :] for number, prompt in zip(of, distinct, strict=True)])]
+
+
+def _cost(made: Sequence[Pass]) -> int:
+    """Tokens, once with padding and once without: the products skip padding where our decoder runs them, attention does not."""
+    lengths = [[len(segment) for segment in segments] for _, segments in made]
+    return sum(len(some) * max(some) + sum(some) for some in lengths)
 
 
 def clusters(ordered: Sequence[Sequence[int]]) -> list[list[int]]:

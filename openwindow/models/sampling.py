@@ -264,8 +264,8 @@ def _sample_batch(
 def prefill(runner: Llama | Step, prompts: Sequence[Sequence[int]]) -> Prefilled:
     """Runs each distinct prompt once.
 
-    In up to three passes, each padded on the left: the prefix that all prompts share, the prefixes that neighbours share, and
-    the rest of each distinct prompt.
+    In passes, each padded on the left: the prefix that all prompts share, the prefixes that neighbours share (`prefixes.passes`),
+    and the rest of each distinct prompt.
     """
     device = runner.device
     distinct = sorted({tuple(p) for p in prompts})
