@@ -73,6 +73,8 @@ def test_every_eval_runs_by_its_name(logs: Path) -> None:
     for name, log in found.items():
         (sample,) = log.samples or []
         assert log.status == "success" and sample.error is None and sample.scores, name
+        longest = max(len(event.model_dump_json()) for event in sample.events)
+        assert longest < 10_000, f"{name}: what Inspect writes with every sample holds what all samples share"
 
 
 @pytest.fixture
