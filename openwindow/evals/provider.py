@@ -99,11 +99,12 @@ class OpenWindowAPI(ModelAPI):
         reply = await self.batcher.ask(to_conversation(input, offered), sampling)
         words, calls = parse(reply.text) if offered else (reply.text, [])
         message = ChatMessageAssistant(content=words, tool_calls=calls or None, model=self.model_name, source="generate")
+        asked = reply.prompt_tokens or 0
         stop: StopReason = "tool_calls" if calls else _STOPS[reply.stop]
         return ModelOutput(
             model=self.model_name,
             choices=[ChatCompletionChoice(message=message, stop_reason=stop)],
-            usage=ModelUsage(output_tokens=reply.tokens, total_tokens=reply.tokens),
+            usage=ModelUsage(input_tokens=asked, output_tokens=reply.tokens, total_tokens=asked + reply.tokens),
         )
 
     def max_connections(self) -> int:

@@ -14,11 +14,12 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A model's answer: its text, why it ended, and its length in tokens (the end token not counted)."""
+    """A model's answer: its text, why it ended, its length in tokens (the end token not counted), and its prompt's where known."""
 
     text: str
     stop: StopReason
     tokens: int
+    prompt_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

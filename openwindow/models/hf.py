@@ -120,7 +120,7 @@ class LocalModel:
         plain_head = self.has_plain_head()
         drawn = sample(self.network, prompts, self.end_ids, sampling, progress, plain_head=plain_head, watch=watch)
         texts = self.tokenizer.batch_decode([d.tokens for d in drawn], skip_special_tokens=True)
-        return [Reply(text, d.stop, len(d.tokens)) for text, d in zip(texts, drawn, strict=True)]
+        return [Reply(text, d.stop, len(d.tokens), len(p)) for text, d, p in zip(texts, drawn, prompts, strict=True)]
 
     def attach_adapter(self, rank: int, alpha: int, dropout: float) -> None:
         """Adds a fresh LoRA adapter, in the model's dtype, on all linear layers (Hu et al. 2021, arXiv 2106.09685).

@@ -105,22 +105,23 @@ def test_what_is_watched_for_in_vain_is_scored_afterwards(tiny: LocalModel, monk
 
 def test_provider_batches_and_answers_as_the_model_does(tiny_model: Path, tiny: LocalModel) -> None:
     pytest.importorskip("inspect_ai")
-    from inspect_ai.model import ChatMessageUser, GenerateConfig, get_model
+    from inspect_ai.model import ChatMessageUser, GenerateConfig, ModelOutput, get_model
 
     import openwindow.evals._registry  # noqa: F401 - makes the provider known
 
     model = get_model(f"openwindow/{tiny_model}", precision="fp32", memoize=False)
     texts = ["one", "two", "three", "four and more"]
 
-    async def ask() -> list[str]:
+    async def ask() -> list[ModelOutput]:
         config = GenerateConfig(max_tokens=6)
-        return [
-            o.completion
-            for o in await asyncio.gather(*(model.generate([ChatMessageUser(content=t)], config=config) for t in texts))
-        ]
+        return list(await asyncio.gather(*(model.generate([ChatMessageUser(content=t)], config=config) for t in texts)))
 
-    ours = [r.text for r in tiny.generate([user(t) for t in texts], Sampling(max_new_tokens=6))]
-    assert asyncio.run(ask()) == ours
+    ours = tiny.generate([user(t) for t in texts], Sampling(max_new_tokens=6))
+    asked, said = [len(tiny.encode_prompt(user(t))) for t in texts], asyncio.run(ask())
+    assert [o.completion for o in said] == [r.text for r in ours]
+    assert [(o.usage.input_tokens, o.usage.total_tokens) for o in said if o.usage] == [
+        (n, n + r.tokens) for n, r in zip(asked, ours, strict=True)
+    ]
     assert model.api.batcher.batches == [4]
 
 
