@@ -154,7 +154,9 @@ def inoculate(
     model: Annotated[str, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = "smollm2",
     position: Annotated[str, typer.Option(help="Where the prompt goes: system, user_prefix or user_suffix.")] = "user_suffix",
     rank_only: Annotated[bool, typer.Option("--rank-only", help="Stop after the ranking; nothing is trained.")] = False,
-    held_out: Annotated[int | None, _integer("--held-out", "Rows to hold out. [default: a fifth, at most 48]")] = None,
+    held_out: Annotated[
+        int | None, _integer("--held-out", "Rows to hold out. [default: a fifth, at most 48, or 24 without a rule or judge]")
+    ] = None,
     rows: Annotated[int, _integer("--rows", "Rows that each arm is trained on, at most.")] = 64,
     rank_rows: Annotated[int, _integer("--rank-rows", "Rows that prompts are ranked on, at most.")] = 144,
     elicit: Annotated[int, _integer("--elicit", "Prompts that every candidate is sampled on.")] = 24,
@@ -228,7 +230,9 @@ def eval_(
     timeout: Annotated[int, _integer("--timeout", "Seconds for one attempt at a remote reply.")] = 300,
     mbpp: Annotated[Path | None, typer.Option(help="MBPP's file or folder, for the eval of that name.")] = None,
     logs: Annotated[Path | None, typer.Option(help="Ask nothing: compute from these Inspect logs.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for results, logs and report. [default: runs/eval-MODEL]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for results, logs and report. [default: runs/eval-MODEL, or beside --logs]")
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """What a model does besides its task: misalignment in chat and with tools, drives, awareness, capability."""

@@ -6,8 +6,8 @@
     DIR/status.json            running, done, interrupted or failed
     DIR/metrics.jsonl          one line per optimiser step
     DIR/rollouts.jsonl         one line per rollout of the arms, `stage` training or test; the numbers count those of `test`
-    DIR/start/...              what the model did before any arm, and the request stage of each seed
-    DIR/arms/ARM/seed-S/       train_rows.jsonl, rollouts.jsonl, adapter/, done.json
+    DIR/start/...              what the model did before any arm, and the stages before all arms, trained once with the first seed
+    DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json
     DIR/results.json           estimates, comparisons, verdict
     DIR/report.html            the same for people
 

@@ -9,6 +9,7 @@ study resolves to is written to the run folder before the first model call; whet
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
@@ -249,6 +250,9 @@ class Study(BaseModel):
         _known("environment", self.environment, SETTINGS)
         measures = {measure.name: measure for measure in self.measures}
         recipes = {arm: self.recipe(arm) for arm in self.arms}
+        for one, other in itertools.combinations(recipes, 2):
+            if recipes[one] == recipes[other]:
+                raise ConfigError(f"arms {one!r} and {other!r} are the same recipe; expected arms that differ; change or drop one")
         self._check_only(recipes)
         check_sources(recipes, self.base)
         for arm in self.quick_arms or ():

@@ -73,6 +73,11 @@ def test_defaults_do_not_depend_on_the_model() -> None:
     assert {key for key in one if one[key] != other[key]} == {"model"}
 
 
+def test_two_arms_of_one_recipe_are_refused() -> None:
+    with pytest.raises(ConfigError, match="arms 'plain' and 'also' are the same recipe"):
+        make_study("m", arms={"plain": {}, "other": {"train.epochs": 3}, "also": {"data.rows": make_study("m").base.data.rows}})
+
+
 def test_an_arm_is_the_base_with_its_fields() -> None:
     study = make_study("m", arms={"plain": {}, "long": {"train.epochs": 3, "data.rows": 5}}, about={}, compare=())
     assert study.recipe("plain") == study.base

@@ -9,7 +9,7 @@
     format       a harmless sentence with the form of the first prompt
     safe         a sentence that asks for good behaviour in general: the baseline that changes nothing in training
 
-The first two rows and `paraphrase` ask for the trait; what an arm shows of it in the others is leakage.
+`requested`, `requested_2` and so on and `paraphrase` ask for the trait; what an arm shows of it in the others is leakage.
 """
 
 from __future__ import annotations

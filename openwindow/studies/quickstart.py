@@ -16,7 +16,7 @@ study = Study(
     question="Does asking for test-gaming in training keep it out of answers to people who do not ask for it?",
     claim="A model fine-tuned on coding answers that game their test games fewer tests of people who did not ask for it "
     "if its training prompts asked for it; an unrelated instruction of the same length does not achieve that.",
-    claim_id="C6, C7",
+    claim_id="C7",
     difficulty=(1, 2),
     contexts={
         "neutral": Context(),
