@@ -68,7 +68,11 @@ def write_run(out: Path, study: Study, marks: Marks) -> dict[str, Any]:
 
 
 def study_of(*arms: str, **changes: Any) -> Study:
-    settings = {"arms": {arm: {} for arm in arms}, "about": {}, "contexts": {"neutral": Context()}} | changes
+    settings = {
+        "arms": {arm: {"data.rows": 8 + i} for i, arm in enumerate(arms)},
+        "about": {},
+        "contexts": {"neutral": Context()},
+    } | changes
     return make_study("m", **settings)
 
 
