@@ -60,14 +60,13 @@ class Probes:
         """
         self.model = model
         self.rows = _rows(model, prompts, continuations)
-        self.asked = {row.prompt for row in self.rows}
         self.sizes = [len(texts) for texts in continuations]
         self.found: dict[tuple[int, int], LogProb] = {}
 
     @torch.inference_mode()
     def watch(self, done: Prefilled) -> None:
         """Scores the continuations of prompts that our own decoder has just run; for `LocalModel.generate`."""
-        if not isinstance(done.runner, Llama) or self.asked.isdisjoint(done.row_of):
+        if not isinstance(done.runner, Llama):
             return
         rows = [row for row in self.rows if row.prompt in done.row_of and row.index not in self.found]
         for batch in _batches(rows, BATCH):

@@ -91,7 +91,7 @@ def test_prompts_that_share_beginnings_with_their_neighbours_are_answered_as_if_
     prompts = [model.encode_prompt(user_turn(t)) for t in texts]
     groups = clusters(sorted(tuple(p) for p in prompts))
     assert max(len(g) for g in groups) == 4 and sum(len(g) for g in groups) == len(prompts)
-    assert len(passes(sorted({tuple(p) for p in prompts}))) >= 3
+    assert len(passes(sorted({tuple(p) for p in prompts}))) == 3
     for batch_size in (5, 12):
         drawn = sample(model.network, prompts, model.end_ids, Sampling(max_new_tokens=10, batch_size=batch_size))
         assert [d.tokens for d in drawn] == [reference(model, p, 10) for p in prompts]
