@@ -50,7 +50,7 @@ study = RankingStudy(
     parts={
         "code": part_of(code, CODE, problems=24),
         "sycophancy": part_of(sycophancy, SYCOPHANCY, problems=48),
-        "spurious": part_of(spurious, SPURIOUS, problems=48, rows=160),
+        "spurious": part_of(spurious, SPURIOUS, problems=48),
         "toxic": part_of(toxic, TOXIC, problems=32),
         "traits": part_of(traits, TRAITS, problems=20),
     },
