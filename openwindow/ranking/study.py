@@ -100,10 +100,9 @@ def part_of(
     more: Mapping[str, Sequence[str]],
     problems: int,
     *,
-    rows: int | None = None,
     seeds: Sequence[int] = (1,),
 ) -> Study:
-    """The part of an inoculation study: its data (of `rows`, None for its own), training and request stage, one arm per wording.
+    """The part of an inoculation study: its data, training and request stage, one arm per wording.
 
     The wordings are the study's own (`study_1`, ...), those of `more` (kind to texts), what its `cue` context says and its
     placebo (`unrelated_1`, `unrelated_2`), and what its `opposite` context says (`forbids_1`, before more of that kind).
@@ -130,7 +129,6 @@ def part_of(
             "seeds": tuple(seeds),
             "compare": tuple(Compare(arm=arm, against=CONTROL, measure=measure, expect="none") for arm in named),
             "evaluation.problems": problems,
-            **({} if rows is None else {"base.data.rows": rows}),
             "quick_arms": None,
             "quick": {k: v for k, v in study.quick.items() if k != "seeds"} | {"evaluation.problems": (problems + 1) // 2},
         },
