@@ -38,12 +38,18 @@ def marked(text: str) -> Markup:
     return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(parts))
 
 
+def signed(number: str) -> str:
+    """A written number with a minus sign in place of the hyphen."""
+    return number.replace("-", MINUS)
+
+
 _FILTERS: dict[str, Callable[..., str]] = {
     "rate": rate,
     "points": points,
     "chance": chance,
     "compact": compact,
     "marked": marked,
+    "signed": signed,
 }
 
 

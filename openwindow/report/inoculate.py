@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import openwindow
-from openwindow.report.charts import MINUS
 from openwindow.report.html import THEME, filled, write_page
 from openwindow.report.words import compact
 
@@ -41,7 +40,7 @@ def render(found: Mapping[str, Any], cautions: Sequence[str]) -> str:
         "settings": [(name.replace("_", " "), compact(value)) for name, value in found["options"].items()],
         "version": openwindow.__version__,
     }
-    return filled("inoculate.html.jinja", THEME, values, filters={"signed": _signed})
+    return filled("inoculate.html.jinja", THEME, values)
 
 
 def _fact(value: object) -> str:
@@ -51,8 +50,3 @@ def _fact(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(map(_fact, value))
     return f"{value:,}" if isinstance(value, int) else compact(value)
-
-
-def _signed(number: str) -> str:
-    """A written number with a minus sign in place of the hyphen."""
-    return number.replace("-", MINUS)

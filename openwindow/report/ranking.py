@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from openwindow.report.html import THEME, filled, write_page
+from openwindow.report.html import THEME, filled, signed, write_page
 from openwindow.report.scatter import Point, scatter
 from openwindow.report.words import VERDICT_MARKS, duration, points
 
@@ -46,7 +46,7 @@ def render(results: Mapping[str, Any]) -> str:
 
 def correlation(c: Mapping[str, Any]) -> str:
     """The estimate with its sign."""
-    return "not measured" if c["estimate"] is None else f"{c['estimate']:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return "not measured" if c["estimate"] is None else signed(f"{c['estimate']:+.2f}")
 
 
 def _figure(score: str, name: str, setting: Mapping[str, Any]) -> Markup:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from openwindow.ranking.results import elicitations, ranking_results, verdict_of
 from openwindow.ranking.run import run_ranking
 from openwindow.ranking.score import uplifts
 from openwindow.ranking.study import ASKING, RankingStudy, kind_of, part_of, wordings
+from openwindow.report.ranking import render
 from openwindow.runs import write_json
 from openwindow.settings import SETTINGS
 from openwindow.studies import RANKINGS, STUDIES, resolve_ranking
@@ -187,6 +189,14 @@ def test_the_report_shows_every_prompt_and_correlation(run: tuple[Path, dict[str
     assert results["answer"].split(",")[0] in page and "http" not in page.replace("http-equiv", "")
     assert all(text in page for text in ("There is a value.", "code/report.html", "+0.57", "somebody"))
     assert page.count("<svg") >= 5 and (out / "code/report.html").is_file() and (out / "toxic/results.json").is_file()
+
+
+def test_the_page_writes_minus_signs(run: tuple[Path, dict[str, Any], str]) -> None:
+    results = deepcopy(run[1])
+    of_code = results["settings"]["code"]["correlations"]["all"]["uplift"]["pearson"]
+    of_code.update(estimate=-0.1, low=-0.25, high=-0.05)
+    page = render(results)
+    assert "\N{MINUS SIGN}0.10" in page and "\N{MINUS SIGN}0.25 to \N{MINUS SIGN}0.05" in page and "-0.25" not in page
 
 
 def test_a_finished_run_is_not_run_again_and_an_interrupted_one_goes_on(
