@@ -10,8 +10,7 @@ from typing import Any
 
 from openwindow.evals.summary import HEADLINE
 from openwindow.report import html
-from openwindow.report.charts import MINUS
-from openwindow.report.words import compact, duration
+from openwindow.report.words import compact, duration, signed
 
 HERE = Path(__file__).parent
 SHARE = 42
@@ -74,7 +73,7 @@ def _heat(results: Mapping[str, Any], measure: str, context: str, reach: float |
 
 
 def _nats(value: float | None) -> str:
-    return "not measured" if value is None else f"{round(value, 2) + 0.0:+.2f}".replace("-", MINUS)
+    return "not measured" if value is None else signed(f"{round(value, 2) + 0.0:+.2f}")
 
 
 def _missing(measures: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:

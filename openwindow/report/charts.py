@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple
 
-MINUS = "\N{MINUS SIGN}"
+from openwindow.report.words import signed
+
 TONES = 7  # colours before they repeat
 ROW = 38.0  # height of one arm's row
 HEAD = 52.0  # height of a panel's title and subtitle
@@ -32,7 +33,7 @@ class Scale(NamedTuple):
     def show(self, value: float) -> str:
         """The value as the figure prints it: whole percentages, or three significant digits."""
         if not self.percent:
-            return f"{value:.3g}".replace("-", MINUS)
+            return signed(f"{value:.3g}")
         if 0 < value < 0.005:
             return "<1%"
         if 0.995 < value < 1:

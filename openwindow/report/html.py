@@ -13,8 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from openwindow.errors import StorageError
-from openwindow.report.charts import MINUS
-from openwindow.report.words import chance, compact, points, rate
+from openwindow.report.words import MINUS, chance, compact, points, rate, signed
 
 HERE = Path(__file__).parent
 THEME = """(() => {
@@ -36,11 +35,6 @@ def marked(text: str) -> Markup:
     if len(parts) % 2 == 0:  # a backtick without its other half is text
         return escape(text)
     return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(parts))
-
-
-def signed(number: str) -> str:
-    """A written number with a minus sign in place of the hyphen."""
-    return number.replace("-", MINUS)
 
 
 _FILTERS: dict[str, Callable[..., str]] = {

@@ -8,9 +8,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from openwindow.report.html import THEME, filled, signed, write_page
+from openwindow.report.html import THEME, filled, write_page
 from openwindow.report.scatter import Point, scatter
-from openwindow.report.words import VERDICT_MARKS, duration, points
+from openwindow.report.words import VERDICT_MARKS, duration, points, signed
 
 TONES = {"study": "tone-0", "asks": "tone-2", "weak": "tone-4", "unrelated": "tone-none", "forbids": "tone-1"}
 WORDS = {

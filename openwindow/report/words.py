@@ -6,8 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from openwindow.report.charts import MINUS
-
+MINUS = "\N{MINUS SIGN}"
 VERDICT_MARKS = {"supported": "✓", "not supported": "✕", "inconclusive": "?"}
 
 
@@ -27,11 +26,16 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
+def signed(number: str) -> str:
+    """A written number with a minus sign in place of the hyphen."""
+    return number.replace("-", MINUS)
+
+
 def rate(value: float | None, percent: bool = True) -> str:
     """A rate as a percentage with one decimal; another quantity with three significant digits."""
     if value is None:
         return "not measured"
-    return f"{value * 100:.1f}%" if percent else f"{value:.3g}".replace("-", MINUS)
+    return f"{value * 100:.1f}%" if percent else signed(f"{value:.3g}")
 
 
 def percent(rate: float | None, unknown: str = "not scored") -> str:
@@ -49,7 +53,7 @@ def points(value: float | None, percent: bool = True) -> str:
     """A difference with its sign: of rates in percentage points."""
     if value is None:
         return "not measured"
-    return (f"{value * 100:+.1f}" if percent else f"{value:+.3g}").replace("-", MINUS)
+    return signed(f"{value * 100:+.1f}" if percent else f"{value:+.3g}")
 
 
 def chance(value: float | None) -> str:
