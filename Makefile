@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: install demo test check-env check format bench clean
+.PHONY: install demo test test-nightly check-env check format bench clean
 
 install: $(STAMP)
 
@@ -12,6 +12,9 @@ demo: $(STAMP)  ## install, then run the quickstart study
 
 test: $(STAMP)  ## install, then the whole test suite
 	$(BIN)/python -m pytest
+
+test-nightly: $(STAMP)  ## install, then the long simulations and fuzzing that the suite leaves out
+	$(BIN)/python -m pytest -m nightly
 
 check-env: $(STAMP)  ## audit every built-in environment, with all holes and with none
 	$(BIN)/python tests/every_environment.py
