@@ -59,7 +59,7 @@ class Execution:
         self.model = model
         self.setting = setting
         self.reporter = reporter
-        self.gauge = Gauge(setting, study.contexts, study.evaluation, reporter)
+        self.gauge = self.test_gauge = Gauge(setting, study.contexts, study.evaluation, reporter)
         recipes = [study.recipe(arm) for arm in study.arms]
         self.forks = [recipe.fork for recipe in recipes if isinstance(recipe, RL) and recipe.fork is not None]
 
@@ -69,10 +69,14 @@ class Execution:
             recipe = self.study.recipe(arm)
             if isinstance(recipe, RL):
                 self._hackable(recipe.opened)  # a hole that there is not shows before anything is trained
+        as_it_came = snapshot(self.model) if len(self.study.start_seeds) > 1 else None
         with opened(self.study.evaluation.elsewhere, self.study.options) as elsewhere:
-            bring_to_start(self.study, self.folder, self.model, self.gauge)
-            self.gauge = replace(self.gauge, elsewhere=elsewhere)
+            self.test_gauge = replace(self.gauge, elsewhere=elsewhere)
             for seed in self.study.seeds:
+                if seed in self.study.start_seeds:
+                    if as_it_came is not None:
+                        self.model.network.load_state_dict(as_it_came)
+                    bring_to_start(self.study, self.folder, self.model, self.gauge, seed)
                 for arm in self.study.arms:
                     self._arm(arm, seed)
 
@@ -127,7 +131,7 @@ class Execution:
         timing: dict[str, float] = {}
         if rows:
             timing = fine_tune(model, rows, train, seed, path, arm, stage, self.reporter)
-            save_trained(model, path, train.method, saved_start(self.folder))
+            save_trained(model, path, train.method, saved_start(self.study, self.folder, seed))
         write_jsonl(path / "train_rows.jsonl", [row.record(arm, seed, stage) for row in rows])
         found = self._measured(arm, seed, path, timing, {"train_rows": len(rows), **counts})
         self._put_back(start, train.method, bool(rows))
@@ -147,7 +151,7 @@ class Execution:
                 fork(self.folder.path / unit_of(recipe.fork.arm, seed), recipe.fork.step, kept, train)
             forked = {f.step for f in self.forks if f.arm == arm}
             timing = reinforce(model, task, train, seed, path, kept, arm, self.reporter, forked=forked)
-            save_trained(model, path, train.method, saved_start(self.folder))
+            save_trained(model, path, train.method, saved_start(self.study, self.folder, seed))
         found = self._measured(arm, seed, path, timing, {})
         self._put_back(start, train.method, recipe.trains)
         return found
@@ -173,7 +177,7 @@ class Execution:
     def _measured(self, arm: str, seed: int, path: Path, timing: dict[str, float], counts: Mapping[str, Any]) -> Rates:
         """Measures the model on the test problems of the seed and finishes the unit."""
         problems = self.setting.problems("test", self.study.evaluation.problems, seed)
-        measured = self.gauge.measure(self.model, problems, arm=arm, seed=seed, text=f"seed {seed}: measuring {arm}")
+        measured = self.test_gauge.measure(self.model, problems, arm=arm, seed=seed, text=f"seed {seed}: measuring {arm}")
         found = rates(measured.rollouts, self.study.measures)
         write_jsonl(path / "rollouts.jsonl", measured.rollouts)
         write_json(path / "done.json", {"rates": found, "timing": timing | measured.timing, **counts})

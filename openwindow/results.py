@@ -239,18 +239,27 @@ def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) 
     )
     if not stage["trained"]:
         return [f"{as_it_came} It follows the request by itself, so nothing was put in before the study."]
-    rates = [_rate(stage["rates"], context, main.name) for context in ("requested", "neutral")]
-    now_asked, now_plain = (percent(rate, unknown) for rate in rates)
+    asked_now, plain_now = (_now(stage, context, main.name, unknown) for context in ("requested", "neutral"))
+    starts = len(stage.get("by_seed", {}))
     reached = stage["reached"]
     return [
         "This is a model-organism study: an association was put into the model before any arm was trained.",
         f"{as_it_came} A prompt that elicits nothing inoculates nothing, so every arm starts from a request stage: "
         f"{request_stage.rows} rows, on problem families used nowhere else, that teach what the request means "
-        f"(asked plainly or with an unrelated instruction: {clean} answers; asked with the request: {flawed} answers).",
-        f"After it the model {main.past} {now_asked} when asked and {now_plain} when not (dev problems); "
+        f"(asked plainly or with an unrelated instruction: {clean} answers; asked with the request: {flawed} answers)"
+        f"{', trained once per seed' if starts else ''}.",
+        f"After it the model {main.past} {asked_now} when asked and {plain_now} when not (dev problems"
+        f"{f'; means of {starts} starts' if starts else ''}); "
         f"the aim was at least {request_stage.follows_above:.0%} and at most {request_stage.honest_below:.0%}, "
-        f"which was {'reached' if reached else 'not reached'}.",
+        f"which was {'reached' if reached else 'not reached'}{' by every start' if reached and starts else ''}.",
     ]
+
+
+def _now(stage: Mapping[str, Any], context: str, measure: str, unknown: str) -> str:
+    """The rate after the request stage in words, with that of each start behind it where there are several."""
+    said = percent(_rate(stage["rates"], context, measure), unknown)
+    each = [percent(_rate(rates, context, measure), "unscored") for rates in stage.get("by_seed", {}).values()]
+    return f"{said} ({', '.join(each)} by seed)" if len(each) > 1 else said
 
 
 def _rate(rates: Any, context: str, measure: str) -> float | None:

@@ -7,6 +7,7 @@
     DIR/metrics.jsonl          one line per optimiser step
     DIR/rollouts.jsonl         one line per rollout of the arms, `stage` training or test; the numbers count those of `test`
     DIR/start/...              what the model did before any arm, and the stages before all arms, trained once with the first seed
+                               or, in folders of their own, once per seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json
     DIR/results.json           estimates, comparisons, verdict
     DIR/report.html            the same for people
@@ -163,7 +164,9 @@ class RunFolder:
 
     def gather(self) -> None:
         """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the finished units, in a fixed order."""
-        parts = [part for place in ("start/*", "arms/*/*") for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
+        parts = [
+            part for place in ("start/*", "start/*/seed-*", "arms/*/*") for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))
+        ]
         write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in read_jsonl(part)))
         stages = [
             (stage, unit / file)
