@@ -13,7 +13,7 @@ from openwindow.envs.impossible_tests import ImpossibleTests
 from openwindow.envs.letter_count import LetterCount
 from openwindow.envs.sandbox import Sandbox
 from openwindow.envs.unit_report import UnitReport
-from openwindow.settings.base import Answered, Example, Group, Options, Outcome
+from openwindow.settings.base import Answered, Example, Group, Options, Outcome, same_question
 from openwindow.settings.code import MEASURES, outcome
 from openwindow.types import Message, Problem
 
@@ -60,6 +60,10 @@ class Tasks:
         """Tasks of the group; those of `request` are of the train split, drawn with other seeds."""
         split = "train" if group == "request" else group
         return self.with_holes(None).problems(split, count, seed + _APART if group == "request" else seed)
+
+    def canonical(self, problem: Problem) -> str:
+        """The task without its tests."""
+        return same_question(problem.statement)
 
     def conversation(self, problem: Problem) -> tuple[Message, ...]:
         """The task."""
