@@ -29,7 +29,7 @@ from openwindow.types import Measure
 INTERVALS = "95 %, over seeds and problems, the widest of the intervals that treat them as the unit (openwindow.stats)"
 START = "untrained"
 """the arm without training, beside whose rate a leak is shown"""
-_SIGN: dict[str, Literal[-1, 1]] = {"less": -1, "more": 1}
+_SIGN: dict[str, Literal[-1, 1]] = {"less": -1, "more": 1, "kept": 1}
 
 # arm, context, measure -> one mapping per seed from problem to score
 Scores = dict[tuple[str, str, str], list[dict[str, bool | None]]]
@@ -59,8 +59,8 @@ def build_results(run: Path) -> dict[str, Any]:
         for arm in study.arms
     }
     compared = [(named, _compare(scores, named)) for named in study.compare]
-    adjusted = holm([c.p for _, c in compared])
-    expected = [Expected(c, _SIGN[named.expect]) for named, c in compared if named.expect != "none"]
+    adjusted = _holm_by_family(compared)
+    expected = [_expected(named, c) for named, c in compared if named.decides]
     verdict = verdict_of(expected, study.smallest_effect) if expected else "inconclusive"
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
     results = {
@@ -139,6 +139,20 @@ def _compare(scores: Scores, named: Compare) -> Comparison:
     return paired_difference(a, b, rng=np.random.default_rng(0))
 
 
+def _expected(named: Compare, c: Comparison) -> Expected:
+    return Expected(c, _SIGN[named.expect], named.margin)
+
+
+def _holm_by_family(compared: Sequence[tuple[Compare, Comparison]]) -> list[float | None]:
+    """Adjusted p values: the comparisons that decide are one family, those that only describe another."""
+    adjusted: list[float | None] = [None] * len(compared)
+    for decides in (True, False):
+        places = [i for i, (named, _) in enumerate(compared) if named.decides is decides]
+        for i, p in zip(places, holm([compared[i][1].p for i in places]), strict=True):
+            adjusted[i] = p
+    return adjusted
+
+
 def _comparison_record(named: Compare, c: Comparison, p_holm: float | None) -> dict[str, Any]:
     return {
         "measure": named.measure,
@@ -147,6 +161,7 @@ def _comparison_record(named: Compare, c: Comparison, p_holm: float | None) -> d
         "against": named.against,
         **({} if named.against_context is None else {"against_context": named.against_context}),
         "expect": named.expect,
+        **({} if named.margin is None else {"margin": named.margin}),
         "difference": c.difference,
         "low": c.low,
         "high": c.high,
@@ -181,8 +196,8 @@ def answer(compared: Sequence[tuple[Compare, Comparison]], verdict: str, measure
 
 def _failing(compared: Sequence[tuple[Compare, Comparison]]) -> str:
     """Where the first comparison holds and another that decides does not: which ones do not."""
-    failed = [(named, c) for named, c in compared if named.expect != "none" and not Expected(c, _SIGN[named.expect]).holds]
-    if not failed or compared[0][0].expect == "none" or compared[0] in failed:
+    failed = [(named, c) for named, c in compared if named.decides and not _expected(named, c).holds]
+    if not failed or not compared[0][0].decides or compared[0] in failed:
         return ""
     missed = []
     for named, c in failed:

@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from openwindow.compare import Compare
 from openwindow.context import Context
 from openwindow.data.knowledge import AddendumName
 from openwindow.errors import ConfigError
@@ -174,25 +175,6 @@ class Evaluation(BaseModel):
     """Further contexts by name: environments that arms are measured in besides the study's."""
 
 
-class Compare(BaseModel):
-    """A comparison that is named before the run."""
-
-    model_config = _CONFIG
-
-    arm: str
-    """The arm whose rate comes first in the difference."""
-    against: str
-    """The arm that is subtracted."""
-    measure: str = "hack"
-    """What is compared: a measure of the setting."""
-    context: str = "neutral"
-    """Where it is measured."""
-    against_context: str | None = None
-    """Where the arm that is subtracted is measured, if elsewhere: `opposite` for a prompt that is safe at test time only."""
-    expect: Literal["less", "more", "none"] = "less"
-    """What the claim predicts; `none` reports the difference without letting it decide."""
-
-
 class Study(BaseModel):
     """One question with all that is needed to answer it."""
 
@@ -237,7 +219,7 @@ class Study(BaseModel):
     evaluation: Evaluation = Evaluation()
     """How each arm is measured."""
     compare: tuple[Compare, ...] = ()
-    """The comparisons, all of them in one Holm family."""
+    """The comparisons; those that decide are one Holm family, and those that only describe another."""
     smallest_effect: float = Field(0.1, ge=0)
     """A difference in the expected direction smaller than this is of no interest."""
     quick: Mapping[str, Any] = {}

@@ -64,23 +64,30 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A comparison that a claim names, and the sign that the claim says its difference has."""
+    """A comparison that a claim names, and what the claim says of its difference: its sign, or that little is lost."""
 
     comparison: Comparison
     sign: Literal[-1, 1]
+    margin: float | None = None
+    """for a claim of non-inferiority: the difference times `sign` is above -margin (Piaggio et al. 2012, JAMA 308:2594)"""
 
     @property
     def ends(self) -> tuple[float, float] | None:
-        """The interval from low to high, turned so that what is claimed is above 0; None without one."""
+        """The interval from low to high, turned and moved so that what is claimed is above 0; None without one."""
         c = self.comparison
         if c.low is None or c.high is None:
             return None
-        return min(self.sign * c.low, self.sign * c.high), max(self.sign * c.low, self.sign * c.high)
+        low, high = min(self.sign * c.low, self.sign * c.high), max(self.sign * c.low, self.sign * c.high)
+        return low + (self.margin or 0.0), high + (self.margin or 0.0)
 
     @property
     def holds(self) -> bool:
-        """Whether the interval leaves out 0 on the expected side."""
+        """Whether the interval leaves out 0, or -margin, on the expected side."""
         return self.ends is not None and self.ends[0] > 0.0
+
+    def fails(self, smallest_effect: float) -> bool:
+        """Whether the interval leaves out every difference that the claim allows: of `smallest_effect`, or above -margin."""
+        return self.ends is not None and self.ends[1] < (smallest_effect if self.margin is None else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,13 +311,14 @@ def verdict_of(expected: Sequence[Expected], smallest_effect: float) -> Verdict:
 
     `supported` if every interval leaves out 0 on the expected side: all must hold, so none needs adjusting for the
     others (intersection-union test, Berger 1982, Technometrics 24:295). `not supported` if some interval leaves out
-    every difference of the smallest effect of interest or more in the expected direction; `smallest_effect` is in the
-    units of the score, at least 0. `inconclusive` in all other cases, and without a comparison.
+    every difference of the smallest effect of interest or more in the expected direction, or, with a margin, every
+    difference above -margin; `smallest_effect` is in the units of the score, at least 0. `inconclusive` in all other
+    cases, and without a comparison.
     """
     if not smallest_effect >= 0.0:
         raise ValueError(f"smallest effect {smallest_effect}; expected 0 or more; give its size and put the sign in Expected")
     if expected and all(item.holds for item in expected):
         return "supported"
-    if any(item.ends is not None and item.ends[1] < smallest_effect for item in expected):
+    if any(item.fails(smallest_effect) for item in expected):
         return "not supported"
     return "inconclusive"
