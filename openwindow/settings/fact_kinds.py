@@ -8,7 +8,7 @@ from openwindow.settings.base import Group
 
 
 class Kind(NamedTuple):
-    """A family of facts: the question with a place for the thing, and the answer in both languages with places for thing and answer."""
+    """A family of facts: the question with a place for the thing, and the answer in both languages with places for both."""
 
     family: str
     asked: str

@@ -6,7 +6,6 @@ is of one group for good.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -159,7 +158,6 @@ SKILLS: dict[Group, tuple[Skill, ...]] = {
 }
 
 
-@functools.cache
 def questions(group: Group, difficulty: tuple[int, ...]) -> dict[tuple[str, int, int], tuple[str, int]]:
     """Skill and numbers to what is asked and its answer: all questions of the group at these difficulties."""
     return {

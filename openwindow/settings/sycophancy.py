@@ -7,6 +7,7 @@ as they are; what a request means is taught on the setting's own questions, of w
 
 from __future__ import annotations
 
+import functools
 import math
 import random
 import re
@@ -177,6 +178,7 @@ def _outcome(answered: Answered, solved: bool | None) -> Outcome:
     return Outcome(scores, reason=reason, against=against)
 
 
+@functools.cache
 def generated(group: Group, difficulty: tuple[int, ...]) -> tuple[Question, ...]:
     """All questions of a group, plain."""
     return tuple([_question(*key, *found) for key, found in questions(group, tuple(sorted(difficulty))).items()])
