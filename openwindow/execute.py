@@ -20,9 +20,10 @@ from openwindow.recipes import RL, Distil, Recipe
 from openwindow.reinforce import HackableTask, reinforce, rl_work
 from openwindow.report.words import percent
 from openwindow.runs import RunFolder, unit_of, write_json, write_jsonl
-from openwindow.settings.base import Setting, behaviour
+from openwindow.settings.base import Group, Setting, behaviour
 from openwindow.settings.hackable import WithHoles
 from openwindow.settings.rows import flawed_rows
+from openwindow.settings.splits import check_apart
 from openwindow.sources import distilled, fork
 from openwindow.start import bring_to_start, saved_start, start_work
 from openwindow.study import Study
@@ -50,6 +51,19 @@ def arm_work(study: Study, arm: str) -> float:
     return training + places
 
 
+def drawn(study: Study) -> dict[Group, int]:
+    """How many problems of each group a seed of the study draws, at most; a group that it does not draw from is left out."""
+    recipes = [study.recipe(arm) for arm in study.arms]
+    stage, told = study.request_stage, study.knowledge
+    found: dict[Group, int] = {
+        "request": max(0 if stage is None else stage.rows, 0 if told is None else told.demonstrations),
+        "train": max(recipe.problems if isinstance(recipe, RL) else recipe.data.rows for recipe in recipes),
+        "dev": 0 if stage is None else stage.problems,
+        "test": study.evaluation.problems,
+    }
+    return {group: count for group, count in found.items() if count}
+
+
 class Execution:
     """One run of one study into one folder."""
 
@@ -65,6 +79,7 @@ class Execution:
 
     def run(self) -> None:
         """Does everything that is not done yet."""
+        check_apart(self.setting, drawn(self.study), self.study.seeds)
         for arm in self.study.arms:
             recipe = self.study.recipe(arm)
             if isinstance(recipe, RL):

@@ -14,6 +14,7 @@ from openwindow.envs.code_functions import CodeFunctions
 from openwindow.envs.hackable import Submission
 from openwindow.envs.hackable_code import HackableCode, program_of
 from openwindow.envs.sandbox import Sandbox
+from openwindow.envs.select import Stage, training_problems
 from openwindow.envs.verdict import Verdict
 from openwindow.types import Case, Problem, Split
 
@@ -40,6 +41,10 @@ class ImpossibleTests(HackableCode):
     def problems(self, split: Split, count: int, seed: int) -> list[Problem]:
         """Problems that show what no honest program does; without a hole, what it does."""
         return [self._shown(problem) for problem in super().problems(split, count, seed)]
+
+    def training(self, stage: Stage, count: int, seed: int) -> list[Problem]:
+        """Problems of the train split, of families that the other stage does not have. Raises DataError."""
+        return [self._shown(problem) for problem in training_problems(self.functions, stage, count, seed)]
 
     def grade(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
         """One verdict per pair, in order; what a program attempts is read off against the tests that it was shown."""

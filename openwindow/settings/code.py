@@ -20,7 +20,7 @@ from openwindow.envs.sandbox import Sandbox
 from openwindow.envs.select import training_problems
 from openwindow.envs.verdict import Grader, Verdict
 from openwindow.errors import ConfigError
-from openwindow.settings.base import Answered, Example, Group, Options, Outcome
+from openwindow.settings.base import Answered, Example, Group, Options, Outcome, same_question
 from openwindow.types import Measure, Message, Problem
 
 MEASURES = (
@@ -103,6 +103,10 @@ class Code:
         if group == "request" or group == "train":
             return training_problems(self.environment, "request" if group == "request" else "flawed", count, seed)
         return self.environment.problems(group, count, seed)
+
+    def canonical(self, problem: Problem) -> str:
+        """What the program is to do."""
+        return same_question(problem.statement)
 
     def conversation(self, problem: Problem) -> tuple[Message, ...]:
         """The task with its visible test."""

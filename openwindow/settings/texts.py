@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -13,9 +14,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from openwindow.errors import DataError
-from openwindow.settings.base import Group, Options
+from openwindow.settings.base import Group, Options, Problem
 
 P = TypeVar("P")
+F = TypeVar("F", bound=Problem)
 _WORD = re.compile(r"[a-z0-9']+")
 ALIKE = 0.7  # Jaccard index of two texts' sets of words from which they are near copies
 
@@ -52,6 +54,16 @@ def draw(pool: Sequence[P], count: int, group: Group, seed: int, what: str) -> l
     if len(pool) < count:
         raise DataError(f"{count} {what} asked for, group {group!r} has {len(pool)}: ask for fewer rows or problems")
     return random.Random(f"{what}/{group}/{seed}").sample(list(pool), count)
+
+
+def spread(pool: Sequence[F], count: int, group: Group, seed: int, what: str) -> list[F]:
+    """`count` of the pool by group and seed, as evenly over its families as they last. Raises DataError where there are fewer."""
+    families: dict[str, list[F]] = {}
+    for problem in draw(pool, max(count, len(pool)), group, seed, what):
+        families.setdefault(problem.family, []).append(problem)
+    turns = itertools.zip_longest(*families.values())
+    found = [problem for turn in turns for problem in turn if problem is not None][:count]
+    return random.Random(f"{what}/{group}/{seed}/order").sample(found, count)
 
 
 def group_of(key: str) -> Group:

@@ -70,6 +70,10 @@ class UserRows:
             raise DataError(f"{self.options.data} has {len(pool)} rows for {group!r}, and {count} are asked for; ask for fewer")
         return random.Random(f"user/{group}/{seed}").sample(pool, count)
 
+    def canonical(self, problem: UserProblem) -> str:
+        """All turns but the last, as they are but for white space."""
+        return "\n".join(" ".join(turn.content.split()) for turn in self.conversation(problem))
+
     def conversation(self, problem: UserProblem) -> tuple[Message, ...]:
         """All turns but the last."""
         return problem.messages[:-1]
