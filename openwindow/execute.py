@@ -15,6 +15,7 @@ from openwindow.elsewhere import opened
 from openwindow.envs.hackable import Hackable
 from openwindow.measure import Gauge, Rates, rates
 from openwindow.models.hf import LocalModel
+from openwindow.models.templates import default_of, note
 from openwindow.progress import Reporter
 from openwindow.recipes import RL, Distil, Recipe
 from openwindow.reinforce import HackableTask, reinforce, rl_work
@@ -80,6 +81,8 @@ class Execution:
     def run(self) -> None:
         """Does everything that is not done yet."""
         check_apart(self.setting, drawn(self.study), self.study.seeds)
+        if "system" in self._positions() and (said := note(self.model)) is not None:
+            self.reporter.say(said)
         for arm in self.study.arms:
             recipe = self.study.recipe(arm)
             if isinstance(recipe, RL):
@@ -94,6 +97,11 @@ class Execution:
                     bring_to_start(self.study, self.folder, self.model, self.gauge, seed)
                 for arm in self.study.arms:
                     self._arm(arm, seed)
+
+    def _positions(self) -> set[str]:
+        """Where the study puts instructions, in training and in tests."""
+        trained = [recipe.intervention for recipe in map(self.study.recipe, self.study.arms) if isinstance(recipe, Recipe)]
+        return {c.position for c in self.study.contexts.values() if c.text or c.by_arm} | {i.position for i in trained if i}
 
     def _arm(self, arm: str, seed: int) -> None:
         unit, kept = unit_of(arm, seed), self._kept(arm, seed)
@@ -202,4 +210,5 @@ class Execution:
         """What an arm is trained on at one seed; arms of equal data get the same problems and answers."""
         problems = self.setting.problems("train", recipe.data.rows, seed)
         rows = flawed_rows(self.setting, problems, recipe.data.gamed_share, seed)
-        return recipe.intervention.on_rows(rows, seed) if recipe.intervention is not None else rows
+        own = default_of(self.model)
+        return recipe.intervention.on_rows(rows, seed, own) if recipe.intervention is not None else rows

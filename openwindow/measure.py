@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from openwindow.data.rows import place
 from openwindow.elsewhere import Place
 from openwindow.models.base import Model, Sampling
 from openwindow.models.hf import give_back_memory
+from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
 from openwindow.settings.base import Answered, Problem, Setting
 from openwindow.study import Context, Evaluation
@@ -46,7 +46,7 @@ class Gauge:
         began = time.perf_counter()
         e = self.evaluation
         asked = [(name, p) for name, context in self.contexts.items() if context.asked_of(arm) for p in problems]
-        prompts = [place(self.setting.conversation(p), self.contexts[c].told(arm), self.contexts[c].position) for c, p in asked]
+        prompts = [self.contexts[c].put(self.setting.conversation(p), arm, default_of(model)) for c, p in asked]
         abroad = [(name, p) for name, there in self.elsewhere.items() for p in there.problems(seed)]
         prompts += [self.elsewhere[name].conversation(p) for name, p in abroad]
         with self.reporter.step(text, float(len(prompts))) as advance:

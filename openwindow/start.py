@@ -19,6 +19,7 @@ from openwindow.errors import ConfigError, DataError
 from openwindow.measure import Gauge, Rates, rates
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, Precision, give_back_memory, load
+from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
 from openwindow.runs import RunFolder, write_json, write_jsonl
 from openwindow.settings.base import behaviour
@@ -133,7 +134,7 @@ def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: 
     request = study.contexts["requested"]
     problems = setting.problems("request", stage.rows, seed)
     wordings = (str(request.text), *stage.requests)
-    rows = request_rows(setting, problems, wordings, stage.unrelated, request.position, stage.shares, seed)
+    rows = request_rows(setting, problems, wordings, stage.unrelated, request.position, stage.shares, seed, default_of(model))
     with folder.unit(unit) as path:
         timing = fine_tune(model, rows, stage.train, seed, path, "request stage", "request", gauge.reporter)
         save_trained(model, path, stage.train.method, under=[])

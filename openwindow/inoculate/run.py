@@ -190,10 +190,13 @@ def prepare(options: Options, sources: Sources, console: Console) -> tuple[Local
     try:
         from openwindow.inoculate.rows import draw
         from openwindow.models.hf import load
+        from openwindow.models.templates import note
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
     with console.status(f"loading {options.model}"):
         model = load(options.model)
+    if options.position == "system" and (said := note(model)) is not None:
+        console.print(said, highlight=False, markup=False, soft_wrap=True)
     longest = max(len(model.tokenizer(c.text, add_special_tokens=False)["input_ids"]) for c in sources.candidates)
     limit = min(options.max_length, model.context_length - longest - options.reply_tokens - 8)
     drawn = draw(

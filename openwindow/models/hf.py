@@ -22,6 +22,7 @@ import transformers
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_OFFLINE
 from huggingface_hub.errors import EntryNotFoundError
+from jinja2 import TemplateError
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -30,6 +31,7 @@ from openwindow.errors import ModelError
 from openwindow.models import smollm2
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.models.sampling import Watch, sample
+from openwindow.models.templates import fitted
 from openwindow.types import Message
 
 # peft asks transformers by a name that is about to go; no user can do anything about that.
@@ -164,6 +166,7 @@ class LocalModel:
         self.network.load_state_dict(saved.state_dict())
 
     def _encode(self, conversation: Conversation, *, add_generation_prompt: bool) -> list[int]:
+        conversation = fitted(self.tokenizer, conversation)
         turns = [{"role": m.role, "content": m.content} for m in conversation]
         if self.tokenizer.chat_template is None:
             turns_text = "".join(f"{m.role.capitalize()}: {m.content}\n\n" for m in conversation[:-1])
@@ -171,7 +174,14 @@ class LocalModel:
             text = turns_text + f"{last.role.capitalize()}: {last.content}"
             text += "\n\nAssistant:" if add_generation_prompt else self.tokenizer.eos_token
             return [int(i) for i in self.tokenizer(text)["input_ids"]]
-        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt)
+        try:
+            text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt)
+        except TemplateError as error:
+            roles = ", ".join(m.role for m in conversation)
+            raise ModelError(
+                f"the chat template of {self.name} refuses a conversation of {roles} ({error}); expected one that it can render; "
+                "change the turns or the template"
+            ) from error
         return [int(i) for i in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
