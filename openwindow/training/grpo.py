@@ -6,12 +6,14 @@ likely. How it departs from the plainest loop (and from TRL's `GRPOTrainer`):
 1. The prompt that a rollout is sampled under and the prompt that it is trained under are two fields (`Asked`). With equal ones this
    is GRPO; with different ones recontextualization (Azarbal et al. 2025, arXiv 2512.19027).
 2. A prompt is run once for its whole group, in sampling and in the gradient; logits are computed for completion tokens only.
-3. Groups whose rewards do not differ have no gradient: they are counted and left out of the forward pass. Where the KL is weighed
-   they have that of the KL and stay in, with advantage 0.
+3. Groups whose rewards do not differ have no gradient: they are left out of the forward pass and counted in the divisor of the
+   loss, so that the gradient is that of the whole sampled batch. Where the KL is weighed they have that of the KL and stay in.
+   A step in which no group has a gradient is a step of the optimiser with gradient 0, whose momentum goes on.
 4. Log-probabilities of the policy that sampled are those of the first update's own forward pass, not a pass of their own.
 5. The reference for the KL is the same network with its adapter switched off.
 6. A rollout that could not be scored has no reward: it is recorded, counted, and left out of its group, never scored 0.
-7. Entropy and KL are measured at every step; where no rollout is trained on, on a few of them and without a gradient.
+7. Entropy and KL are measured at every step before the update, in a pass of their own over the first rollouts of every group,
+   whatever their rewards: one population in all steps and arms.
 8. What all steps ask is drawn before the first one, so that a prompt that is too long is refused there.
 9. All chance is drawn from (seed, step), so that a run that goes on from a checkpoint is the run that was never interrupted.
 """
@@ -47,7 +49,6 @@ from openwindow.training.forward import Group, completion_logits, training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
 from openwindow.types import Message, Problem, StopReason
 
-_WATCHED = 8  # rollouts on which entropy is measured where none is trained on
 Metrics = dict[str, float | int | None]
 
 
@@ -118,12 +119,20 @@ def train(
         sampled = time.perf_counter()
         monitored = task.score(step, rollouts)
         scored = time.perf_counter()
-        batch = _with_advantages(rollouts, config)
-        updated = _update(model, weights, batch, config, step) if batch else _not_updated(model, rollouts, config)
+        watched = _watched(model, rollouts, config)
+        updated = _update(model, weights, rollouts, config, step)
         tokens = sum(len(r.tokens) for r in rollouts)
         seconds = {"sample": sampled - began, "score": scored - sampled, "update": time.perf_counter() - scored}
         timing = {f"time/{phase}": spent for phase, spent in seconds.items()} | {"time/seconds": sum(seconds.values())}
-        metrics = {"train/step": step + 1, **_outcome(rollouts), **monitored, **updated, "rollout/tokens": tokens, **timing}
+        metrics = {
+            "train/step": step + 1,
+            **_outcome(rollouts),
+            **monitored,
+            **updated,
+            **watched,
+            "rollout/tokens": tokens,
+            **timing,
+        }
         check_finite(metrics, weights.trained, step + 1)
         on_step(metrics, rollouts)
         if folder is not None and ((step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps):
@@ -161,33 +170,51 @@ def sample_groups(model: LocalModel, asked: Sequence[Asked], config: GRPO, seed:
     ]
 
 
-def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[tuple[Rollout, float]]:
-    """The rollouts that have a gradient, with their advantages, group by group; where the KL is weighed, all that were scored."""
-    batch: list[tuple[Rollout, float]] = []
-    for group in dict.fromkeys(r.group for r in rollouts):
-        members = [r for r in rollouts if r.group == group and r.dropped is None and r.reward is not None]
-        rewards = [float(r.reward) for r in members if r.reward is not None]
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A rollout that has a gradient, with its advantage and the weights (T,) of its tokens in the loss."""
+
+    rollout: Rollout
+    advantage: float
+    weight_T: torch.Tensor
+
+
+def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[_Trained]:
+    """The rollouts that have a gradient, group by group; where the KL is weighed, all that were scored.
+
+    Weights are those in the batch of all scored rollouts, with a gradient or not: what one group adds to the gradient does not
+    depend on whether another has a signal. Truncated rollouts that are masked count as rollouts without tokens, as in TRL.
+    """
+    scored = [r for r in rollouts if r.dropped is None and r.reward is not None]
+    masked = [config.mask_truncated and r.stop is StopReason.LENGTH for r in scored]
+    lengths = [0 if mask else len(r.tokens) for r, mask in zip(scored, masked, strict=True)]
+    budget = config.prompts_per_step * config.group_size * config.max_new_tokens
+    weights = torch.split(token_weights(lengths, config.loss, budget), lengths)
+    batch: list[_Trained] = []
+    for group in dict.fromkeys(r.group for r in scored):
+        members = [i for i, r in enumerate(scored) if r.group == group]
+        rewards = [float(r.reward) for i in members if (r := scored[i]).reward is not None]
         if has_signal(rewards):
             advantages = group_advantages(torch.tensor(rewards), scale=config.scale_advantages).tolist()
         elif config.kl_weight > 0:
             advantages = [0.0] * len(rewards)
         else:
             continue
-        batch += [
-            (r, a) for r, a in zip(members, advantages, strict=True) if not (config.mask_truncated and r.stop is StopReason.LENGTH)
-        ]
+        batch += [_Trained(scored[i], a, weights[i]) for i, a in zip(members, advantages, strict=True) if not masked[i]]
     return batch
 
 
-def _update(model: LocalModel, weights: MasterAdamW, batch: list[tuple[Rollout, float]], config: GRPO, step: int) -> Metrics:
-    """The optimiser steps on one batch of rollouts, not empty."""
+def _update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout], config: GRPO, step: int) -> Metrics:
+    """The optimiser steps on the rollouts of one step; with gradient 0 where none of them has one."""
     rate = config.learning_rate * min(1.0, (step + 1) / (config.warmup_steps + 1))
-    micro = _micro_batches(model, batch, config)
+    micro = _micro_batches(model, _with_advantages(rollouts, config), config)
+    scored = sum(len(r.tokens) for r in rollouts if r.dropped is None and r.reward is not None)
     old: list[torch.Tensor] = []
     metrics: Metrics = {}
-    with training_mode(model.network, max(len(g.prompt) + max(map(len, g.completions)) for part in micro for g in part.groups)):
+    longest = max((len(g.prompt) + max(map(len, g.completions)) for part in micro for g in part.groups), default=0)
+    with training_mode(model.network, longest):
         for update in range(config.updates_per_step):
-            sums = {"loss": 0.0, "entropy": 0.0, "kl": 0.0, "kl_tokens": 0.0, "clipped": 0.0}
+            sums = {"loss": 0.0, "clipped": 0.0}
             for number, part in enumerate(micro):
                 loss = _part_loss(model, part, config, old, number, sums)
                 torch.autograd.backward(loss)
@@ -196,24 +223,28 @@ def _update(model: LocalModel, weights: MasterAdamW, batch: list[tuple[Rollout, 
                 raise RunError(f"the loss at step {step + 1} is {sums['loss']}; a finite one was expected; lower learning_rate")
             norm = weights.step(rate, config.max_grad_norm)
             if update == 0:
-                metrics = {"train/loss": sums["loss"], "train/grad_norm": norm, "train/entropy": sums["entropy"]}
-                metrics["train/kl"] = sums["kl"] / sums["kl_tokens"] if sums["kl_tokens"] else None
-        metrics["train/clipped"] = sums["clipped"]
+                metrics = {"train/loss": sums["loss"], "train/grad_norm": norm}
+        metrics["train/clipped"] = sums["clipped"] / scored if scored else None
     return metrics
 
 
 @torch.no_grad()
-def _not_updated(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Metrics:
-    """The metrics of a step with nothing to train on; entropy and KL are means over the tokens of a few rollouts of any group."""
-    few = sorted(rollouts, key=lambda r: r.number)[: config.monitor_kl or _WATCHED]
-    groups = _groups(model, few)
-    logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
-    metrics: Metrics = {"train/loss": 0.0, "train/grad_norm": 0.0, "train/kl": None, "train/clipped": None}
-    metrics["train/entropy"] = float(entropy(logits_NV, config.temperature).mean())
-    if config.method == "lora" and (config.monitor_kl or config.kl_weight > 0):
-        logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
-        metrics["train/kl"] = float(kl_to_reference(logp_N, _reference(model, groups, config)).mean())
-    return metrics
+def _watched(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Metrics:
+    """Entropy and KL to the start, nats a token: means over the first rollouts of every group, under the prompt that is trained."""
+    chosen = [r for r in rollouts if r.number < max(config.monitor_kl, 1)]
+    parts = [_groups(model, chosen[i : i + config.micro_batch_size]) for i in range(0, len(chosen), config.micro_batch_size)]
+    measures_kl = config.method == "lora" and (config.monitor_kl > 0 or config.kl_weight > 0)
+    entropies, kls = [], []
+    for groups in parts:
+        logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
+        entropies.append(entropy(logits_NV, config.temperature))
+        if measures_kl:
+            logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
+            kls.append(kl_to_reference(logp_N, _reference(model, groups, config)))
+    return {
+        "train/entropy": float(torch.cat(entropies).mean()),
+        "train/kl": float(torch.cat(kls).mean()) if measures_kl else None,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,16 +256,14 @@ class _Micro:
     weight_N: torch.Tensor
 
 
-def _micro_batches(model: LocalModel, batch: list[tuple[Rollout, float]], config: GRPO) -> list[_Micro]:
-    lengths = [len(r.tokens) for r, _ in batch]
-    weights = torch.split(token_weights(lengths, config.loss), lengths)
+def _micro_batches(model: LocalModel, batch: Sequence[_Trained], config: GRPO) -> list[_Micro]:
     parts = []
     for start in range(0, len(batch), config.micro_batch_size):
         rows = batch[start : start + config.micro_batch_size]
-        groups = _groups(model, [rollout for rollout, _ in rows])
-        advantage_N = torch.tensor([a for _, a in rows]).repeat_interleave(torch.tensor([len(r.tokens) for r, _ in rows]))
-        weight_N = torch.cat(weights[start : start + config.micro_batch_size])
-        parts.append(_Micro(groups, advantage_N.to(model.device), weight_N.to(model.device)))
+        lengths = torch.tensor([len(row.rollout.tokens) for row in rows])
+        advantage_N = torch.tensor([row.advantage for row in rows]).repeat_interleave(lengths).to(model.device)
+        weight_N = torch.cat([row.weight_T for row in rows]).to(model.device)
+        parts.append(_Micro(_groups(model, [row.rollout for row in rows]), advantage_N, weight_N))
     return parts
 
 
@@ -252,42 +281,22 @@ def _groups(model: LocalModel, rollouts: Sequence[Rollout]) -> list[Group]:
 def _part_loss(
     model: LocalModel, part: _Micro, config: GRPO, old: list[torch.Tensor], number: int, sums: dict[str, float]
 ) -> torch.Tensor:
-    """The micro-batch's share of the loss; adds what is monitored to `sums`.
+    """The micro-batch's share of the loss; adds the number of tokens that the clip holds to `sums`.
 
     `old` has the log-probabilities (N,) under the policy that sampled, by micro-batch; those of this one, `number`, are appended
     where they are missing, which is in the first update.
     """
-    plain_head = model.has_plain_head()
-    logits_NV, targets_N = completion_logits(model.network, part.groups, model.device, plain_head)
+    logits_NV, targets_N = completion_logits(model.network, part.groups, model.device, model.has_plain_head())
     logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
-    first = len(old) == number
-    if first:
+    if len(old) == number:
         old.append(logp_N.detach())
-        sums["entropy"] += float((entropy(logits_NV, config.temperature) * part.weight_N).sum())
     loss_N, clipped_N = clipped_surrogate(logp_N, old[number], part.advantage_N, config.clip_low, config.clip_high)
-    sums["clipped"] += float((clipped_N * part.weight_N).sum())
+    sums["clipped"] += float(clipped_N.sum())
     if config.kl_weight > 0:
         kl_N = kl_to_reference(logp_N, _reference(model, part.groups, config))
         # Times the ratio, whose value is 1 on policy: only then is the gradient that of the KL (DeepSeek-V3.2, arXiv 2512.02556).
         loss_N = loss_N + config.kl_weight * kl_N * torch.exp(logp_N - old[number])
-        sums["kl"] += float(kl_N.detach().sum())
-        sums["kl_tokens"] += len(kl_N)
-    elif first and number == 0 and config.method == "lora" and config.monitor_kl:
-        few = _first(part.groups, config.monitor_kl)
-        seen = sum(len(c) for g in few for c in g.completions)
-        kl_N = kl_to_reference(logp_N[:seen].detach(), _reference(model, few, config))
-        sums["kl"], sums["kl_tokens"] = float(kl_N.sum()), float(seen)
     return (loss_N * part.weight_N).sum()
-
-
-def _first(groups: Sequence[Group], count: int) -> list[Group]:
-    """The groups cut to their first `count` completions in all."""
-    kept: list[Group] = []
-    for group in groups:
-        left = count - sum(len(g.completions) for g in kept)
-        if left > 0:
-            kept.append(Group(group.prompt, group.completions[:left]))
-    return kept
 
 
 @torch.no_grad()

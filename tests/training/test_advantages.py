@@ -43,6 +43,13 @@ def test_weights_by_hand():
     assert token_weights([1, 3], "sequence").tolist() == pytest.approx([1 / 2, 1 / 6, 1 / 6, 1 / 6])
 
 
+def test_s5_weights_with_a_constant_divisor_by_hand():
+    assert token_weights([1, 3], "constant", 2 * 5).tolist() == pytest.approx([0.1] * 4)
+    assert token_weights([1, 3, 5], "constant", 20).tolist() == pytest.approx([0.05] * 9)
+    for loss in ("token", "sequence", "constant"):
+        assert token_weights([], loss, 20).tolist() == []
+
+
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.sampled_from(["token", "sequence"]))
 def test_weights_add_up_to_one(lengths, loss):
     weights = token_weights(lengths, loss)
