@@ -24,17 +24,17 @@ NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "op
 
 def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> dict[str, Any]:
     """Runs what is not done yet, writes results.json and report.html into `out`, and returns the results."""
-    folder = RunFolder(out)
     setting = SETTINGS[study.environment](study.options)
     setting.check()
-    again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
-    finished = again and _is_finished(study, folder)
-    if finished:
-        console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
-    else:
-        with noted(folder):
-            _execute(study, setting, folder, console)
-    return conclude(folder)
+    with RunFolder(out) as folder:
+        again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
+        finished = again and _is_finished(study, folder)
+        if finished:
+            console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
+        else:
+            with noted(folder):
+                _execute(study, setting, folder, console)
+        return conclude(folder)
 
 
 @contextmanager

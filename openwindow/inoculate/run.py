@@ -21,6 +21,7 @@ from openwindow.inoculate.folder import as_json, key_of, saved, write_trait_rows
 from openwindow.inoculate.options import Options
 from openwindow.inoculate.prompts import check_trait, own, proposals
 from openwindow.inoculate.report import cautions, print_advice, print_found, print_ranking
+from openwindow.locking import Lock
 from openwindow.ranking.candidate import Candidate
 from openwindow.report.inoculate import write_inoculate_page
 from openwindow.running import NEEDS_TRAIN
@@ -60,8 +61,10 @@ class Sources:
 def inoculate(options: Options, out: Path, console: Console, *, rank_only: bool = False) -> dict[str, Any]:
     """Does what the command promises, prints it to `console`, and returns it as JSON. Raises UserError."""
     options.check()
-    ranking, counts = saved(options, out)  # a folder of something else is refused before anything is written
+    saved(options, out)  # a folder of something else is refused before anything is written
     with ExitStack() as files:
+        files.enter_context(Lock(out))
+        ranking, counts = saved(options, out)
         sources = gather(options, console, files)
         return _inoculate(options, sources, ranking, counts, out, console, rank_only)
 
