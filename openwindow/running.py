@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openwindow.console import working
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
 from openwindow.report.page import build_report
 from openwindow.results import build_results
@@ -105,7 +106,7 @@ def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console
         from openwindow.models.hf import load
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
-    with console.status(f"loading {study.model}"):
+    with working(console, f"loading {study.model}"):
         model = load(study.model, study.precision)
     console.print(
         f"{study.name}: {study.model} in {model.precision}, {len(study.arms)} arms, seeds {list(study.seeds)}",

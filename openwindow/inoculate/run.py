@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openwindow.console import working
 from openwindow.data.rules import NEARLY, Rule, Trait, by_judge, fires_anyway, named, rule
 from openwindow.data.user import UserData, pair, quantiles, read
 from openwindow.errors import DataError, ModelError
@@ -119,7 +120,7 @@ def train_and_advise(
 
     study = study_of(options, ranking, counts, out / "rows.jsonl")
     if model is None:
-        with console.status(f"loading {options.model}"):
+        with working(console, f"loading {options.model}"):
             model = load(options.model)
     results = run_arms(study, out / "run", model, console, answer_tokens=options.answer_tokens)
     print_results(results, out / "run", console)
@@ -141,12 +142,12 @@ def gather(options: Options, console: Console, files: ExitStack) -> Sources:
     if options.wanted is not None:
         rule(options.wanted, "--wanted")
     candidates = own(options.candidates, options.trait) if options.candidates is not None else proposals(options.trait)
-    with console.status(f"reading {options.data}") as status:
+    with working(console, f"reading {options.data}") as say:
         data = read(
             options.data,
             fires,
             skip_bad=options.skip_bad,
-            progress=lambda count: status.update(f"reading {options.data}: {count:,} rows"),
+            progress=lambda count: say(f"reading {options.data}: {count:,} rows"),
         )
         files.callback(data.lines.file.close)
         clean = read(options.clean, fires, skip_bad=options.skip_bad) if options.clean else None
@@ -195,7 +196,7 @@ def prepare(options: Options, sources: Sources, console: Console) -> tuple[Local
         from openwindow.models.hf import load
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
-    with console.status(f"loading {options.model}"):
+    with working(console, f"loading {options.model}"):
         model = load(options.model)
     longest = max(len(model.tokenizer(c.text, add_special_tokens=False)["input_ids"]) for c in sources.candidates)
     limit = min(options.max_length, model.context_length - longest - options.reply_tokens - 8)
