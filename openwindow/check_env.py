@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from openwindow import preflight
 from openwindow.audit import Attempt, Audit, Finding, render
+from openwindow.console import working
 from openwindow.envs import HACKABLE, hacks
 from openwindow.envs.base import extract_code
 from openwindow.envs.detect import parse
@@ -111,10 +112,10 @@ def parse_levels(text: str | None) -> tuple[int, ...] | None:
 def _audited(environment: Hackable, tasks: int, asking: Asking | None, console: Console | None) -> Audit:
     """The audit of an environment, and where a model is to be asked, what it does. A bad model is refused before all else."""
     if asking is None:
-        with console.status(f"attacking {environment.name}") if console is not None else nullcontext():
+        with working(console, f"attacking {environment.name}"):
             return audit_environment(environment, tasks=tasks)
     environment.problems("train", asking.problems, 0)  # refused here where there are fewer
-    with console.status(f"loading {asking.model}") if console is not None else nullcontext():
+    with working(console, f"loading {asking.model}"):
         model = load_model(asking.model)
     reporter = None if console is None else Reporter(console, preflight.work(asking, environment) + _ATTACKING)
     sampling = Sampling(max_new_tokens=asking.max_new_tokens, temperature=1.0)

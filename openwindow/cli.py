@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from openwindow.errors import ConfigError, OpenWindowError
-
-if TYPE_CHECKING:
-    from rich.console import Console
+from openwindow import exits
+from openwindow.console import make_console, working
+from openwindow.errors import ConfigError
 
 app = typer.Typer(
     help="What does a flawed training signal teach a model besides the task, and what keeps that from spreading?",
@@ -25,8 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-INTERRUPTED = 130
-BROKEN = OpenWindowError.exit_code
 
 
 def _whole(option: str) -> Callable[[str], int]:
@@ -73,7 +68,7 @@ def run(
         from openwindow.ranking.run import run_ranking
 
         into = out or Path("runs") / f"{ranking.name}{'-quick' if quick else ''}"
-        found = run_ranking(ranking, into, overwrite=overwrite, command=sys.argv, console=_console(stderr=json_))
+        found = run_ranking(ranking, into, overwrite=overwrite, command=sys.argv, console=make_console(stderr=json_))
         _print_ranking(found, into, json_)
         return
     resolved = resolve(study, model=model, seeds=seeds, quick=quick, judge=judge, **paths)
@@ -81,7 +76,7 @@ def run(
 
     from openwindow.running import run_study
 
-    results = run_study(resolved, folder, overwrite=overwrite, command=sys.argv, console=_console(stderr=json_))
+    results = run_study(resolved, folder, overwrite=overwrite, command=sys.argv, console=make_console(stderr=json_))
     _print_results(results, folder, json_)
 
 
@@ -132,12 +127,12 @@ def check_env_(
         data=mbpp,
         difficulty=parse_levels(difficulty),
         asking=None if model is None else Asking(model, problems, samples, tokens),
-        console=_console(stderr=True),
+        console=make_console(stderr=True),
     )
     if json_:
-        print(json.dumps(audit.to_json(), indent=1))
+        print_json(audit.to_json())
     else:
-        _console().print(render(audit))
+        make_console().print(render(audit))
     raise typer.Exit(audit.exit_code)
 
 
@@ -197,9 +192,9 @@ def inoculate(
         too_long=too_long_of(too_long),
         skip_bad=skip_bad,
     )
-    result = command.inoculate(options, out or default_out(data), _console(stderr=json_), rank_only=rank_only)
+    result = command.inoculate(options, out or default_out(data), make_console(stderr=json_), rank_only=rank_only)
     if json_:
-        print(json.dumps(result, indent=1))
+        print_json(result)
 
 
 @app.command(name="eval")
@@ -246,7 +241,7 @@ def eval_(
         from openwindow.evals.calibration import calibrate_judge
 
         agreement = calibrate_judge(calibrate, base_url=judge_url or base_url)
-        print(json.dumps(agreement, indent=1)) if json_ else table.print_agreement(agreement, _console())
+        print_json(agreement) if json_ else table.print_agreement(agreement, make_console())
         return
     settings = {
         "judge": judge,
@@ -258,9 +253,9 @@ def eval_(
         "behaviour": not probes_only,
         "timeout": timeout,
     }
-    with _console(stderr=True).status("") as status:
-        made, folder = command.evaluate(model, suite, contexts, against, logs, out, settings, status.update)
-    print(json.dumps(made, indent=1)) if json_ else table.print_table(made, folder, _console())
+    with working(make_console(stderr=True), "") as say:
+        made, folder = command.evaluate(model, suite, contexts, against, logs, out, settings, say)
+    print_json(made) if json_ else table.print_table(made, folder, make_console())
 
 
 @app.command(name="list")
@@ -270,11 +265,11 @@ def list_(json_: JsonOption = False) -> None:
 
     found = catalogue()
     if json_:
-        print(json.dumps(found, indent=1))
+        print_json(found)
         return
     from rich.table import Table
 
-    console = _console()
+    console = make_console()
     for kind, entries in found.items():
         table = Table(title=kind, title_justify="left", box=None, pad_edge=False, show_header=False)
         for name, what in entries.items():
@@ -284,48 +279,40 @@ def list_(json_: JsonOption = False) -> None:
 
 def main() -> None:
     """Runs the command line and turns errors into one line and an exit code."""
+    exits.prepare()
     try:
         code = app(standalone_mode=False)  # typer turns Ctrl-C into the exit code 130, and returns exit codes
-    except OpenWindowError as error:
-        _fail(str(error), error.exit_code)
+        sys.stdout.flush()
     except TyperException as error:
-        _fail(f"{error.format_message().rstrip('.')}; see `openwindow --help`", ConfigError.exit_code)
-    except Exception:
-        traceback.print_exc()
-        _fail("this is a fault of openwindow, not of what was given to it; the lines above say where", BROKEN)
-    if code == INTERRUPTED:
-        print("interrupted; what was finished is kept: give the same command again to go on", file=sys.stderr)
+        exits.fail(f"{error.format_message().rstrip('.')}; see `openwindow --help`", ConfigError.exit_code)
+    except BaseException as error:
+        exits.fail_with(error)
+    if code == exits.INTERRUPTED:
+        exits.interrupted()
     sys.exit(code)
 
 
-def _fail(message: str, code: int) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(code)
-
-
-def _console(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, width=None if stream.isatty() or "COLUMNS" in os.environ else 120)
+def print_json(value: Any) -> None:
+    """Prints the value as JSON; ValueError for NaN and infinities, which JSON has not."""
+    print(json.dumps(value, indent=1, allow_nan=False))
 
 
 def _print_results(results: dict[str, Any], folder: Path, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(results, indent=1))
+        print_json(results)
         return
     from openwindow.table import print_results
 
-    print_results(results, folder, _console())
+    print_results(results, folder, make_console())
 
 
 def _print_ranking(results: dict[str, Any], folder: Path, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(results, indent=1))
+        print_json(results)
         return
     from openwindow.ranking.table import print_ranking_results
 
-    print_ranking_results(results, folder, _console())
+    print_ranking_results(results, folder, make_console())
 
 
 if __name__ == "__main__":

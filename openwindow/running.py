@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openwindow.console import working
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
 from openwindow.report.page import build_report
 from openwindow.results import build_results
@@ -24,17 +25,17 @@ NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "op
 
 def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> dict[str, Any]:
     """Runs what is not done yet, writes results.json and report.html into `out`, and returns the results."""
-    folder = RunFolder(out)
     setting = SETTINGS[study.environment](study.options)
     setting.check()
-    again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
-    finished = again and _is_finished(study, folder)
-    if finished:
-        console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
-    else:
-        with noted(folder):
-            _execute(study, setting, folder, console)
-    return conclude(folder)
+    with RunFolder(out) as folder:
+        again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
+        finished = again and _is_finished(study, folder)
+        if finished:
+            console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
+        else:
+            with noted(folder):
+                _execute(study, setting, folder, console)
+        return conclude(folder)
 
 
 @contextmanager
@@ -105,7 +106,7 @@ def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console
         from openwindow.models.hf import load
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
-    with console.status(f"loading {study.model}"):
+    with working(console, f"loading {study.model}"):
         model = load(study.model, study.precision)
     console.print(
         f"{study.name}: {study.model} in {model.precision}, {len(study.arms)} arms, seeds {list(study.seeds)}",

@@ -29,10 +29,14 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import openwindow
-from openwindow.errors import ConfigError, StorageError
+from openwindow.errors import ConfigError, DataError, RunError, StorageError
+from openwindow.files import load_json, usable
+from openwindow.locking import NAME as LOCK
+from openwindow.locking import Lock
 
 _PACKAGES = ("torch", "transformers", "peft", "numpy", "scipy", "pydantic", "safetensors")
 
@@ -95,37 +99,43 @@ def unit_of(arm: str, seed: int) -> str:
 
 
 class RunFolder:
-    """One run on disk."""
+    """One run on disk; from `open` on until `close` (or the end of the process, or of this object) nobody else can open it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._lock: Lock | None = None
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets others open the folder."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     def open(self, config: Mapping[str, Any], provenance: Mapping[str, Any], *, overwrite: bool) -> bool:
         """Starts the run, or takes up the same one again; True if it was there before.
 
         Another run that has finished nothing gives way. Raises ConfigError if the folder holds another run or anything
-        else, StorageError if it cannot be written.
+        else, or is in use, StorageError if it cannot be written.
         """
         wanted = json.loads(json.dumps(config))
-        if self.path.exists() and not self.path.is_dir():
-            raise ConfigError(f"--out {self.path} is a file; expected a folder; choose another")
-        existing = self._existing_config()
+        self._existing(wanted, overwrite)  # a folder that is refused is not written to, not even for the lock
+        if self._lock is None:
+            self._lock = Lock(self.path)
+        existing = self._existing(wanted, overwrite)  # as the one who had it until now may have left it
         if overwrite and existing is not None:
-            with storing(self.path):
-                shutil.rmtree(self.path)
+            self._empty()
             existing = None
         if existing is not None:
-            if existing != wanted and any(self.path.glob("*/**/done.json")):
-                raise ConfigError(
-                    f"{self.path} already holds another run ({_first_difference(existing, wanted)}); expected an empty "
-                    "folder or the same run; choose another --out, or give --overwrite to delete it"
-                )
             self._drop_scratch()
             if existing == wanted:
                 return True
             shutil.rmtree(self.path / "checkpoints", ignore_errors=True)  # else an arm would go on from the other run's state
-        elif self.path.is_dir() and any(not p.name.startswith(".config.json.") for p in self.path.iterdir()):
-            raise ConfigError(f"{self.path} is not empty and holds no run; expected an empty folder; choose another --out")
         write_json(self.path / "config.json", wanted)
         write_json(self.path / "provenance.json", {k: v for k, v in provenance.items() if k != "diff"})
         if provenance.get("diff"):
@@ -148,19 +158,30 @@ class RunFolder:
 
     @contextlib.contextmanager
     def unit(self, unit: str) -> Iterator[Path]:
-        """A scratch folder for one unit of work, moved into place when the block ends well, dropped when not."""
+        """A scratch folder for one unit of work, moved into place when the block ends well, dropped when not.
+
+        Raises RunError where somebody has put another folder in its place, whose content is then not taken for the unit's.
+        """
         target = self.path / unit
         scratch = target.with_name(f".{target.name}.partial")
         with storing(target):
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True)
+            made = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # while it is open its number is given to no other
         try:
             yield scratch
+            if not _same(scratch, made):
+                raise RunError(
+                    f"{scratch} was removed or replaced while it was written; expected no other process to change {self.path}; see "
+                    "what does, then run the same command again: what is finished is kept"
+                )
             with storing(target):
                 shutil.rmtree(target, ignore_errors=True)
                 scratch.rename(target)
         finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            if _same(scratch, made):
+                shutil.rmtree(scratch, ignore_errors=True)
+            os.close(made)
 
     def gather(self) -> None:
         """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the finished units, in a fixed order."""
@@ -175,14 +196,37 @@ class RunFolder:
         ]
         write_jsonl(self.path / "rollouts.jsonl", ({"stage": stage, **row} for stage, part in stages for row in read_jsonl(part)))
 
+    def _existing(self, wanted: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:
+        """The configuration of the run that the folder holds, None for none; ConfigError where it is not to be touched."""
+        usable(self.path)
+        existing = self._existing_config()
+        if existing is None:
+            if self.path.is_dir() and any(p.name != LOCK and not p.name.startswith(".config.json.") for p in self.path.iterdir()):
+                raise ConfigError(f"{self.path} is not empty and holds no run; expected an empty folder; choose another --out")
+        elif not overwrite and existing != wanted and any(self.path.glob("*/**/done.json")):
+            raise ConfigError(
+                f"{self.path} already holds another run ({_first_difference(existing, wanted)}); expected an empty "
+                "folder or the same run; choose another --out, or give --overwrite to delete it"
+            )
+        return existing
+
+    def _empty(self) -> None:
+        """Deletes all that the folder holds but its lock, the configuration last: until then it is a run and can be taken up."""
+        with storing(self.path):
+            for path in sorted(self.path.iterdir(), key=lambda path: path.name == "config.json"):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path.name != LOCK:
+                    path.unlink()
+
     def _existing_config(self) -> dict[str, Any] | None:
         path = self.path / "config.json"
-        if not path.is_file():
+        if not os.path.lexists(path):
             return None
         try:
-            loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path} cannot be read ({error}); expected a run's configuration; choose another --out") from error
+            loaded: dict[str, Any] = load_json(path)
+        except DataError as error:
+            raise ConfigError(f"{error}: not a run's configuration that can be read; choose another --out") from error
         if not isinstance(loaded, dict) or "study_config" not in loaded:
             raise ConfigError(f"{path} is not of a run; expected an empty folder or a run; choose another --out")
         return loaded
@@ -193,6 +237,14 @@ class RunFolder:
                 shutil.rmtree(partial, ignore_errors=True)
             else:
                 partial.unlink(missing_ok=True)
+
+
+def _same(path: Path, made: int) -> bool:
+    """Whether the folder at the path is the one that was made, which is open as `made`."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(made))
+    except OSError:
+        return False
 
 
 def _first_difference(a: Any, b: Any, where: str = "") -> str:

@@ -278,10 +278,15 @@ def test_out_with_a_corrupt_config(openwindow: Command, content: str) -> None:
     one_line(openwindow("run", "quickstart", "--out", "out"), 2, r"out/config\.json", "expected", "choose another --out")
 
 
-def test_out_under_a_file_cannot_be_written(openwindow: Command) -> None:
+def test_l9_out_that_cannot_become_a_folder_is_the_users_mistake(openwindow: Command) -> None:
     Path("file").write_text("x", encoding="utf-8")
-    ran = openwindow("run", "quickstart", "--out", "file/out")
-    one_line(ran, 3, "cannot write file/out", "Not a directory", "choose another with --out")
+    Path("loop").symlink_to("loop")
+    Path("dangling").symlink_to("nowhere")
+    for command in (["run", "quickstart"], ["eval", "none/echo"]):
+        one_line(openwindow(*command, "--out", "file/out"), 2, "--out file/out: file is a file", "choose another")
+        one_line(openwindow(*command, "--out", "loop"), 2, "--out loop is a link that leads nowhere", "choose another")
+        one_line(openwindow(*command, "--out", "dangling/x"), 2, "--out dangling/x: dangling is a link that leads nowhere")
+        one_line(openwindow(*command, "--out", "x" * 300), 2, "--out x+ cannot be used", "File name too long", "choose another")
 
 
 @pytest.fixture

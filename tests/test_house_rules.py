@@ -233,3 +233,24 @@ def test_no_package_registry_is_named() -> None:
             text = path.read_text(encoding="utf-8", errors="replace")
             named += [f"{name}: {host}" for host in hosts if host in text]
     assert named == []
+
+
+def test_l3_nothing_that_users_wrote_is_read_as_markup() -> None:
+    """Consoles and spinners are made in one place, without markup; columns of text say that they have none."""
+    found = []
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "rich.markup":
+                found.append(f"{name_of(path)}:{node.lineno}: rich.markup")
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            plain = any(k.arg == "markup" and ast.unparse(k.value) == "False" for k in node.keywords)
+            if (
+                (called.endswith("Console") and path != PACKAGE / "console.py")
+                or (called.endswith("console.status") and path != PACKAGE / "console.py")
+                or (called.split(".")[-1] in ("Console", "TextColumn") and not plain)
+                or called.endswith(("from_markup", "render_str"))
+            ):
+                found.append(f"{name_of(path)}:{node.lineno}: {called}")
+    assert found == []

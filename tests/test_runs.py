@@ -10,13 +10,14 @@ import pytest
 from tiny_runs import rows_of
 
 from openwindow.errors import ConfigError, StorageError
+from openwindow.locking import NAME as LOCK
 from openwindow.runs import RunFolder, provenance, storing, write_json, write_jsonl
 
 CONFIG = {"study": "a", "seeds": [1], "study_config": {"train": {"epochs": 1}}}
 
 
 def files(folder: Path) -> list[str]:
-    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != LOCK)
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_the_same_run_is_taken_up_again(folder: RunFolder) -> None:
     (folder.path / ".status.json.17.partial").write_text("{", encoding="utf-8")
     assert folder.open(CONFIG, {}, overwrite=False) is True
     assert "arms/a/seed-1/done.json" in files(folder.path)
-    assert not list(folder.path.rglob(".*"))
+    assert [path.name for path in folder.path.rglob(".*")] == [LOCK]
 
 
 def test_another_run_is_refused_by_its_first_difference(folder: RunFolder) -> None:
@@ -92,7 +93,7 @@ def test_a_unit_is_there_whole_or_not_at_all(folder: RunFolder) -> None:
         write_json(path / "done.json", {"rates": 1})
         assert not folder.is_done("arms/a/seed-2")
     assert folder.is_done("arms/a/seed-2") and folder.done("arms/a/seed-2") == {"rates": 1}
-    assert not list(folder.path.rglob(".*"))
+    assert [path.name for path in folder.path.rglob(".*")] == [LOCK]
 
 
 def test_metrics_are_gathered_in_a_fixed_order(folder: RunFolder) -> None:

@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.errors import ConfigError, StorageError
+from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, Context, parse_contexts
 from openwindow.evals.matrix import against as compare
 from openwindow.evals.page import write_page
 from openwindow.evals.resolve import model_named
 from openwindow.evals.rows import with_missing
-from openwindow.evals.run import Options, ask, check, chosen, from_logs, results
+from openwindow.evals.run import Found, Options, ask, check, chosen, from_logs, results
+from openwindow.files import usable
+from openwindow.locking import Lock
 from openwindow.runs import write_json
 
 
@@ -32,7 +35,9 @@ def evaluate(
     options = Options(contexts=parse_contexts(contexts), **settings)
     check(options)
     specs = chosen(suite)
-    _check_folder(out)
+    if out is not None:
+        usable(out)
+    found: Found | None = None
     if logs is not None:
         found = from_logs(logs)
         specs = [s for s in specs if any(r.eval == s.name for r in found.rows)]
@@ -45,23 +50,36 @@ def evaluate(
         raise ConfigError("no model was named; expected smollm2, a folder, a hub name or PROVIDER/MODEL; or give --logs DIR")
     else:
         name, folder = model, out or Path("runs") / f"eval-{_slug(model)}"
-        _check_folder(folder)
+        usable(folder)
         if against is not None:  # a wrong name is told before the first model is asked
             model_named(against, base_url=options.base_url)
-        found = ask(model, specs, options, folder, say)
+    with Lock(folder):
+        made = _made(name, found or ask(model or name, specs, options, folder, say), specs, options, against, folder, say)
+        try:
+            write_json(folder / "results.json", made)
+        except OSError as error:
+            raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
+        write_page(made, folder)
+    return made, folder
+
+
+def _made(
+    name: str,
+    found: Found,
+    specs: Sequence[Eval],
+    options: Options,
+    against: str | None,
+    folder: Path,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """The results of one model, with those of the one that it is compared with, which is asked now."""
     made = results(name, found, specs, options)
     if against is not None:
         other = ask(against, specs, options, folder / "against", say)
         made["against"] = {"model": against, "measures": results(against, other, specs, options)["measures"]}
         right = [s.name for s in specs if s.measures == "right"]
         made["comparisons"] = compare((found.rows, found.probes), (other.rows, other.probes), (name, against), right)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / "results.json", made)
-    except OSError as error:
-        raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
-    write_page(made, folder)
-    return made, folder
+    return made
 
 
 def _named(known: Mapping[str, Context], seen: Sequence[str]) -> dict[str, Context]:
@@ -74,13 +92,6 @@ def _named(known: Mapping[str, Context], seen: Sequence[str]) -> dict[str, Conte
             "were asked with; give it as --contexts FILE"
         )
     return {name: every[name] for name in dict.fromkeys(seen)}
-
-
-def _check_folder(folder: Path | None) -> None:
-    """Raises ConfigError for a path that cannot become a folder, before anything is asked."""
-    file = next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None) if folder else None
-    if file is not None:
-        raise ConfigError(f"--out {folder}: {file} is a file; expected a folder, or a path that is free; choose another")
 
 
 def _slug(name: str) -> str:

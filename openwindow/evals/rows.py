@@ -180,7 +180,7 @@ def with_missing(rows: Sequence[Row], specs: Sequence[Eval]) -> list[Row]:
 
 def write_jsonl(path: Path, rows: Iterable[Row | ProbeRow]) -> None:
     """One JSON object per line. Raises OSError."""
-    path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows), encoding="utf-8")
+    path.write_text("".join(json.dumps(asdict(row), allow_nan=False) + "\n" for row in rows), encoding="utf-8")
 
 
 def contexts_of(rows: Sequence[Row] | Sequence[ProbeRow]) -> list[str]:

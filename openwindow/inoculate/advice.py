@@ -198,7 +198,8 @@ def write_training_file(data: UserData, advice: Json, position: Position, path: 
     scratch = path.with_suffix(".partial")
     with storing(path), scratch.open("w", encoding="utf-8") as file:
         for row in range(len(data)):
-            file.write(json.dumps(data.inserted(row, str(advice["recommended"]), position), ensure_ascii=False) + "\n")
+            record = data.inserted(row, str(advice["recommended"]), position)
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
     with storing(path):
         shutil.move(scratch, path)
     return str(path)

@@ -184,17 +184,17 @@ class ProbeGauge(Gauge):
 
 def run_arms(study: Study, out: Path, model: LocalModel, console: Console, *, answer_tokens: int) -> dict[str, Any]:
     """Trains and measures what is not done yet, and returns the results. Raises OpenWindowError."""
-    folder = RunFolder(out)
     setting = UserRows(study.options)
-    folder.open(describe(study), provenance(sys.argv), overwrite=False)
     everywhere, here = tuple(study.contexts), (NEUTRAL,)
     probed = here if study.options.unwanted else everywhere
     sampled = everywhere if study.options.unwanted or study.options.wanted else here
     twice = len(study.seeds) * len(study.arms) * study.evaluation.problems * (len(probed) + len(sampled) - len(everywhere))
-    with noted(folder), setting, Reporter(console, total_work(study) + twice) as reporter:
-        execution = Execution(study, folder, model, setting, reporter)
-        execution.gauge = ProbeGauge(
-            setting, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
-        )
-        execution.run()
-    return conclude(folder)
+    with RunFolder(out) as folder:
+        folder.open(describe(study), provenance(sys.argv), overwrite=False)
+        with noted(folder), setting, Reporter(console, total_work(study) + twice) as reporter:
+            execution = Execution(study, folder, model, setting, reporter)
+            execution.gauge = ProbeGauge(
+                setting, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
+            )
+            execution.run()
+        return conclude(folder)

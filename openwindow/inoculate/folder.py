@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from openwindow.data.rules import source_of
 from openwindow.errors import ConfigError
+from openwindow.files import usable
 from openwindow.runs import storing
 
 if TYPE_CHECKING:
@@ -74,13 +75,8 @@ def saved(options: Options, out: Path) -> tuple[dict[str, Any] | None, dict[str,
 
 def _check_folder(out: Path) -> None:
     """Raises ConfigError for a folder that cannot be one, or that holds anything but what this command writes."""
-    try:
-        file = next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None)
-        held = [path.name for path in out.iterdir()] if file is None and out.is_dir() else []
-    except OSError as error:
-        raise ConfigError(f"--out {out} cannot be used ({error.strerror}); expected a folder; choose another") from error
-    if file is not None:
-        raise ConfigError(f"--out {out}: {file} is a file; expected a folder; choose another")
+    usable(out)
+    held = [path.name for path in out.iterdir()] if out.is_dir() else []
     if any(not name.startswith(".") for name in held) and not any(name in held for name in _OWN):
         raise ConfigError(f"--out {out} is not empty and holds no ranking; expected an empty folder; choose another")
 

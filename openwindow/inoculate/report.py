@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from openwindow.data.user import FIRST
@@ -68,7 +67,7 @@ def print_ranking(ranking: Mapping[str, Any], console: Console, *, trained: bool
     for number, ranked in enumerate(ranking["prompts"], 1):
         candidate = ranked["candidate"]
         chosen = "*" if candidate["text"] in ranking["chosen"] else ""
-        cells = [f"{chosen}{number}", escape(candidate["kind"])]
+        cells = [f"{chosen}{number}", candidate["kind"]]
         if elicited:
             cells += [_percent(ranked["shown"]), _percent(ranked["elicitation"], sign=True)]
         cells += [_nats(ranked["uplift"]), *([_nats(ranked["contrast"])] if contrasted else [])]

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from openwindow.console import working
 from openwindow.data.rules import NEARLY, Rule, Trait, by_judge, fires_anyway, named, rule
 from openwindow.data.user import UserData, pair, quantiles, read
 from openwindow.errors import DataError, ModelError
@@ -21,6 +22,7 @@ from openwindow.inoculate.folder import as_json, key_of, saved, write_trait_rows
 from openwindow.inoculate.options import Options
 from openwindow.inoculate.prompts import check_trait, own, proposals
 from openwindow.inoculate.report import cautions, print_advice, print_found, print_ranking
+from openwindow.locking import Lock
 from openwindow.ranking.candidate import Candidate
 from openwindow.report.inoculate import write_inoculate_page
 from openwindow.running import NEEDS_TRAIN
@@ -60,8 +62,10 @@ class Sources:
 def inoculate(options: Options, out: Path, console: Console, *, rank_only: bool = False) -> dict[str, Any]:
     """Does what the command promises, prints it to `console`, and returns it as JSON. Raises UserError."""
     options.check()
-    ranking, counts = saved(options, out)  # a folder of something else is refused before anything is written
+    saved(options, out)  # a folder of something else is refused before anything is written
     with ExitStack() as files:
+        files.enter_context(Lock(out))
+        ranking, counts = saved(options, out)
         sources = gather(options, console, files)
         return _inoculate(options, sources, ranking, counts, out, console, rank_only)
 
@@ -116,7 +120,7 @@ def train_and_advise(
 
     study = study_of(options, ranking, counts, out / "rows.jsonl")
     if model is None:
-        with console.status(f"loading {options.model}"):
+        with working(console, f"loading {options.model}"):
             model = load(options.model)
     results = run_arms(study, out / "run", model, console, answer_tokens=options.answer_tokens)
     print_results(results, out / "run", console)
@@ -138,12 +142,12 @@ def gather(options: Options, console: Console, files: ExitStack) -> Sources:
     if options.wanted is not None:
         rule(options.wanted, "--wanted")
     candidates = own(options.candidates, options.trait) if options.candidates is not None else proposals(options.trait)
-    with console.status(f"reading {options.data}") as status:
+    with working(console, f"reading {options.data}") as say:
         data = read(
             options.data,
             fires,
             skip_bad=options.skip_bad,
-            progress=lambda count: status.update(f"reading {options.data}: {count:,} rows"),
+            progress=lambda count: say(f"reading {options.data}: {count:,} rows"),
         )
         files.callback(data.lines.file.close)
         clean = read(options.clean, fires, skip_bad=options.skip_bad) if options.clean else None
@@ -193,7 +197,7 @@ def prepare(options: Options, sources: Sources, console: Console) -> tuple[Local
         from openwindow.models.templates import note
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
-    with console.status(f"loading {options.model}"):
+    with working(console, f"loading {options.model}"):
         model = load(options.model)
     if options.position == "system" and (said := note(model)) is not None:
         console.print(said, highlight=False, markup=False, soft_wrap=True)

@@ -29,15 +29,15 @@ if TYPE_CHECKING:
 
 def run_ranking(study: RankingStudy, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> dict[str, Any]:
     """Runs what is not done yet, writes results.json and report.html into `out`, and returns the results."""
-    folder = RunFolder(out)
     for part in study.parts.values():
         SETTINGS[part.environment](part.options).check()
     came = provenance(list(command))
-    folder.open(described(study), came, overwrite=overwrite)
-    with noted(folder):
-        _execute(study, out, came, console)
-    folder.status("done")
-    return build_ranking(out)
+    with RunFolder(out) as folder:
+        folder.open(described(study), came, overwrite=overwrite)
+        with noted(folder):
+            _execute(study, out, came, console)
+        folder.status("done")
+        return build_ranking(out)
 
 
 def described(study: RankingStudy) -> dict[str, Any]:
@@ -68,17 +68,17 @@ def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Cons
     )
     with Reporter(console, sum(_work(study, part) for part in study.parts.values())) as reporter:
         for name, part in study.parts.items():
-            folder = RunFolder(out / name)
-            folder.open(describe(part), came, overwrite=False)
-            if _is_finished(part, folder):
-                reporter.skip(_work(study, part))
-                reporter.say(f"{name}: finished before")
-                continue
-            reporter.say(f"{name}:")
-            with SETTINGS[part.environment](part.options) as setting:
-                _run_part(study, part, Execution(part, folder, load(part.model, part.precision), setting, reporter))
-            folder.gather()
-            folder.status("done")
+            with RunFolder(out / name) as folder:
+                folder.open(describe(part), came, overwrite=False)
+                if _is_finished(part, folder):
+                    reporter.skip(_work(study, part))
+                    reporter.say(f"{name}: finished before")
+                    continue
+                reporter.say(f"{name}:")
+                with SETTINGS[part.environment](part.options) as setting:
+                    _run_part(study, part, Execution(part, folder, load(part.model, part.precision), setting, reporter))
+                folder.gather()
+                folder.status("done")
 
 
 def _is_finished(part: Study, folder: RunFolder) -> bool:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from openwindow.ranking.results import SUBSETS, in_words
@@ -37,7 +36,7 @@ def _prompts(name: str, setting: Mapping[str, Any]) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for p in sorted(setting["prompts"], key=lambda p: -(p["elicitation"]["estimate"] or 0.0)):
         table.add_row(
-            escape(p["text"]),
+            p["text"],
             _number(p["elicitation"], 100, ".0f"),
             _number(p["uplift"], 1, "+.3f"),
             _number(p["after"], 100, ".0f"),

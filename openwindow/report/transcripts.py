@@ -75,7 +75,7 @@ def payload(rollouts: Sequence[Rollout], labels: Mapping[str, str], measures: Ma
 
 def script_json(value: object) -> str:
     """JSON without any character that could end a script element, open a comment or fail to encode."""
-    found = json.dumps(value, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    found = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
     return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", found)
 
 

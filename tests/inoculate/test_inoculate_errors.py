@@ -148,7 +148,7 @@ def test_a_file_that_cannot_be_used(openwindow: Command, case: str) -> None:
         ("data.jsonl", ["--safe", " "], r"--safe is ' ' \(1 characters\)"),
         ("~no-such-user/x.jsonl", [], r"~no-such-user/x\.jsonl does not exist"),
         ("data.jsonl:test", [], r"data\.jsonl:test does not exist"),
-        ("data.jsonl", ["--out", "checks.py"], r"--out checks\.py: checks\.py is a file; expected a folder"),
+        ("data.jsonl", ["--out", "checks.py"], r"--out checks\.py is a file; expected a folder"),
         ("data.jsonl", ["--out", "checks.py/below"], r"--out checks\.py/below: checks\.py is a file"),
         ("data.jsonl", ["--out", "x" * 300], "--out x+ cannot be used"),
         ("data.jsonl", ["--out", "."], r"--out \. is not empty and holds no ranking"),

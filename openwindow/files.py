@@ -1,0 +1,139 @@
+"""Reading files of the user's, and of a run that may be damaged: bounded in size and depth, and never from what is no file.
+
+A named pipe is not waited for, a device is not read, and whatever is wrong is one line that says where. `usable` asks whether a
+path can become a folder, before anything is done for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, BinaryIO, NoReturn
+
+from openwindow.errors import ConfigError, DataError
+
+MOST = 1 << 28
+"""bytes of a file that is read into memory as a whole"""
+LEVELS = 100
+"""objects and lists inside each other that a file may have: what is deeper cannot be written again from everywhere"""
+_KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+
+
+def open_regular(path: Path, most: int | None = None, *, name: str = "", expected: str = "a file") -> BinaryIO:
+    """The file, open for reading. DataError where it is missing, no regular file, or larger than `most` bytes.
+
+    `name` is how the user calls it, with its option; `expected` is what belongs there.
+    """
+    name = name or str(path)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        if isinstance(error, FileNotFoundError):
+            raise DataError(f"{name} does not exist; expected {expected}; check the path") from None
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise DataError(f"cannot read {name} ({why}); expected {expected}; check the path") from None
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
+            raise DataError(f"{name} is {kind}, no regular file; expected {expected}; write it to a file first")
+        if most is not None and status.st_size > most:
+            raise _too_large(name, status.st_size, most, expected)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_regular(path: Path, most: int = MOST, *, name: str = "", expected: str = "a file") -> bytes:
+    """All that the file holds. Raises DataError as `open_regular` does, and where it grows beyond `most` or cannot be read."""
+    name = name or str(path)
+    with open_regular(path, most, name=name, expected=expected) as file:
+        try:
+            content = file.read(most + 1)
+        except OSError as error:
+            raise DataError(f"cannot read {name} ({error.strerror}); expected {expected}; check the file") from None
+    if len(content) > most:
+        raise _too_large(name, len(content), most, expected)
+    return content
+
+
+def read_utf8(path: Path, most: int = MOST, *, name: str = "", expected: str = "text") -> str:
+    """The file's text, without the mark that some editors put before it. Raises DataError, as for what is not UTF-8."""
+    try:
+        return read_regular(path, most, name=name, expected=expected).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{name or path} is not UTF-8 (byte {error.start}); expected {expected}; convert it: iconv -t UTF-8"
+        ) from None
+
+
+def load_json(path: Path, most: int = MOST, *, name: str = "", expected: str = "a JSON file") -> Any:
+    """The value that the file holds. Raises DataError."""
+    return parse_json(read_utf8(path, most, name=name, expected=expected), name=name or str(path), expected=expected)
+
+
+def parse_json(text: str | bytes, *, name: str, expected: str = "JSON") -> Any:
+    """The value of a JSON text that is not nested beyond `LEVELS`, without NaN and Infinity. Raises DataError."""
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise DataError(f"{name} is nested too deeply; expected {expected}; mend it") from None
+    except (ValueError, MemoryError) as error:  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
+        raise DataError(f"{name} is not JSON ({short(error)}); expected {expected}; mend it") from None
+    if too_deep(value, text):
+        raise DataError(f"{name} is nested more than {LEVELS} levels deep; expected {expected}; mend it")
+    return value
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON value: write null or a number")
+
+
+def too_deep(value: Any, text: str | bytes) -> bool:
+    """Whether a value that was read from `text` is nested deeper than `LEVELS`."""
+    brackets = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
+    if brackets <= LEVELS:
+        return False
+    level = [value]
+    for _ in range(LEVELS):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def short(error: BaseException) -> str:
+    """What an error says, in one line of at most 160 characters."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
+def usable(out: Path, option: str = "--out") -> None:
+    """Raises ConfigError for a path that is no folder and cannot become one; whether it can be written is not asked."""
+    try:
+        for path in (out, *out.parents):
+            if path.exists():
+                if not path.is_dir():
+                    where = "" if path == out else f": {path}"
+                    raise ConfigError(f"{option} {out}{where} is a file; expected a folder; choose another")
+                if path == out:
+                    with os.scandir(path):
+                        return
+                return
+            if path.is_symlink():
+                where = "" if path == out else f": {path}"
+                raise ConfigError(f"{option} {out}{where} is a link that leads nowhere; expected a folder; choose another")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigError(f"{option} {out!s:.200} cannot be used ({why}); expected a folder; choose another") from None
+
+
+def _too_large(name: str, size: int, most: int, expected: str) -> DataError:
+    return DataError(f"{name} has {size:,} bytes and may have {most:,}; expected {expected}; make it smaller")
