@@ -6,6 +6,7 @@
         DataError              a data file or data set
         ModelError             a model that cannot be found, read or loaded
         EnvironmentFault       an environment that has no truth, or whose honest solution fails
+        ForeignError           code of the user's own that fails when it is called
       RunError                 something broke while running: exit code 3
         SandboxError           the sandbox cannot start, or gives less isolation than was asked for
         JudgeError             a judge that does not answer in its schema
@@ -43,6 +44,15 @@ class ModelError(UserError):
 
 class EnvironmentFault(UserError):
     """An environment is unsound: no truth, or an honest solution that fails it."""
+
+
+class ForeignError(UserError):
+    """Code of the user's own failed when it was called."""
+
+    def __init__(self, what: str, said: str) -> None:
+        """`what` was called; `said` is how it failed, for callers that put it into a message of their own."""
+        super().__init__(f"{what} failed ({said}); expected it to run and to return; mend it, then give the same command again")
+        self.said = said
 
 
 class RunError(OpenWindowError):
