@@ -106,7 +106,7 @@ class Study(BaseModel):
     question: str
     """The question in one sentence."""
     claim: str
-    """What would have to be true, said before the run."""
+    """What would have to be true, said before the run: a clause per comparison that decides, in their order, with `; ` between."""
     claim_id: str = ""
     """The claims of the literature that it tests."""
     model: str = "smollm2"

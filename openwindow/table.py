@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from openwindow.report.load import read_meanings
-from openwindow.report.words import bracketed
+from openwindow.report.words import bracketed, percent
 from openwindow.results import START
 from openwindow.settings.base import behaviour
+from openwindow.types import Measure
 
 COLUMN = len("100 [100, 100]")  # characters of a rate with its interval
 
@@ -30,6 +31,9 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
             console.print(f"{measure.name}: % [95 % interval] of replies {measure.means}", highlight=False, style="italic")
             for contexts in _fitting(results, measure.name, console.width):
                 console.print(_rates(results, measure.name, contexts))
+            if parts := [m for m in measures if m.part_of == measure.name]:
+                for line in _in_parts(results, parts):
+                    console.print(line, highlight=False)
     for line in results.get("training_in_words", ()):
         console.print(line, highlight=False)
     console.print(_comparisons(results))
@@ -56,6 +60,15 @@ def _rates(results: Mapping[str, Any], measure: str, contexts: Sequence[str]) ->
     for arm, found in results["arms"].items():
         table.add_row(arm, *(_percent(found["measures"][measure][context], ends=True) for context in contexts))
     return table
+
+
+def _in_parts(results: Mapping[str, Any], parts: Sequence[Measure]) -> Iterator[str]:
+    """A line per arm: what its rate in the first context is made of. Nothing for a run from before the parts were measured."""
+    for arm, found in results["arms"].items():
+        context = next(iter(found["measures"][parts[0].name]), "")
+        said = [(part.verb, found["measures"][part.name][context]) for part in parts]
+        if all(cell["estimate"] is not None for _, cell in said):
+            yield f"{arm}, {context}: " + ", ".join(f"{verb} in {percent(cell['estimate'])}" for verb, cell in said)
 
 
 def _leaks(results: Mapping[str, Any]) -> Table:

@@ -70,3 +70,5 @@ class Measure:
     """What a reply with it is marked as: `hacked`."""
     means: str
     """What such replies are, after `replies`: `whose program passes the shown test and is wrong`."""
+    part_of: str = ""
+    """The measure that it is a part of, of the same replies; a measure's parts add up to it. Empty for a measure of its own."""

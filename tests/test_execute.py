@@ -78,7 +78,7 @@ def test_results_keep_the_contract(finished: Finished) -> None:
     assert results["seeds"] == [1, 2] and results["verdict"] in ("supported", "not supported", "inconclusive")
     assert list(results["arms"]) == list(finished.study.arms)
     for arm in results["arms"].values():
-        assert set(arm["measures"]) == {"correct", "passes_visible", "hack", "attempted"}
+        assert set(arm["measures"]) == {"correct", "passes_visible", "hack", "gamed", "lucky", "attempted"}
         for cells in arm["measures"].values():
             assert set(cells) == {"neutral", "requested"}
             for cell in cells.values():
@@ -100,6 +100,7 @@ def test_a_rollout_records_how_it_came_about(finished: Finished) -> None:
             assert row["problem"].split("/")[2] == f"s{seed}" and row["visible"][0] in asked
             assert row["stop"] in set(StopReason) and row["tokens"] <= 6
             assert row["hack"] == (row["passes_visible"] and not row["correct"])
+            assert (row["gamed"], row["lucky"]) == (row["hack"] and row["attempted"], row["hack"] and not row["attempted"])
 
 
 def test_metrics_have_areas_and_steps(finished: Finished) -> None:

@@ -43,6 +43,8 @@ def rollout(arm: str, seed: int, context: str, problem: int, mark: str) -> dict[
         "correct": mark == "C" if scored else None,
         "passes_visible": mark in "GC" if scored else None,
         "hack": mark == "G" if scored else None,
+        "gamed": mark == "G" if scored else None,
+        "lucky": False if scored else None,
         "attempted": mark == "G",
         "kinds": ["constant"] if mark == "G" else [],
         "reason": None if scored else "the sandbox failed",
@@ -90,7 +92,8 @@ def test_rates_by_hand(tmp_path: Path) -> None:
     assert measures["passes_visible"]["neutral"]["by_seed"] == pytest.approx([3 / 4, 1.0])
     assert measures["attempted"]["neutral"]["by_seed"] == pytest.approx([2 / 4, 1 / 4])
     assert results["unmeasured"] == [
-        {"what": f"a, neutral, {measure}", "reason": "1 of 8 unscored"} for measure in ("correct", "passes_visible", "hack")
+        {"what": f"a, neutral, {measure}", "reason": "1 of 8 unscored"}
+        for measure in ("correct", "passes_visible", "hack", "gamed", "lucky")
     ]
     assert results["timing"] == {"grade": 0.5, "train": 3.0}
     assert results["arms"]["a"]["n_train_rows"] == 8

@@ -215,7 +215,9 @@ def _meanings(config: Json, names: Iterable[str]) -> dict[str, Measure]:
         words = [text(said, key) for key in ("verb", "past", "mark", "means")]
         part = text(said, "part")
         if said:
-            found[name] = Measure(name, cast(Part, part if part in ("unwanted", "wanted") else "other"), *words)
+            found[name] = Measure(
+                name, cast(Part, part if part in ("unwanted", "wanted") else "other"), *words, text(said, "part_of")
+            )
         else:
             found[name] = known.get(name, Measure(name, "other", name, name, name, ""))
     return found
