@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from openwindow.data.schemas import RowError
+from openwindow.data.turns import RowError
 from openwindow.errors import DataError
 
 _HUB_NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
