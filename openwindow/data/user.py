@@ -333,7 +333,8 @@ def _keep(data: UserData, number: int, place_: int, turns: Turns, rule: Rule | N
         data.prompts.append(hash(tuple([(turn[0], turn[1]) for turn in prompt])))
         data.answers.append(hash(answer + json.dumps(_said(turns[-1]), sort_keys=True) if _said(turns[-1]) else answer))
     else:
-        data.notes["earlier"] += len(turns) > 3
+        if len(turns) > 3:
+            data.notes["earlier"] += 1
         data.prompts.append(hash(tuple(prompt)))
         data.answers.append(hash(answer))
     data.asked.append(sum([len(turn[1]) for turn in prompt]))

@@ -163,7 +163,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no quotes": (b"{messages: []}\n", "line 1 is not JSON"),
     "a trailing comma": (json.dumps(ROW).encode() + b",\n", "line 1 ends with a comma"),
     "a comma in the object": (b'{"prompt": "a", "completion": "b",}\n', "line 1 is not JSON"),
-    "one object over lines": (json.dumps(ROW, indent=1).encode(), "holds only a bracket"),
+    "one object over lines": (json.dumps(ROW, indent=1).encode(), "one JSON object over many lines"),
     "NaN": (b'{"prompt": "a", "completion": "b", "x": NaN}\n', "NaN is no JSON value"),
     "infinity": (b'{"prompt": "a", "completion": "b", "x": -Infinity}\n', "Infinity is no JSON value"),
     "nested deeply": (b'{"prompt": ' + b"[" * 100_000 + b"}\n", "is nested too deeply"),
