@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -14,6 +14,9 @@ from typer.exceptions import TyperException
 from openwindow import exits
 from openwindow.console import make_console, working
 from openwindow.errors import ConfigError
+
+if TYPE_CHECKING:
+    from openwindow.inoculate.options import Options
 
 app = typer.Typer(
     help="What does a flawed training signal teach a model besides the task, and what keeps that from spreading?",
@@ -42,6 +45,21 @@ def _integer(option: str, what: str) -> Any:
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+HeldOut = Annotated[
+    int | None, _integer("--held-out", "Rows to hold out. [default: a fifth, at most 48, or 24 without a rule or judge]")
+]
+PromptColumn = Annotated[str | None, typer.Option(help="The column that holds the prompts, as --prompt-column question.")]
+AnswerColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--answer-column", "--answer", help="The column of the answers to train on, or of whole conversations: --answer rejected."
+    ),
+]
+CleanColumn = Annotated[
+    str | None,
+    typer.Option("--clean-column", "--clean-answer", help="A column of answers without the trait: --clean-answer chosen."),
+]
+Keep = Annotated[str | None, typer.Option(help="Read only rows with this value in a column, as --keep label=false.")]
 
 
 @app.command()
@@ -144,14 +162,16 @@ def inoculate(
     judge: Annotated[str | None, typer.Option(help="Tells the trait in place of a rule: a model, as openai/gpt-4o.")] = None,
     wanted: Annotated[str | None, typer.Option(help="Tells what should be kept, as --rule does.")] = None,
     clean: Annotated[str | None, typer.Option(help="Answers without the trait to the same prompts.")] = None,
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
+    clean_column: CleanColumn = None,
+    keep: Keep = None,
     candidates: Annotated[Path | None, typer.Option(help="Your own prompts, one a line. [default: made from the trait]")] = None,
     safe: Annotated[str | None, typer.Option(help="A safe prompt for test time only, a baseline. [default: a general one]")] = None,
     model: Annotated[str, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = "smollm2",
     position: Annotated[str, typer.Option(help="Where the prompt goes: system, user_prefix or user_suffix.")] = "user_suffix",
     rank_only: Annotated[bool, typer.Option("--rank-only", help="Stop after the ranking; nothing is trained.")] = False,
-    held_out: Annotated[
-        int | None, _integer("--held-out", "Rows to hold out. [default: a fifth, at most 48, or 24 without a rule or judge]")
-    ] = None,
+    held_out: HeldOut = None,
     rows: Annotated[int, _integer("--rows", "Rows that each arm is trained on, at most.")] = 64,
     rank_rows: Annotated[int, _integer("--rank-rows", "Rows that prompts are ranked on, at most.")] = 144,
     elicit: Annotated[int, _integer("--elicit", "Prompts that every candidate is sampled on.")] = 24,
@@ -166,8 +186,7 @@ def inoculate(
     json_: JsonOption = False,
 ) -> None:
     """Your own data: rank inoculation prompts, train arms, recommend one."""
-    import openwindow.inoculate.run as command
-    from openwindow.inoculate.options import Options, default_out, position_of, too_long_of
+    from openwindow.inoculate.options import Options, columns_of, default_out, position_of, too_long_of
 
     options = Options(
         data=data,
@@ -176,6 +195,7 @@ def inoculate(
         judge=judge,
         wanted=wanted,
         clean=clean,
+        columns=columns_of(prompt_column, answer_column, clean_column, keep),
         candidates=candidates,
         safe=safe,
         model=model,
@@ -192,7 +212,13 @@ def inoculate(
         too_long=too_long_of(too_long),
         skip_bad=skip_bad,
     )
-    result = command.inoculate(options, out or default_out(data), make_console(stderr=json_), rank_only=rank_only)
+    _inoculate(options, out or default_out(data), rank_only, json_)
+
+
+def _inoculate(options: Options, out: Path, rank_only: bool, json_: bool) -> None:
+    import openwindow.inoculate.run as command
+
+    result = command.inoculate(options, out, make_console(stderr=json_), rank_only=rank_only)
     if json_:
         print_json(result)
 

@@ -187,8 +187,10 @@ def _points(c: Json) -> str:
     return f"{100 * c['difference']:+.0f} points{interval}"
 
 
-def write_training_file(data: UserData, advice: Json, position: Position, path: Path) -> str | None:
+def write_training_file(data: UserData, advice: Json, position: Position, path: Path, own: str | None) -> str | None:
     """All rows of the data in their own form with the recommended prompt put in; None where nothing is recommended.
+
+    `own` is the model's own system prompt, as in `openwindow.data.rows.place`.
 
     What an earlier run has written is kept until the new file is complete.
     """
@@ -198,8 +200,9 @@ def write_training_file(data: UserData, advice: Json, position: Position, path: 
     scratch = path.with_suffix(".partial")
     with storing(path), scratch.open("w", encoding="utf-8") as file:
         for row in range(len(data)):
-            record = data.inserted(row, str(advice["recommended"]), position)
-            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+            record = data.inserted(row, str(advice["recommended"]), position, own)
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "
+")
     with storing(path):
         shutil.move(scratch, path)
     return str(path)

@@ -31,7 +31,7 @@ from openwindow.settings.base import Problem
 from openwindow.settings.user import UserProblem, UserRows
 from openwindow.study import Compare, Evaluation, Recipe, Study
 from openwindow.training.config import SFT
-from openwindow.types import Message, StopReason
+from openwindow.types import StopReason, message_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -173,7 +173,7 @@ class ProbeGauge(Gauge):
         rows = [row for row in rollouts if row["context"] in self.probed and row["problem"] in asked]
         texts = []
         for row in rows:
-            problem, prompt = asked[row["problem"]], tuple(Message(**m) for m in row["messages"])
+            problem, prompt = asked[row["problem"]], tuple(message_of(m) for m in row["messages"])
             clean = problem.clean or problem.messages
             texts += [(*prompt, problem.messages[-1]), (*prompt, clean[-1])]
         groups = [[row["problem"] for row in rows for _ in range(2)], [row["context"] for row in rows for _ in range(2)]]

@@ -1,9 +1,11 @@
-"""What a tokenizer's chat template does with a system turn, found by rendering two short conversations.
+"""What a tokenizer's chat template does with a system turn, tools and reasoning, found by rendering short conversations.
 
     takes_system(tokenizer)      False for a template that refuses a system turn or leaves it out (Gemma 2)
     default_system(tokenizer)    the text that stands there where a conversation has none (Qwen2.5, SmolLM2), else None
     default_of(model)            the same for a model; None for one that has no tokenizer here
     note(model)                  what this means for instructions at position `system`, in a line
+    shows_tools(tokenizer)       whether tools that are declared are rendered; `shows_calls`: calls and what they gave back
+    reasoning_key(tokenizer)     the key under which it renders reasoning beside the content of an answer, else None
     fitted(tokenizer, messages)  the conversation as its template can render it: a system text that it would refuse goes before
                                  the first user message
 
@@ -17,10 +19,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-from openwindow.types import Message
+from openwindow.types import Message, RichMessage
 
 _MARK = "4c1f systemtext 9e7b"
+_GIVEN = "4c1f toolresult 9e7b"
 _ASKED = "hello there"
+REASONING = ("reasoning_content", "thinking", "reasoning")
+"""keys that templates are known to render reasoning from"""
 _known: weakref.WeakKeyDictionary[Any, dict[tuple[str, str], Any]] = weakref.WeakKeyDictionary()
 """tokenizer to what was found, by question and template"""
 
@@ -82,6 +87,58 @@ def fitted(tokenizer: Any, messages: Sequence[Message]) -> tuple[Message, ...]:
     return (*turns[1:at], replace(turns[at], content=f"{turns[0].content}\n\n{turns[at].content}"), *turns[at + 1 :])
 
 
+def shows_tools(tokenizer: Any) -> bool:
+    """Whether the template renders tools that are declared."""
+    tool = {"type": "function", "function": {"name": _MARK, "description": "", "parameters": {"type": "object", "properties": {}}}}
+    return bool(_found(tokenizer, "tools", lambda t: _MARK in (_text(t, _turns("user"), [tool]) or "")))
+
+
+def shows_calls(tokenizer: Any) -> bool:
+    """Whether the template renders calls of tools and what they gave back."""
+    called = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"type": "function", "function": {"name": _MARK, "arguments": {}}}],
+    }
+    given = {"role": "tool", "name": "x", "content": _GIVEN}
+    conversation = [*_turns("user"), called, given, *_turns("assistant")]
+
+    def shown(tokenizer: Any) -> bool:
+        text = _text(tokenizer, conversation) or ""
+        return _MARK in text and _GIVEN in text
+
+    return bool(_found(tokenizer, "calls", shown))
+
+
+def reasoning_key(tokenizer: Any) -> str | None:
+    """The key of a message under which the template renders reasoning beside the content; None where it renders none."""
+
+    def key(tokenizer: Any) -> str | None:
+        answer = {"role": "assistant", "content": _ASKED}
+        told = [key for key in REASONING if _MARK in (_text(tokenizer, [*_turns("user"), {**answer, key: _MARK}]) or "")]
+        return told[0] if told else None
+
+    found: str | None = _found(tokenizer, "reasoning", key)
+    return found
+
+
+def as_given(tokenizer: Any, messages: Sequence[Message]) -> tuple[list[dict[str, Any]], list[dict[str, Any]] | None]:
+    """The conversation as `apply_chat_template` takes it, and the tools that it declares."""
+    turns, tools = [], None
+    for message in messages:
+        turn: dict[str, Any] = {"role": message.role, "content": message.content}
+        if isinstance(message, RichMessage):
+            extra = message.extras
+            tools = extra.get("tools", tools)
+            turn |= {key: extra[key] for key in ("name", "tool_call_id") if key in extra}
+            if "calls" in extra:
+                turn["tool_calls"] = extra["calls"]
+            if "reasoning" in extra and (key := reasoning_key(tokenizer)) is not None:
+                turn[key] = extra["reasoning"]
+        turns.append(turn)
+    return turns, tools
+
+
 def _found(tokenizer: Any, question: str, answer: Callable[[Any], Any]) -> Any:
     """The answer, asked once for each tokenizer and template."""
     answers = _known.setdefault(tokenizer, {})
@@ -109,11 +166,21 @@ def _default_system(tokenizer: Any) -> str | None:
 
 
 def _rendered(tokenizer: Any, system: str | None) -> str | None:
-    """A short conversation in the template; None where the template refuses it."""
-    turns = [{"role": "user", "content": _ASKED}]
-    if system is not None:
-        turns.insert(0, {"role": "system", "content": system})
+    """A short conversation up to the answer; None where the template refuses it."""
+    return _text(tokenizer, [*([] if system is None else [{"role": "system", "content": system}]), *_turns("user")], prompt=True)
+
+
+def _turns(role: str) -> list[dict[str, Any]]:
+    return [{"role": role, "content": _ASKED}]
+
+
+def _text(
+    tokenizer: Any, turns: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None, *, prompt: bool = False
+) -> str | None:
+    """A conversation in the template; None where the template refuses it, or there is none."""
+    if tokenizer.chat_template is None:
+        return None
     try:
-        return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
+        return str(tokenizer.apply_chat_template(turns, tools=tools, tokenize=False, add_generation_prompt=prompt))
     except Exception:  # templates raise what they like: jinja's errors, and Python's own for a filter or an index
         return None

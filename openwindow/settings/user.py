@@ -19,7 +19,7 @@ from typing import Any
 from openwindow.data.rules import Trait, named
 from openwindow.errors import ConfigError, DataError
 from openwindow.settings.base import Answered, Example, Group, Options, Outcome
-from openwindow.types import Measure, Message
+from openwindow.types import Measure, Message, message_of
 
 TRAIT = Measure(
     "trait", "unwanted", "shows the trait", "showed the trait in", "trait", "that show the trait, by the rule or judge given for it"
@@ -135,4 +135,4 @@ def _rows(path: str) -> dict[str, list[UserProblem]]:
 
 
 def _messages(turns: Sequence[dict[str, Any]]) -> tuple[Message, ...]:
-    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
+    return tuple(message_of(turn) for turn in turns)

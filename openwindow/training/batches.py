@@ -11,15 +11,16 @@ import torch
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training example: `tokens` ids, of which the first `prompt` are not trained on."""
+    """One training example: `tokens` ids, of which the first `prompt` are not trained on, nor those in `gaps` (from, to)."""
 
     tokens: tuple[int, ...]
     prompt: int
+    gaps: tuple[tuple[int, int], ...] = ()
 
     @property
     def response(self) -> int:
         """Tokens that are trained on."""
-        return len(self.tokens) - self.prompt
+        return len(self.tokens) - self.prompt - sum(end - start for start, end in self.gaps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ def collate(examples: Sequence[Example], device: torch.device) -> Batch:
         rest = example.tokens[shared:]
         ids[row, : len(rest)] = torch.tensor(rest)
         predicts[row, example.prompt - 1 - shared : len(rest) - 1] = True
+        for start, end in example.gaps:
+            predicts[row, start - 1 - shared : end - 1 - shared] = False
     targets_N = ids[:, 1:][predicts[:, :-1]]
     prefix = torch.tensor(examples[0].tokens[:shared], dtype=torch.long)
     return Batch(prefix.to(device), ids.to(device), predicts.to(device), targets_N.to(device))

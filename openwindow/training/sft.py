@@ -2,7 +2,8 @@
 
 How it departs from the plainest loop (and from TRL's `SFTTrainer`):
 
-1. Loss on the assistant's last turn only, averaged over the response tokens of the optimiser's batch, however it is cut.
+1. Loss on the assistant's last turn, and on earlier ones that the data marks, averaged over the response tokens of the
+   optimiser's batch, however it is cut.
 2. Logits, the dearest part of a small model, are computed where a response token is predicted and nowhere else. Examples
    are padded on the right, so that the causal mask alone keeps padding out and attention needs no other.
 3. The tokens that all prompts of a micro-batch begin with (system message, template) are run once, and their keys and values
@@ -42,10 +43,10 @@ def encode(model: LocalModel, conversations: Sequence[Sequence[Message]], max_le
         if len(conversation) < 2 or conversation[-1].role != "assistant":
             got = conversation[-1].role if conversation else "nothing"
             raise DataError(f"row {number} ends with {got}; expected a prompt and a last turn of `assistant`; mend the row")
-        tokens, prompt = model.encode_example(conversation)
+        tokens, prompt, gaps = model.encode_trained(conversation)
         if len(tokens) > max_length:
             raise DataError(f"row {number} has {len(tokens)} tokens, more than max_length {max_length}; cut it or raise max_length")
-        examples.append(Example(tuple(tokens), prompt))
+        examples.append(Example(tuple(tokens), prompt, gaps))
     return examples
 
 
