@@ -126,15 +126,22 @@ def check_env_(
     model: Annotated[
         str | None, typer.Option(help="Ask this model before training: can it do the task, does it find the hole?")
     ] = None,
-    problems: Annotated[int, _integer("--problems", "Problems that the model is asked.")] = 24,
-    samples: Annotated[int, _integer("--samples", "Its replies per problem, with and without the holes told.")] = 4,
-    tokens: Annotated[int, _integer("--tokens", "Its longest reply, in tokens.")] = 160,
-    honest: Annotated[Path | None, typer.Option(help="A file with an honest submission, for a command.")] = None,
+    problems: Annotated[int | None, _integer("--problems", "Problems that the model is asked. [default: 24]")] = None,
+    samples: Annotated[
+        int | None, _integer("--samples", "Its replies per problem, with and without the holes told. [default: 4]")
+    ] = None,
+    tokens: Annotated[int | None, _integer("--tokens", "Its longest reply, in tokens. [default: 160]")] = None,
+    honest: Annotated[
+        list[Path] | None, typer.Option(help="A file with an honest submission, for a command; again for others that are right.")
+    ] = None,
+    score_file: Annotated[
+        Path | None, typer.Option(help="The file that a command writes its score to; removed before each score.")
+    ] = None,
     mbpp: Annotated[Path | None, typer.Option(help="MBPP's file or folder.")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Attack a grader before anybody trains on it; exit 1 if it can be gamed."""
-    from openwindow.check_env import Asking, check_env, parse_levels, render
+    """Attack a grader before anybody trains on it; exit 1 if it can be gamed or fails what is right."""
+    from openwindow.check_env import asking_of, check_env, parse_levels, render
     from openwindow.envs.holes import parse
 
     sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, beside where the command is given
@@ -142,9 +149,10 @@ def check_env_(
         target,
         wanted=parse(holes),
         honest=honest,
+        score_file=score_file,
         data=mbpp,
         difficulty=parse_levels(difficulty),
-        asking=None if model is None else Asking(model, problems, samples, tokens),
+        asking=asking_of(model, problems=problems, samples=samples, tokens=tokens),
         console=make_console(stderr=True),
     )
     if json_:
