@@ -15,6 +15,7 @@ from openwindow.evals.page import write_page
 from openwindow.evals.resolve import model_named
 from openwindow.evals.rows import with_missing
 from openwindow.evals.run import Options, ask, check, chosen, from_logs, results
+from openwindow.evals.summary import versus
 from openwindow.runs import write_json
 
 
@@ -55,6 +56,7 @@ def evaluate(
         made["against"] = {"model": against, "measures": results(against, other, specs, options)["measures"]}
         right = [s.name for s in specs if s.measures == "right"]
         made["comparisons"] = compare((found.rows, found.probes), (other.rows, other.probes), (name, against), right)
+        made["versus"] = versus(made["comparisons"], (name, against))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / "results.json", made)
