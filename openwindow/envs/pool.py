@@ -86,6 +86,7 @@ class Worker:
             "cpu_seconds": limits.cpu_seconds,
             "file_mb": limits.file_mb,
             "longest_mb": max(limits.file_mb, -(-max(limits.output_kb, limits.result_kb) // 1024)),
+            "received_mb": _JOB_BYTES >> 20,
             "processes": limits.processes,
             "open_files": limits.open_files,
             "scratch": self.scratch,
