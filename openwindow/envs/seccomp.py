@@ -1,11 +1,11 @@
 """The system calls that a program may make: a seccomp filter in classic BPF, written out by hand.
 
-Covered: x86_64 and aarch64. The filter is a list of what CPython and its standard library need, some of it only
-with harmless arguments; everything else gets EPERM, or ENOSYS where it is newer than 2019, so that libraries take the older way. Refused with that:
-sockets other than a local pair, tracing, namespaces and mounts, kernel keys, whatever outlives a process, and what programs
-that run side by side could talk through, since they are shown the same files: locks, watches, hints on files, futexes in
-shared pages, and the counters that the kernel keeps per user or per machine (inotify, asynchronous I/O, descriptors in flight,
-pipe sizes, huge pages, the number of processes). Commands of a `Shell` may do some more, locks included.
+Covered: x86_64 and aarch64. The filter is a list of what CPython and its standard library need, some of it only with
+harmless arguments; everything else gets EPERM, or ENOSYS where it is newer than 2019, so that libraries take the older way.
+Refused with that: sockets other than a local pair, tracing, namespaces and mounts, kernel keys, whatever outlives a process,
+and what programs that run side by side could talk through, since they are shown the same files: locks, watches, hints on
+files, futexes in shared pages, and the counters that the kernel keeps per user or per machine (inotify, asynchronous I/O,
+descriptors in flight, pipe sizes, huge pages, the number of processes). Commands of a `Shell` may do some more, locks included.
 
 Not covered: other processors get no filter; `available()` says so. A hole in the kernel behind an allowed call stays within reach.
 """
@@ -35,38 +35,40 @@ _NEW = 424  # the first call of Linux 5.1, from which on libraries do without
 _FREE: dict[str, tuple[int | None, int | None]] = {
     # files
     "read": (0, 63), "write": (1, 64), "open": (2, None), "close": (3, 57), "stat": (4, None), "fstat": (5, 80),
-    "lstat": (6, None), "lseek": (8, 62), "pread64": (17, 67), "pwrite64": (18, 68), "readv": (19, 65), "writev": (20, 66), "access": (21, None),
-    "dup": (32, 23), "dup2": (33, None), "sendfile": (40, 71), "fsync": (74, 82), "fdatasync": (75, 83), "getdents": (78, None),
-    "ftruncate": (77, 46), "getcwd": (79, 17), "chdir": (80, 49), "fchdir": (81, 50), "rename": (82, None), "mkdir": (83, None),
-    "rmdir": (84, None), "creat": (85, None), "link": (86, None), "unlink": (87, None), "symlink": (88, None),
-    "readlink": (89, None), "umask": (95, 166), "mknod": (133, None), "statfs": (137, 43), "fstatfs": (138, 44),
-    "getxattr": (191, 8), "lgetxattr": (192, 9), "fgetxattr": (193, 10), "listxattr": (194, 11), "llistxattr": (195, 12),
-    "flistxattr": (196, 13), "getdents64": (217, 61), "openat": (257, 56), "mkdirat": (258, 34), "mknodat": (259, 33),
-    "newfstatat": (262, 79), "unlinkat": (263, 35), "renameat": (264, 38), "linkat": (265, 37), "symlinkat": (266, 36),
-    "readlinkat": (267, 78), "faccessat": (269, 48), "splice": (275, 76), "fallocate": (285, 47), "dup3": (292, 24),
-    "preadv": (295, 69), "pwritev": (296, 70), "renameat2": (316, 276), "copy_file_range": (326, 285), "preadv2": (327, 286),
-    "pwritev2": (328, 287), "statx": (332, 291), "close_range": (436, 436), "openat2": (437, 437), "faccessat2": (439, 439),
+    "lstat": (6, None), "lseek": (8, 62), "pread64": (17, 67), "pwrite64": (18, 68), "readv": (19, 65), "writev": (20, 66),
+    "access": (21, None), "dup": (32, 23), "dup2": (33, None), "sendfile": (40, 71), "fsync": (74, 82), "fdatasync": (75, 83),
+    "getdents": (78, None), "ftruncate": (77, 46), "getcwd": (79, 17), "chdir": (80, 49), "fchdir": (81, 50),
+    "rename": (82, None), "mkdir": (83, None), "rmdir": (84, None), "creat": (85, None), "link": (86, None),
+    "unlink": (87, None), "symlink": (88, None), "readlink": (89, None), "umask": (95, 166), "mknod": (133, None),
+    "statfs": (137, 43), "fstatfs": (138, 44), "getxattr": (191, 8), "lgetxattr": (192, 9), "fgetxattr": (193, 10),
+    "listxattr": (194, 11), "llistxattr": (195, 12), "flistxattr": (196, 13), "getdents64": (217, 61), "openat": (257, 56),
+    "mkdirat": (258, 34), "mknodat": (259, 33), "newfstatat": (262, 79), "unlinkat": (263, 35), "renameat": (264, 38),
+    "linkat": (265, 37), "symlinkat": (266, 36), "readlinkat": (267, 78), "faccessat": (269, 48), "splice": (275, 76),
+    "fallocate": (285, 47), "dup3": (292, 24), "preadv": (295, 69), "pwritev": (296, 70), "renameat2": (316, 276),
+    "copy_file_range": (326, 285), "preadv2": (327, 286), "pwritev2": (328, 287), "statx": (332, 291),
+    "close_range": (436, 436), "openat2": (437, 437), "faccessat2": (439, 439),
     # waiting, pipes, local pairs of sockets
-    "poll": (7, None), "pipe": (22, None), "select": (23, None), "sendto": (44, 206), "recvfrom": (45, 207), "shutdown": (48, 210),
-    "getsockname": (51, 204), "getpeername": (52, 205), "setsockopt": (54, 208), "getsockopt": (55, 209), "epoll_create": (213, None),
-    "epoll_wait": (232, None), "epoll_ctl": (233, 21), "pselect6": (270, 72), "ppoll": (271, 73), "epoll_pwait": (281, 22),
-    "signalfd": (282, None), "timerfd_create": (283, 85), "eventfd": (284, None), "timerfd_settime": (286, 86),
-    "timerfd_gettime": (287, 87), "signalfd4": (289, 74), "eventfd2": (290, 19), "epoll_create1": (291, 20), "pipe2": (293, 59),
-    "pidfd_open": (434, 434), "epoll_pwait2": (441, 441),
+    "poll": (7, None), "pipe": (22, None), "select": (23, None), "sendto": (44, 206), "recvfrom": (45, 207),
+    "shutdown": (48, 210), "getsockname": (51, 204), "getpeername": (52, 205), "setsockopt": (54, 208), "getsockopt": (55, 209),
+    "epoll_create": (213, None), "epoll_wait": (232, None), "epoll_ctl": (233, 21), "pselect6": (270, 72), "ppoll": (271, 73),
+    "epoll_pwait": (281, 22), "signalfd": (282, None), "timerfd_create": (283, 85), "eventfd": (284, None),
+    "timerfd_settime": (286, 86), "timerfd_gettime": (287, 87), "signalfd4": (289, 74), "eventfd2": (290, 19),
+    "epoll_create1": (291, 20), "pipe2": (293, 59), "pidfd_open": (434, 434), "epoll_pwait2": (441, 441),
     # memory
     "mprotect": (10, 226), "munmap": (11, 215), "brk": (12, 214), "mremap": (25, 216), "msync": (26, 227), "madvise": (28, 233),
     # processes, threads and their limits
-    "execve": (59, 221), "execveat": (322, 281), "exit": (60, 93), "exit_group": (231, 94), "wait4": (61, 260), "waitid": (247, 95),
-    "fork": (57, None), "vfork": (58, None), "getpid": (39, 172), "getppid": (110, 173), "gettid": (186, 178),
-    "getpgrp": (111, None), "getpgid": (121, 155), "getsid": (124, 156), "setsid": (112, 157), "setpgid": (109, 154),
-    "getuid": (102, 174), "getgid": (104, 176), "geteuid": (107, 175), "getegid": (108, 177), "getgroups": (115, 158),
-    "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143), "setgroups": (116, 159),
-    "setresuid": (117, 147), "getresuid": (118, 148), "setresgid": (119, 149), "getresgid": (120, 150), "capget": (125, 90),
-    "capset": (126, 91), "getrlimit": (97, 163), "getrusage": (98, 165), "times": (100, 153), "getpriority": (140, 141),
-    "sched_yield": (24, 124), "sched_getparam": (143, 121), "sched_getscheduler": (145, 120), "sched_get_priority_max": (146, 125),
-    "sched_get_priority_min": (147, 126), "sched_rr_get_interval": (148, 127), "sched_getaffinity": (204, 123),
-    "getcpu": (309, 168), "arch_prctl": (158, None), "set_tid_address": (218, 96), "set_robust_list": (273, 99), "get_robust_list": (274, 100),
-    "rseq": (334, 293), "landlock_restrict_self": (446, 446), "seccomp": (317, 277),
+    "execve": (59, 221), "execveat": (322, 281), "exit": (60, 93), "exit_group": (231, 94), "wait4": (61, 260),
+    "waitid": (247, 95), "fork": (57, None), "vfork": (58, None), "getpid": (39, 172), "getppid": (110, 173),
+    "gettid": (186, 178), "getpgrp": (111, None), "getpgid": (121, 155), "getsid": (124, 156), "setsid": (112, 157),
+    "setpgid": (109, 154), "getuid": (102, 174), "getgid": (104, 176), "geteuid": (107, 175), "getegid": (108, 177),
+    "getgroups": (115, 158), "setuid": (105, 146), "setgid": (106, 144), "setreuid": (113, 145), "setregid": (114, 143),
+    "setgroups": (116, 159), "setresuid": (117, 147), "getresuid": (118, 148), "setresgid": (119, 149), "getresgid": (120, 150),
+    "capget": (125, 90), "capset": (126, 91), "getrlimit": (97, 163), "getrusage": (98, 165), "times": (100, 153),
+    "getpriority": (140, 141), "sched_yield": (24, 124), "sched_getparam": (143, 121), "sched_getscheduler": (145, 120),
+    "sched_get_priority_max": (146, 125), "sched_get_priority_min": (147, 126), "sched_rr_get_interval": (148, 127),
+    "sched_getaffinity": (204, 123), "getcpu": (309, 168), "arch_prctl": (158, None), "set_tid_address": (218, 96),
+    "set_robust_list": (273, 99), "get_robust_list": (274, 100), "rseq": (334, 293), "landlock_restrict_self": (446, 446),
+    "seccomp": (317, 277),
     # signals
     "rt_sigaction": (13, 134), "rt_sigprocmask": (14, 135), "rt_sigreturn": (15, 139), "rt_sigpending": (127, 136),
     "rt_sigtimedwait": (128, 137), "rt_sigsuspend": (130, 133), "sigaltstack": (131, 132), "pause": (34, None),
@@ -79,9 +81,9 @@ _FREE: dict[str, tuple[int | None, int | None]] = {
 
 # Calls on the rights, owners and times of files, by name or by an open file: free where a program sees no files but its own.
 _MARKS: dict[str, tuple[int | None, int | None]] = {
-    "chmod": (90, None), "fchmod": (91, 52), "chown": (92, None), "fchown": (93, 55), "lchown": (94, None), "utime": (132, None),
-    "utimes": (235, None), "fchownat": (260, 54), "futimesat": (261, None), "fchmodat": (268, 53), "utimensat": (280, 88),
-    "fchmodat2": (452, 452),
+    "chmod": (90, None), "fchmod": (91, 52), "chown": (92, None), "fchown": (93, 55), "lchown": (94, None),
+    "utime": (132, None), "utimes": (235, None), "fchownat": (260, 54), "futimesat": (261, None), "fchmodat": (268, 53),
+    "utimensat": (280, 88), "fchmodat2": (452, 452),
 }  # fmt: skip
 _TRUNCATE = {"truncate": (76, 45)}
 
