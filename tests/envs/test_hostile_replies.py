@@ -159,6 +159,10 @@ def test_f3_names_are_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made == []
 
 
+HUGE = 1 << 40_000
+VALUES = [HUGE, -HUGE, [(HUGE,)], {HUGE: {HUGE + 1}}, True, (), set()]
+
+
 @pytest.mark.parametrize("value", VALUES, ids=range(7))
 def test_f4_what_a_program_returned_is_written_whatever_its_size(value: object) -> None:
     names: dict[str, Callable[..., object]] = {}
