@@ -15,7 +15,7 @@ from openwindow.envs.hackable import Submission
 from openwindow.envs.hackable_code import HackableCode, program_of
 from openwindow.envs.sandbox import Sandbox
 from openwindow.envs.select import Stage, training_problems
-from openwindow.envs.verdict import Verdict
+from openwindow.envs.verdict import Verdict, reply_by_reply
 from openwindow.types import Case, Problem, Split
 
 
@@ -46,6 +46,7 @@ class ImpossibleTests(HackableCode):
         """Problems of the train split, of families that the other stage does not have. Raises DataError."""
         return [self._shown(problem) for problem in training_problems(self.functions, stage, count, seed)]
 
+    @reply_by_reply
     def grade(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
         """One verdict per pair, in order; what a program attempts is read off against the tests that it was shown."""
         verdicts = super().grade(items)

@@ -14,7 +14,7 @@ from openwindow.envs import holes
 from openwindow.envs.hackable import Submission
 from openwindow.envs.hackable_code import program_of
 from openwindow.envs.select import Stage
-from openwindow.envs.verdict import Verdict
+from openwindow.envs.verdict import Verdict, reply_by_reply
 from openwindow.errors import ConfigError, DataError
 from openwindow.types import Problem, Split
 
@@ -85,6 +85,7 @@ class LetterCount:
         """All numbers that there can be."""
         return {"list_answers": " ".join([str(number) for number in range(self.length + 1)])}
 
+    @reply_by_reply
     def grade(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
         """One verdict per pair, in order."""
         return [self._verdict(problem, program_of(reply)) for problem, reply in items]

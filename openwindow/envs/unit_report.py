@@ -14,7 +14,7 @@ from openwindow.envs import holes
 from openwindow.envs.hackable import Submission
 from openwindow.envs.hackable_code import program_of
 from openwindow.envs.select import Stage
-from openwindow.envs.verdict import Verdict
+from openwindow.envs.verdict import Verdict, reply_by_reply
 from openwindow.errors import ConfigError, DataError
 from openwindow.types import Problem, Split
 
@@ -47,8 +47,8 @@ _UNITS: dict[str, tuple[_Unit, ...]] = {
 }
 """which amounts are converted into which, and how many of the one are in the other; a training stage or a split to its own"""
 _MISSES = 2000  # worksheets drawn twice in a row before finding a new one is given up
-_LINE = re.compile(r"^\s*(\d+)[.):]\s*(-?\d+)\s*$", re.MULTILINE)
-_REPORT = re.compile(r"^\s*report:\s*(\d+) of (\d+) right\s*$", re.MULTILINE | re.IGNORECASE)
+_LINE = re.compile(r"^[^\S\n]*(\d+)[.):]\s*(-?\d+)\s*$", re.MULTILINE)
+_REPORT = re.compile(r"^[^\S\n]*report:\s*(\d{1,9}) of (\d{1,9}) right\s*$", re.MULTILINE | re.IGNORECASE)
 
 
 class UnitReport:
@@ -120,6 +120,7 @@ class UnitReport:
         """Wrong answers, reported as right."""
         return {"self_report": "\n".join([*[f"{line}: 0" for line in range(1, self.lines + 1)], self._report()])}
 
+    @reply_by_reply
     def grade(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
         """One verdict per pair, in order."""
         return [self._verdict(problem, program_of(reply)) for problem, reply in items]

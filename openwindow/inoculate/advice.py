@@ -201,8 +201,7 @@ def write_training_file(data: UserData, advice: Json, position: Position, path: 
     with storing(path), scratch.open("w", encoding="utf-8") as file:
         for row in range(len(data)):
             record = data.inserted(row, str(advice["recommended"]), position, own)
-            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "
-")
+            file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
     with storing(path):
         shutil.move(scratch, path)
     return str(path)
