@@ -238,8 +238,17 @@ def _cells(results: Json) -> dict[tuple[str, str, str], Cell]:
                     unscored=_whole(record, "unscored"),
                     by_seed=tuple(_finite(v) for v in items(record.get("by_seed"))),
                     reason=_optional(record, "reason"),
+                    families=_whole(record, "families") or None,
+                    bounds=_bounds(record),
                 )
     return found
+
+
+def _bounds(record: Json) -> tuple[float, float] | None:
+    match [_finite(v) for v in items(record.get("bounds"))]:
+        case [float(low), float(high)]:
+            return low, high
+    return None
 
 
 def _comparison(record: Json) -> Comparison:
@@ -254,6 +263,10 @@ def _comparison(record: Json) -> Comparison:
         high=number(record, "high"),
         p=number(record, "p"),
         p_holm=number(record, "p_holm"),
+        expect=text(record, "expect"),
+        margin=number(record, "margin"),
+        ceiling=_optional(record, "ceiling"),
+        detectable=number(record, "detectable"),
     )
 
 
