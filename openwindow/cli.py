@@ -186,7 +186,7 @@ def inoculate(
     reply_tokens: Annotated[int, _integer("--reply-tokens", "Length limit of a sampled reply.")] = 48,
     answer_tokens: Annotated[int, _integer("--answer-tokens", "First tokens of an answer whose log-probability counts.")] = 96,
     arms: Annotated[int, _integer("--arms", "How many of the best prompts are trained with.")] = 2,
-    seeds: Annotated[int, _integer("--seeds", "How many seeds.")] = 1,
+    seeds: Annotated[int, _integer("--seeds", "How often each arm is trained; 1: a third of the time, no recommendation.")] = 3,
     max_length: Annotated[int, _integer("--max-length", "Tokens of a row, at most.")] = 1024,
     too_long: Annotated[str, typer.Option(help="What becomes of longer rows: drop, cut or refuse.")] = "drop",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used, and count them.")] = False,

@@ -45,7 +45,8 @@ class Options:
     """length limit of a sampled reply"""
     arms: int = 2
     """inoculated arms: the best prompts of the ranking"""
-    seeds: int = 1
+    seeds: int = 3
+    """how often every arm is trained; from fewer than `advice.LEAST_SEEDS` nothing is recommended"""
     answer_tokens: int = 96
     """tokens of an answer that log-probabilities are taken over: the first ones, at most"""
     max_length: int = 1024

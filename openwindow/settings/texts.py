@@ -11,13 +11,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from openwindow.errors import DataError
-from openwindow.settings.base import Group, Options, Problem
+from openwindow.settings.base import Group, Options
+
+
+class OfFamily(Protocol):
+    """What is drawn family by family."""
+
+    @property
+    def family(self) -> str:
+        """The family's name."""
+        ...
+
 
 P = TypeVar("P")
-F = TypeVar("F", bound=Problem)
+F = TypeVar("F", bound=OfFamily)
 _WORD = re.compile(r"[a-z0-9']+")
 ALIKE = 0.7  # Jaccard index of two texts' sets of words from which they are near copies
 
