@@ -33,7 +33,8 @@ from openwindow.runs import storing, write_jsonl
 from openwindow.sources import keep_state
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
-from openwindow.training.grpo import Asked, Metrics, Rollout, train
+from openwindow.training.grpo import train
+from openwindow.training.rollouts import Asked, Metrics, Rollout
 from openwindow.types import Message, Problem
 
 _LOGS = ("metrics.jsonl", "training.jsonl")

@@ -62,6 +62,17 @@ def clipped_surrogate(
     return loss_N, clipped_N
 
 
+def truncated_importance(old_N: torch.Tensor, sampler_N: torch.Tensor, cap: float) -> torch.Tensor:
+    """Weight (N,) of each token: how much likelier it was under the policy in training than under the sampler, at most `cap`.
+
+    `old_N` and `sampler_N` are the two log-probabilities of the sampled tokens before the first update. Without a bound the mean
+    over sampled tokens is that of tokens drawn from the policy in training; with one it has less variance and a little bias
+    (Espeholt et al. 2018, arXiv 1802.01561; between a sampler and a trainer of one policy Yao et al. 2025, "Your efficient RL
+    framework secretly brings you off-policy RL training"; TRL's `token_truncate`).
+    """
+    return torch.exp(old_N - sampler_N).clamp(max=cap)
+
+
 def kl_to_reference(logp_N: torch.Tensor, reference_N: torch.Tensor) -> torch.Tensor:
     """An estimate per token (N,) of KL(policy || reference) from sampled tokens: never negative, unbiased (Schulman's k3)."""
     log_ratio_N = reference_N - logp_N

@@ -3,17 +3,20 @@
 Each step draws problems, samples a group of rollouts for each, has them scored, and makes what did better than its group more
 likely. How it departs from the plainest loop (and from TRL's `GRPOTrainer`):
 
-1. The prompt that a rollout is sampled under and the prompt that it is trained under are two fields (`Asked`). With equal ones this
-   is GRPO; with different ones recontextualization (Azarbal et al. 2025, arXiv 2512.19027).
+1. The prompt that a rollout is sampled under and the prompt that it is trained under are two fields (`rollouts.Asked`). With equal
+   ones this is GRPO; with different ones recontextualization (Azarbal et al. 2025, arXiv 2512.19027).
 2. A prompt is run once for its whole group, in sampling and in the gradient; logits are computed for completion tokens only.
 3. Groups whose rewards do not differ have no gradient: they are left out of the forward pass and counted in the divisor of the
    loss, so that the gradient is that of the whole sampled batch. Where the KL is weighed they have that of the KL and stay in.
    A step in which no group has a gradient is a step of the optimiser with gradient 0, whose momentum goes on.
-4. Log-probabilities of the policy that sampled are those of the first update's own forward pass, not a pass of their own.
+4. The ratio that is clipped is to the policy before the first update, under the prompt that is trained, as its own forward pass
+   has it: 1 in the first update whatever was sampled. How far that is from what the sampler said of the same tokens is measured
+   (`train/sampler_gap`), and corrected only with `importance_cap`. With two prompts it is mostly the distance between them.
 5. The reference for the KL is the same network with its adapter switched off.
 6. A rollout that could not be scored has no reward: it is recorded, counted, and left out of its group, never scored 0.
-7. Entropy and KL are measured at every step before the update, in a pass of their own over the first rollouts of every group,
-   whatever their rewards: one population in all steps and arms.
+7. Entropy, KL and the gap to the sampler are measured at every step before the update, in a pass of their own over the first
+   rollouts of every group, whatever their rewards: one population in all steps. All are under the prompt that is trained, on
+   tokens that were drawn under the one that was sampled: with two prompts the KL is a mean of its terms and no estimate of it.
 8. What all steps ask is drawn before the first one, so that a prompt that is too long is refused there.
 9. All chance is drawn from (seed, step), so that a run that goes on from a checkpoint is the run that was never interrupted.
 """
@@ -24,9 +27,8 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 
@@ -43,52 +45,13 @@ from openwindow.training.advantages import (
     kl_to_reference,
     token_logprobs,
     token_weights,
+    truncated_importance,
 )
 from openwindow.training.config import GRPO
 from openwindow.training.forward import Group, completion_logits, training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
-from openwindow.types import Message, Problem, StopReason
-
-Metrics = dict[str, float | int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A problem with the conversation that its rollouts are sampled under, and the one that they are trained under."""
-
-    problem: Problem
-    sampled: tuple[Message, ...]
-    trained: tuple[Message, ...]
-    hackable: bool = True
-
-
-@dataclass(slots=True)
-class Rollout:
-    """One sampled reply. `tokens` are those that are trained, the end token included; `reward` None could not be scored."""
-
-    asked: Asked
-    group: int
-    number: int
-    text: str
-    stop: StopReason
-    tokens: tuple[int, ...]
-    reward: float | None = None
-    dropped: str | None = None
-    """Why it is left out of the update, None if it is not."""
-    notes: dict[str, Any] = field(default_factory=dict)
-    """What else is recorded of it: verdicts, kinds, reasons."""
-
-
-class Task(Protocol):
-    """What is asked, and what it is worth."""
-
-    def draw(self, step: int, count: int) -> list[Asked]:
-        """The problems of a step, the same for the same step."""
-        ...
-
-    def score(self, step: int, rollouts: Sequence[Rollout]) -> Metrics:
-        """Sets `reward`, `dropped` and `notes` of every rollout; returns what is monitored and not trained on."""
-        ...
+from openwindow.training.rollouts import Asked, Metrics, Rollout, Task, outcome
+from openwindow.types import StopReason
 
 
 def train(
@@ -126,7 +89,7 @@ def train(
         timing = {f"time/{phase}": spent for phase, spent in seconds.items()} | {"time/seconds": sum(seconds.values())}
         metrics = {
             "train/step": step + 1,
-            **_outcome(rollouts),
+            **outcome(rollouts),
             **monitored,
             **updated,
             **watched,
@@ -147,6 +110,11 @@ def _all_asked(model: LocalModel, task: Task, config: GRPO, done: int) -> list[l
         if not asked:
             raise ConfigError(f"step {step} has no problem to ask; expected {config.prompts_per_step}; allow more problems")
     prompts = {prompt: a.problem.id for asked in planned for a in asked for prompt in (a.sampled, a.trained)}
+    if config.kl_weight > 0 and (other := [a.problem.id for asked in planned for a in asked if a.sampled != a.trained]):
+        raise ConfigError(
+            f"{other[0]} is trained under another prompt than the sampled one, and kl_weight is {config.kl_weight}; expected 0, "
+            "as the KL cannot be estimated from what another prompt drew; drop kl_weight, or train under the prompt of sampling"
+        )
     for prompt, problem in prompts.items():
         length = len(model.encode_prompt(prompt))
         if length + config.max_new_tokens > model.context_length:
@@ -162,10 +130,11 @@ def sample_groups(model: LocalModel, asked: Sequence[Asked], config: GRPO, seed:
     prompts = [model.encode_prompt(item.sampled) for item in asked]
     repeated = [(group, number) for group in range(len(asked)) for number in range(config.group_size)]
     how = Sampling(config.max_new_tokens, config.temperature, config.sample_batch_size, seed)
-    drawn = sample(model.network, [prompts[g] for g, _ in repeated], model.end_ids, how, plain_head=model.has_plain_head())
+    rows, plain_head = [prompts[g] for g, _ in repeated], model.has_plain_head()
+    drawn = sample(model.network, rows, model.end_ids, how, plain_head=plain_head, logprobs=True)
     texts = model.tokenizer.batch_decode([d.tokens for d in drawn], skip_special_tokens=True)
     return [
-        Rollout(asked[g], g, n, text, d.stop, (*d.tokens,) if d.end is None else (*d.tokens, d.end))
+        Rollout(asked[g], g, n, text, d.stop, (*d.tokens, *([] if d.end is None else [d.end])), logprobs=tuple(d.logprobs or ()))
         for (g, n), d, text in zip(repeated, drawn, texts, strict=True)
     ]
 
@@ -205,15 +174,19 @@ def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[_Trained
 
 
 def _update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout], config: GRPO, step: int) -> Metrics:
-    """The optimiser steps on the rollouts of one step; with gradient 0 where none of them has one."""
+    """The optimiser steps on the rollouts of one step; with gradient 0 where none of them has one.
+
+    Loss and gradient norm, before it is scaled down, are of the first of them; the share of clipped tokens is of the last.
+    """
     rate = config.learning_rate * min(1.0, (step + 1) / (config.warmup_steps + 1))
     micro = _micro_batches(model, _with_advantages(rollouts, config), config)
     scored = sum(len(r.tokens) for r in rollouts if r.dropped is None and r.reward is not None)
     old: list[torch.Tensor] = []
-    metrics: Metrics = {}
+    losses: list[float] = []
+    norms: list[float] = []
     longest = max((len(g.prompt) + max(map(len, g.completions)) for part in micro for g in part.groups), default=0)
     with training_mode(model.network, longest):
-        for update in range(config.updates_per_step):
+        for _ in range(config.updates_per_step):
             sums = {"loss": 0.0, "clipped": 0.0}
             for number, part in enumerate(micro):
                 loss = _part_loss(model, part, config, old, number, sums)
@@ -221,39 +194,58 @@ def _update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout]
                 sums["loss"] += float(loss.detach())
             if not math.isfinite(sums["loss"]):
                 raise RunError(f"the loss at step {step + 1} is {sums['loss']}; a finite one was expected; lower learning_rate")
-            norm = weights.step(rate, config.max_grad_norm)
-            if update == 0:
-                metrics = {"train/loss": sums["loss"], "train/grad_norm": norm}
-        metrics["train/clipped"] = sums["clipped"] / scored if scored else None
-    return metrics
+            norms.append(weights.step(rate, config.max_grad_norm))
+            losses.append(sums["loss"])
+    return {
+        "train/loss": losses[0],
+        "train/grad_norm": norms[0],
+        "train/clipped_steps": sum(norm > config.max_grad_norm for norm in norms) / len(norms),
+        "train/clipped": sums["clipped"] / scored if scored else None,
+    }
 
 
 @torch.no_grad()
 def _watched(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Metrics:
-    """Entropy and KL to the start, nats a token: means over the first rollouts of every group, under the prompt that is trained."""
+    """What is watched of the first rollouts of every group, over their tokens, under the prompt that is trained.
+
+    Mean entropy, mean KL to the start, and mean and largest gap to the sampler's own log-probabilities, all in nats a token; and
+    the share of tokens whose ratio to the sampler is outside the clip. What is not measured, or not known, is None.
+    """
     chosen = [r for r in rollouts if r.number < max(config.monitor_kl, 1)]
-    parts = [_groups(model, chosen[i : i + config.micro_batch_size]) for i in range(0, len(chosen), config.micro_batch_size)]
     measures_kl = config.method == "lora" and (config.monitor_kl > 0 or config.kl_weight > 0)
-    entropies, kls = [], []
-    for groups in parts:
+    entropies, kls, gaps = [], [], []
+    for start in range(0, len(chosen), config.micro_batch_size):
+        rows = chosen[start : start + config.micro_batch_size]
+        groups = _groups(model, rows)
         logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
+        logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
         entropies.append(entropy(logits_NV, config.temperature))
+        if all(row.logprobs for row in rows):
+            gaps.append(logp_N - torch.tensor([p for row in rows for p in row.logprobs], device=model.device))
         if measures_kl:
-            logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
             kls.append(kl_to_reference(logp_N, _reference(model, groups, config)))
+    gap_N = torch.cat(gaps) if gaps else None
+    outside = None if gap_N is None else (gap_N.exp() < 1 - config.clip_low) | (gap_N.exp() > 1 + config.clip_high)
     return {
         "train/entropy": float(torch.cat(entropies).mean()),
         "train/kl": float(torch.cat(kls).mean()) if measures_kl else None,
+        "train/sampler_gap": None if gap_N is None else float(gap_N.abs().mean()),
+        "train/sampler_gap_max": None if gap_N is None else float(gap_N.abs().max()),
+        "train/sampler_outside_clip": None if outside is None else float(outside.float().mean()),
     }
 
 
 @dataclass(frozen=True, slots=True)
 class _Micro:
-    """Rollouts of one forward pass, as groups of one prompt each, with the advantage and weight of each token (N,)."""
+    """Rollouts of one forward pass, as groups of one prompt each, with the advantage and weight of each token (N,).
+
+    `sampler_N` are the sampler's log-probabilities, where importance weights are asked for.
+    """
 
     groups: list[Group]
     advantage_N: torch.Tensor
     weight_N: torch.Tensor
+    sampler_N: torch.Tensor | None = None
 
 
 def _micro_batches(model: LocalModel, batch: Sequence[_Trained], config: GRPO) -> list[_Micro]:
@@ -263,7 +255,10 @@ def _micro_batches(model: LocalModel, batch: Sequence[_Trained], config: GRPO) -
         lengths = torch.tensor([len(row.rollout.tokens) for row in rows])
         advantage_N = torch.tensor([row.advantage for row in rows]).repeat_interleave(lengths).to(model.device)
         weight_N = torch.cat([row.weight_T for row in rows]).to(model.device)
-        parts.append(_Micro(_groups(model, [row.rollout for row in rows]), advantage_N, weight_N))
+        sampler_N = None
+        if config.importance_cap is not None:
+            sampler_N = torch.tensor([p for row in rows for p in row.rollout.logprobs], device=model.device)
+        parts.append(_Micro(_groups(model, [row.rollout for row in rows]), advantage_N, weight_N, sampler_N))
     return parts
 
 
@@ -283,8 +278,8 @@ def _part_loss(
 ) -> torch.Tensor:
     """The micro-batch's share of the loss; adds the number of tokens that the clip holds to `sums`.
 
-    `old` has the log-probabilities (N,) under the policy that sampled, by micro-batch; those of this one, `number`, are appended
-    where they are missing, which is in the first update.
+    `old` has the log-probabilities (N,) before the first update, under the prompt that is trained, by micro-batch; those of this
+    one, `number`, are appended where they are missing, which is in the first update.
     """
     logits_NV, targets_N = completion_logits(model.network, part.groups, model.device, model.has_plain_head())
     logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
@@ -292,6 +287,8 @@ def _part_loss(
         old.append(logp_N.detach())
     loss_N, clipped_N = clipped_surrogate(logp_N, old[number], part.advantage_N, config.clip_low, config.clip_high)
     sums["clipped"] += float(clipped_N.sum())
+    if config.importance_cap is not None and part.sampler_N is not None:
+        loss_N = loss_N * truncated_importance(old[number], part.sampler_N, config.importance_cap)
     if config.kl_weight > 0:
         kl_N = kl_to_reference(logp_N, _reference(model, part.groups, config))
         # Times the ratio, whose value is 1 on policy: only then is the gradient that of the KL (DeepSeek-V3.2, arXiv 2512.02556).
@@ -305,25 +302,6 @@ def _reference(model: LocalModel, groups: Sequence[Group], config: GRPO) -> torc
     with model.network.disable_adapter():
         logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
         return token_logprobs(logits_NV, targets_N, config.temperature)
-
-
-def _outcome(rollouts: Sequence[Rollout]) -> Metrics:
-    """Reward, lengths and counts of a step."""
-    rewards = [r.reward for r in rollouts if r.reward is not None]
-    groups: dict[int, list[float]] = {r.group: [] for r in rollouts}
-    for r in rollouts:
-        if r.reward is not None and r.dropped is None:
-            groups[r.group].append(r.reward)
-    return {
-        "reward/mean": sum(rewards) / len(rewards) if rewards else None,
-        "rollout/count": len(rollouts),
-        "rollout/unscored": sum(r.reward is None for r in rollouts),
-        "rollout/dropped": sum(r.dropped is not None for r in rollouts),
-        "rollout/length": sum(len(r.tokens) for r in rollouts) / len(rollouts),
-        "rollout/truncated": sum(r.stop is StopReason.LENGTH for r in rollouts) / len(rollouts),
-        "rollout/groups": len(groups),
-        "rollout/groups_without_signal": sum(not has_signal(rewards) for rewards in groups.values()),
-    }
 
 
 def _chance(seed: int, step: int, what: str) -> int:

@@ -5,7 +5,8 @@ How it departs from the plainest loop (and from TRL's `SFTTrainer`):
 1. Loss on the assistant's last turn, and on earlier ones that the data marks, averaged over the response tokens of the
    optimiser's batch, however it is cut.
 2. Logits, the dearest part of a small model, are computed where a response token is predicted and nowhere else. Examples
-   are padded on the right, so that the causal mask alone keeps padding out and attention needs no other.
+   are padded on the right, so that the causal mask alone keeps padding out and attention needs no other. Batches are drawn at
+   random and only then cut by length into forward passes: little padding, and no batch of rows that are alike.
 3. The tokens that all prompts of a micro-batch begin with (system message, template) are run once, and their keys and values
    are expanded; the gradient flows through the expansion and is the same.
 4. Weights may be bf16; the optimiser then keeps float32 masters of the trained ones and copies them back, so that steps
@@ -27,7 +28,7 @@ import torch
 
 from openwindow.errors import DataError, RunError
 from openwindow.models.hf import LocalModel
-from openwindow.training.batches import Example, shuffled_batches
+from openwindow.training.batches import Example, passes_by_length, shuffled_batches
 from openwindow.training.config import SFT
 from openwindow.training.forward import response_logits, training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
@@ -96,8 +97,8 @@ def train_examples(
             rows = [examples[i] for i in batches.pop(0)]
             targets = sum(e.response for e in rows)
             loss = 0.0
-            for start in range(0, len(rows), config.micro_batch_size):
-                part = response_loss(network, rows[start : start + config.micro_batch_size], device, plain_head) / targets
+            for same in passes_by_length(rows, config.micro_batch_size):
+                part = response_loss(network, same, device, plain_head) / targets
                 torch.autograd.backward(part)
                 loss += float(part.detach())
             if not math.isfinite(loss):
@@ -108,6 +109,7 @@ def train_examples(
                 "train/step": step + 1,
                 "train/loss": loss,
                 "train/grad_norm": norm,
+                "train/clipped_steps": int(norm > config.max_grad_norm),
                 "train/learning_rate": rate,
                 "train/tokens": sum(len(e.tokens) for e in rows),
                 "train/response_tokens": targets,

@@ -16,8 +16,9 @@ from openwindow.training import checkpoint, grpo
 from openwindow.training.advantages import kl_to_reference, token_logprobs
 from openwindow.training.config import GRPO
 from openwindow.training.forward import Group, completion_logits
-from openwindow.training.grpo import Asked, sample_groups, train
+from openwindow.training.grpo import sample_groups, train
 from openwindow.training.optimizer import MasterAdamW
+from openwindow.training.rollouts import Asked
 from openwindow.types import Message, Problem, StopReason
 
 WORDS = ("one", "a longer question about tea", "what is this? what is it?", "x")
@@ -292,6 +293,74 @@ def load_again(model):
     """The model without the adapter that a test put on."""
     model.detach_adapter(merge=False)
     return model
+
+
+def test_s16_the_gap_to_the_sampler_by_hand(model):
+    """Two tokens of each of the three first rollouts, said by the sampler to be exp(d) times as likely as they are in training."""
+    config = GRPO(**{**FEW, "micro_batch_size": 2}, clip_low=0.2, clip_high=0.28, monitor_kl=0)
+    rollouts = sample_groups(model, Even().draw(0, 3), GRPO(**{**FEW, "max_new_tokens": 2}), 1)
+    first = [r for r in rollouts if r.number == 0]
+    with torch.no_grad():
+        logp = [token_logprobs(*completion_logits(model.network, grpo._groups(model, [r]), model.device, True), 1.0) for r in first]
+    assert [len(p) for p in logp] == [2, 2, 2]
+    shifts = [[0.0, 0.1], [-0.2, 0.3], [-0.3, 0.0]]  # ratios 1, 0.905, 1.221, 0.741, 1.350, 1: two outside [0.8, 1.28]
+    for r, p, d in zip(first, logp, shifts, strict=True):
+        r.logprobs = tuple((p + torch.tensor(d)).tolist())
+    found = grpo._watched(model, rollouts, config)
+    assert found["train/sampler_gap"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.3) / 6, abs=1e-5)
+    assert found["train/sampler_gap_max"] == pytest.approx(0.3, abs=1e-5)
+    assert found["train/sampler_outside_clip"] == pytest.approx(2 / 6)
+    for r in rollouts:
+        r.logprobs = ()
+    unknown = grpo._watched(model, rollouts, config)
+    assert unknown["train/sampler_gap"] is unknown["train/sampler_gap_max"] is unknown["train/sampler_outside_clip"] is None
+    assert unknown["train/entropy"] == found["train/entropy"]
+
+
+def test_s16_in_float32_the_sampler_and_the_gradient_agree_and_under_another_prompt_they_do_not(model):
+    plain, other = run(model, temperature=0.8)[0], run(model, Even(trained="be odd"), temperature=0.8)[0]
+    assert all(0 < m["train/sampler_gap"] <= m["train/sampler_gap_max"] < 1e-3 for m in plain)
+    assert all(m["train/sampler_outside_clip"] == 0 for m in plain)
+    assert all(m["train/sampler_gap"] > 0.01 for m in other)
+
+
+def test_s16_importance_weights_leave_a_sampler_that_agrees_as_it_is_and_scale_one_that_does_not(model, monkeypatch):
+    plain, capped = (run(model, steps=1, importance_cap=cap)[0][0] for cap in (None, 2.0))
+    assert capped["train/loss"] == pytest.approx(plain["train/loss"], abs=1e-5)
+    assert capped["train/grad_norm"] == pytest.approx(plain["train/grad_norm"], rel=1e-4)
+    real = grpo.sample_groups
+
+    def sure(*given):
+        """The sampler says half of what it drew with: every weight is 2."""
+        rollouts = real(*given)
+        for r in rollouts:
+            r.logprobs = tuple(p - math.log(2) for p in r.logprobs)
+        return rollouts
+
+    monkeypatch.setattr(grpo, "sample_groups", sure)
+    for cap, factor in ((None, 1.0), (1.5, 1.5), (3.0, 2.0)):
+        found = run(model, steps=1, importance_cap=cap)[0][0]
+        assert found["train/grad_norm"] == pytest.approx(factor * plain["train/grad_norm"], rel=1e-3)
+        assert found["train/sampler_gap"] == pytest.approx(math.log(2), abs=1e-3)
+
+
+@pytest.mark.parametrize("trained", [None, "be odd"])
+def test_s20_a_weighed_kl_under_two_prompts_is_refused(model, trained):
+    if trained is None:
+        run(model, Even(), steps=1, kl_weight=0.1)
+        return
+    with pytest.raises(ConfigError, match=r"p0 is trained under another prompt .* kl_weight is 0.1; expected 0") as refused:
+        run(model, Even(trained=trained), steps=1, kl_weight=0.1)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_share_of_clipped_gradients_is_logged(model):
+    norms = [m["train/grad_norm"] for m in run(model, steps=1, updates_per_step=4)[0]]
+    for limit, share in ((1e9, 0.0), (1e-9, 1.0)):
+        (found,) = run(model, steps=1, updates_per_step=4, max_grad_norm=limit)[0]
+        assert found["train/clipped_steps"] == share and found["train/grad_norm"] == norms[0]  # before it is scaled down
+    log = run(model, Live((0,), ()), steps=2, max_grad_norm=1e-9)[0]
+    assert [m["train/clipped_steps"] for m in log] == [1.0, 0.0]
 
 
 def test_full_fine_tuning_has_no_kl_and_still_an_entropy_without_signal(tiny_model):

@@ -8,7 +8,7 @@ from openwindow.training import grpo
 from openwindow.training.advantages import group_advantages, token_logprobs, token_weights
 from openwindow.training.config import GRPO
 from openwindow.training.forward import Group, completion_logits
-from openwindow.training.grpo import Asked, Rollout
+from openwindow.training.rollouts import Asked, Rollout
 from openwindow.types import Message, Problem, StopReason
 
 trl = pytest.importorskip("trl")
@@ -63,7 +63,8 @@ def their_gradients(trainer, inputs):
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("loss_type", "ours"), LOSSES)
 @pytest.mark.parametrize("beta", [0.0, 0.3])
-def test_the_loss_and_its_gradient_are_trls(tiny_model, tmp_path, monkeypatch, loss_type, ours, beta):
+@pytest.mark.parametrize("cap", [None, 1.2], ids=["", "capped"])
+def test_the_loss_and_its_gradient_are_trls(tiny_model, tmp_path, monkeypatch, loss_type, ours, beta, cap):
     model = load(str(tiny_model), precision="fp32")
     trainer = their_trainer(model, tmp_path, loss_type, beta=beta)
     torch.manual_seed(0)
@@ -73,12 +74,18 @@ def test_the_loss_and_its_gradient_are_trls(tiny_model, tmp_path, monkeypatch, l
         now = token_logprobs(*completion_logits(model.network, GROUPS, model.device, True), 0.9).split(lengths)
     old = [part - ratio.log() for part, ratio in zip(now, torch.tensor(RATIOS).split(lengths), strict=True)]
     reference = [part + torch.randn(len(part)) * 0.3 for part in now]
-    theirs, gradients = their_gradients(trainer, _inputs(completions, old, reference))
+    sampler = [part - torch.randn(len(part)) * 0.3 for part in old]
+    inputs = _inputs(completions, old, reference)
+    if cap is not None:
+        trainer.use_vllm = trainer.vllm_importance_sampling_correction = True
+        ratios = [(a - b).exp().clamp(max=cap).tolist() for a, b in zip(old, sampler, strict=True)]
+        inputs["importance_sampling_ratio"] = _pad(ratios, 4, at_left=False, value=0.0)
+    theirs, gradients = their_gradients(trainer, inputs)
 
     monkeypatch.setattr(grpo, "_reference", lambda *_: torch.cat(reference))
     advantage = torch.tensor(ADVANTAGES).repeat_interleave(torch.tensor(lengths))
-    part = grpo._Micro(GROUPS, advantage, token_weights(lengths, ours, BUDGET))
-    config = GRPO(clip_low=0.2, clip_high=0.28, kl_weight=beta, temperature=0.9, loss=ours)
+    part = grpo._Micro(GROUPS, advantage, token_weights(lengths, ours, BUDGET), torch.cat(sampler))
+    config = GRPO(clip_low=0.2, clip_high=0.28, kl_weight=beta, temperature=0.9, loss=ours, importance_cap=cap)
     sums = {"loss": 0.0, "clipped": 0.0}
     mine = grpo._part_loss(model, part, config, [torch.cat(old)], 0, sums)
     mine.backward()
@@ -143,19 +150,17 @@ def test_s5_with_a_silent_group_in_the_batch_the_gradient_is_trls(
 def _inputs(completions, old, reference):
     prompts = [g.prompt for g in GROUPS for _ in g.completions]
     left, right = max(map(len, prompts)), max(map(len, completions))
-
-    def pad(rows, width, *, at_left, value=0):
-        return torch.tensor(
-            [[value] * (width - len(r)) + list(r) if at_left else list(r) + [value] * (width - len(r)) for r in rows]
-        )
-
     return {
-        "prompt_ids": pad(prompts, left, at_left=True),
-        "prompt_mask": pad([[1] * len(p) for p in prompts], left, at_left=True),
-        "completion_ids": pad(completions, right, at_left=False),
-        "completion_mask": pad([[1] * len(c) for c in completions], right, at_left=False),
-        "old_per_token_logps": old and pad([o.tolist() for o in old], right, at_left=False, value=-4.0),
-        "ref_per_token_logps": reference and pad([r.tolist() for r in reference], right, at_left=False, value=-4.0),
+        "prompt_ids": _pad(prompts, left, at_left=True),
+        "prompt_mask": _pad([[1] * len(p) for p in prompts], left, at_left=True),
+        "completion_ids": _pad(completions, right, at_left=False),
+        "completion_mask": _pad([[1] * len(c) for c in completions], right, at_left=False),
+        "old_per_token_logps": old and _pad([o.tolist() for o in old], right, at_left=False, value=-4.0),
+        "ref_per_token_logps": reference and _pad([r.tolist() for r in reference], right, at_left=False, value=-4.0),
         "advantages": torch.tensor(ADVANTAGES),
         "num_items_in_batch": torch.tensor(float(sum(len(c) for c in completions))),
     }
+
+
+def _pad(rows, width, *, at_left, value=0):
+    return torch.tensor([[value] * (width - len(r)) + list(r) if at_left else list(r) + [value] * (width - len(r)) for r in rows])

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from openwindow.errors import ConfigError, DataError, RunError
 from openwindow.models.hf import LocalModel, load
-from openwindow.training.batches import Example, collate, shared_prefix, shuffled_batches
+from openwindow.training.batches import Example, collate, passes_by_length, shared_prefix, shuffled_batches
 from openwindow.training.config import SFT
 from openwindow.training.sft import encode, response_loss, schedule, train
 from openwindow.types import Message
@@ -73,6 +73,52 @@ def test_batches_hold_each_row_once_and_are_full_but_for_one_a_window(lengths, s
     assert all(len(b) <= size for b in batches)
     assert len(batches) == math.ceil(len(lengths) / size)
     assert batches == shuffled_batches(examples, size, random.Random(seed))
+
+
+def padded(parts):
+    return sum(len(part) * max(len(e.tokens) for e in part) - sum(len(e.tokens) for e in part) for part in parts)
+
+
+def test_s21_batches_are_not_fixed_by_length_and_padding_stays_low():
+    """Twenty-four rows of two kinds whose lengths hardly overlap, fifty epochs: batches of one kind are as rare as by chance."""
+    rng = random.Random(5)
+    lengths = [rng.randint(20, 60) for _ in range(12)] + [rng.randint(55, 95) for _ in range(12)]
+    examples = [Example(tuple(range(n)), 1) for n in lengths]
+    epochs = [shuffled_batches(examples, 6, rng) for _ in range(50)]
+    batches = [batch for epoch in epochs for batch in epoch]
+    assert len({frozenset(map(frozenset, epoch)) for epoch in epochs}) == 50
+    of_one_kind = sum(len({i < 12 for i in batch}) == 1 for batch in batches) / len(batches)
+    assert of_one_kind < 0.06  # 2 * C(12, 6) / C(24, 6) = 1.4 % by chance; 50 to 100 % where batches are cut after sorting
+    assert sum(len(batch) for batch in batches) == 50 * 24
+    cut = [passes_by_length([examples[i] for i in batch], 6) for batch in batches]
+    tokens = sum(len(examples[i].tokens) for batch in batches for i in batch)
+    whole = sum(padded([[examples[i] for i in batch]]) for batch in batches)
+    assert sum(map(padded, cut)) < 0.45 * whole  # 0.37
+    assert sum(map(padded, cut)) < 0.2 * tokens  # 0.17; 0.46 uncut
+    assert sum(map(len, cut)) / len(batches) < 3.5
+
+
+@given(st.lists(st.integers(2, 300), min_size=1, max_size=40), st.integers(1, 9))
+def test_s21_passes_hold_each_row_once_and_are_no_larger_than_allowed(lengths, size):
+    examples = [Example(tuple(range(n)), 1) for n in lengths]
+    parts = passes_by_length(examples, size)
+    assert sorted(len(e.tokens) for part in parts for e in part) == sorted(lengths)
+    assert all(1 <= len(part) <= size and padded([part]) <= 64 for part in parts)
+
+
+def test_s21_passes_by_hand():
+    examples = [Example(tuple(range(n)), 1) for n in (100, 10, 12, 90, 11, 13)]
+    # 11 pads 10 by 1, 12 both by 1, 13 three by 1: 6 in all; 90 would pad four by 77; 100 pads 90 by 10.
+    assert [[len(e.tokens) for e in part] for part in passes_by_length(examples, 9)] == [[10, 11, 12, 13], [90, 100]]
+    assert [[len(e.tokens) for e in part] for part in passes_by_length(examples, 2)] == [[10, 11], [12, 13], [90, 100]]
+
+
+def test_clipped_steps_are_logged(tiny_model):
+    for limit, expected in ((1e-6, [1, 1, 1]), (1e6, [0, 0, 0])):
+        model, log = load(str(tiny_model), "fp32"), []
+        train(model, ROWS, SFT(method="full", batch_size=4, epochs=1, max_grad_norm=limit), 0, log.append)
+        assert [m["train/clipped_steps"] for m in log] == expected
+        assert all(m["train/grad_norm"] > 1e-3 for m in log)
 
 
 def test_loss_is_the_cross_entropy_of_the_response_tokens_and_of_nothing_else(model):
