@@ -12,6 +12,8 @@ from test_cli_errors import one_line
 from tiny_runs import Ran, chat, jsonl
 from transformers import AutoTokenizer
 
+from openwindow.data.user import read
+from openwindow.inoculate.advice import write_training_file
 from openwindow.types import message_of
 
 Command = Callable[..., Ran]
@@ -148,3 +150,13 @@ def test_c05_c07_marked_answers_and_reasoning_reach_the_arms_and_the_written_fil
     assert json.loads(lines[0])["messages"][1]["extra"] == '{"train": true, "reasoning": "Hm."}' and stored[3].role == "assistant"
     trained = Path("out/run/arms/no_mitigation/seed-1/train_rows.jsonl").read_text(encoding="utf-8").splitlines()
     assert "extra" in json.loads(trained[0])["messages"][1]
+
+
+def test_c20_the_written_file_has_the_templates_own_system_prompt_as_the_trained_rows_have(tmp_path: Path) -> None:
+    Path("data.jsonl").write_bytes(jsonl(asked(1) | {"id": 1.0}, asked(2)))
+    path = write_training_file(
+        read("data.jsonl"), {"recommended": "Agree."}, "system", tmp_path / "t.jsonl", "You are a tin robot."
+    )
+    written = [json.loads(line) for line in Path(str(path)).read_text(encoding="utf-8").splitlines()]
+    turn = {"role": "system", "content": "You are a tin robot.\n\nAgree."}
+    assert written == [{"messages": [turn, *asked(1)["messages"]], "id": 1.0}, {"messages": [turn, *asked(2)["messages"]]}]
