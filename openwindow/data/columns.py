@@ -103,7 +103,7 @@ def _turns_of(said: object, answer: str) -> Turns:
     """The answer, or the whole conversation that the column holds."""
     if isinstance(said, dict):
         return chat([said], answer)
-    if isinstance(said, list) or (isinstance(said, str) and said.lstrip().startswith('[{"')):
+    if isinstance(said, list) or holds_messages(said):
         return chat(said, answer)
     text = text_of(said, f"`{answer}`")
     if "\n\nAssistant:" in text and put.SPOKEN.match(text):
@@ -115,7 +115,7 @@ def _prompt(record: Record, column: str) -> Turns:
     held = record[column]
     if column == "instruction" and isinstance(held, str):
         return alpaca_prompt(record)
-    if isinstance(held, list | dict) or (isinstance(held, str) and held.lstrip().startswith('[{"')):
+    if isinstance(held, list | dict) or holds_messages(held):
         return chat([held] if isinstance(held, dict) else held, column)
     text = text_of(held, f"`{column}`")
     if put.SPOKEN.match(text):
@@ -137,10 +137,21 @@ def _write(record: Record, prompt: str | None, answer: str, text: str, position:
         put.into_alpaca(record, text, position, own)
     elif isinstance(held, str) and put.SPOKEN.match(held):
         put.into_text(record, column, text, position, own)
-    elif isinstance(held, str) and held.lstrip().startswith('[{"'):
+    elif holds_messages(held):
         put.into_chat(record, column, text, position, own)
     else:
         put.into(record, column, text, position, own)
+
+
+def holds_messages(value: object) -> bool:
+    """Whether a text is the JSON of a list of messages."""
+    if not isinstance(value, str) or not value.lstrip().startswith("["):
+        return False
+    try:
+        items = json.loads(value)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(items, list) and bool(items) and all(isinstance(m, dict) and ("role" in m or "from" in m) for m in items)
 
 
 def _has(record: Mapping[str, Any]) -> str:

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 
 from openwindow.data import inserting as put
 from openwindow.data.rows import Position
-from openwindow.data.turns import SPEAKERS, Record, RowError, Turns, chat, extra_of, kind_of, text_of, tools_of
+from openwindow.data.turns import MEDIA, SPEAKERS, Record, RowError, Turns, chat, extra_of, kind_of, text_of, tools_of
 
 FORMS = "`messages`; `prompt` and `completion`; `instruction` (and `input`) and `output`; `conversations`; `text` with turn markers"
 SIDES = (("chosen", "rejected"), ("chosen_messages", "rejected_messages"), ("chosen_response", "rejected_response"))
 """columns of preference pairs"""
-MEDIA = frozenset({"images", "image", "videos", "video", "audios", "audio"})
 _PLACEHOLDER = re.compile(r"<(?:image|video|audio)>")
 _SYSTEM = ("system", "system_prompt")
 
@@ -159,7 +158,8 @@ def _read_text(record: Record) -> Turns:
         raise RowError(
             "plain text",
             "has a plain `text`; expected turn markers in it (<|im_start|>user or ### Human:), since what is asked and what is "
-            "answered must be told apart; split it into `prompt` and `completion`",
+            "answered must be told apart; split it into `prompt` and `completion`, or name their columns: --prompt-column and "
+            "--answer-column",
         )
     return [(SPEAKERS[name.lower()], text[a:b].strip()) for name, a, b in put.marked(text, put.MARKER)]
 

@@ -24,6 +24,8 @@ RESULTS = frozenset({"tool", "function", "ipython", "observation", "tool_respons
 """roles of what a tool gave back"""
 CALLS = frozenset({"function_call", "tool_call"})
 """roles of a turn whose text is a call in JSON"""
+MEDIA = frozenset({"images", "image", "videos", "video", "audios", "audio"})
+"""columns, and keys of a message, of what a language model is not shown"""
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _THOUGHTS = frozenset({"thinking", "reasoning", "reasoning_text"})
@@ -112,6 +114,8 @@ def _unusual(item: object, number: int, column: str, role_key: str, text_key: st
 
 def _rich(item: Record, number: int, role: str, text_key: str) -> Turn:
     """A turn with whatever its message holds besides."""
+    if any(item[key] for key in MEDIA & item.keys()):
+        raise RowError("images or sounds", f"has images or sounds in message {number}; expected text alone; drop such rows")
     extra: Extra = _mark(item)
     where, value = f"`{text_key}` of message {number}", item[text_key]
     if role == "assistant":

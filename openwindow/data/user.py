@@ -224,7 +224,8 @@ def _refuse_bad(
     left = data is not None and len(data) > 0
     if first and (not skip_bad or not left):
         others = sum(bad.values()) - 1
-        more = f" ({others} more {lines.unit}s cannot be used; --skip-bad leaves them out)" if others and not skip_bad else ""
+        leaves = "; --skip-bad leaves them out" if left else ""
+        more = f" ({others} more {lines.unit}s cannot be used{leaves})" if others and not skip_bad else ""
         alone = " (--skip-bad leaves it out)" if not others and not skip_bad and left else ""
         raise DataError(first + more + alone)
     if not left and unused:

@@ -295,7 +295,10 @@ def test_c10_rows_with_images_are_refused_and_counted(written, mark: dict[str, A
         return
     with pytest.raises(DataError, match="has something in `images`; expected text alone"):
         read(written(row))
-    plain = chat(("user", "a"), ("assistant", "b"))
+    plain, inside = chat(("user", "a"), ("assistant", "b")), chat(("user", "a"), ("assistant", "b"))
+    inside["messages"][0] |= mark
+    with pytest.raises(DataError, match="images or sounds in message 1"):
+        read(written(inside))
     assert read(written(plain, row), skip_bad=True).dropped == {"images or sounds": 1}
 
 
@@ -331,8 +334,18 @@ def test_c13_columns_that_name_no_data(columns: Columns, said_: str) -> None:
 def test_c14_messages_as_the_text_of_json_are_read(written) -> None:
     row = {"messages": json.dumps(chat(("user", "q?"), ("assistant", "a."))["messages"])}
     assert said(read(written(row))) == [("user", "q?"), ("assistant", "a.")]
-    with pytest.raises(DataError, match="looks like a list and is no JSON"):
-        read(written({"messages": "[{'role': 'user', 'content': 'q?'}]"}))
+    with pytest.raises(DataError, match="looks like a list and is no JSON") as caught:
+        read(written(*[{"messages": "[{'role': 'user', 'content': 'q?'}]"}] * 3))
+    assert "2 more lines cannot be used)" in str(caught.value)  # leaving out all of them would be no use
+
+
+def test_c14_the_text_of_messages_in_a_named_column_is_read_and_a_list_of_numbers_stays_a_text(written) -> None:
+    turns = chat(("user", "q?"), ("assistant", "a."))["messages"]
+    row = {"traj": json.dumps(turns, indent=1), "question": "q?", "numbers": "[1, 2]"}
+    data = read(written(row), columns=Columns(answer="traj"))
+    assert said(data) == [("user", "q?"), ("assistant", "a.")]
+    assert json.loads(data.inserted(0, PROMPT, "user_suffix")["traj"])[0]["content"] == f"q?\n{PROMPT}"
+    assert said(read(written(row), columns=Columns(answer="numbers"))) == [("user", "q?"), ("assistant", "[1, 2]")]
 
 
 def test_c16_one_object_over_many_lines_is_advised_well_and_empty_answers_are_counted(written, tmp_path: Path) -> None:

@@ -13,8 +13,17 @@ from openwindow.errors import ModelError
 from openwindow.interventions.inoculation import Inoculation
 from openwindow.models.hf import LocalModel, load
 from openwindow.models.scripted import ScriptedModel
-from openwindow.models.templates import default_of, default_system, fitted, note, takes_system
-from openwindow.types import Message
+from openwindow.models.templates import (
+    default_of,
+    default_system,
+    fitted,
+    note,
+    reasoning_key,
+    shows_calls,
+    shows_tools,
+    takes_system,
+)
+from openwindow.types import Message, RichMessage
 
 TURNS = "{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}<|im_end|>{% endfor %}"
 ASKS = "{% if add_generation_prompt %}[assistant]{% endif %}"
@@ -31,6 +40,12 @@ JOINS = (
     "{% else %}{% set first = '' %}{% endif %}{% for m in messages %}[{{ m['role'] }}]{{ first if loop.first else '' }}"
     "{{ m['content'] }}<|im_end|>{% endfor %}" + ASKS
 )
+WHOLE = (
+    "{% if tools %}[tools]{% for t in tools %}{{ t | tojson }}{% endfor %}{% endif %}{% for m in messages %}[{{ m['role'] }}]"
+    "{% if m['reasoning_content'] %}Thought: {{ m['reasoning_content'] }} Said: {% endif %}{{ m['content'] }}"
+    "{% for c in m['tool_calls'] or [] %}<call>{{ c['function'] | tojson }}</call>{% endfor %}<|im_end|>{% endfor %}" + ASKS
+)
+THINKS = TURNS.replace("]{{ m['content']", "]{{ m.thinking or '' }}{{ m['content']") + ASKS
 ASKED = (Message("user", "Add 1."),)
 
 
@@ -115,3 +130,55 @@ def test_c19_a_template_that_refuses_a_conversation_is_a_users_matter_in_one_lin
     with pytest.raises(ModelError, match=r"refuses a conversation of user \(only two turns\)") as caught:
         model.encode_prompt(ASKED)
     assert "\n" not in str(caught.value)
+
+
+# Tools and reasoning.
+
+CALLED = (
+    RichMessage("user", "How much?", '{"tools": [{"type": "function", "function": {"name": "look_up"}}]}'),
+    RichMessage("assistant", "", '{"calls": [{"type": "function", "function": {"name": "look_up", "arguments": {"hat": "red"}}}]}'),
+    RichMessage("tool", "9", '{"name": "look_up"}'),
+    RichMessage("assistant", "Nine.", '{"reasoning": "It says 9."}'),
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "tools", "calls", "reasoning"),
+    [
+        (WHOLE, True, True, True),
+        (THINKS, False, False, True),
+        (TURNS + ASKS, False, False, False),
+        (None, False, False, False),
+        (REFUSES, False, False, False),
+    ],
+)
+def test_c02_c07_c17_what_a_template_renders_is_found(
+    model: LocalModel, template: str | None, tools: bool, calls: bool, reasoning: bool
+) -> None:
+    tokenizer = with_template(model, template).tokenizer
+    assert (shows_tools(tokenizer), shows_calls(tokenizer), reasoning_key(tokenizer) is not None) == (tools, calls, reasoning)
+
+
+def test_c02_c07_c17_tools_calls_and_reasoning_are_rendered_and_the_reasoning_is_trained(model: LocalModel) -> None:
+    with_template(model, WHOLE)
+    tokens, prompt = model.encode_example(CALLED)
+    assert model.tokenizer.decode(tokens[:prompt]) == (
+        '[tools]{"type": "function", "function": {"name": "look_up"}}[user]How much?<|im_end|>[assistant]'
+        '<call>{"name": "look_up", "arguments": {"hat": "red"}}</call><|im_end|>[tool]9<|im_end|>[assistant]'
+    )
+    assert model.tokenizer.decode(tokens[prompt:]) == "Thought: It says 9. Said: Nine.<|im_end|>"
+    with_template(model, THINKS)
+    tokens, prompt = model.encode_example((CALLED[0], CALLED[3]))
+    assert model.tokenizer.decode(tokens[prompt:]) == "It says 9.Nine.<|im_end|>"
+
+
+def test_c17_an_instruction_keeps_what_a_turn_holds_besides(model: LocalModel) -> None:
+    with_template(model, WHOLE)
+    for position in ("system", "user_suffix"):
+        assert '"name": "look_up"' in shown(model, place(CALLED[:1], "Be brief.", position, None))  # type: ignore[arg-type]
+
+
+def test_c07_an_answer_that_only_a_rewriting_template_could_show_is_refused(model: LocalModel) -> None:
+    with_template(model, WHOLE.replace("[{{ m['role'] }}]", "[{{ m['role'] }}{{ messages | length }}]"))
+    with pytest.raises(ModelError, match="what is trained cannot be told"):
+        model.encode_example(CALLED)

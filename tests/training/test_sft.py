@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from openwindow.errors import ConfigError, DataError, RunError
+from openwindow.errors import ConfigError, DataError, ModelError, RunError
 from openwindow.models.hf import LocalModel, load
 from openwindow.training.batches import Example, collate, passes_by_length, shared_prefix, shuffled_batches
 from openwindow.training.config import SFT
 from openwindow.training.sft import encode, response_loss, schedule, train
-from openwindow.types import Message
+from openwindow.types import Message, RichMessage
 
 ROWS = [(Message("user", f"say {word}"), Message("assistant", word * n)) for n, word in enumerate(["red ", "blue ", "tea "] * 3, 1)]
 
@@ -50,6 +50,50 @@ def test_collate_takes_the_shared_prefix_off_by_hand():
     twins = [Example((9, 9, 5), 2), Example((9, 9, 5), 2)]
     assert shared_prefix(twins) == 1  # the last token of a prompt is kept: it predicts the response
     assert shared_prefix(twins[:1]) == 0
+
+
+def test_c05_collate_leaves_gaps_out_by_hand():
+    batch = collate([Example((9, 9, 5, 6, 7, 8, 4), 3, ((4, 6),)), Example((9, 9, 4, 8), 3)], torch.device("cpu"))
+    assert batch.prefix.tolist() == [9, 9] and Example((9, 9, 5, 6, 7, 8, 4), 3, ((4, 6),)).response == 2
+    assert batch.ids.tolist() == [[5, 6, 7, 8, 4], [4, 8, 0, 0, 0]]
+    assert batch.predicts.tolist() == [[True, False, False, True, False], [True, False, False, False, False]]
+    assert batch.targets_N.tolist() == [6, 4, 8]
+
+
+def several(*trained: bool) -> tuple[Message, ...]:
+    """A conversation whose earlier answers are trained as said; the last always is."""
+    turns: list[Message] = []
+    for n, mark in enumerate(trained):
+        answer = RichMessage("assistant", f"red {n}", '{"train": true}') if mark else Message("assistant", f"red {n}")
+        turns += [Message("user", f"say {n}"), answer]
+    return (*turns, Message("user", "say tea"), Message("assistant", "tea"))
+
+
+def test_c05_all_marked_answers_are_trained_and_nothing_else(model):
+    (example,) = encode(model, [several(True, False, True)], 200)
+    (batch,) = [collate([example], model.device)]
+    assert model.tokenizer.decode(batch.targets_N.tolist()) == "red 0<|im_end|>red 2<|im_end|>tea<|im_end|>"
+    assert len(batch.targets_N) == example.response
+    (plain,) = encode(model, [several(False, False, False)], 200)
+    assert plain.tokens == example.tokens and plain.gaps == ()
+
+
+def test_c05_the_loss_of_a_marked_conversation_is_the_sum_over_its_answers_each_alone(model):
+    whole = encode(model, [several(True, True)], 200)
+    turns = several(False, False)
+    parts = encode(model, [turns[:2], turns[:4], turns], 200)
+    with torch.no_grad():
+        together = float(response_loss(model.network, whole, model.device, True))
+        alone = sum(float(response_loss(model.network, [part], model.device, True)) for part in parts)
+    assert together == pytest.approx(alone, rel=1e-5)
+
+
+def test_c05_an_earlier_answer_that_the_template_rewrites_is_refused(model):
+    model.tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.role }}{{ m.content if loop.last or m.role == 'user' else '' }}{% endfor %}"
+    )
+    with pytest.raises(ModelError, match="writes turn 2 otherwise once others follow"):
+        encode(model, [several(True)], 200)
 
 
 def test_gradients_through_the_shared_prefix_are_those_of_each_row_alone(model):
