@@ -23,7 +23,7 @@ import numpy as np
 from openwindow.data.formats import STRICT, Lines, explain_json, open_lines, refuse_duplicates, too_deep
 from openwindow.data.rows import Position, place
 from openwindow.data.schemas import Record, RowError, Schema, Turns, check_turns, schema_of
-from openwindow.errors import DataError
+from openwindow.errors import DataError, ForeignError, UserError
 from openwindow.types import Message
 
 Rule = Callable[[str], bool]
@@ -279,10 +279,11 @@ def _keep(data: UserData, number: int, place_: int, turns: Turns, rule: Rule | N
 def _judged(data: UserData, number: int, rule: Rule, answer: str) -> bool:
     try:
         return bool(rule(answer))
-    except Exception as error:  # the user's function
+    except UserError as error:
+        said = error.said if isinstance(error, ForeignError) else str(error)
         raise DataError(
-            f"--rule failed on {data.lines.name} {data.lines.unit} {number} ({type(error).__name__}: {error}); expected True or "
-            "False for any answer; mend the function"
+            f"--rule failed on {data.lines.name} {data.lines.unit} {number} ({said}); expected True or False for any answer; "
+            "mend the function"
         ) from error
 
 
