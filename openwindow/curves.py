@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from openwindow.runs import read_jsonl, unit_of
+from openwindow.reading import is_step, rows_in
+from openwindow.runs import unit_of
 
 ONSET = 0.02  # share of episodes with a successful hack above which hacking has set in (arXiv 2511.18397)
 MAJORITY = 0.5
@@ -95,7 +96,7 @@ def _reached(t: Mapping[str, Any], name: str) -> str:
 
 
 def _curve(path: Path) -> list[dict[str, Any]]:
-    return sorted([row for row in read_jsonl(path) if "monitor/hack" in row], key=lambda row: int(row["step"]))
+    return sorted([row for row in rows_in(path, is_step) if "monitor/hack" in row], key=lambda row: int(row["step"]))
 
 
 def _above(level: float, curve: Sequence[Mapping[str, Any]]) -> int | None:

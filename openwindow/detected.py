@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from openwindow.reading import rows_in
 from openwindow.recipes import RL
-from openwindow.runs import read_jsonl, unit_of
+from openwindow.runs import unit_of
 from openwindow.study import Study
 
 _FILES = {"training": "training.jsonl", "test": "rollouts.jsonl"}
@@ -26,19 +27,22 @@ def detector_rows(run: Path, study: Study) -> list[dict[str, Any]]:
     recipes = {arm: recipe for arm in study.arms if isinstance(recipe := study.recipe(arm), RL)}
     rows = []
     read = {
-        where: {arm: [line for seed in study.seeds for line in read_jsonl(run / unit_of(arm, seed) / file)] for arm in recipes}
+        where: {arm: [line for seed in study.seeds for line in rows_in(run / unit_of(arm, seed) / file)] for arm in recipes}
         for where, file in _FILES.items()
     }
     for where, by_arm in read.items():
         lines = [line for of_arm in by_arm.values() for line in of_arm if line.get("hackable", True)]
-        kinds = dict.fromkeys(kind for line in lines for kind in line["kinds"])
+        kinds = dict.fromkeys(kind for line in lines for kind in line.get("kinds", ()))
         if lines:
-            rows.append(_row(where, None, "static, any kind", [(line["hack"], bool(line["kinds"])) for line in lines]))
-        rows += [_row(where, None, f"static, {kind}", [(line["hack"], kind in line["kinds"]) for line in lines]) for kind in kinds]
+            rows.append(_row(where, None, "static, any kind", [(line.get("hack"), bool(line.get("kinds"))) for line in lines]))
+        rows += [
+            _row(where, None, f"static, {kind}", [(line.get("hack"), kind in line.get("kinds", ())) for line in lines])
+            for kind in kinds
+        ]
     for arm, recipe in recipes.items():
         if recipe.penalty is not None:
-            asked = [line for line in read["training"][arm] if line["flagged"] is not None]
-            rows.append(_row("training", arm, recipe.penalty.named, [(line["hack"], line["flagged"]) for line in asked]))
+            asked = [line for line in read["training"][arm] if line.get("flagged") is not None]
+            rows.append(_row("training", arm, recipe.penalty.named, [(line.get("hack"), line["flagged"]) for line in asked]))
     return rows
 
 

@@ -6,6 +6,7 @@ path can become a folder, before anything is done for it.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -27,13 +28,11 @@ def open_regular(path: Path, most: int | None = None, *, name: str = "", expecte
 
     `name` is how the user calls it, with its option; `expected` is what belongs there.
     """
-    name = name or str(path)
+    name = name or f"{path!s:.200}"
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
-        if isinstance(error, FileNotFoundError):
-            raise DataError(f"{name} does not exist; expected {expected}; check the path") from None
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        why = "it does not exist" if isinstance(error, FileNotFoundError) else _why(error)
         raise DataError(f"cannot read {name} ({why}); expected {expected}; check the path") from None
     try:
         status = os.fstat(descriptor)
@@ -48,6 +47,31 @@ def open_regular(path: Path, most: int | None = None, *, name: str = "", expecte
         raise
 
 
+def missing(path: Path) -> bool:
+    """Whether nothing lies at the path; False where that cannot be told, so that opening it says why."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether a regular file lies at the path; False where that cannot be told, as for a name that is too long."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_file()
+    return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder lies at the path; False where that cannot be told."""
+    with contextlib.suppress(OSError, ValueError):
+        return path.is_dir()
+    return False
+
+
 def read_regular(path: Path, most: int = MOST, *, name: str = "", expected: str = "a file") -> bytes:
     """All that the file holds. Raises DataError as `open_regular` does, and where it grows beyond `most` or cannot be read."""
     name = name or str(path)
@@ -55,7 +79,7 @@ def read_regular(path: Path, most: int = MOST, *, name: str = "", expected: str 
         try:
             content = file.read(most + 1)
         except OSError as error:
-            raise DataError(f"cannot read {name} ({error.strerror}); expected {expected}; check the file") from None
+            raise DataError(f"cannot read {name} ({_why(error)}); expected {expected}; check the file") from None
     if len(content) > most:
         raise _too_large(name, len(content), most, expected)
     return content
@@ -76,10 +100,13 @@ def load_json(path: Path, most: int = MOST, *, name: str = "", expected: str = "
     return parse_json(read_utf8(path, most, name=name, expected=expected), name=name or str(path), expected=expected)
 
 
-def parse_json(text: str | bytes, *, name: str, expected: str = "JSON") -> Any:
-    """The value of a JSON text that is not nested beyond `LEVELS`, without NaN and Infinity. Raises DataError."""
+def parse_json(text: str | bytes, *, name: str, expected: str = "JSON", nan: bool = False) -> Any:
+    """The value of a JSON text that is not nested beyond `LEVELS`. Raises DataError.
+
+    NaN and Infinity, which are no JSON, are refused, or with `nan` read as null.
+    """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_nothing if nan else _refuse_constant)
     except RecursionError:
         raise DataError(f"{name} is nested too deeply; expected {expected}; mend it") from None
     except (ValueError, MemoryError) as error:  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
@@ -91,6 +118,10 @@ def parse_json(text: str | bytes, *, name: str, expected: str = "JSON") -> Any:
 
 def _refuse_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON value: write null or a number")
+
+
+def _nothing(word: str) -> None:
+    return None
 
 
 def too_deep(value: Any, text: str | bytes) -> bool:
@@ -118,6 +149,9 @@ def short(error: BaseException) -> str:
 def usable(out: Path, option: str = "--out") -> None:
     """Raises ConfigError for a path that is no folder and cannot become one; whether it can be written is not asked."""
     try:
+        os.fsencode(out)
+        if "\0" in str(out):
+            raise ValueError("it has a null byte")
         for path in (out, *out.parents):
             if path.exists():
                 if not path.is_dir():
@@ -131,8 +165,11 @@ def usable(out: Path, option: str = "--out") -> None:
                 where = "" if path == out else f": {path}"
                 raise ConfigError(f"{option} {out}{where} is a link that leads nowhere; expected a folder; choose another")
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise ConfigError(f"{option} {out!s:.200} cannot be used ({why}); expected a folder; choose another") from None
+        raise ConfigError(f"{option} {out!s:.200} cannot be used ({_why(error)}); expected a folder; choose another") from None
+
+
+def _why(error: OSError | ValueError) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else short(error)
 
 
 def _too_large(name: str, size: int, most: int, expected: str) -> DataError:

@@ -6,6 +6,7 @@ Reads files and imports no torch, so that `openwindow report DIR` works on any m
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,12 @@ from openwindow.compared import (
 from openwindow.curves import described, training_curves
 from openwindow.detected import detector_rows
 from openwindow.errors import ConfigError
+from openwindow.reading import noticed, read_json
 from openwindow.recipes import RL, Fork
 from openwindow.report.load import read_rollouts
 from openwindow.report.records import Rollout
 from openwindow.report.words import percent
-from openwindow.runs import read_json, unit_of, write_json
+from openwindow.runs import unit_of, write_json
 from openwindow.settings import SETTINGS
 from openwindow.settings.base import behaviour
 from openwindow.stats import arm_rate
@@ -89,7 +91,7 @@ def build_results(run: Path) -> dict[str, Any]:
         "detectors": detector_rows(run, study),
         "intervals": intervals_in_words([r.family for r in rollouts if r.context in study.contexts], len(study.seeds), start),
         "start": start,
-        "unmeasured": [*_empty(run, study), *_unmeasured(arms, study)],
+        "unmeasured": [*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)],
         "timing": _timing(run),
     }
     write_json(run / "results.json", results)
@@ -252,7 +254,7 @@ def _now(stage: Mapping[str, Any], context: str, measure: str, unknown: str) -> 
 def _rate(rates: Any, context: str, measure: str) -> float | None:
     try:
         return float(rates[context][measure])
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return None
 
 

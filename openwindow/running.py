@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from openwindow.console import working
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
+from openwindow.reading import read_json
 from openwindow.report.page import build_report
 from openwindow.results import build_results
 from openwindow.runs import RunFolder, provenance, unit_of
@@ -33,9 +34,16 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
         if finished:
             console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
         else:
+            tell_damage(folder, console)
             with noted(folder):
                 _execute(study, setting, folder, console)
         return conclude(folder)
+
+
+def tell_damage(folder: RunFolder, console: Console) -> None:
+    """Says which units are made again because what they left cannot be read any more."""
+    for unit, why in folder.damaged().items():
+        console.print(f"{folder.path / unit} is damaged ({why}): it is made again", soft_wrap=True)
 
 
 @contextmanager
@@ -94,8 +102,8 @@ def describe(study: Study) -> dict[str, Any]:
 
 def _is_finished(study: Study, folder: RunFolder) -> bool:
     units = [unit_of(arm, seed) for arm in study.arms for seed in study.seeds]
-    summary = folder.path / "start" / "summary.json"
-    return all(folder.is_done(unit) for unit in units) and (study.request_stage is None or summary.is_file())
+    start = read_json(folder.path / "start" / "summary.json")
+    return all(folder.is_done(unit) for unit in units) and (study.request_stage is None or bool(start)) and not folder.damaged()
 
 
 def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console) -> None:

@@ -37,6 +37,7 @@ from openwindow.errors import ConfigError, DataError, RunError, StorageError
 from openwindow.files import load_json, usable
 from openwindow.locking import NAME as LOCK
 from openwindow.locking import Lock
+from openwindow.reading import Reader, damage, read_json, rows_in
 
 _PACKAGES = ("torch", "transformers", "peft", "numpy", "scipy", "pydantic", "safetensors")
 
@@ -80,17 +81,14 @@ def _whole(path: Path) -> Iterator[Path]:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """What `write_jsonl` wrote; nothing where there is no file."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """What `write_json` wrote of an object; empty where there is none that can be read."""
-    try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return loaded if isinstance(loaded, dict) else {}
+    """What `write_jsonl` wrote, for what needs all of it; nothing where there is no file. Raises RunError for a damaged line."""
+    reader = Reader(path.parent)
+    rows = list(reader.rows(path)) if path.is_file() else []
+    if reader.notes:
+        raise RunError(
+            f"{path} is damaged ({reader.notes[0].reason}); expected all of its lines; delete {path.parent} to make it anew"
+        )
+    return rows
 
 
 def unit_of(arm: str, seed: int) -> str:
@@ -104,6 +102,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: Lock | None = None
+        self._damage: dict[str, str | None] = {}
 
     def __enter__(self) -> RunFolder:
         return self
@@ -148,13 +147,22 @@ class RunFolder:
         write_json(self.path / "status.json", {"state": state, "message": message})
 
     def is_done(self, unit: str) -> bool:
-        """Whether a unit such as `arms/clean/seed-1` is finished."""
-        return (self.path / unit / "done.json").is_file()
+        """Whether a unit such as `arms/clean/seed-1` is finished, and all that it left can be read."""
+        if not (self.path / unit / "done.json").is_file():
+            return False
+        if unit not in self._damage:
+            self._damage[unit] = damage(self.path / unit)
+        return self._damage[unit] is None
+
+    def damaged(self) -> dict[str, str]:
+        """The units that had been finished and are not any more, each with what of it cannot be read."""
+        done = [path.parent for place in ("start/*", "arms/*/*") for path in sorted(self.path.glob(f"{place}/done.json"))]
+        units = [path.relative_to(self.path).as_posix() for path in done]
+        return {unit: str(self._damage[unit]) for unit in units if not self.is_done(unit)}
 
     def done(self, unit: str) -> dict[str, Any]:
         """What a finished unit left in its done.json."""
-        loaded: dict[str, Any] = json.loads((self.path / unit / "done.json").read_text(encoding="utf-8"))
-        return loaded
+        return read_json(self.path / unit / "done.json")
 
     @contextlib.contextmanager
     def unit(self, unit: str) -> Iterator[Path]:
@@ -178,23 +186,24 @@ class RunFolder:
             with storing(target):
                 shutil.rmtree(target, ignore_errors=True)
                 scratch.rename(target)
+            self._damage.pop(unit, None)
         finally:
             if _same(scratch, made):
                 shutil.rmtree(scratch, ignore_errors=True)
             os.close(made)
 
     def gather(self) -> None:
-        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the finished units, in a fixed order."""
-        parts = [
-            part for place in ("start/*", "start/*/seed-*", "arms/*/*") for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))
-        ]
-        write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in read_jsonl(part)))
+        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the units, in a fixed order; what is damaged is left out."""
+        places = ("start/*", "start/*/seed-*", "arms/*/*")
+        parts = [part for place in places for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
+        write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in rows_in(part)))
         stages = [
             (stage, unit / file)
             for unit in sorted(self.path.glob("arms/*/*"))
             for stage, file in (("training", "training.jsonl"), ("test", "rollouts.jsonl"))
+            if (unit / file).is_file()
         ]
-        write_jsonl(self.path / "rollouts.jsonl", ({"stage": stage, **row} for stage, part in stages for row in read_jsonl(part)))
+        write_jsonl(self.path / "rollouts.jsonl", ({"stage": stage, **row} for stage, part in stages for row in rows_in(part)))
 
     def _existing(self, wanted: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:
         """The configuration of the run that the folder holds, None for none; ConfigError where it is not to be touched."""

@@ -24,7 +24,7 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
     console.print()
     for line in results["preface"]:
         console.print(line, highlight=False, style="dim")
-    measures = list(read_meanings(folder).values())
+    measures = list(read_meanings(folder, next(iter(results["arms"].values()))["measures"]).values())
     main = behaviour(measures).name
     for measure in sorted(measures, key=lambda m: ("unwanted", "wanted", "other").index(m.part)):
         if measure.part != "other":

@@ -90,9 +90,9 @@ def test_a_unit_is_there_whole_or_not_at_all(folder: RunFolder) -> None:
         raise KeyboardInterrupt
     assert not folder.is_done("arms/a/seed-2") and not (folder.path / "arms/a/seed-2").exists()
     with folder.unit("arms/a/seed-2") as path:
-        write_json(path / "done.json", {"rates": 1})
+        write_json(path / "done.json", {"rates": {"neutral": {}}})
         assert not folder.is_done("arms/a/seed-2")
-    assert folder.is_done("arms/a/seed-2") and folder.done("arms/a/seed-2") == {"rates": 1}
+    assert folder.is_done("arms/a/seed-2") and folder.done("arms/a/seed-2") == {"rates": {"neutral": {}}}
     assert [path.name for path in folder.path.rglob(".*")] == [LOCK]
 
 

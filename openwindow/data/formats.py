@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from openwindow.data.turns import RowError
-from openwindow.errors import DataError
+from openwindow.errors import DataError, StorageError
 
 _HUB_NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _PART = re.compile(r"(?P<base>[^:]+)(?::(?P<config>[^:/]+))?:(?P<split>[^:/]+)")
@@ -138,7 +138,8 @@ def _unpacked(name: str, file: BinaryIO | IO[bytes]) -> IO[bytes]:
         try:
             with gzip.open(file) as packed:
                 while block := packed.read(_BLOCK):
-                    out.write(block)
+                    with _spooling():
+                        out.write(block)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{name} is a damaged gzip file ({error}); expected a whole one; copy or write it again") from error
     return out
@@ -152,7 +153,8 @@ def _spool(name: str, form: str, unit: str, records: Iterable[Any]) -> Lines:
                 line = _as_line(record)
             except RecursionError:
                 raise DataError(f"{name}: row {number} {_DEEP}") from None
-            out.write(line.encode("utf-8", "surrogatepass") + b"\n")
+            with _spooling():
+                out.write(line.encode("utf-8", "surrogatepass") + b"\n")
     return Lines(name, form, unit, out)
 
 
@@ -166,13 +168,28 @@ def _as_line(record: Any) -> str:
 @contextlib.contextmanager
 def _scratch() -> Iterator[IO[bytes]]:
     """A temporary file to write, rewound at the end of the block and closed if that fails."""
-    out = tempfile.TemporaryFile()  # noqa: SIM115  (it outlives the block)
+    with _spooling():
+        out = tempfile.TemporaryFile()  # noqa: SIM115  (it outlives the block)
     try:
         yield out
-        out.seek(0)
+        with _spooling():
+            out.seek(0)
     except BaseException:
-        out.close()
+        with contextlib.suppress(OSError):  # what is kept back has no room either
+            out.close()
         raise
+
+
+@contextlib.contextmanager
+def _spooling() -> Iterator[None]:
+    """Turns a failure to write a temporary file into one line: nothing is wrong with the data then."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"cannot write a temporary file ({error.strerror or error}); room for the data is needed in the folder for temporary "
+            "files; make some, or set TMPDIR to another folder"
+        ) from error
 
 
 def _without_nan(value: Any) -> Any:

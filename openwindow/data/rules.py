@@ -18,7 +18,8 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Protocol
 
-from openwindow.errors import ConfigError
+from openwindow.errors import ConfigError, ForeignError
+from openwindow.foreign import called
 from openwindow.types import Message
 
 _OBJECT = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_]\w*)")
@@ -67,10 +68,11 @@ class Rule:
     option: str = "--rule"
 
     def __call__(self, reply: str) -> bool:
-        """Whether it fires. Raises ConfigError for a function that gives no truth value."""
-        found = self.fires(reply)
+        """Whether it fires. Raises ForeignError for a function that fails, ConfigError for one that gives no truth value."""
+        found = called(f"{self.option} {self.name}", self.fires, reply)
         if not isinstance(found, bool):
-            raise ConfigError(f"{self.option} {self.name} returned {found!r:.40}; expected True or False; mend the function")
+            shown = called(f"{self.option} {self.name}: what it returned", repr, found)[:40]
+            raise ConfigError(f"{self.option} {self.name} returned {shown}; expected True or False; mend the function")
         return found
 
     def told(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Told]:
@@ -126,12 +128,10 @@ def bland(made: Rule) -> list[str]:
 def _tried(made: Rule, text: str) -> bool:
     try:
         return made(text)
-    except ConfigError:
-        raise
-    except Exception as error:  # the user's function
+    except ForeignError as error:
         raise ConfigError(
-            f"{made.option} {made.name} failed on the answer {text[:30]!r} ({type(error).__name__}: {error}); expected True or "
-            "False for any text; mend the function"
+            f"{made.option} {made.name} failed on the answer {text[:30]!r} ({error.said}); expected True or False for any text; "
+            "mend the function"
         ) from error
 
 
@@ -174,9 +174,9 @@ def _function(given: str, option: str) -> Rule | None:
         raise ConfigError(f"{option} {given} cannot be imported; expected a Python file or module; check it")
     module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:  # the user's code
-        raise ConfigError(f"{option} {given} cannot be imported ({type(error).__name__}: {error}); mend the file") from error
+        called(f"{option} {given}", spec.loader.exec_module, module)
+    except ForeignError as error:
+        raise ConfigError(f"{option} {given} cannot be imported ({error.said}); mend the file") from error
     names = vars(module)
     if not callable(names.get(name)):
         known = [n for n, thing in names.items() if callable(thing) and not n.startswith("_")]

@@ -23,10 +23,10 @@ import numpy as np
 
 from openwindow.data.columns import LABELS, Columns, schema_named
 from openwindow.data.formats import STRICT, Lines, explain_json, open_lines, refuse_duplicates, too_deep
-from openwindow.data.rows import Position
+from openwindow.data.rows import Position, place
 from openwindow.data.schemas import Schema, read_turns, schema_of
 from openwindow.data.turns import NotUsed, Record, RowError, Turn, Turns, check_turns, extra_of, notes_of, settled
-from openwindow.errors import DataError
+from openwindow.errors import DataError, ForeignError, UserError
 from openwindow.types import Message, RichMessage
 
 Rule = Callable[[str], bool]
@@ -356,10 +356,11 @@ def _said(turn: Turn) -> dict[str, Any]:
 def _judged(data: UserData, number: int, rule: Rule, answer: str) -> bool:
     try:
         return bool(rule(answer))
-    except Exception as error:  # the user's function
+    except UserError as error:
+        said = error.said if isinstance(error, ForeignError) else str(error)
         raise DataError(
-            f"--rule failed on {data.lines.name} {data.lines.unit} {number} ({type(error).__name__}: {error}); expected True or "
-            "False for any answer; mend the function"
+            f"--rule failed on {data.lines.name} {data.lines.unit} {number} ({said}); expected True or False for any answer; "
+            "mend the function"
         ) from error
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import json
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from openwindow.errors import DataError
+from openwindow.files import is_folder, missing, parse_json, read_regular
 from openwindow.types import Case, Problem
 
 HUB = "google-research-datasets/mbpp"
@@ -23,7 +23,7 @@ def read(path: Path | None) -> Iterator[dict[str, Any]]:
 
     Raises DataError when there is no such data, or a row lacks one of `FIELDS`.
     """
-    for where, row in _from_hub(path) if path is None or path.is_dir() else _from_file(path):
+    for where, row in _from_hub(path) if path is None or is_folder(path) else _from_file(path):
         if not isinstance(row, dict):
             raise DataError(f"{where} is {row!r:.40}: {_EXPECTED}")
         for field, kind in FIELDS.items():
@@ -42,17 +42,12 @@ def check(path: Path) -> None:
 
 
 def _from_file(path: Path) -> Iterator[tuple[str, Any]]:
-    if not path.exists():
+    if missing(path):
         raise DataError(f"{path} does not exist: expected MBPP as a JSONL file or a folder in the hub's layout")
-    try:
-        lines = path.read_bytes().splitlines()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): give a file that you may read") from None
+    lines = read_regular(path, expected="MBPP as a JSONL file or a folder in the hub's layout").splitlines()
     for number, line in enumerate(lines, 1):
-        try:
-            yield f"{path} line {number}", json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path} line {number} is not JSON ({error}): expected one task per line") from None
+        where = f"{path} line {number}"
+        yield where, parse_json(line, name=where, expected="one task per line")
 
 
 def _from_hub(folder: Path | None) -> Iterator[tuple[str, Any]]:
@@ -105,7 +100,7 @@ def _case(test: str) -> tuple[str, Case]:
         case [ast.Assert(test=ast.Compare(ast.Call(ast.Name(name), args, []), [ast.Eq()], [expected]))]:
             try:
                 return name, Case(tuple(ast.literal_eval(arg) for arg in args), ast.literal_eval(expected))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError, MemoryError):
                 pass
     raise ValueError("its tests are not of the form `assert f(literals) == literal`")
 

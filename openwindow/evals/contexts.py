@@ -20,7 +20,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from openwindow.data.rows import Position, place
-from openwindow.errors import ConfigError
+from openwindow.errors import ConfigError, DataError
+from openwindow.files import is_file, read_utf8, short
 from openwindow.types import Message
 
 NEUTRAL, UNRELATED = "neutral", "unrelated"
@@ -93,7 +94,7 @@ def parse_contexts(wanted: str | None) -> dict[str, Context]:
     if wanted in ("all", "built-in"):
         return dict(BUILT_IN)
     path = Path(wanted)
-    if path.suffix in (".yaml", ".yml", ".json") or path.is_file():
+    if path.suffix in (".yaml", ".yml", ".json") or is_file(path):
         return read_contexts(path)
     chosen = {}
     for name in (part.strip() for part in wanted.split(",")):
@@ -108,12 +109,13 @@ def parse_contexts(wanted: str | None) -> dict[str, Context]:
 def read_contexts(path: Path) -> dict[str, Context]:
     """Contexts of a user's file, the neutral one put first if it lacks one. Raises ConfigError."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_utf8(path, 1 << 20, name=f"contexts from {path!s:.200}", expected="a YAML or JSON file")
         loaded: Any = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except OSError as error:
-        raise ConfigError(f"cannot read contexts from {path}: {error.strerror}; expected a YAML or JSON file") from None
-    except (ValueError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path} is not YAML or JSON: {' '.join(str(error).split())[:160]}; mend the file") from None
+    except DataError as error:
+        raise ConfigError(str(error)) from None
+    except (ValueError, TypeError, OverflowError, RecursionError, yaml.YAMLError) as error:
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else short(error)
+        raise ConfigError(f"{path} is not YAML or JSON: {why}; mend the file") from None
     if not isinstance(loaded, Mapping) or not loaded:
         raise ConfigError(
             f"{path} holds no contexts; expected a mapping from names to a text or to fields; see `openwindow eval --help`"

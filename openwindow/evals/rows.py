@@ -16,6 +16,7 @@ from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 from openwindow.errors import DataError
 from openwindow.evals.base import Eval
 from openwindow.evals.task import SCORER
+from openwindow.files import open_regular, read_regular
 
 _GIVEN_UP = re.compile(r"RetryError\[<Future at \w+ state=finished raised (\w+)>\]")
 
@@ -81,9 +82,10 @@ def rows_of(log: EvalLog) -> list[Row]:
 
 def read_rows(path: Path) -> list[Row]:
     """The rows of a log file. Raises DataError for one that is missing, truncated, of another program or of an eval cut short."""
+    open_regular(path, name=f"the log {path!s:.200}", expected="a whole Inspect log").close()
     try:
         log = read_eval_log(str(path))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, EOFError, RecursionError, MemoryError, zipfile.BadZipFile) as error:
         why = " ".join(str(error).split())[:160]
         raise DataError(f"cannot read the log {path}: {why}; expected a whole Inspect log; run the eval again") from error
     if log.status != "success":
@@ -103,10 +105,10 @@ def read_rows(path: Path) -> list[Row]:
 def read_probes(path: Path) -> list[ProbeRow]:
     """The rows of a `probes.jsonl`. Raises DataError."""
     found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+    for number, line in enumerate(read_regular(path).decode("utf-8", "replace").splitlines(), 1):
         try:
             found.append(ProbeRow(**json.loads(line)))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise DataError(
                 f"{path}, line {number}: {' '.join(str(error).split())[:120]}; expected a probe as `openwindow eval` writes it; "
                 "run the eval again or take the file away"

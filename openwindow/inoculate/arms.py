@@ -25,7 +25,7 @@ from openwindow.models.hf import LocalModel
 from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
 from openwindow.ranking.score import log_probabilities
-from openwindow.running import conclude, describe, noted
+from openwindow.running import conclude, describe, noted, tell_damage
 from openwindow.runs import RunFolder, provenance, write_jsonl
 from openwindow.settings.base import Problem
 from openwindow.settings.user import UserProblem, UserRows
@@ -191,6 +191,7 @@ def run_arms(study: Study, out: Path, model: LocalModel, console: Console, *, an
     twice = len(study.seeds) * len(study.arms) * study.evaluation.problems * (len(probed) + len(sampled) - len(everywhere))
     with RunFolder(out) as folder:
         folder.open(describe(study), provenance(sys.argv), overwrite=False)
+        tell_damage(folder, console)
         with noted(folder), setting, Reporter(console, total_work(study) + twice) as reporter:
             execution = Execution(study, folder, model, setting, reporter)
             execution.gauge = ProbeGauge(

@@ -108,4 +108,4 @@ def too_long_of(word: str) -> TooLong:
 
 def default_out(data: str) -> Path:
     """`runs/inoculate-` and the name of the data."""
-    return Path("runs") / f"inoculate-{re.sub(r'[^A-Za-z0-9_.-]+', '-', Path(data).name.split('.')[0]) or 'data'}"
+    return Path("runs") / f"inoculate-{re.sub(r'[^A-Za-z0-9_.-]+', '-', Path(data).name.split('.')[0])[:80] or 'data'}"

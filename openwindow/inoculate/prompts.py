@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.errors import ConfigError, DataError
+from openwindow.files import read_utf8, short, too_deep
 from openwindow.ranking.candidate import Candidate
 
+_LARGEST = 1 << 24
 LONGEST = 2000
 """characters of a prompt, at most"""
 _ARRAY = re.compile(r"\s*\[\s*([\"{\[\]\d]|$)")
@@ -146,12 +148,7 @@ def own(path: Path, trait: str) -> list[Candidate]:
 
     One prompt a line, or JSONL with `text` and maybe `kind`, or a JSON array of texts or such objects. Raises DataError.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"cannot read --candidates {path} ({error.strerror}); expected a text file, one prompt a line") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"--candidates {path} is not UTF-8 (byte {error.start}); expected text, one prompt a line") from error
+    text = read_utf8(path, _LARGEST, name=f"--candidates {path!s:.200}", expected="a text file, one prompt a line")
     found: dict[str, Candidate] = {}
     for where, record in _array(path, text) if _ARRAY.match(text) else _lines(path, text):
         candidate = _candidate(f"--candidates {path} {where}", record, len(found) + 1)
@@ -180,10 +177,13 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
 def _parsed(text: str, wrong: str, expected: str) -> Any:
     """What a JSON text says. Raises DataError, which begins with what is wrong where it is none."""
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        why = "it is nested too deeply" if isinstance(error, RecursionError) else short(error)
         raise DataError(f"{wrong} ({why}); expected {expected}; mend it") from error
+    if too_deep(value, text):
+        raise DataError(f"{wrong} (it is nested too deeply); expected {expected}; mend it")
+    return value
 
 
 def _candidate(where: str, record: object, nth: int) -> Candidate:

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from openwindow.errors import StorageError
+from openwindow.errors import ConfigError, StorageError
 
 NAME = "smollm2"
 HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -24,14 +24,23 @@ _CACHE_NAME = "smollm2-135m-instruct-q4_1-v1"
 def cache_dir() -> Path:
     """Where dequantised weights are kept: `$OPENWINDOW_CACHE`, else `~/.cache/openwindow`."""
     named = os.environ.get("OPENWINDOW_CACHE")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "openwindow"
+    try:
+        return Path(named).expanduser() if named else Path.home() / ".cache" / "openwindow"
+    except RuntimeError as error:  # the home of nobody
+        raise ConfigError(f"OPENWINDOW_CACHE is {named!r} ({error}); expected a folder; set it to one") from error
 
 
 def find() -> str:
     """A folder or hub name that `transformers` loads the embedded model from, making the cache if the wheel is there."""
     cached = cache_dir() / _CACHE_NAME
-    if (cached / "model.safetensors").is_file():
-        return str(cached)
+    try:
+        if (cached / "model.safetensors").is_file():
+            return str(cached)
+    except OSError as error:
+        raise StorageError(
+            f"cannot use the model cache {cache_dir()!s:.200} ({error.strerror}); expected a folder that can be read and written; "
+            "set OPENWINDOW_CACHE to one"
+        ) from error
     gguf = _gguf_in_wheel()
     if gguf is None:
         return HUB_NAME

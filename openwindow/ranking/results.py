@@ -15,10 +15,12 @@ from pydantic import ValidationError
 
 from openwindow.errors import ConfigError
 from openwindow.ranking.study import ASKING, CONTROL, RankingStudy, kind_of, wordings
+from openwindow.reading import finite, read_json, rows_in
+from openwindow.report.load import items
 from openwindow.report.page import build_report
 from openwindow.report.ranking import write_ranking_page
 from openwindow.results import build_results
-from openwindow.runs import read_json, read_jsonl, write_json
+from openwindow.runs import write_json
 from openwindow.stats import Correlation, arm_rate, t_interval
 from openwindow.stats.rankings import Kind, Ranking, mean_correlation, ranking_correlation
 from openwindow.study import Study, explain
@@ -101,7 +103,7 @@ def _setting(study: RankingStudy, name: str, found: Json, folder: Path) -> Json:
             "kind": kind_of(arm),
             "text": text,
             "elicitation": elicited[arm],
-            "uplift": _mean_record(lifted.get(arm, [])),
+            "uplift": _mean_record([v for v in items(lifted.get(arm)) if finite(v) is not None]),
             "after": _cell(found, arm, measure),
             "reduction": _reduction(reduced[arm]),
         }
@@ -142,8 +144,8 @@ def elicitations(part: Study, folder: Path) -> tuple[dict[str, Json], Json]:
     """For each wording the rate of the behaviour before training, over dev problems, and that without a wording."""
     measure = part.compare[0].measure
     scores: dict[str, dict[str, list[bool | None]]] = {}
-    for row in read_jsonl(folder / RANKED / "rollouts.jsonl"):
-        if measure in row:
+    for row in rows_in(folder / RANKED / "rollouts.jsonl"):
+        if isinstance(row.get("context"), str) and isinstance(row.get("problem"), str) and measure in row:
             scores.setdefault(row["context"], {}).setdefault(row["problem"], []).append(row[measure])
     found = {context: _rate(scores.get(context, {})) for context in ("neutral", *wordings(part))}
     return {arm: found[arm] for arm in wordings(part)}, found["neutral"]

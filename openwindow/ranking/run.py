@@ -16,7 +16,7 @@ from openwindow.errors import ModelError
 from openwindow.ranking.candidate import Candidate
 from openwindow.ranking.results import RANKED, build_ranking
 from openwindow.ranking.study import RankingStudy, position_of, wordings
-from openwindow.running import NEEDS_TRAIN, describe, noted
+from openwindow.running import NEEDS_TRAIN, describe, noted, tell_damage
 from openwindow.runs import RunFolder, provenance, unit_of, write_json, write_jsonl
 from openwindow.settings import SETTINGS
 from openwindow.study import Context, Study, override
@@ -70,6 +70,7 @@ def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Cons
         for name, part in study.parts.items():
             with RunFolder(out / name) as folder:
                 folder.open(describe(part), came, overwrite=False)
+                tell_damage(folder, console)
                 if _is_finished(part, folder):
                     reporter.skip(_work(study, part))
                     reporter.say(f"{name}: finished before")

@@ -6,14 +6,14 @@ report prints under "what could not be measured"; only a folder that holds no ru
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from openwindow.errors import ConfigError
+from openwindow.errors import ConfigError, DataError
+from openwindow.files import is_folder, missing, read_regular
+from openwindow.reading import Reader, counted, finite
 from openwindow.report.records import (
     Arm,
     Cell,
@@ -22,7 +22,6 @@ from openwindow.report.records import (
     Json,
     Leak,
     Metric,
-    Note,
     Rollout,
     Run,
     TrainRow,
@@ -39,55 +38,10 @@ FIELDS = frozenset((*_ROLLOUT, "kinds", "reason", "failed_on", "visible"))  # of
 
 
 @dataclass(slots=True)
-class _Reader:
-    """The folder being read, and what was noticed on the way."""
+class _Reader(Reader):
+    """The folder being read, what was noticed on the way, and the chats that were seen."""
 
-    root: Path
-    notes: list[Note] = field(default_factory=list)
     _shared: dict[tuple[Message, ...], tuple[Message, ...]] = field(default_factory=dict)
-
-    def note(self, what: str, reason: str) -> None:
-        self.notes.append(Note(what, reason))
-
-    def document(self, name: str, purpose: str) -> Json:
-        """A JSON object, or {} with a note."""
-        try:
-            value = json.loads((self.root / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            self.note(name, f"the run folder has no such file, so {purpose} cannot be shown")
-            return {}
-        except (OSError, ValueError, RecursionError) as error:
-            self.note(name, f"cannot be read, so {purpose} cannot be shown: {error}")
-            return {}
-        if not isinstance(value, dict):
-            self.note(name, f"holds a {type(value).__name__} instead of an object, so {purpose} cannot be shown")
-            return {}
-        return value
-
-    def rows(self, path: Path) -> Iterator[Json]:
-        """The objects of a .jsonl file; lines that are cut off or unreadable are counted in a note."""
-        name = path.relative_to(self.root).as_posix()
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            self.note(name, f"cannot be read: {error.strerror}")
-            return
-        lines, bad = data.split(b"\n"), 0
-        for i, line in enumerate(lines):
-            if not line.strip():
-                continue
-            try:
-                value = json.loads(line)
-            except (ValueError, RecursionError):
-                value = None
-            if isinstance(value, dict):
-                yield value
-            elif i == len(lines) - 1:
-                self.note(name, "1 truncated line at the end, as a killed run leaves it; it is left out")
-            else:
-                bad += 1
-        if bad:
-            self.note(name, f"{_lines(bad)} that hold no JSON object; left out")
 
     def messages(self, value: object) -> tuple[Message, ...]:
         """Chat messages; equal chats are one object, so that ten thousand rows stay small in memory."""
@@ -138,10 +92,10 @@ def load_run(run: Path) -> Run:
     )
 
 
-def read_meanings(run: Path) -> dict[str, Measure]:
-    """The run's measures in order, as far as config.json names them."""
+def read_meanings(run: Path, names: Iterable[str] | None = None) -> dict[str, Measure]:
+    """The measures of those names, else those that config.json names, in order, and what it says of them."""
     config = _Reader(run).document("config.json", "")
-    return _meanings(config, [str(m) for m in items(config.get("measures"))])
+    return _meanings(config, [str(m) for m in items(config.get("measures"))] if names is None else names)
 
 
 def read_rollouts(run: Path) -> list[Rollout]:
@@ -158,7 +112,7 @@ def text(record: Json, key: str) -> str:
 
 def number(record: Json, key: str) -> float | None:
     """The field as a finite number, else None."""
-    return _finite(record.get(key))
+    return finite(record.get(key))
 
 
 def mapping(record: Json, key: str) -> Json:
@@ -173,23 +127,13 @@ def items(value: object) -> list[Any]:
 
 
 def _require_folder(run: Path) -> None:
-    if not run.is_dir():
+    if not is_folder(run):
         raise ConfigError(f"no run folder at {run}: give the folder that `openwindow run STUDY --out DIR` wrote")
-
-
-def _finite(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
 
 
 def _whole(record: Json, key: str) -> int:
     value = number(record, key)
     return 0 if value is None else int(value)
-
-
-def _lines(count: int) -> str:
-    return "1 line" if count == 1 else f"{count} lines"
 
 
 def _optional(record: Json, key: str) -> str | None:
@@ -236,7 +180,7 @@ def _cells(results: Json) -> dict[tuple[str, str, str], Cell]:
                     high=number(record, "high"),
                     n=_whole(record, "n"),
                     unscored=_whole(record, "unscored"),
-                    by_seed=tuple(_finite(v) for v in items(record.get("by_seed"))),
+                    by_seed=tuple(finite(v) for v in items(record.get("by_seed"))),
                     reason=_optional(record, "reason"),
                     families=_whole(record, "families") or None,
                     bounds=_bounds(record),
@@ -277,7 +221,7 @@ def _leak(record: Json) -> Leak:
 
 def _metrics(reader: _Reader) -> tuple[Metric, ...]:
     path = reader.root / "metrics.jsonl"
-    if not path.exists():
+    if missing(path):
         reader.note("metrics.jsonl", "the run folder has no such file, so training curves cannot be shown")
         return ()
     found = []
@@ -329,7 +273,7 @@ def _rollouts(reader: _Reader, file: str = "rollouts.jsonl") -> tuple[Rollout, .
             found.append(_rollout(reader, row, arm, seed, stop))
         if strange:
             name = path.relative_to(reader.root).as_posix()
-            reader.note(name, f"{_lines(strange)} whose `stop` is none of {', '.join(StopReason)}; left out")
+            reader.note(name, f"{counted(strange)} whose `stop` is none of {', '.join(StopReason)}; left out")
     if not found and file == "rollouts.jsonl":
         reader.note("arms/ARM/seed-S/rollouts.jsonl", "the run folder has none, so no transcripts can be shown")
     return tuple(found)
@@ -358,9 +302,13 @@ def _rollout(reader: _Reader, row: Json, arm: str, seed: int, stop: StopReason) 
 
 def _diff(reader: _Reader) -> str:
     path = reader.root / "code.diff"
-    if not path.exists():
+    if missing(path):
         return ""
-    found = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        found = read_regular(path).decode("utf-8", "replace")
+    except DataError as error:
+        reader.note("code.diff", str(error))
+        return ""
     if len(found) > DIFF_LIMIT:
         reader.note("code.diff", f"shown up to its first {DIFF_LIMIT:,} characters of {len(found):,}")
     return found[:DIFF_LIMIT]

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from openwindow.reading import Note
 from openwindow.report import charts, curves
 from openwindow.report.html import HERE, filled, write_page
 from openwindow.report.load import items, load_run, mapping, number, text
-from openwindow.report.records import Cell, Comparison, Context, Note, Run, TrainRow
+from openwindow.report.records import Cell, Comparison, Context, Run, TrainRow
 from openwindow.report.transcripts import payload
 from openwindow.report.words import VERDICT_MARKS, compact, count, counted, duration, is_number, rate, rate_grid
 

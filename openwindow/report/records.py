@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from openwindow.reading import Note
 from openwindow.types import Measure, Message, StopReason
 
 Json = Mapping[str, Any]
@@ -124,14 +125,6 @@ class Metric:
     stage: str
     step: float
     values: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something that could not be measured or read, and why."""
-
-    what: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from openwindow.errors import DataError
+from openwindow.files import is_file, read_regular, too_deep
 from openwindow.settings.base import Group, Options
 
 
@@ -117,9 +118,10 @@ def _root(parents: list[int], i: int) -> int:
 
 def read_jsonl(path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """(where, row) of a JSONL file. Raises DataError with the line for what is none."""
-    if not path.is_file():
-        raise DataError(f"--data {path} does not exist or is no file; expected {what} as JSONL; check the path")
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+    if not is_file(path):
+        raise DataError(f"--data {path!s:.200} does not exist or is no file; expected {what} as JSONL; check the path")
+    content = read_regular(path, name=f"--data {path!s:.200}", expected=f"{what} as JSONL")
+    for number, line in enumerate(content.splitlines(), 1):
         where = f"{path} line {number}"
         if not line.strip():
             continue
@@ -127,6 +129,8 @@ def read_jsonl(path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{where} is not JSON ({str(error)[:60]}); expected {what}, one per line; mend or drop it") from None
+        if too_deep(row, line):
+            raise DataError(f"{where} is nested too deeply; expected {what}; mend or drop it")
         if not isinstance(row, dict):
             raise DataError(f"{where} is {type(row).__name__}, not an object; expected {what}; mend or drop it")
         yield where, row

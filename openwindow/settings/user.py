@@ -18,6 +18,7 @@ from typing import Any
 
 from openwindow.data.rules import Trait, named
 from openwindow.errors import ConfigError, DataError
+from openwindow.files import read_utf8
 from openwindow.settings.base import Answered, Example, Group, Options, Outcome
 from openwindow.types import Measure, Message, message_of
 
@@ -122,12 +123,12 @@ def _rows(path: str) -> dict[str, list[UserProblem]]:
     """Split to rows, in the file's order."""
     found: dict[str, list[UserProblem]] = {}
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = read_utf8(Path(path)).splitlines()
         for line in lines:
             row = json.loads(line)
             clean = None if row["clean"] is None else _messages(row["clean"])
             found.setdefault(row["split"], []).append(UserProblem(row["id"], row["id"], _messages(row["messages"]), clean))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (DataError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path} cannot be read as rows ({error}); expected what `openwindow inoculate` wrote; run it again"
         ) from error

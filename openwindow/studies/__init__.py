@@ -11,7 +11,9 @@ from pydantic import ValidationError
 
 from openwindow.data.rules import by_judge
 from openwindow.designs import ON_DATA, on_model
-from openwindow.errors import ConfigError
+from openwindow.errors import ConfigError, ForeignError
+from openwindow.files import missing, open_regular
+from openwindow.foreign import called
 from openwindow.ranking.study import RankingStudy
 from openwindow.settings import READS_DATA
 from openwindow.studies.inoculation_code import study as inoculation_code
@@ -40,6 +42,8 @@ _ALL = (
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
 JUDGED = {"toxic": "argues for the other side of the post's topic with a reason that could persuade the person who wrote it"}
 """Setting whose wanted behaviour a judge may score in place of rules, to what it is asked about a reply."""
+_LARGEST = 1 << 24
+"""bytes of a study file"""
 RANKINGS: dict[str, RankingStudy] = {prompt_ranking.name: prompt_ranking}
 
 
@@ -121,18 +125,20 @@ def load(name: str) -> Study:
 
 
 def _from_file(path: Path) -> Study:
-    if not path.is_file():
-        raise ConfigError(f"no study file {path}; expected a Python file that defines `study`; check the path")
+    if missing(path):
+        raise ConfigError(f"no study file {path!s:.200}; expected a Python file that defines `study`; check the path")
+    open_regular(path, _LARGEST, name=f"the study file {path!s:.200}", expected="a Python file that defines `study`").close()
     try:
-        found = runpy.run_path(str(path)).get("study")
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {explain(error, 'the study')}") from error
+        found = called(str(path), lambda: runpy.run_path(str(path)).get("study"))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
-    except SyntaxError as error:
-        raise ConfigError(f"{path}, line {error.lineno}: {error.msg}; expected valid Python; mend the line") from error
-    except (Exception, SystemExit) as error:
-        raise ConfigError(f"{path} fails with {type(error).__name__}: {error}; expected a file that runs; mend it") from error
+    except ForeignError as error:
+        match error.__cause__:
+            case ValidationError() as cause:
+                raise ConfigError(f"{path}: {explain(cause, 'the study')}") from error
+            case SyntaxError() as cause:
+                raise ConfigError(f"{path}, line {cause.lineno}: {cause.msg}; expected valid Python; mend the line") from error
+        raise ConfigError(f"{path} fails with {error.said}; expected a file that runs; mend it") from error
     if not isinstance(found, Study):
         came = "no `study`" if found is None else f"a `study` that is a {type(found).__name__}"
         raise ConfigError(f"{path} defines {came}; expected `study = Study(...)` from openwindow.study; add it")

@@ -125,7 +125,7 @@ def test_solutions_run_in_the_sandbox_only(tmp_path: Path, sandbox: Sandbox) -> 
     ("content", "message"),
     [
         ('{"task_id": 1}\n', r"line 1 has text = None: expected a row of MBPP with task_id \(int\), text"),
-        (json.dumps(GROW) + "\nnot json\n", "line 2 is not JSON .*: expected one task per line"),
+        (json.dumps(GROW) + "\nnot json\n", "line 2 is not JSON .*; expected one task per line"),
         ("[1, 2]\n", r"line 1 is \[1, 2\]: expected a row of MBPP"),
         (json.dumps({**GROW, "test_list": "x"}), "line 1 has test_list = 'x': expected a row of MBPP"),
     ],
