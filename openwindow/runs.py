@@ -193,7 +193,10 @@ class RunFolder:
             os.close(made)
 
     def gather(self) -> None:
-        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the units, in a fixed order; what is damaged is left out."""
+        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the units, in a fixed order.
+
+        What is damaged is left out.
+        """
         places = ("start/*", "start/*/seed-*", "arms/*/*")
         parts = [part for place in places for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
         write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in rows_in(part)))

@@ -156,12 +156,10 @@ def _meanings(config: Json, names: Iterable[str]) -> dict[str, Measure]:
     found = {}
     for name in names:
         said = mapping(mapping(config, "meanings"), name)
-        words = [text(said, key) for key in ("verb", "past", "mark", "means")]
-        part = text(said, "part")
+        verb, past, mark, means = (text(said, key) for key in ("verb", "past", "mark", "means"))
+        part = cast(Part, said["part"] if text(said, "part") in ("unwanted", "wanted") else "other")
         if said:
-            found[name] = Measure(
-                name, cast(Part, part if part in ("unwanted", "wanted") else "other"), *words, text(said, "part_of")
-            )
+            found[name] = Measure(name, part, verb, past, mark, means, text(said, "part_of"))
         else:
             found[name] = known.get(name, Measure(name, "other", name, name, name, ""))
     return found
@@ -189,7 +187,7 @@ def _cells(results: Json) -> dict[tuple[str, str, str], Cell]:
 
 
 def _bounds(record: Json) -> tuple[float, float] | None:
-    match [_finite(v) for v in items(record.get("bounds"))]:
+    match [finite(v) for v in items(record.get("bounds"))]:
         case [float(low), float(high)]:
             return low, high
     return None
