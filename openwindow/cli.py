@@ -75,14 +75,22 @@ def run(
         str | None, typer.Option(help="Score persuasion of inoculation_toxic by this judge, such as openai/MODEL.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Delete another run that is in the folder.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "--plan", help="Say what would be run and could be found; run nothing.")
+    ] = False,
+    pilot: Annotated[Path | None, typer.Option(help="With --dry-run: a run folder whose spread between seeds is taken.")] = None,
     json_: JsonOption = False,
 ) -> None:
     """Run a study, or go on with one that was interrupted."""
     from openwindow.studies import resolve, resolve_ranking
 
+    if pilot is not None and not dry_run:
+        raise ConfigError(f"--pilot {pilot} without --dry-run; expected both; add --dry-run, or drop --pilot")
     paths = {"mbpp": str(mbpp) if mbpp else None, "data": str(data) if data else None}
     ranking = resolve_ranking(study, model=model, seeds=seeds, quick=quick, **paths)
     if ranking is not None:
+        if dry_run:
+            raise ConfigError(f"--dry-run with {study}, which decides by correlations; expected a study of comparisons; drop it")
         from openwindow.ranking.run import run_ranking
 
         into = out or Path("runs") / f"{ranking.name}{'-quick' if quick else ''}"
@@ -90,6 +98,12 @@ def run(
         _print_ranking(found, into, json_)
         return
     resolved = resolve(study, model=model, seeds=seeds, quick=quick, judge=judge, **paths)
+    if dry_run:
+        from openwindow.plan import plan_lines, plan_of
+
+        plan = plan_of(resolved, pilot)
+        print(json.dumps(plan, indent=1) if json_ else "\n".join(plan_lines(plan)))
+        return
     folder = out or Path("runs") / f"{resolved.name}{'-quick' if quick else ''}"
 
     from openwindow.running import run_study
