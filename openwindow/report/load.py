@@ -212,12 +212,11 @@ def _meanings(config: Json, names: Iterable[str]) -> dict[str, Measure]:
     found = {}
     for name in names:
         said = mapping(mapping(config, "meanings"), name)
-        words = [text(said, key) for key in ("verb", "past", "mark", "means")]
+        verb, past, mark, means, whole = (text(said, key) for key in ("verb", "past", "mark", "means", "part_of"))
         part = text(said, "part")
         if said:
-            found[name] = Measure(
-                name, cast(Part, part if part in ("unwanted", "wanted") else "other"), *words, text(said, "part_of")
-            )
+            known_part = cast(Part, part if part in ("unwanted", "wanted") else "other")
+            found[name] = Measure(name, known_part, verb, past, mark, means, whole)
         else:
             found[name] = known.get(name, Measure(name, "other", name, name, name, ""))
     return found
