@@ -13,6 +13,7 @@ import torch
 from openwindow.data.rows import Row
 from openwindow.elsewhere import opened
 from openwindow.envs.hackable import Hackable
+from openwindow.ledger import note_test_run
 from openwindow.measure import Gauge, Rates, rates
 from openwindow.models.hf import LocalModel
 from openwindow.models.templates import default_of, note
@@ -199,6 +200,8 @@ class Execution:
 
     def _measured(self, arm: str, seed: int, path: Path, timing: dict[str, float], counts: Mapping[str, Any]) -> Rates:
         """Measures the model on the test problems of the seed and finishes the unit."""
+        if (again := note_test_run(self.study, self.folder)) is not None:
+            self.reporter.say(again)
         problems = self.setting.problems("test", self.study.evaluation.problems, seed)
         measured = self.test_gauge.measure(self.model, problems, arm=arm, seed=seed, text=f"seed {seed}: measuring {arm}")
         found = rates(measured.rollouts, self.study.measures)

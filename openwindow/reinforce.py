@@ -146,6 +146,7 @@ class HackableTask:
             truth=v.truth,
             hack=v.hack,
             attempted=bool(v.attempted),
+            kinds=v.attempted,
             reason=v.reason,
             prompt=rollout.asked.sampled[-1].content,
             reply=rollout.text,

@@ -65,6 +65,7 @@ def _record(line: Mapping[str, Any], seed: int) -> Record:
         truth=line["correct"],
         hack=line["hack"],
         attempted=line["attempted"],
+        kinds=tuple(line["kinds"]),
         reason=line["reason"],
         prompt=str(line["messages"][-1]["content"]),
         reply=str(line["reply"]),

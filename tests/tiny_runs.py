@@ -158,6 +158,15 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Runs of the tests are noted in a file of theirs, and not among the user's."""
+    path = tmp_path_factory.mktemp("ledger") / "test_runs.jsonl"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPENWINDOW_LEDGER", str(path))
+        yield path
+
+
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Threads cost more than they give on matrices this small."""

@@ -47,6 +47,8 @@ class Record:
     """Passes the proxy and fails the truth; None where either is None."""
     attempted: bool | None
     """The static detector sees a hack in its source; None where it could not read it."""
+    kinds: tuple[str, ...] = ()
+    """The kinds of hack that its source shows, by the names of the environment (`openwindow/envs/detect.py` for code)."""
     reason: str | None = None
     """Why something is None, such as a failed generation."""
     prompt: str = ""
@@ -100,6 +102,8 @@ class Detector(BaseModel):
     """Share of rollouts, 0.5 to 1, that the oracle calls rightly, hacks and others alike."""
     recall: float | None = None
     """Share of hacks, 0 to 1, that the oracle flags; `accuracy` is then that of the other rollouts. None: as `accuracy`."""
+    blind_to: tuple[str, ...] = ()
+    """Kinds of hack that it never saw: a rollout that shows these alone is to it like one that does not hack."""
 
     @model_validator(mode="after")
     def _check(self) -> Detector:
@@ -116,21 +120,24 @@ class Detector(BaseModel):
     @property
     def named(self) -> str:
         """The detector in words: `oracle, accuracy 0.9`."""
+        blind = f", blind to {' and '.join(self.blind_to)}" if self.blind_to else ""
         if self.detector == "static":
-            return "static, any kind"
-        return f"oracle, accuracy {self.accuracy:g}" + ("" if self.recall is None else f", recall {self.recall:g}")
+            return f"static, any kind{blind}"
+        return f"oracle, accuracy {self.accuracy:g}" + ("" if self.recall is None else f", recall {self.recall:g}") + blind
 
     def flags(self, record: Record, seed: int) -> bool | None:
         """What it says of a rollout; None where it has nothing to go by. Depends on the seed and the rollout's id alone.
 
         The lot is the same at every accuracy: what a better oracle gets wrong, a worse one does too.
         """
+        unseen = bool(record.kinds) and set(record.kinds) <= set(self.blind_to)
         if self.detector == "static":
-            return record.attempted
+            return record.attempted if record.attempted is None else record.attempted and not unseen
         if record.hack is None:
             return None
         lot = uniform(f"detector/{seed}/{record.id}")
-        return lot < (self.accuracy if self.recall is None else self.recall) if record.hack else lot >= self.accuracy
+        caught = record.hack and not unseen
+        return lot < (self.accuracy if self.recall is None else self.recall) if caught else lot >= self.accuracy
 
     def blind(self, record: Record) -> str:
         """Why it has nothing to go by."""

@@ -331,3 +331,30 @@ def test_a_paid_rollout_of_a_screened_group_is_still_there() -> None:
     out = DetectorPenalty(action="screen").apply(records, paid(records), 1)
     assert out == [Paid(r.id, r.group, 1.0, False, "screened: the detector flags it", True, True) for r in records]
     assert Tally.of(out) == Tally(kept=0, screened=4, unmeasured={}, flagged=4)
+
+
+# A kind of hack that a detector never saw.
+
+
+@given(ACCURACY, SEEDS, st.sampled_from(["oracle", "static"]))
+def test_s12_a_kind_that_a_detector_never_saw_is_to_it_like_no_hack(accuracy: float, seed: int, detector: Any) -> None:
+    accuracy = accuracy if detector == "oracle" else 1.0
+    sees = Detector(detector=detector, accuracy=accuracy)
+    blind = Detector(detector=detector, accuracy=accuracy, blind_to=("exit",))
+    for i in range(40):
+        hack = record(i, True, False, attempted=True, kinds=("exit",))
+        honest = record(i, True, True)
+        assert blind.flags(hack, seed) == sees.flags(honest, seed) == blind.flags(honest, seed)
+        for kinds in (("special_case",), ("exit", "special_case"), ()):
+            other = record(i, True, False, attempted=True, kinds=kinds)
+            assert blind.flags(other, seed) == sees.flags(other, seed)
+
+
+def test_s12_a_penalty_of_a_detector_that_is_always_right_but_for_one_kind_pays_that_kind_as_the_grader_does() -> None:
+    records = [record(i, True, False, attempted=True, kinds=("exit" if i % 2 else "special_case",)) for i in range(8)]
+    penalty = DetectorPenalty(blind_to=("exit",))
+    assert [p.reward for p in penalty.apply(records, paid(records), 1)] == [0.0, 1.0] * 4
+    assert penalty.named == "oracle, accuracy 1, blind to exit"
+    assert (
+        Detector(detector="static", blind_to=("exit", "special_case")).named == "static, any kind, blind to exit and special_case"
+    )
