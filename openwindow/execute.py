@@ -70,6 +70,7 @@ class Execution:
     """One run of one study into one folder."""
 
     def __init__(self, study: Study, folder: RunFolder, model: LocalModel, setting: Setting, reporter: Reporter) -> None:
+        """Raises ConfigError for a folder that was begun in another precision or on another kind of device."""
         self.study = study
         self.folder = folder
         self.model = model
@@ -77,6 +78,7 @@ class Execution:
         self.reporter = reporter
         self.gauge = self.test_gauge = Gauge(setting, study.contexts, study.evaluation, reporter)
         recipes = [study.recipe(arm) for arm in study.arms]
+        folder.resolved({"precision": model.precision, "device": model.device.type})
         self.forks = [recipe.fork for recipe in recipes if isinstance(recipe, RL) and recipe.fork is not None]
 
     def run(self) -> None:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.models.smollm2 import cache_dir
-from openwindow.runs import RunFolder, read_json, write_json
+from openwindow.reading import read_json
+from openwindow.runs import RunFolder, write_json
 from openwindow.study import Study
 
 

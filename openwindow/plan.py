@@ -15,7 +15,7 @@ import numpy as np
 from openwindow.compare import Compare
 from openwindow.compared import FEWEST_FAMILIES, POWER
 from openwindow.errors import ConfigError
-from openwindow.runs import read_json
+from openwindow.reading import read_json
 from openwindow.settings import SETTINGS
 from openwindow.stats import FEWEST_SEEDS, Noise, detectable_difference, seeds_needed
 from openwindow.study import Study

@@ -146,6 +146,23 @@ class RunFolder:
         """Notes how far the run is: running, done, interrupted or failed."""
         write_json(self.path / "status.json", {"state": state, "message": message})
 
+    def resolved(self, found: Mapping[str, str]) -> None:
+        """Notes in provenance.json what was left to the machine, such as the precision and device that `auto` came to.
+
+        Raises ConfigError where what is there already was run with others.
+        """
+        noted = read_json(self.path / "provenance.json")
+        before = noted.get("resolved")
+        if before == dict(found):
+            return
+        if before and (any(self.path.glob("*/**/done.json")) or any(self.path.glob("checkpoints/**/*"))):
+            was, now = (", ".join(f"{name} {value}" for name, value in these.items()) for these in (before, found))
+            raise ConfigError(
+                f"{self.path} was begun with {was}, and would go on with {now}; expected the same for all arms; go on where it was "
+                "begun, or choose another --out"
+            )
+        write_json(self.path / "provenance.json", noted | {"resolved": dict(found)})
+
     def is_done(self, unit: str) -> bool:
         """Whether a unit such as `arms/clean/seed-1` is finished, and all that it left can be read."""
         if not (self.path / unit / "done.json").is_file():

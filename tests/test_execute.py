@@ -21,6 +21,7 @@ from tiny_runs import REQUEST, Ran, make_study, outcome, rows_of, run, wait_for
 from openwindow import execute, start, tuning
 from openwindow.envs.code_functions import CodeFunctions, honest, special_cased
 from openwindow.errors import ConfigError, StorageError
+from openwindow.models import hf
 from openwindow.models.base import Reply, Sampling
 from openwindow.models.hf import LocalModel, load
 from openwindow.study import Data, Recipe, Study
@@ -51,6 +52,24 @@ def finished(tiny_study: MakeStudy, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 # What a run leaves.
+
+
+def test_what_auto_came_to_is_noted_and_a_run_does_not_go_on_in_another(
+    tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, openwindow: Callable[..., Ran], study_file: Any
+) -> None:
+    study = tiny_study(precision="auto", seeds=(1,), arms={"untrained": {"train.epochs": 0}, "plain": {}}, about={}, compare=())
+    file, out = study_file(tmp_path, study), tmp_path / "out"
+    monkeypatch.setattr(hf, "has_fast_bf16", lambda device: False)
+    assert openwindow("run", file, "--out", out).code == 0
+    assert json.loads((out / "provenance.json").read_text())["resolved"] == {"precision": "fp32", "device": "cpu"}
+    shutil.rmtree(out / "arms" / "plain")
+    monkeypatch.setattr(hf, "has_fast_bf16", lambda device: True)
+    ran = openwindow("run", file, "--out", out)
+    assert ran.code == 2 and ran.err.count("\n") == 1, ran
+    assert "was begun with precision fp32, device cpu, and would go on with precision bf16, device cpu" in ran.err
+    assert not (out / "arms" / "plain").exists()
+    monkeypatch.setattr(hf, "has_fast_bf16", lambda device: False)
+    assert openwindow("run", file, "--out", out).code == 0
 
 
 def test_the_promised_files_are_there(finished: Finished) -> None:

@@ -137,3 +137,27 @@ def test_provenance_names_code_packages_and_machine() -> None:
     assert {"openwindow", "commit", "dirty", "diff", "packages", "python", "platform", "cpu", "started", "command"} <= set(found)
     assert found["command"] == "openwindow run quickstart" and found["dirty"] == bool(found["diff"])
     assert {"numpy", "scipy", "pydantic"} <= set(found["packages"])
+
+
+FLOAT = {"precision": "fp32", "device": "cpu"}
+HALF = {"precision": "bf16", "device": "cuda"}
+
+
+@pytest.mark.parametrize("left", ["arms/a/seed-1/done.json", "start/knowledge/done.json", "checkpoints/a/seed-1/state.pt"])
+def test_a_run_that_was_begun_in_another_precision_is_refused_in_one_line(tmp_path: Path, left: str) -> None:
+    folder = RunFolder(tmp_path / "out")
+    folder.open({"study_config": {}}, {"openwindow": "1"}, overwrite=False)
+    folder.resolved(FLOAT)
+    noted = json.loads((folder.path / "provenance.json").read_text())
+    assert noted == {"openwindow": "1", "resolved": FLOAT}
+    folder.resolved(HALF)  # nothing has been run yet
+    folder.resolved(FLOAT)
+    write_json(folder.path / left, {})
+    folder.resolved(FLOAT)
+    with pytest.raises(ConfigError) as refused:
+        folder.resolved(HALF)
+    assert str(refused.value) == (
+        f"{folder.path} was begun with precision fp32, device cpu, and would go on with precision bf16, device cuda; expected the "
+        "same for all arms; go on where it was begun, or choose another --out"
+    )
+    assert json.loads((folder.path / "provenance.json").read_text()) == noted

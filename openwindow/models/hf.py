@@ -3,6 +3,7 @@
 model = load("smollm2")                      # embedded
 model = load("Qwen/Qwen2.5-0.5B-Instruct")   # hub
 model = load("/path/to/a/folder")            # local, in the hub's format; a folder with an adapter works too
+model = load("/path/to/a/file.gguf")         # as llama.cpp has them, dequantised
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from openwindow.errors import ModelError
-from openwindow.models import smollm2
+from openwindow.models import gguf_file, smollm2
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.models.sampling import Watch, sample
 from openwindow.models.templates import as_given, fitted, reasoning_key
@@ -179,7 +180,7 @@ class LocalModel:
         except SafetensorError as error:
             raise OSError(str(error)) from error
         if isinstance(self.network, PeftModel):
-            base = str(Path(self.source).resolve()) if Path(self.source).is_dir() else self.source
+            base = str(Path(self.source).resolve()) if Path(self.source).exists() else self.source
             (folder / _STACK).write_text(json.dumps({"base": base, "under": list(under)}), encoding="utf-8")
         else:
             self.tokenizer.save_pretrained(folder)
@@ -218,7 +219,7 @@ class LocalModel:
 
 
 def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep_adapter: bool = False) -> LocalModel:
-    """Loads a model by name: `smollm2`, a hub name `ORG/NAME`, or a local folder.
+    """Loads a model by name: `smollm2`, a hub name `ORG/NAME`, a local folder, or a GGUF file.
 
     `precision` `auto` is bf16 where the device multiplies it in hardware, else fp32. What a folder's adapter was trained on top of
     is merged into the weights, and so is the adapter; with `keep_adapter` it stays on, which in 16 bits is more exact, and nothing
@@ -236,8 +237,7 @@ def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep
         base, adapters = _base_of(source)
         _check_hub(base)
         # Loaded in its dtype: casting a whole loaded model also rounds the rotary buffers, and it then prints nothing.
-        network = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
-        tokenizer = AutoTokenizer.from_pretrained(base)
+        network, tokenizer = _loaded(base, dtype)
         for i, adapter in enumerate(adapters, 1):
             network = PeftModel.from_pretrained(network, adapter, autocast_adapter_dtype=False)
             if i < len(adapters) or not keep_adapter:
@@ -247,6 +247,14 @@ def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return LocalModel(name, source, network.to(where).eval(), tokenizer)
+
+
+def _loaded(base: str, dtype: torch.dtype) -> tuple[Any, Any]:
+    """The network and the tokenizer of a hub name, a folder or a GGUF file."""
+    if gguf_file.is_gguf(base):
+        path = Path(base).expanduser()
+        return gguf_file.network(path, dtype), gguf_file.tokenizer(path)
+    return AutoModelForCausalLM.from_pretrained(base, dtype=dtype), AutoTokenizer.from_pretrained(base)
 
 
 def keep_freed_memory() -> None:
@@ -311,18 +319,23 @@ def _check_source(name: str, source: str) -> None:
                 f"{name} is a folder without config.json or adapter_config.json; expected a model folder as "
                 "`save_pretrained` writes it; give the folder that holds config.json"
             )
+    elif gguf_file.is_gguf(source):
+        if not path.is_file():
+            raise ModelError(f"no file {name}; expected an existing GGUF file; check the path")
     elif path.exists():
-        raise ModelError(f"{name} is a file; expected a model folder or a hub name ORG/NAME; give the folder it is in")
+        raise ModelError(
+            f"{name} is a file; expected a model folder, a .gguf file or a hub name ORG/NAME; give the folder it is in"
+        )
     elif source.count("/") != 1 or source.startswith((".", "/", "~")):
         raise ModelError(
-            f"no model {name!r}; expected `{smollm2.NAME}` (embedded), a hub name ORG/NAME or an existing folder; "
+            f"no model {name!r}; expected `{smollm2.NAME}` (embedded), a hub name ORG/NAME, an existing folder or .gguf file; "
             "`openwindow list` names what is built in"
         )
 
 
 def _check_hub(source: str) -> None:
     """Asks the hub once for a model that is not cached, since loading asks many times when there is no network."""
-    if Path(source).is_dir() or HF_HUB_OFFLINE or try_to_load_from_cache(source, "config.json") is not None:
+    if Path(source).expanduser().exists() or HF_HUB_OFFLINE or try_to_load_from_cache(source, "config.json") is not None:
         return
     with contextlib.suppress(EntryNotFoundError):
         get_hf_file_metadata(hf_hub_url(source, "config.json"), timeout=15)
@@ -330,10 +343,15 @@ def _check_hub(source: str) -> None:
 
 def _explain(name: str, source: str, error: Exception) -> ModelError:
     text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    if source != name and Path(name).is_dir() and not Path(source).is_dir():
+    if source != name and Path(name).is_dir() and not Path(source).exists():
         return ModelError(
             f"cannot load {name}: it is an adapter on {source}, which cannot be loaded ({text[:160]}); an adapter is expected "
             "beside what it was trained on; put that back"
+        )
+    if gguf_file.is_gguf(source):
+        return ModelError(
+            f"cannot load {name}: {text[:160]}; expected a whole GGUF file of a causal language model that transformers can "
+            "dequantise; fetch it again, or give a folder in the hub's format"
         )
     if Path(source).is_dir():
         return ModelError(

@@ -62,8 +62,10 @@ def _gguf_in_wheel() -> Path | None:
 
 def _dequantise(gguf: Path, target: Path) -> None:
     """Writes the GGUF's model and tokenizer to `target` in float32 safetensors; complete or not at all."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    import torch
     from transformers.utils import logging as transformers_logging
+
+    from openwindow.models import gguf_file
 
     transformers_logging.set_verbosity_error()
     try:
@@ -75,12 +77,8 @@ def _dequantise(gguf: Path, target: Path) -> None:
             "needed; set OPENWINDOW_CACHE to one"
         ) from error
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype="float32")
-        settings = {k: v for k, v in loaded.config.to_dict().items() if k not in ("quantization_config", "_name_or_path")}
-        plain = AutoModelForCausalLM.from_config(type(loaded.config).from_dict(settings), dtype=loaded.dtype)
-        plain.load_state_dict(loaded.state_dict())
-        plain.save_pretrained(scratch)
-        AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(scratch)
+        gguf_file.network(gguf, torch.float32).save_pretrained(scratch)
+        gguf_file.tokenizer(gguf).save_pretrained(scratch)
         with contextlib.suppress(OSError):  # another process was faster: its copy is the same
             scratch.rename(target)
     except OSError as error:
