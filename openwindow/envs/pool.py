@@ -17,14 +17,14 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
-from openwindow.envs import codec, folder, jobs, wire
+from openwindow.envs import codec, jobs, wire
 from openwindow.envs.jobs import Job, Limits, Outcome, Status
+from openwindow.envs.scratch import Scratch
 from openwindow.errors import SandboxError
 
 _REPLY = struct.Struct(f"<4s{wire.REPLY_NUMBERS}Q")
@@ -72,7 +72,7 @@ class Worker:
         self.readable = readable
         self.without = without
         self.process: subprocess.Popen[bytes] | None = None
-        self.scratch = ""
+        self.scratch: Scratch | None = None
         self.force: list[str] = []
         self.missing: dict[str, str] = {}
         self.to_send = bytearray()
@@ -84,7 +84,7 @@ class Worker:
 
     def start(self) -> None:
         """Starts the process; `greet` waits until it stands."""
-        self.scratch = tempfile.mkdtemp(prefix="openwindow-")
+        self.scratch = Scratch()
         limits = self.limits
         settings: dict[str, object] = {
             "memory_mb": limits.memory_mb,
@@ -94,7 +94,7 @@ class Worker:
             "received_mb": _JOB_BYTES >> 20,
             "processes": limits.processes,
             "open_files": limits.open_files,
-            "scratch": self.scratch,
+            "scratch": self.scratch.path,
             "readable": tuple([str(p.resolve()) for p in self.readable]),
             "without": self.without,
         }
@@ -125,9 +125,9 @@ class Worker:
             self._remove_scratch()
 
     def _remove_scratch(self) -> None:
-        if self.scratch and folder.empty(self.scratch):
-            Path(self.scratch).rmdir()
-        self.scratch = ""
+        if self.scratch is not None:
+            self.scratch.close()
+        self.scratch = None
 
     def _word(self) -> int:
         return int(struct.unpack_from("<I", self.received)[0])

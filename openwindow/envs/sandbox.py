@@ -4,10 +4,10 @@
 gets a process of its own, an empty folder, no network, no other process to see, and its limits; nothing of it
 outlives it.
 
-What is not stopped, whatever the host gives: a program takes its share of the processor while it runs; it can read
-the clock and the standard library; memory is limited per process, so that a program may take `processes` times
-`memory_mb`; and a hole in the kernel itself is a way out. What else is not stopped on a particular host,
-`Sandbox.describe` says in sentences.
+What is not stopped, whatever the host gives: a program takes its share of the processor while it runs, and whoever starves
+another sends it into a second run alone; it can read the clock and the standard library; memory is limited per process, so that a
+program may take `processes` times `memory_mb`; and a hole in the kernel itself is a way out. What else is not stopped on a
+particular host, `Sandbox.describe` says in sentences.
 """
 
 from __future__ import annotations
@@ -52,38 +52,49 @@ class HostIsolation:
     """What a program can therefore do, in sentences."""
 
 
-# guarantee: (the measures of which any one gives it, what is not stopped without it)
-GUARANTEES: dict[str, tuple[frozenset[str], str]] = {
-    "network": (frozenset({"network", "seccomp"}), "Programs can reach the network."),
+def _any(*names: str) -> tuple[frozenset[str], ...]:
+    return tuple([frozenset({name}) for name in names])
+
+
+# guarantee: (sets of measures any one of which, whole, gives it; what is not stopped without)
+GUARANTEES: dict[str, tuple[tuple[frozenset[str], ...], str]] = {
+    "network": (_any("network", "seccomp"), "Programs can reach the network."),
+    "hypervisor": (_any("seccomp"), "Programs can open sockets to the hypervisor below this machine, where there is one."),
     "files": (
-        frozenset({"mount", "landlock"}),
-        "Programs can read and write whatever files their user can.",
+        (frozenset({"mount"}), frozenset({"landlock", "truncation", "seccomp"})),
+        "Programs can read, write or change the rights, owners and times of whatever files their user can.",
     ),
+    "sight": (_any("mount"), "Programs can see which files there are, how large they are and when they were used."),
     "disk": (
-        frozenset({"tmpfs"}),
+        _any("tmpfs"),
         "The working folder lies on a real disk: each file is limited in size, their number and sum are not.",
     ),
     "processes": (
-        frozenset({"pid", "seccomp"}),
+        _any("pid", "seccomp"),
         "A program that forks fast enough can outlive its run, and programs can signal other processes of their user.",
     ),
-    "identity": (
-        frozenset({"user", "identity"}),
-        "Programs run as the user who started them.",
+    "identity": (_any("user", "identity"), "Programs run as the user who started them."),
+    "process_limit": (_any("user"), "The number of a program's processes and threads is not limited, but by memory."),
+    "ipc": (_any("ipc", "seccomp"), "Shared memory and message queues that a program makes outlive it."),
+    "hostname": (_any("uts"), "Programs can see the name of the host."),
+    "apart": (
+        _any("seccomp"),
+        "Programs that run side by side can talk, by locks on files that all of them see, so that one solution may pass for many; "
+        "they can watch what other processes open, see how busy the machine is, and use up what the kernel has a fixed number of.",
     ),
-    "process_limit": (
-        frozenset({"user"}),
-        "The number of a program's processes and threads is not limited, but by memory.",
-    ),
-    "ipc": (
-        frozenset({"ipc", "seccomp"}),
-        "Shared memory and message queues that a program makes outlive it.",
-    ),
+    "crashes": (_any("seccomp"), "A program that crashes can start the program that the host hands core files to."),
     "syscalls": (
-        frozenset({"seccomp"}),
+        _any("seccomp"),
         "Every system call can be made, so a hole in a rarely used part of the kernel is within reach.",
     ),
 }
+ALWAYS = (
+    "Programs that run side by side share processors, caches and memory: they can slow each other down and signal by it.",
+    "Programs can see the path of the interpreter and of every folder shown to them, the kind and number of the processors, and "
+    "the numbers that the kernel gives to new files all over the machine.",
+    "A program can count how many processes and files those before it in its worker have made, and so be told a small number.",
+)
+"""What is not stopped on any host, besides holes in the kernel."""
 
 
 class Sandbox:
@@ -158,10 +169,10 @@ class Sandbox:
 
 
 def _describe(force: list[str], missing: dict[str, str]) -> HostIsolation:
-    given = frozenset(name for name, (measures, _) in GUARANTEES.items() if measures & set(force))
+    given = frozenset(name for name, (ways, _) in GUARANTEES.items() if any(way <= set(force) for way in ways))
     return HostIsolation(
         in_force=tuple(force),
         guarantees=given,
         missing=tuple(f"{name}: {reason}" for name, reason in missing.items()),
-        not_stopped=tuple(sentence for name, (_, sentence) in GUARANTEES.items() if name not in given),
+        not_stopped=(*[sentence for name, (_, sentence) in GUARANTEES.items() if name not in given], *ALWAYS),
     )

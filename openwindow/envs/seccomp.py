@@ -22,6 +22,7 @@ KILL = 0x80000000
 EPERM = 1
 EINVAL = 22
 ENOSYS = 38
+EOPNOTSUPP = 95
 
 NEW_NAMESPACES = 0x7E020000  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
 CLONE_THREAD = 0x00010000
@@ -87,6 +88,12 @@ _MARKS: dict[str, tuple[int | None, int | None]] = {
 }  # fmt: skip
 _TRUNCATE = {"truncate": (76, 45)}
 
+# Calls that are answered as a file system without extended attributes would: tools that copy files then leave them out.
+_ATTRIBUTES: dict[str, tuple[int | None, int | None]] = {
+    "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15),
+    "fremovexattr": (199, 16),
+}  # fmt: skip
+
 # Calls that may be made with some arguments.
 _CHECKED: dict[str, tuple[int | None, int | None]] = {
     "socketpair": (53, 199), "clone": (56, 220), "prlimit64": (302, 261), "setrlimit": (160, 164), "fcntl": (72, 25),
@@ -116,7 +123,7 @@ _CORE = 4  # RLIMIT_CORE
 _HUGE_MAP, _HUGE_FILE = 0x40000, 4  # MAP_HUGETLB, MFD_HUGETLB: of those the machine has a few
 _FUTEX_PRIVATE = 128
 
-_NUMBERS = _FREE | _MARKS | _TRUNCATE | _CHECKED | _COMMANDS
+_NUMBERS = _FREE | _MARKS | _TRUNCATE | _ATTRIBUTES | _CHECKED | _COMMANDS
 _Instruction = tuple[int, int, int, int]
 
 
@@ -207,6 +214,8 @@ def _conditions(commands: bool) -> list[_Instruction]:
     program += _when("prlimit64", [_load_argument(0), (0x15, 1, 0, 0), _ret(ERRNO | EPERM), *core])
     undumpable = [_load_argument(1), *_among((0,))]
     program += _when("prctl", [_load_argument(0), (0x15, 0, len(undumpable), _SET_DUMPABLE), *undumpable, *_among(_PRCTL)])
+    for name in _ATTRIBUTES:
+        program += _when(name, [_ret(ERRNO | EOPNOTSUPP)])
     if commands:
         return program + _when("futex", [_ret(ALLOW)])
     # EINVAL: of the errors that the C library takes, the one after which it looks again

@@ -5,7 +5,8 @@ as an agent's tools need it. The system's commands and the interpreter are shown
 other user. Inside it works `shell_child.py`. Unlike `Sandbox` it takes no less than the whole isolation: it refuses to start.
 
 What is not stopped: commands take their share of the processor; memory is limited per process; they can read the clock, the
-system's programs and the standard library; and a hole in the kernel is a way out.
+system's programs and the standard library, and lock them, so that commands of two shells can signal to each other; they see
+how large and how busy the machine is; and a hole in the kernel is a way out.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import os
 import select
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from openwindow.envs import codec, folder, shell_child
+from openwindow.envs import codec, shell_child
 from openwindow.envs.pool import spawn
+from openwindow.envs.scratch import Scratch
 from openwindow.errors import SandboxError
 
 _BOOT = "from openwindow.envs import isolation, shell_child\nshell_child.main(isolation.Settings(**settings), *more)\n"
@@ -76,7 +77,7 @@ class Shell:
         if sys.platform != "linux":
             raise SandboxError(f"commands are isolated by Linux's own means and this is {sys.platform}: use docker")
         binaries = str(Path(sys.executable).resolve().parent)
-        self._scratch = tempfile.mkdtemp(prefix="openwindow-")
+        self._scratch = Scratch()
         self._lock = threading.Lock()
         settings: dict[str, object] = {
             "memory_mb": limits.memory_mb,
@@ -85,7 +86,7 @@ class Shell:
             "longest_mb": limits.folder_mb,
             "processes": limits.processes,
             "open_files": limits.open_files,
-            "scratch": self._scratch,
+            "scratch": self._scratch.path,
             "readable": tuple(dict.fromkeys([*_SYSTEM, binaries])),
             "without": frozenset(),
             "received_mb": 0,
@@ -157,8 +158,7 @@ class Shell:
             with contextlib.suppress(OSError, ValueError):
                 assert stream is not None
                 stream.close()
-        if Path(self._scratch).is_dir() and folder.empty(self._scratch):
-            Path(self._scratch).rmdir()
+        self._scratch.close()
 
     def _ask(self, request: tuple[object, ...], seconds: float | None) -> tuple[bytes, int, bytes, bytes]:
         with self._lock:

@@ -15,6 +15,7 @@ import pytest
 from openwindow.envs import pool
 from openwindow.envs.jobs import brief
 from openwindow.envs.sandbox import (
+    ALWAYS,
     GUARANTEES,
     Calls,
     Limits,
@@ -305,12 +306,14 @@ def test_descriptions(sandbox: Sandbox) -> None:
     host = sandbox.describe()
     assert "network" in host.guarantees
     assert host.guarantees <= set(GUARANTEES)
-    assert len(host.not_stopped) == len(GUARANTEES) - len(host.guarantees)
+    assert len(host.not_stopped) == len(GUARANTEES) - len(host.guarantees) + len(ALWAYS)
+    assert host.not_stopped[-len(ALWAYS) :] == ALWAYS
     assert all(sentence.endswith(".") for sentence in host.not_stopped)
 
 
 FALLBACKS = [
-    {"user"}, {"mount"}, {"pid"}, {"seccomp"}, {"landlock"}, {"network"}, {"ipc"}, {"pid", "mount"}, {"seccomp", "landlock"},
+    {"user"}, {"mount"}, {"pid"}, {"seccomp"}, {"landlock"}, {"network"}, {"ipc"}, {"uts"},
+    {"pid", "mount"}, {"seccomp", "landlock"},
     {"user", "pid", "mount", "network", "ipc"}, {"user", "pid", "mount", "network", "ipc", "landlock"},
 ]  # fmt: skip
 
@@ -341,9 +344,9 @@ def test_no_network_at_all_is_refused() -> None:
 
 def test_less_than_required_is_refused() -> None:
     everything = frozenset(GUARANTEES)
-    with pytest.raises(SandboxError, match=r"does not give disk \(.*mount: left out on request"):
+    with pytest.raises(SandboxError, match=r"does not give disk, sight \(.*mount: left out on request"):
         Sandbox(1, require=everything - {"process_limit", "identity"}, without=frozenset({"mount"}))
-    with pytest.raises(SandboxError, match="cannot require netwrok: the guarantees are network, files"):
+    with pytest.raises(SandboxError, match="cannot require netwrok: the guarantees are network, hypervisor, files"):
         Sandbox(1, require=frozenset({"netwrok"}))
 
 

@@ -134,7 +134,7 @@ def test_threads_take_turns(box: Shell) -> None:
 
 def test_closing_ends_all_and_leaves_nothing() -> None:
     running = Shell(SMALL)
-    scratch = Path(running._scratch)
+    scratch = Path(running._scratch.path)
     bash(running, "nohup sleep 1000 > /dev/null 2>&1 & disown")
     below = psutil.Process(running._process.pid).children(recursive=True)
     assert below
