@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 import pytest
-from simulated import icc, level, smooth, studies, tipping
+from simulated import SHARED, icc, level, smooth, studies, tipping
 
 from openwindow.stats import Noise, arm_rate, detectable_difference, power_of
 
@@ -136,10 +136,10 @@ def planned(seeds, problems, families, sd, share, n):
 
     def draw():
         of = np.array([rng.permutation(np.arange(problems) % families) for _ in range(seeds)])
-        common, arms = rng.random(families), []
+        common, alike, arms = rng.random(families), rng.random(families) < SHARED, []
         for rate in rates:
             # A family decides an outcome with the chance sqrt(share), so two of its outcomes with `share`: the ICC.
-            own = np.where(rng.random(families) < 0.5, common, rng.random(families))
+            own = np.where(alike, common, rng.random(families))
             seed_rate = np.clip(rng.normal(rate, sd, size=(seeds, 1)), 0, 1)
             decided = own[of] < seed_rate
             arms.append(np.where(rng.random((seeds, problems)) < share**0.5, decided, rng.random((seeds, problems)) < seed_rate))
