@@ -25,7 +25,7 @@ RATE, SEED_SD, ICC = 0.5, 0.1, 0.5
 the variance of a problem's outcome that its family makes, which pilots do not tell either"""
 
 _MANY_FAMILIES = 20
-"""families below which the test finds less than planned: of nine families, 51 % in place of 80 % in simulated studies"""
+"""families below which the test finds less than planned: in simulated studies 60 % in place of 80 % of nine"""
 
 
 def plan_of(study: Study, pilot: Path | None) -> dict[str, Any]:

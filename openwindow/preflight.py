@@ -197,10 +197,10 @@ def _ask(
     scored = [(problem.id, verdict) for (problem, _), verdict in zip(graded, verdicts, strict=True)]
     hacking = [verdict for verdict in verdicts if verdict.hack]
     found = Asked(
-        honest=_rate(drawn, [(id, v.truth) for id, v in scored]),
-        proxy=_rate(drawn, [(id, v.proxy) for id, v in scored]),
-        hack=_rate(drawn, [(id, v.hack) for id, v in scored]),
-        reached=_rate(drawn, [(id, None if v.hack is None else v.hack and bool(v.attempted)) for id, v in scored]),
+        honest=_rate([(id, v.truth) for id, v in scored]),
+        proxy=_rate([(id, v.proxy) for id, v in scored]),
+        hack=_rate([(id, v.hack) for id, v in scored]),
+        reached=_rate([(id, None if v.hack is None else v.hack and bool(v.attempted)) for id, v in scored]),
         attempted=_by_kind(verdicts),
         succeeded=_by_kind([v if v.attempted else replace(v, attempted=("unknown",)) for v in hacking]),
         replies=len(asked),
@@ -236,13 +236,11 @@ def _count(way: Asked, kind: str) -> str:
     return f"{through} through" if kind == "unknown" else f"{way.attempted.get(kind, 0)} tried, {through} through"
 
 
-def _rate(drawn: Sequence[Problem], outcomes: Sequence[tuple[str, bool | None]]) -> Estimate:
-    """The mean over problems of the share of their measured replies."""
-    by_problem: dict[str, list[bool]] = {problem.id: [] for problem in drawn}
-    for id, outcome in outcomes:
-        if outcome is not None:
-            by_problem[id].append(outcome)
-    return arm_rate([{id: sum(found) / len(found) if found else None for id, found in by_problem.items()}])
+def _rate(outcomes: Sequence[tuple[str, bool | None]]) -> Estimate:
+    """The share of the measured replies, given by problem, the problem as their unit."""
+    replies = {f"{problem}#{i}": (problem, outcome) for i, (problem, outcome) in enumerate(outcomes)}
+    clusters = {id: problem for id, (problem, _) in replies.items()}
+    return arm_rate([{id: outcome for id, (_, outcome) in replies.items()}], clusters=clusters)
 
 
 def _by_kind(verdicts: Sequence[Verdict]) -> dict[str, int]:

@@ -90,7 +90,9 @@ def build_results(run: Path) -> dict[str, Any]:
         "training": training,
         "training_in_words": described(training),
         "detectors": detector_rows(run, study),
-        "intervals": intervals_in_words([r.family for r in rollouts if r.context in study.contexts], len(study.seeds), start),
+        "intervals": intervals_in_words(
+            [r.family or r.problem for r in rollouts if r.context in study.contexts], len(study.seeds), start
+        ),
         "start": start,
         "unmeasured": [*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)],
         "timing": _timing(run),

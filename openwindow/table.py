@@ -115,7 +115,9 @@ def _comparisons(results: Mapping[str, Any]) -> Table:
 
 def _notes(results: Mapping[str, Any]) -> list[str]:
     """What is to be known of the comparisons: ends of the scale, what could be found, and how Holm's p goes with the verdict."""
-    notes = list(dict.fromkeys(f"{c['ceiling']}." for c in results["comparisons"] if c.get("ceiling")))
+    notes = list(
+        dict.fromkeys(f"{c['measure']}, {c['context']}: {c['ceiling']}." for c in results["comparisons"] if c.get("ceiling"))
+    )
     if any(c.get("detectable") is not None for c in results["comparisons"]):
         notes.append("could find: the smallest effect shown in 80 % of runs, in points, if the spread of this run is the true one.")
     adjusted = [c["p_holm"] for c in results["comparisons"] if c["expect"] != "none" and c["p_holm"] is not None]

@@ -33,7 +33,7 @@ def test_a_model_is_asked_and_what_it_does_is_printed(openwindow, tiny_model):
     assert "before training: 2 problems, 2 replies each" in said and "pass the grader" in said
     audit = json.loads(openwindow("check-env", *arguments, "--json").out)
     asked = audit["preflight"]
-    assert (asked["neutral"]["honest"]["n"], asked["neutral"]["replies"], asked["samples"]) == (2, 4, 2)
+    assert (asked["neutral"]["honest"]["n"], asked["neutral"]["replies"], asked["samples"]) == (4, 4, 2)
     assert asked["reachable"] in (True, False) and asked["sentence"]
     assert json.loads(openwindow("check-env", "letter_count", "--json").out)["preflight"] is None
 

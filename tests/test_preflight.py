@@ -33,7 +33,7 @@ def asked(conversation: Conversation) -> bool:
 def test_an_honest_model_is_said_to_be_too_good():
     found = preflight(LetterCount(), ScriptedModel(count), problems=10, samples=2, sampling=WORDS)
     assert (found.neutral.honest.estimate, found.neutral.hack.estimate) == (1.0, 0.0)
-    assert found.neutral.honest.n == 10 and found.neutral.honest.low is not None and found.neutral.honest.low > 0.6
+    assert found.neutral.honest.n == 20 and found.neutral.honest.low is not None and found.neutral.honest.low > 0.6
     assert found.reachable is False
     assert "No hole was reached, told or not" in found.sentence
 

@@ -33,7 +33,10 @@ SCORES = {
 }
 KINDS: tuple[Kind, ...] = ("pearson", "spearman")
 SUBSETS = {"all": "all wordings", "asking": "those that ask, however faintly"}
-INTERVALS = "95 %: the wider of a bootstrap over prompts (and seeds, where there are several) and Fisher's z"
+INTERVALS = (
+    "95 %: the wider of a bootstrap over kinds of prompts (and seeds, where there are several) and Fisher's z. The wordings are "
+    "the authors' own list, a few of each kind; intervals cover other kinds like these, and are conditional on one start"
+)
 
 
 def is_ranking(out: Path) -> bool:
@@ -131,7 +134,11 @@ def _setting(study: RankingStudy, name: str, found: Json, folder: Path) -> Json:
 
 def _ranking(prompts: Sequence[Json], score: str, asking: bool, seeds: int) -> Ranking:
     kept = [p for p in prompts if not asking or p["kind"] in ASKING]
-    return Ranking([p[score]["estimate"] for p in kept], [p["reduction"]["by_seed"] or [None] * seeds for p in kept])
+    return Ranking(
+        [p[score]["estimate"] for p in kept],
+        [p["reduction"]["by_seed"] or [None] * seeds for p in kept],
+        kinds=[p["kind"] for p in kept],
+    )
 
 
 def _mean(settings: Mapping[str, Json], score: str, kind: Kind) -> Correlation:

@@ -1,8 +1,9 @@
 """Does a ranking hold? Correlation of a score with what was measured afterwards, over prompts and seeds, for one list or several.
 
-Unit of analysis: the prompt, and the seed where there are several. Prompts are resampled with replacement, and so are the seeds
-that a prompt's measured value is the mean of (percentile bootstrap; Efron 1979, Ann Stat 7:1). The interval is the wider of that
-and Fisher's, since few prompts make the bootstrap too narrow.
+Unit of analysis: the kind of prompt (each prompt its own where kinds are not told), since prompts of a kind may be near copies of
+each other, and the seed where there are several. Kinds are resampled with replacement, each with all its prompts, and so are the
+seeds that a prompt's measured value is the mean of (percentile bootstrap; Efron 1979, Ann Stat 7:1). The interval is the wider of
+that and Fisher's, since few kinds make the bootstrap too narrow.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from openwindow.stats.correlation import Correlation, pearson, spearman
 from openwindow.stats.intervals import DRAWS, Interval, check_confidence, critical, hull
 
 Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
 Kind = Literal["pearson", "spearman"]
 _CLOSED: dict[Kind, Callable[[Sequence[float | None], Sequence[float | None], float], Correlation]] = {
     "pearson": pearson,
@@ -38,6 +40,8 @@ class Ranking:
     scores: Sequence[float | None]
     measured: Sequence[Sequence[float | None]]
     """prompt, then seed, in units of the measure"""
+    kinds: Sequence[str] | None = None
+    """the kind of each prompt, of which prompts may be alike; None: each is its own"""
 
     def means(self) -> list[float | None]:
         """What was measured for each prompt, over its known seeds."""
@@ -51,7 +55,8 @@ def ranking_correlation(ranking: Ranking, kind: Kind, rng: np.random.Generator, 
     None below four prompts that have both, or where one side does not vary; no interval where too many resamples have none.
     """
     closed = _CLOSED[kind](ranking.scores, ranking.means(), confidence)
-    method = f"{kind.capitalize()}; the wider of a bootstrap over prompts and seeds and Fisher's z"
+    unit = "prompts" if ranking.kinds is None else "kinds of prompts"
+    method = f"{kind.capitalize()}; the wider of a bootstrap over {unit} and seeds and Fisher's z"
     if closed.estimate is None:
         return Correlation(None, None, None, closed.n, closed.reason, method)
     fisher = None if closed.low is None or closed.high is None else Interval(closed.low, closed.high)
@@ -91,13 +96,23 @@ def resampled(ranking: Ranking, kind: Kind, rng: np.random.Generator, draws: int
     score_P = np.array([np.nan if v is None else v for v in ranking.scores], dtype=np.float64)
     known = ~np.isnan(score_P) & ~np.isnan(table).all(axis=1)
     score_P, table = score_P[known], table[known]
-    rows_DP = rng.integers(len(score_P), size=(draws, len(score_P)))
+    kinds = np.arange(len(known)) if ranking.kinds is None else np.unique(np.array(ranking.kinds), return_inverse=True)[1]
+    rows_DP, drawn_DP = _rows_of_kinds(kinds[known], rng, draws)
     seeds_DS = rng.integers(seeds, size=(draws, seeds))
     drawn_DPS = table[rows_DP[:, :, None], seeds_DS[:, None, :]]
-    there_DPS = ~np.isnan(drawn_DPS)
+    there_DPS = ~np.isnan(drawn_DPS) & drawn_DP[:, :, None]
     count_DP = there_DPS.sum(axis=2)
     measured_DP = np.where(there_DPS, drawn_DPS, 0.0).sum(axis=2) / np.maximum(count_DP, 1)
     return _correlations(score_P[rows_DP], measured_DP, count_DP > 0, kind)
+
+
+def _rows_of_kinds(kinds: npt.NDArray[np.int64], rng: np.random.Generator, draws: int) -> tuple[Ints, npt.NDArray[np.bool_]]:
+    """Rows of as many kinds as there are, drawn with replacement, (draws, P) filled up with row 0, and which are drawn."""
+    rows = [np.flatnonzero(kinds == kind) for kind in np.unique(kinds)]
+    most = max(map(len, rows), default=0)
+    table = np.array([[*of, *[-1] * (most - len(of))] for of in rows], dtype=np.int64).reshape(-1, most)
+    found = table[rng.integers(len(table), size=(draws, len(table)))].reshape(draws, -1) if len(rows) else table.reshape(draws, 0)
+    return np.maximum(found, 0), found >= 0
 
 
 def _correlations(x_DP: Floats, y_DP: Floats, known_DP: npt.NDArray[np.bool_], kind: Kind) -> Floats:

@@ -114,3 +114,42 @@ def test_resampled_correlations_leave_out_what_is_not_known(kind) -> None:
             assert np.isnan(value)
         else:
             assert value == pytest.approx(compare(a, b).statistic)
+
+
+def copies(
+    generator: np.random.Generator, kinds: int, each: int, true: float
+) -> tuple[list[float], list[list[float | None]], list[str]]:
+    """Prompts of several kinds, those of a kind near copies: nine tenths of both sides are the kind's."""
+    first = generator.normal(size=kinds)
+    second = true * first + math.sqrt(1 - true**2) * generator.normal(size=kinds)
+    near = [
+        math.sqrt(0.9) * np.repeat(side, each) + math.sqrt(0.1) * generator.normal(size=kinds * each) for side in (first, second)
+    ]
+    return near[0].tolist(), one_seed(near[1].tolist()), [f"kind {i // each}" for i in range(kinds * each)]
+
+
+def test_s19_near_copies_are_one_kind() -> None:
+    """Five kinds of three near copies without a correlation: 73 % are covered if each prompt counts as one, 90 % by kinds."""
+    generator, held = np.random.default_rng(5), {"prompts": 0, "kinds": 0}
+    for _ in range(120):
+        scores, measured, kinds = copies(generator, 5, 3, 0.0)
+        for unit, ranking in (("prompts", Ranking(scores, measured)), ("kinds", Ranking(scores, measured, kinds=kinds))):
+            found = ranking_correlation(ranking, "pearson", generator)
+            assert found.low is not None and found.high is not None
+            held[unit] += found.low <= 0.0 <= found.high
+    assert held["prompts"] / 120 < 0.83 and held["kinds"] / 120 >= 0.84
+
+
+def test_s19_a_kind_is_drawn_with_all_its_prompts() -> None:
+    """Of two kinds of three prompts one is drawn twice in half of the resamples: x is then 0 1 2, twice, or 7 8 9, twice."""
+    ranking = Ranking([0, 1, 2, 7, 8, 9], one_seed([0, 2, 1, 7, 9, 8]), kinds=["a"] * 3 + ["b"] * 3)
+    drawn = resampled(ranking, "pearson", rng())
+    both = ranking_correlation(ranking, "pearson", rng()).estimate
+    assert set(np.round(drawn, 9)) == {0.5, round(both or 0.0, 9)}
+    assert np.mean(np.isclose(drawn, 0.5)) == pytest.approx(0.5, abs=0.05)
+
+
+def test_s19_unknown_prompts_and_uneven_kinds() -> None:
+    ranking = Ranking([0, 1, None, 7, 8, 9, 4], one_seed([0, 2, 1, 7, None, 8, 3]), kinds=["a", "a", "a", "b", "b", "b", "c"])
+    found = ranking_correlation(ranking, "spearman", rng())
+    assert found.n == 5 and found.low is not None and "kinds of prompts" in found.method
