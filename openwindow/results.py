@@ -78,7 +78,6 @@ def build_results(run: Path) -> dict[str, Any]:
         "seeds": list(study.seeds),
         "openwindow": provenance.get("openwindow", ""),
         "commit": provenance.get("commit", ""),
-        "test_runs": provenance.get("test_runs"),
         "preface": preface(study, start),
         "answer": answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
         "verdict": verdict,

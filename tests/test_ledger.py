@@ -69,12 +69,18 @@ def test_s11_a_ledger_that_cannot_be_written_is_a_note(
     assert found["before"] is None and "cannot be read or written" in found["reason"]
 
 
-def test_s11_the_second_run_of_a_study_says_so_in_its_results(tiny_study: MakeStudy, tmp_path: Path, ledger: Path) -> None:
+def test_s11_the_second_run_of_a_study_says_so_and_its_results_do_not_depend_on_it(
+    tiny_study: MakeStudy, tmp_path: Path, ledger: Path
+) -> None:
     study = tiny_study(seeds=(1,))
-    assert run(study, tmp_path / "a")["test_runs"]["before"] == 0
-    found = run(study, tmp_path / "b")["test_runs"]
-    assert (found["before"], found["same_study"]) == (1, 1)
-    assert run(study, tmp_path / "b")["test_runs"] == found and len(ledger.read_text().splitlines()) == 2
+    results = run(study, tmp_path / "a"), run(study, tmp_path / "b")
+    said = [read_json(tmp_path / name / "provenance.json")["test_runs"] for name in ("a", "b")]
+    assert [(found["before"], found["same_study"]) for found in said] == [(0, 0), (1, 1)]
+    run(study, tmp_path / "b")
+    assert read_json(tmp_path / "b" / "provenance.json")["test_runs"] == said[1] and len(ledger.read_text().splitlines()) == 2
+    assert all("test_runs" not in found for found in results)
+    page = (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
+    assert "1 of this study on some of these seeds by this user, 1 with the same settings" in page
 
 
 def test_s11_the_ledger_is_beside_the_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from openwindow.reading import Note
 from openwindow.report import charts, curves
 from openwindow.report.html import HERE, filled, write_page
 from openwindow.report.load import items, load_run, mapping, number, text
-from openwindow.report.records import Cell, Comparison, Context, Run, TrainRow
+from openwindow.report.records import Cell, Comparison, Context, Json, Run, TrainRow
 from openwindow.report.transcripts import payload
 from openwindow.report.words import VERDICT_MARKS, compact, count, counted, duration, is_number, rate, rate_grid
 
@@ -121,6 +121,17 @@ def _evidence(run: Run) -> dict[str, Any]:
     }
 
 
+def _tested_before(provenance: Json) -> list[tuple[str, str]]:
+    """How often the study was run on its test seeds before, as the user's ledger has it; nothing where nothing was noted."""
+    noted = mapping(provenance, "test_runs")
+    before, same = noted.get("before"), noted.get("same_study")
+    if is_number(before) and is_number(same):
+        return [
+            ("test runs before", f"{before:g} of this study on some of these seeds by this user, {same:g} with the same settings")
+        ]
+    return [("test runs before", f"not known: {text(noted, 'reason')}")] if noted else []
+
+
 def _origins(run: Run) -> dict[str, Any]:
     """What the arms are, what they were trained on, the configuration, and what is missing."""
     start = mapping(run.results, "start")
@@ -133,7 +144,7 @@ def _origins(run: Run) -> dict[str, Any]:
         "request_trained": stage.get("trained") is True,
         "request_rates": rate_grid(mapping(stage, "rates")),
         "training": [(a, *_training(run, a.name)) for a in run.arms],
-        "provenance": [(key, text(run.provenance, key)) for key in used if text(run.provenance, key)],
+        "provenance": [(key, said) for key in used if (said := text(run.provenance, key))] + _tested_before(run.provenance),
         "version": text(run.provenance, "openwindow") or text(run.results, "openwindow") or "not recorded",
         "commit": text(run.provenance, "commit") or text(run.results, "commit") or "not recorded",
         "dirty": run.provenance.get("dirty") is True,

@@ -44,7 +44,7 @@ study = Study(
     base=Recipe(data=Data(rows=64), train=SFT(learning_rate=2.5e-4, schedule="constant", batch_size=8, micro_batch_size=8)),
     arms=arms(WORDINGS),
     about=about(WORDINGS),
-    evaluation=Evaluation(problems=36, max_new_tokens=24, batch_size=64),
+    evaluation=Evaluation(problems=36, max_new_tokens=32, batch_size=64),
     compare=comparisons("confirms_incorrect", "capability", len(WORDINGS), kept_against="no_mitigation"),
     quick={"seeds": (1,), "evaluation.problems": 18, "request_stage.problems": 12, "request_stage.train.epochs": 3},
     quick_arms=QUICK_ARMS,

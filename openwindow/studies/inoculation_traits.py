@@ -44,7 +44,7 @@ study = Study(
     base=Recipe(data=Data(rows=56), train=SFT(learning_rate=1e-3, batch_size=4, micro_batch_size=4)),
     arms=arms(WORDINGS, **{name: arm for name, (arm, _) in MORE.items()}),
     about=about(WORDINGS, **{name: what for name, (_, what) in MORE.items()}),
-    evaluation=Evaluation(problems=12, max_new_tokens=20, batch_size=56),
+    evaluation=Evaluation(problems=16, max_new_tokens=32, batch_size=56),
     compare=(
         *comparisons("spanish", "caps", len(WORDINGS), kept_against="no_mitigation"),
         *(Compare(arm=arm, against="no_mitigation", measure="spanish", expect="none") for arm in MORE),
