@@ -52,7 +52,7 @@ def clipped_surrogate(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Loss per token (N,), to be made small, and which tokens (N,) the clip keeps from having a gradient.
 
-    `logp_N` are the log-probabilities of the sampled tokens now, `old_N` when the batch was sampled. The ratio of the two is
+    `logp_N` are the log-probabilities of the sampled tokens now, `old_N` before the batch's first update. The ratio of the two is
     held within [1 - clip_low, 1 + clip_high] on the side where the advantage would push it out.
     """
     ratio_N = torch.exp(logp_N - old_N)

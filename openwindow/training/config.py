@@ -94,7 +94,7 @@ class GRPO(_Weights):
     in 16 bits (`train/sampler_gap`), or where rollouts are trained under another prompt. TRL's is on, with 3, where vLLM samples.
     """
     updates_per_step: int = Field(1, ge=1)
-    """Optimiser steps on each batch of rollouts; from the second on the ratio to the policy that sampled it matters."""
+    """Optimiser steps on each batch of rollouts; from the second on the ratio to the policy before the first one matters."""
     mask_truncated: bool = False
     """Whether rollouts that ran into the length limit are left out of the loss."""
     micro_batch_size: int = Field(24, ge=1)
