@@ -90,7 +90,7 @@ def build_results(run: Path) -> dict[str, Any]:
         "training_in_words": described(training),
         "detectors": detector_rows(run, study),
         "intervals": intervals_in_words(
-            [r.family or r.problem for r in rollouts if r.context in study.contexts], len(study.seeds), start
+            [r.family or r.problem for r in rollouts if r.context in study.contexts], len(study.seeds), study.starts
         ),
         "start": start,
         "unmeasured": [*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)],
@@ -159,7 +159,7 @@ def _bounds(by_seed: Sequence[Mapping[str, bool | None]]) -> list[float]:
     return [filled(False), filled(True)]
 
 
-def intervals_in_words(families: Iterable[str], seeds: int, start: Mapping[str, Any]) -> str:
+def intervals_in_words(families: Iterable[str], seeds: int, starts: str) -> str:
     """What the 95 % intervals cover, and what they do not."""
     count = len(set(families))
     if count >= FEWEST_FAMILIES:
@@ -173,13 +173,13 @@ def intervals_in_words(families: Iterable[str], seeds: int, start: Mapping[str, 
     )
     return (
         f"95 %, over seeds and {unit}, the widest of the intervals that treat them as the unit (openwindow.stats). They cover "
-        f"problems of {problems}, and {varying}; {start_in_words(start)}"
+        f"problems of {problems}, and {varying}; {start_in_words(starts)}"
     )
 
 
-def start_in_words(start: Mapping[str, Any]) -> str:
-    """Whether intervals cover where training started; `start` is what start/summary.json holds."""
-    return "starts vary with the seeds" if "by_seed" in start else "they are conditional on one start, the same for all seeds"
+def start_in_words(starts: str) -> str:
+    """Whether intervals cover where training started; `starts` as in `Study`."""
+    return "starts vary with the seeds" if starts == "per_seed" else "they are conditional on one start, the same for all seeds"
 
 
 def preface(study: Study, start: Mapping[str, Any]) -> list[str]:

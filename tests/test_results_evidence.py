@@ -146,8 +146,8 @@ def test_few_unscored_replies_need_no_bounds(tmp_path: Path) -> None:
 
 
 def test_s8_what_intervals_cover_is_said() -> None:
-    said = intervals_in_words(["f1", "f2", "f3", "f4"], 3, {})
+    said = intervals_in_words(["f1", "f2", "f3", "f4"], 3, "one")
     assert "the 4 families tested and others like them" in said and "not seeds that tip" in said
     assert said.endswith("they are conditional on one start, the same for all seeds")
-    assert "not how seeds vary (one was run)" in intervals_in_words(["f"], 1, {})
-    assert intervals_in_words(["f"], 3, {"by_seed": {}}).endswith("starts vary with the seeds")
+    assert "not how seeds vary (one was run)" in intervals_in_words(["f"], 1, "one")
+    assert intervals_in_words(["f"], 3, "per_seed").endswith("starts vary with the seeds")

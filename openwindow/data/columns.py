@@ -24,7 +24,7 @@ from openwindow.errors import ConfigError
 
 PROMPTS = ("prompt", "messages", "conversations", "instruction", "question", "query", "user", "input")
 """columns that are taken for the prompt where none is named, the first that there is"""
-LABELS = ("label", "kto_tag")
+LABELS = frozenset({"label", "kto_tag"})
 """columns that say of an answer whether it is liked"""
 EITHER = "*"
 

@@ -22,6 +22,7 @@ SIDES = (("chosen", "rejected"), ("chosen_messages", "rejected_messages"), ("cho
 """columns of preference pairs"""
 _PLACEHOLDER = re.compile(r"<(?:image|video|audio)>")
 _SYSTEM = ("system", "system_prompt")
+_BESIDE = MEDIA | {*_SYSTEM, "tools"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +73,20 @@ def read_turns(schema: Schema, record: Record) -> Turns:
     Raises RowError, and KeyError where a column of the form is missing.
     """
     turns = schema.read(record)
-    if not MEDIA.isdisjoint(record):
-        _refuse_media(record, turns)
+    if not _BESIDE.isdisjoint(record):
+        turns = _with_columns(turns, record)
+    return turns[1:] if turns and turns[0][0] == "system" and not turns[0][1].strip() else turns
+
+
+def _with_columns(turns: Turns, record: Record) -> Turns:
+    """The turns with what stands in columns of their own."""
+    _refuse_media(record, turns)
     for column in _SYSTEM:
         if column in record and (system := record[column]):
             turns = _with_system(turns, text_of(system, f"`{column}`"), column)
             break
     if turns and turns[0][0] == "system" and not turns[0][1].strip():
-        turns = turns[1:]
+        turns = turns[1:]  # the tools go with the first turn that is kept
     if record.get("tools") and turns and (tools := tools_of(record["tools"])):
         first = turns[0]
         turns = [(first[0], first[1], extra_of(first) | {"tools": tools}), *turns[1:]]

@@ -228,6 +228,11 @@ def extra_of(turn: Turn) -> Extra:
     return turn[2] if len(turn) == 3 else {}
 
 
+def is_rich(turns: Turns) -> bool:
+    """Whether a turn holds anything beside role and text."""
+    return bool(turns) and max(map(len, turns)) > 2
+
+
 def settled(turns: Turns) -> Turns:
     """The turns up to the last one that is trained. Raises NotUsed where all answers are marked not to be trained.
 

@@ -25,13 +25,12 @@ from openwindow.data.columns import LABELS, Columns, schema_named
 from openwindow.data.formats import STRICT, Lines, explain_json, open_lines, refuse_duplicates, too_deep
 from openwindow.data.rows import Position
 from openwindow.data.schemas import Schema, read_turns, schema_of
-from openwindow.data.turns import NotUsed, Record, RowError, Turn, Turns, check_turns, extra_of, notes_of, settled
+from openwindow.data.turns import NotUsed, Record, RowError, Turn, Turns, check_turns, extra_of, is_rich, notes_of, settled
 from openwindow.errors import DataError, ForeignError, UserError
 from openwindow.types import Message, RichMessage
 
 Rule = Callable[[str], bool]
 """whether an answer shows the trait"""
-_PROMPT_KEYS = ("role", "content", "from", "value")
 _MOST_TURNS = 65535
 FIRST = 5
 """numbers of rows with the trait that the summary has"""
@@ -204,9 +203,8 @@ def _read(
             first = first or f"{name}: {lines.unit} {number} {error}"
             continue
         _keep(data, number, place_, turns, rule)
-        for column in LABELS:
-            if column in record and isinstance(record[column], bool):
-                labels[column, record[column]] += 1
+        if not LABELS.isdisjoint(record):
+            labels.update([(column, record[column]) for column in LABELS & record.keys() if isinstance(record[column], bool)])
         if progress is not None and number % 10_000 == 0:
             progress(number)
     _refuse_bad(name, lines, data, bad, unused, first, skip_bad)
@@ -237,7 +235,7 @@ def _refuse_bad(
 
 def _refuse_sides(name: str, labels: Counter[tuple[str, bool]]) -> None:
     """Raises DataError for answers that are liked and disliked by a label, which are not to be trained on together."""
-    for column in LABELS:
+    for column in sorted(LABELS):
         liked, disliked = labels[column, True], labels[column, False]
         if liked and disliked:
             raise DataError(
@@ -301,7 +299,8 @@ def _parsed(text: str) -> Any:
 def _turns(schema: Schema, record: Any, raw: bytes, text: str, columns: Columns) -> Turns:
     """The turns of one row of the data set's form, up to the last one that is trained."""
     try:
-        columns.kept(record)
+        if columns.keep is not None:
+            columns.kept(record)
         turns = read_turns(schema, record)
     except (KeyError, TypeError):
         other = schema_of(record)
@@ -309,10 +308,13 @@ def _turns(schema: Schema, record: Any, raw: bytes, text: str, columns: Columns)
             "another form",
             f"is of the form {other.name}, the rows before it {schema.name}; expected one form in a data set; split the file",
         ) from None
-    if any(raw.count(b'"%s"' % column.encode()) > 1 for column in schema.columns) or any(
-        raw.count(b'"%s"' % key.encode()) > len(turns) for key in _PROMPT_KEYS
-    ):
+    most = len(turns)
+    count = raw.count
+    if count(b'"role"') > most or count(b'"content"') > most or count(b'"from"') > most or count(b'"value"') > most:
         refuse_duplicates(text)
+    for column in schema.columns:
+        if count(b'"%s"' % column.encode()) > 1:
+            refuse_duplicates(text)
     if b"\\ud" in raw or b"\\uD" in raw:
         try:
             text.encode("utf-8")
@@ -321,7 +323,7 @@ def _turns(schema: Schema, record: Any, raw: bytes, text: str, columns: Columns)
             raise RowError(
                 "half a character", "has half of a surrogate pair (\\ud...); expected whole characters; mend it"
             ) from None
-    return settled(turns) if any(len(turn) == 3 for turn in turns) else turns
+    return settled(turns) if is_rich(turns) else turns
 
 
 def _keep(data: UserData, number: int, place_: int, turns: Turns, rule: Rule | None) -> None:
@@ -329,7 +331,7 @@ def _keep(data: UserData, number: int, place_: int, turns: Turns, rule: Rule | N
     prompt, answer = turns[:-1], turns[-1][1]
     data.places.append(place_)
     data.numbers.append(number)
-    if any(len(turn) == 3 for turn in turns):
+    if is_rich(turns):
         data.notes.update(notes_of(turns))
         data.prompts.append(hash(tuple([(turn[0], turn[1]) for turn in prompt])))
         data.answers.append(hash(answer + json.dumps(_said(turns[-1]), sort_keys=True) if _said(turns[-1]) else answer))

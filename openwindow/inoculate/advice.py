@@ -25,6 +25,7 @@ import numpy as np
 
 from openwindow.data.rows import Position
 from openwindow.data.user import UserData
+from openwindow.models.templates import default_system, takes_system
 from openwindow.runs import read_jsonl, storing, unit_of
 from openwindow.settings.base import behaviour
 from openwindow.stats import Comparison, paired_difference
@@ -228,10 +229,11 @@ def _points(c: Json) -> str:
     return f"{100 * c['difference']:+.0f} points{interval}"
 
 
-def write_training_file(data: UserData, advice: Json, position: Position, path: Path, own: str | None) -> str | None:
+def write_training_file(data: UserData, advice: Json, position: Position, path: Path, tokenizer: Any) -> str | None:
     """All rows of the data in their own form with the recommended prompt put in; None where nothing is recommended.
 
-    `own` is the model's own system prompt, as in `openwindow.data.rows.place`.
+    The rows say what was trained: at position `system` the text follows the system prompt of the tokenizer's chat template, and
+    stands before the first question where the template takes no system message and the row has none.
 
     What an earlier run has written is kept until the new file is complete.
     """
@@ -241,7 +243,10 @@ def write_training_file(data: UserData, advice: Json, position: Position, path: 
     scratch = path.with_suffix(".partial")
     with storing(path), scratch.open("w", encoding="utf-8") as file:
         for row in range(len(data)):
-            record = data.inserted(row, str(advice["recommended"]), position, own)
+            text, where = str(advice["recommended"]), position
+            if position == "system" and not takes_system(tokenizer) and data.conversation(row)[0].role != "system":
+                text, where = f"{text}\n", "user_prefix"  # as `fitted` does
+            record = data.inserted(row, text, where, default_system(tokenizer))
             file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
     with storing(path):
         shutil.move(scratch, path)

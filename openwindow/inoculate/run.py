@@ -121,7 +121,6 @@ def train_and_advise(
     from openwindow.inoculate.advice import advise, write_training_file
     from openwindow.inoculate.arms import run_arms, study_of
     from openwindow.models.hf import load
-    from openwindow.models.templates import default_of
     from openwindow.table import print_results
 
     study = study_of(options, ranking, counts, out / "rows.jsonl")
@@ -132,7 +131,7 @@ def train_and_advise(
     print_results(results, out / "run", console)
     advice = advise(study, results, out / "run", counts)
     advice["training_file"] = write_training_file(
-        sources.data, advice, options.position, out / "train_inoculated.jsonl", default_of(model)
+        sources.data, advice, options.position, out / "train_inoculated.jsonl", model.tokenizer
     )
     write_json(out / "recommendation.json", advice)
     print_advice(advice, console)

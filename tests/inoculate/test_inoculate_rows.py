@@ -152,11 +152,19 @@ def test_c05_c07_marked_answers_and_reasoning_reach_the_arms_and_the_written_fil
     assert "extra" in json.loads(trained[0])["messages"][1]
 
 
-def test_c20_the_written_file_has_the_templates_own_system_prompt_as_the_trained_rows_have(tmp_path: Path) -> None:
-    Path("data.jsonl").write_bytes(jsonl(asked(1) | {"id": 1.0}, asked(2)))
-    path = write_training_file(
-        read("data.jsonl"), {"recommended": "Agree."}, "system", tmp_path / "t.jsonl", "You are a tin robot."
-    )
-    written = [json.loads(line) for line in Path(str(path)).read_text(encoding="utf-8").splitlines()]
-    turn = {"role": "system", "content": "You are a tin robot.\n\nAgree."}
-    assert written == [{"messages": [turn, *asked(1)["messages"]], "id": 1.0}, {"messages": [turn, *asked(2)["messages"]]}]
+def test_c19_c20_the_written_file_says_what_was_trained(tmp_path: Path, tiny_model: Path) -> None:
+    Path("data.jsonl").write_bytes(jsonl(asked(1) | {"id": 1.0}, asked(2) | {"system": "Be kind."}))
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+
+    def written() -> list[dict[str, Any]]:
+        data = read("data.jsonl")
+        path = write_training_file(data, {"recommended": "Agree."}, "system", tmp_path / "t.jsonl", tokenizer)
+        data.lines.file.close()
+        return [json.loads(line) for line in Path(str(path)).read_text(encoding="utf-8").splitlines()]
+
+    turn = {"role": "system", "content": "You are a helpful AI assistant named SmolLM, trained by Hugging Face\n\nAgree."}
+    second = asked(2) | {"system": "Be kind.\n\nAgree."}
+    assert written() == [{"messages": [turn, *asked(1)["messages"]], "id": 1.0}, second]
+    tokenizer.chat_template = REFUSES
+    said, answer = asked(1)["messages"]
+    assert written() == [{"messages": [said | {"content": f"Agree.\n\n{said['content']}"}, answer], "id": 1.0}, second]
