@@ -111,23 +111,22 @@ class CodeFunctions:
         The last are those that tell the solution from programs one step away from it, of which a draw would only tell some.
         """
         instance = _instance(problem.id)
-        visible = {repr(case.args) for case in problem.visible}
-        edges = [case for case in _edges(problem.id) if repr(case.args) not in visible][: count // 2]
-        return self._drawn(problem, instance, rng, count - len(edges), visible | {repr(c.args) for c in edges}) + edges
-
-    def _drawn(self, problem: Problem, instance: Instance, rng: random.Random, count: int, seen: set[str]) -> list[Case]:
+        seen = {repr(case.args) for case in problem.visible}
         shown = {repr(case.expected) for case in problem.visible}
+        edges = [case for case in _edges(problem.id) if repr(case.args) not in seen][: count // 2]
+        seen |= {repr(case.args) for case in edges}
         cases: list[Case] = []
         for _ in range(_TRIES * count):
             case = instance.case(rng)
-            last = len(cases) == count - 1
-            if repr(case.args) in seen or (last and all(repr(c.expected) in shown for c in [*cases, case])):
+            last = len(cases) + len(edges) == count - 1
+            if repr(case.args) in seen or (last and all(repr(c.expected) in shown for c in [*cases, *edges, case])):
                 continue
             seen.add(repr(case.args))
             cases.append(case)
             if last:
-                return cases
-        raise EnvironmentFault(f"{problem.id}: only {len(cases)} of {count} hidden cases found, ask for fewer")
+                return cases + edges
+        found = len(cases) + len(edges)
+        raise EnvironmentFault(f"{problem.id}: only {found} of {count} hidden cases found, ask for fewer")
 
 
 @functools.lru_cache(maxsize=4096)
