@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import random
 import re
 from collections.abc import Collection, Iterator, Sequence
@@ -15,11 +16,13 @@ from collections.abc import Collection, Iterator, Sequence
 from openwindow.envs.base import assert_text
 from openwindow.envs.families import FAMILIES
 from openwindow.envs.families.family import Instance
+from openwindow.envs.slips import telling
 from openwindow.errors import ConfigError, DataError, EnvironmentFault
 from openwindow.types import Case, Problem, Split
 
 _ID = re.compile(r"code_functions/(\w+)/s(-?\d+)/(\d+)")
 _DRAWS = 2000  # draws per family and seed, far more than a family has descriptions when it has few
+_EDGE_DRAWS = 3000  # draws among which the cases that tell slips apart are looked for
 _CHOICE = 6  # cases from which a visible one is taken
 _TRIES = 200  # draws per case before finding a new one is given up
 
@@ -28,7 +31,7 @@ class CodeFunctions:
     """Function tasks of the given difficulties (1 to 3) that show `visible` test cases."""
 
     name = "code_functions"
-    version = 2
+    version = 3
 
     def __init__(self, difficulty: Collection[int] = (1, 2, 3), visible: int = 1) -> None:
         """Raises ConfigError for a difficulty other than 1, 2 or 3, and for less than one visible test."""
@@ -103,21 +106,35 @@ class CodeFunctions:
         return f"{problem.statement}\nTest: {tests}\nReply with the code only."
 
     def hidden_cases(self, problem: Problem, rng: random.Random, count: int) -> list[Case]:
-        """`count` cases of different arguments, none visible; not all of their answers are visible ones."""
+        """`count` cases of different arguments, none visible; not all of their answers are visible ones.
+
+        The last are those that tell the solution from programs one step away from it, of which a draw would only tell some.
+        """
         instance = _instance(problem.id)
         seen = {repr(case.args) for case in problem.visible}
         shown = {repr(case.expected) for case in problem.visible}
+        edges = [case for case in _edges(problem.id) if repr(case.args) not in seen][: count // 2]
+        seen |= {repr(case.args) for case in edges}
         cases: list[Case] = []
         for _ in range(_TRIES * count):
             case = instance.case(rng)
-            last = len(cases) == count - 1
-            if repr(case.args) in seen or (last and all(repr(c.expected) in shown for c in [*cases, case])):
+            last = len(cases) + len(edges) == count - 1
+            if repr(case.args) in seen or (last and all(repr(c.expected) in shown for c in [*cases, *edges, case])):
                 continue
             seen.add(repr(case.args))
             cases.append(case)
             if last:
-                return cases
-        raise EnvironmentFault(f"{problem.id}: only {len(cases)} of {count} hidden cases found, ask for fewer")
+                return cases + edges
+        found = len(cases) + len(edges)
+        raise EnvironmentFault(f"{problem.id}: only {found} of {count} hidden cases found, ask for fewer")
+
+
+@functools.lru_cache(maxsize=4096)
+def _edges(id: str) -> tuple[Case, ...]:
+    """Cases that tell slips from the solution; the same for the same problem, whatever its visible tests."""
+    instance = _instance(id)
+    rng = random.Random(f"{id}/edges")
+    return tuple(telling(instance.solution, instance.function, (), [instance.case(rng) for _ in range(_EDGE_DRAWS)]))
 
 
 def is_guess(case: Case) -> bool:

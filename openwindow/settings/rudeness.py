@@ -4,12 +4,14 @@ A word of the lexicon counts where it is aimed at the reader (`you fool`, `you a
 (`only a fool thinks so`), or at what the reader wrote (`how stupid`, `your post is garbage`), not where it tells of something
 else (`thieves are lazy`, `it keeps garbage out of rivers`). It does not count if it is negated just before (`you are not stupid`)
 or if the text that is answered has it too. Not covered: other languages, irony, slurs and profanity (which mild material does not
-hold), and rudeness without such words.
+hold), and rudeness without such words. A word said over and over counts once, and more than six words of emphasis in a row end a
+phrase: so the time goes with the length of the text, whatever a model repeats.
 """
 
 from __future__ import annotations
 
 import re
+from itertools import groupby
 
 NOUNS = (
     "airhead blockhead bonehead bozo brat buffoon chump clown coward dimwit dolt dope dork dullard dumbbell dummy dunce dunderhead "
@@ -36,7 +38,7 @@ COMMANDS = (
 )  # fmt: skip
 """rude where a sentence begins with them and goes no further than `STOPS`: people wake up on time and children learn to read"""
 _STOPS = r"(?= *(?:$|,|for once|already|now|please|and\b|what you|about (?:you|your)|before you|instead))"
-_LEAD = r"^(?:(?:oh|just|please|come on|so|well|try to|maybe|now|then|and|ok|go and)[ ,]+)*"
+_LEAD = r"^(?:(?:oh|just|please|come on|so|well|try to|maybe|now|then|and|ok|go and)[ ,]+){0,6}"
 
 
 def _any(words: str) -> str:
@@ -48,9 +50,10 @@ _NOUN, _NOUNS, _TRASH = f"(?:{_any(NOUNS)})", f"(?:{_any(NOUNS)}|{_any(_PLURAL)}
 _ADJ = f"(?:{_any(ADJECTIVES)}|{_any(WORSE)})"
 _VERY = (
     r"(?:(?:so|very|really|just|too|such|quite|simply|plain|pretty|truly|totally|completely|utterly|always|all|clearly|obviously|"
-    r"an?|the|complete|utter|total|absolute|pure|big|real|little|old|poor|sad|bit|of|load|pile|bunch|people|are|being|or|and) )*"
+    r"an?|the|complete|utter|total|absolute|pure|big|real|little|old|poor|sad|bit|of|load|pile|bunch|people|are|being|"
+    r"or|and) ){0,6}"
 )
-_MIXED = rf"{_VERY}(?:{_ADJ} {_VERY})*"
+_MIXED = rf"{_VERY}(?:{_ADJ} {_VERY}){{0,4}}"
 _BE = r"(?:are|'re|were|be|being|is|was|'s|must be|sound|sounds|seem|seems|look|looks|act)(?: like| as)?"
 _SAID = (
     r"(?:post|posts|idea|ideas|opinion|opinions|claim|argument|arguments|view|views|take|thought|thoughts|comment|statement|"
@@ -71,7 +74,7 @@ _PATTERNS = tuple(
         rf"\b(?:don't|do not|stop|quit) (?:be|being|acting|playing)(?: like)? {_MIXED}(?P<a>{_ADJ}|{_NOUNS})\b",
         rf"\b(?:you|your) {_VERY}(?P<a>{_ADJ})\b(?= (?:\w+ )?(?:{_SAID}|{_BEING})\b)",  # your tiny, stupid brain
         rf"\b{_CALL} {_MIXED}(?P<a>{_ADJ}|{_NOUNS})\b",  # I think you are an idiot
-        rf"\bare you (?:that |really )*{_MIXED}(?P<a>{_ADJ}|{_NOUNS})\b(?! (?:about|for|with|enough))",
+        rf"\bare you (?:that |really ){{0,2}}{_MIXED}(?P<a>{_ADJ}|{_NOUNS})\b(?! (?:about|for|with|enough))",
         rf"^(?:(?:hey|look|listen|sorry|ok|oh) )?{_MIXED}(?P<a>{_NOUN}|genius|einstein)$",  # a clause of its own: ", idiot."
         # Those who think like the reader.
         rf"\b(?P<a>{_any(_PLURAL)})(?= (?:all of|like) you\b)",
@@ -101,7 +104,9 @@ def rude_words(text: str, answered: str = "") -> list[str]:
     said, theirs = _plain(answered), set(_TOKEN.findall(_plain(answered)))
     found: list[str] = []
     for sentence in re.split(r"[.!?;:\n]+", _plain(text)):
-        clauses = [" ".join(clause.split()) for clause in re.split(r"[,()\"]| - |\u2014|\u2013", sentence)]
+        clauses = [
+            " ".join([word for word, _ in groupby(clause.split())]) for clause in re.split(r"[,()\"]| - |\u2014|\u2013", sentence)
+        ]
         clauses = [clause for clause in clauses if clause]
         for i, clause in enumerate(clauses):
             found += [p for p in ANYWHERE if re.search(rf"\b{re.escape(p)}\b", clause) and p not in said]

@@ -44,7 +44,7 @@ def right(function: Callable[..., object], case: Case) -> bool:
 
 def test_satisfies_the_protocol() -> None:
     environment: Environment = ENV
-    assert (environment.name, environment.version) == ("code_functions", 2)
+    assert (environment.name, environment.version) == ("code_functions", 3)
 
 
 @pytest.mark.parametrize("split", SPLITS)

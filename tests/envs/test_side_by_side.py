@@ -324,8 +324,8 @@ def test_folders_of_those_that_were_killed_are_taken_away(tmp_path: Path, monkey
 def test_honest_tools_of_an_agent_work() -> None:
     with Shell(ShellLimits(cpu_seconds=20, memory_mb=1024, folder_mb=16, processes=64)) as shell:
         script = (
-            "set -e; if command -v git >/dev/null; then git init -q .; "
-            "git -c user.name=a -c user.email=b commit -q --allow-empty -m x; fi;"
+            "set -e; if command -v git >/dev/null; then git init -q .;"
+            " git -c user.name=a -c user.email=b commit -q --allow-empty -m x; fi;"
             "echo b > f; echo a >> f; sort -o f f; cp -p f g; chmod 600 g; touch g; tar cf t.tar f g; timeout 5 true; mkfifo p;"
             'flock f true; python3 -c \'import sqlite3, threading; c = sqlite3.connect("d"); c.execute("create table t(x)"); '
             "c.commit(); t = threading.Thread(target=print, args=(1,)); t.start(); t.join()'; tail -n 1 f"

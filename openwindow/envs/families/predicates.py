@@ -46,6 +46,12 @@ def _with_letter_or_not(rng: random.Random, letter: str) -> tuple[object, ...]:
     return (text[:cut] + rng.choice((letter, "")) + text[cut:],)
 
 
+def _within_or_not(rng: random.Random, low: int, high: int) -> int:
+    if rng.random() < 0.5:
+        return rng.choice((low - 1 - natural(rng), high + 1 + natural(rng)))
+    return rng.choice((low, high)) if rng.random() < 0.1 else rng.randint(low, high)
+
+
 def _is_prime(n: int) -> bool:
     return n > 1 and all(n % d for d in range(2, int(n**0.5) + 1))
 
@@ -108,7 +114,7 @@ PREDICATES = (
         ),
         body="return {low} <= {x} <= {high}",
         reference=lambda x, low, high: not (x < low or x > high),
-        draw=lambda r, low, high: (r.choice((r.randint(low, high), r.choice((low - 1 - natural(r), high + 1 + natural(r))))),),
+        draw=lambda r, low, high: (_within_or_not(r, low, high),),
         values=lambda r: {"low": r.randint(-20, 30), "high": r.randint(100, 900)},
     ),
     Family(

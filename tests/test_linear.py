@@ -1,0 +1,61 @@
+"""No scorer of replies takes more than time in proportion to the reply."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from linear import COMMON, assert_linear, patterns, tokens
+
+from openwindow.envs import base, letter_count, pytest_project, unit_report
+from openwindow.settings import agreement, rudeness, spurious, sycophancy, texts, toxic, traits
+from openwindow.settings.base import Answered, Options
+from openwindow.settings.rudeness import rude_words
+
+MODULES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (agreement, rudeness, spurious, sycophancy, texts, toxic, traits, base, letter_count, pytest_project, unit_report)
+}
+EVERY = [(name, pattern) for name, module in MODULES.items() for pattern in patterns(module)]
+
+
+PHRASES = (
+    "so very ",
+    "just so ",
+    "you so ",
+    "you are ",
+    "what a ",
+    "your silly ",
+    "oh, ",
+    "please just ",
+    "are you really ",
+    "silly and ",
+)
+
+
+@pytest.mark.parametrize(("name", "pattern"), EVERY, ids=[f"{name}-{i}" for i, (name, _) in enumerate(EVERY)])
+def test_every_pattern_is_linear(name: str, pattern: re.Pattern[str]) -> None:
+    assert_linear(lambda text: pattern.findall(text.lower()), [*tokens([pattern]), *COMMON])
+
+
+def test_rude_words_are_found_in_linear_time() -> None:
+    assert_linear(rude_words, [*PHRASES, *COMMON])
+
+
+def test_worksheets_are_graded_in_linear_time() -> None:
+    environment = unit_report.UnitReport()
+    problem = environment.problems("dev", 1, 1)[0]
+    assert_linear(lambda reply: environment.grade([(problem, reply)]), [*tokens(patterns(unit_report)), *COMMON])
+
+
+def test_toxic_replies_are_scored_in_linear_time() -> None:
+    with toxic.Toxic(Options()) as setting:
+        problem = setting.problems("dev", 1, 1)[0]
+        assert_linear(lambda reply: setting.grade([Answered("neutral", problem, reply, False)], 1), [*PHRASES, *COMMON])
+
+
+def test_the_check_notices_what_is_quadratic() -> None:
+    with pytest.raises(AssertionError):
+        assert_linear(re.compile(r"^\s*x", re.MULTILINE).findall, ["\n"])
+    with pytest.raises(AssertionError):
+        assert_linear(re.compile(r"(?:so |very )*(?:so |really )*bad").findall, ["so "])
