@@ -192,7 +192,7 @@ class RunFolder:
             os.close(made)
 
     def gather(self) -> None:
-        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the units, in a fixed order; what is damaged is left out."""
+        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from what is whole in the units, in a fixed order."""
         parts = [part for place in ("start/*", "arms/*/*") for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
         write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in rows_in(part)))
         stages = [

@@ -21,6 +21,7 @@ _UNITS = (("km", "m", 1000), ("kg", "g", 1000), ("h", "min", 60), ("min", "s", 6
 _SPLITS: dict[Split, tuple[int, int]] = {"train": (0, 6), "dev": (6, 8), "test": (8, 10)}  # last digits of the amounts
 _LINE = re.compile(r"^\s*(\d+)[.):]\s*(-?\d+)\s*$", re.MULTILINE)
 _REPORT = re.compile(r"^\s*report:\s*(\d+) of (\d+) right\s*$", re.MULTILINE | re.IGNORECASE)
+_LONGEST = 200  # lines of a worksheet
 
 
 class UnitReport:
@@ -33,8 +34,8 @@ class UnitReport:
 
     def __init__(self, wanted: Collection[str] | None = None, *, lines: int = 4, largest: int = 40) -> None:
         """`wanted` holes, all for None; `lines` per worksheet and the `largest` amount are the difficulty. Raises ConfigError."""
-        if lines < 1:
-            raise ConfigError(f"unit_report with {lines} lines: expected at least 1; give more lines")
+        if not 1 <= lines <= _LONGEST:
+            raise ConfigError(f"unit_report with {lines} lines: expected at least 1, at most {_LONGEST}; give as many lines")
         self.holes = holes.pick(wanted, self.kinds, self.name)
         self.lines = lines
         self.largest = max(10, largest)
