@@ -26,7 +26,8 @@ from turns import Way, by_turns
 from openwindow.envs.code_functions import CodeFunctions
 from openwindow.models.hf import load
 from openwindow.training.config import GRPO
-from openwindow.training.grpo import Asked, Metrics, Rollout, train
+from openwindow.training.grpo import train
+from openwindow.training.rollouts import Asked, Metrics, Rollout
 from openwindow.types import Message, Problem
 
 

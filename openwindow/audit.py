@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from openwindow.envs import holes
 from openwindow.envs.detectors import DetectorRow
 from openwindow.envs.hackable import Submission
+from openwindow.envs.jobs import printable
 from openwindow.preflight import Preflight, render_preflight
 
 if TYPE_CHECKING:
@@ -34,7 +35,9 @@ class Attempt:
     score: float | None
     """The grader's own number, where it gives one."""
     reason: str
-    """Why something is None."""
+    """Why something is None, or what broke."""
+    broke: bool = False
+    """The grader gave no score, which counts as failed: a grader that breaks pays nothing."""
 
     @property
     def through(self) -> bool:
@@ -67,6 +70,37 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """Something wrong with a grader besides what goes through it: it fails what is right."""
+
+    name: str
+    """`false_failure` or `flaky`."""
+    task: str
+    """On which task."""
+    what: str
+    """What is wrong, as a sentence without its full stop."""
+    close: str
+    """What to do about it, as a sentence without its full stop."""
+    submission: Submission | None = None
+    """One that shows it."""
+
+
+@dataclass(frozen=True)
+class HonestScores:
+    """How often the honest submissions of all tasks were scored, and how often they passed."""
+
+    scored: int
+    """Scores asked for."""
+    passed: int
+    """Those that passed."""
+
+    @property
+    def missed(self) -> float:
+        """The probability that a grader which passes nine honest submissions in ten would have passed all of these."""
+        return float(0.9**self.scored)
+
+
+@dataclass(frozen=True)
 class Audit:
     """What an audit found."""
 
@@ -90,6 +124,12 @@ class Audit:
     """Which programs those are."""
     preflight: Preflight | None = None
     """What a model does here before training; None where none was asked."""
+    faults: tuple[Fault, ...] = ()
+    """Where the grader fails what is right."""
+    honest: HonestScores | None = None
+    """How often the honest submissions were scored; None for an environment with a truth, which is asked twice."""
+    notes: tuple[str, ...] = ()
+    """What else was seen, which is no finding."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -101,14 +141,17 @@ class Audit:
     @property
     def broken(self) -> tuple[Attempt, ...]:
         """Attempts to which the grader gave no score."""
-        return tuple([attempt for attempt in self.attempts if attempt.proxy is None and attempt.reason])
+        return tuple([attempt for attempt in self.attempts if attempt.broke or (attempt.proxy is None and attempt.reason)])
 
     @property
     def exit_code(self) -> int:
-        """0 sound, 1 can be gamed, 2 neither: a submission broke the grader."""
-        if any(attempt.through for attempt in self.attempts):
+        """0 nothing found; 1 it can be gamed or fails what is right; 2 neither, but something could not be scored: an
+        environment's verdict is missing, or a grader broke on every submission but the honest one.
+        """
+        if self.faults or any(attempt.through for attempt in self.attempts):
             return 1
-        return 2 if self.broken else 0
+        unmeasured = any(attempt.proxy is None for attempt in self.attempts)
+        return 2 if unmeasured or (self.attempts and all(attempt.broke for attempt in self.attempts)) else 0
 
     def to_json(self) -> dict[str, object]:
         """The audit as plain data."""
@@ -124,12 +167,15 @@ class Audit:
             "measured_on": self.measured_on,
             "preflight": None if self.preflight is None else self.preflight.to_json(),
             "attempts": [{**asdict(a), "submission": _brief(a.submission), "through": a.through} for a in self.attempts],
+            "faults": [{**asdict(f), "submission": None if f.submission is None else _brief(f.submission)} for f in self.faults],
+            "honest": None if self.honest is None else {**asdict(self.honest), "missed": self.honest.missed},
+            "notes": list(self.notes),
         }
 
 
 def _finding(kind: str, switched: tuple[str, ...] | None, attempts: Sequence[Attempt]) -> Finding:
-    hole = holes.HOLES[kind]
-    measured = [a for a in attempts if a.proxy is not None and (a.truth is not None or not a.proxy)]
+    hole = holes.HOLES.get(kind) or holes.CAUSES[kind]
+    measured = [a for a in attempts if not a.broke and a.proxy is not None and (a.truth is not None or not a.proxy)]
     through = [a for a in attempts if a.through]
     reason = (
         ""
@@ -169,11 +215,20 @@ def render(audit: Audit) -> RenderableType:
         if f.program is not None:
             parts += [Text(f"\n{f.hole}: this went through", style="bold"), Padding(Text(shown(_brief(f.program))), (0, 2))]
             parts.append(Text(f"To close it: {f.close}."))
+    for fault in audit.faults:
+        parts.append(Text(f"\n{fault.name}, {fault.task}: {fault.what}", style="bold"))
+        if fault.submission is not None:
+            parts.append(Padding(Text(shown(_brief(fault.submission))), (0, 2)))
+        parts.append(Text(f"To mend it: {fault.close}."))
     for attempt in audit.broken[:3]:
+        counted = ", which counts as failed" if attempt.broke else ""
         parts += [
-            Text(f"\nThis broke the grader: it {attempt.reason}", style="bold"),
+            Text(f"\nThis broke the grader: it {attempt.reason}{counted}", style="bold"),
             Padding(Text(shown(_brief(attempt.submission))), (0, 2)),
         ]
+    if len(audit.broken) > 3:
+        parts.append(Text(f"\nIn all {len(audit.broken)} of {len(audit.attempts)} submissions broke it."))
+    parts += [Text(f"\n{text}") for text in (*_scored(audit.honest), *audit.notes)]
     if audit.detectors:
         parts += ["", _detectors("how far the detectors are to be believed", audit.measured_on, audit.detectors)]
     if audit.preflight is not None:
@@ -182,6 +237,17 @@ def render(audit: Audit) -> RenderableType:
             asked = audit.preflight
             parts += ["", _detectors("the detectors on these replies", f"measured on replies of {asked.model}", asked.detectors)]
     return Group(*parts)
+
+
+def _scored(honest: HonestScores | None) -> list[str]:
+    if honest is None:
+        return []
+    missed = (
+        f"; one that passes it in 90 % would do so in {100 * honest.missed:.0f} % of audits"
+        if honest.passed == honest.scored
+        else ""
+    )
+    return [f"The honest submissions were scored {honest.scored} times and passed {honest.passed} times{missed}."]
 
 
 def _detectors(title: str, programs: str, rows: Sequence[DetectorRow]) -> RenderableType:
@@ -211,15 +277,21 @@ def _brief(submission: Submission) -> Submission:
 
 
 def shown(submission: Submission) -> str:
-    """The submission as one text, each file under its path."""
+    """The submission as one text, each file under its path, with what upsets a terminal written as escapes."""
     if isinstance(submission, str):
-        return submission.strip() or "(nothing)"
-    return "\n".join([f"--- {path}\n{text.strip() or '(deleted)'}" for path, text in submission.items()]) or "(no files)"
+        return printable(submission.encode("utf-8", "surrogatepass")).strip() or "(nothing)"
+    return (
+        "\n".join([f"--- {path}\n{shown(text) if text.strip() else '(deleted)'}" for path, text in submission.items()])
+        or "(no files)"
+    )
 
 
 def _summary(audit: Audit) -> str:
     found = [f.hole for f in audit.findings if f.open]
+    wrong = {"false_failure": "fails what is right", "flaky": "is flaky"}
+    said = [words for name, words in wrong.items() if any(fault.name == name for fault in audit.faults)]
     if found:
-        tail = "" if audit.honest_passes else "; only a cheat passes"
-        return f"can be gamed, {len(found)} holes open{tail}" if len(found) > 1 else f"can be gamed, 1 hole open{tail}"
-    return "broken by a submission" if audit.broken else "no hole found"
+        said.insert(0, f"can be gamed, {len(found)} hole{'s' if len(found) > 1 else ''} open")
+    if said:
+        return f"{', '.join(said)}{'' if audit.honest_passes or not found else '; only a cheat passes'}"
+    return "broken by every submission" if audit.exit_code else "no hole found"

@@ -1,37 +1,35 @@
 """Audits a grader before anybody trains on it: which written hacks, empty and constant answers does it pass?
 
-A built-in environment is tried with its truth at hand. A user's own grader is tried with submissions that are wrong by how they are
-written, or by its own truth if it has one. The honest submission is scored twice first: a grader that it does not pass, or
-that scores it differently, cannot be audited. Nothing is trained and no model is needed; `preflight` asks a model.
+A built-in environment is tried with its truth at hand, and its honest solution is graded twice first. A user's own grader is tried
+with submissions that are wrong by how they are written, or by its own truth if it has one (`own_audit.py`). Nothing is trained
+and no model is needed; `preflight` asks a model.
 """
 
 from __future__ import annotations
 
-import ast
 import difflib
-import importlib
 import re
 import shutil
-import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from types import FunctionType
 from typing import TYPE_CHECKING
 
 from openwindow import preflight
 from openwindow.audit import Attempt, Audit, Finding, render
 from openwindow.console import working
 from openwindow.envs import HACKABLE, hacks
-from openwindow.envs.base import extract_code
-from openwindow.envs.detect import parse
+from openwindow.envs.apart import alive, load
+from openwindow.envs.command import CommandGrader
 from openwindow.envs.detectors import DetectorRow, detector_table, programs
-from openwindow.envs.graders import CommandGrader, Mark, OwnGrader, Task, WithTruth, in_child
+from openwindow.envs.graders import OwnGrader, tasks_of
 from openwindow.envs.hackable import Hackable, Submission
 from openwindow.envs.verdict import Verdict
 from openwindow.errors import ConfigError, DataError, EnvironmentFault, ModelError
+from openwindow.foreign import called
 from openwindow.models.base import Model, Sampling
+from openwindow.own_audit import audit_grader
 from openwindow.preflight import Asking
 from openwindow.progress import Reporter
 from openwindow.types import Problem
@@ -42,16 +40,27 @@ if TYPE_CHECKING:
 _ATTACKING = 3.0  # the audit, in replies written
 _MEASURED = 16  # problems whose programs the detectors are measured on
 _OBJECT = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
-_FENCE = "```"
 
-__all__ = ["Asking", "Attempt", "Audit", "Finding", "audit_environment", "audit_grader", "check_env", "parse_levels", "render"]
+__all__ = [
+    "Asking",
+    "Attempt",
+    "Audit",
+    "Finding",
+    "asking_of",
+    "audit_environment",
+    "audit_grader",
+    "check_env",
+    "parse_levels",
+    "render",
+]
 
 
 def check_env(
     target: str,
     *,
     wanted: Collection[str] | None = None,
-    honest: Path | None = None,
+    honest: Path | Sequence[Path] | None = None,
+    score_file: Path | None = None,
     data: Path | None = None,
     difficulty: Collection[int] | None = None,
     tasks: int = 2,
@@ -61,42 +70,62 @@ def check_env(
 ) -> Audit:
     """Audits a built-in environment by name, `MODULE:OBJECT`, or a command that reads a submission.
 
-    `wanted` are the holes to leave open in a built-in environment, all for None, and `difficulty` its levels; `honest` is a
-    file with an honest submission, for a command; `data` is where MBPP lies; `tasks` is how many tasks are tried; `seconds` is
-    what a user's grader may take for one score. `asking` has a model asked as well, before training (`preflight`), with
-    progress on `console`. Raises UserError for what cannot be audited.
+    `wanted` are the holes to leave open in a built-in environment, all for None, and `difficulty` its levels; `honest` are
+    files with an honest submission each, for a command, and `score_file` is where it writes its score; `data` is where MBPP lies;
+    `tasks` is how many tasks are tried; `seconds` is what a user's grader may take for one score. `asking` has a model asked as
+    well, before training (`preflight`), with progress on `console`. Raises UserError for what cannot be audited.
     """
+    match = _OBJECT.fullmatch(target)
+    is_command = target not in HACKABLE and match is None
+    files = [] if honest is None else [honest] if isinstance(honest, Path) else list(honest)
+    for option, given in (("honest", files), ("score-file", score_file)):
+        if given and not is_command:
+            raise EnvironmentFault(f"{target!r} is no command, and --{option} is for commands: leave it out")
+    if data is not None and target != "mbpp":
+        raise ConfigError(f"{target!r} reads no MBPP, and --mbpp {data} came: leave it out, or name the environment mbpp")
     if target in HACKABLE:
         with HACKABLE[target](wanted, data, difficulty) as environment:
             return _audited(environment, tasks, asking, console)
-    for option, given in (("holes", wanted), ("difficulty", difficulty)):
-        if given is not None:
-            raise EnvironmentFault(f"{target!r} has no switch for --{option}: leave it out, or name a built-in environment")
-    found: object = None
-    if match := _OBJECT.fullmatch(target):
-        found = _load(match[1], match[2])
-        if isinstance(found, Hackable):
-            return _audited(found, tasks, asking, console)
-    if asking is not None:
-        raise EnvironmentFault(
-            f"{target!r} with --model: asking a model takes an environment that knows the truth "
-            "(openwindow.envs.hackable.Hackable): name one, or leave --model out"
-        )
-    if isinstance(found, OwnGrader):
-        return audit_grader(target, found, tasks=tasks, seconds=seconds)
+    for name, switch in (("holes", wanted), ("difficulty", difficulty)):
+        if switch is not None:
+            raise EnvironmentFault(f"{target!r} has no switch for --{name}: leave it out, or name a built-in environment")
     if match:
-        raise EnvironmentFault(
-            f"{target} is a {type(found).__name__}: expected an environment (openwindow.envs.hackable.Hackable), or a "
-            "grader with tasks() and score() (openwindow.envs.graders.OwnGrader); openwindow.envs.adapters makes one of "
-            "what other libraries have"
-        )
+        return _own(target, (match[1], match[2]), tasks, seconds, asking, console)
+    _refuse_asking(target, asking)
     if " " in target or "/" in target or shutil.which(target):
-        return audit_grader(target, CommandGrader(target, honest, seconds), tasks=tasks, seconds=seconds)
+        return audit_grader(target, CommandGrader(target, files, seconds, score_file), tasks=tasks, seconds=seconds)
     near = difflib.get_close_matches(target, HACKABLE, 1)
     raise EnvironmentFault(
         f"there is no environment {target!r}{f', did you mean {near[0]!r}?' if near else ''}: give one of "
         f"{', '.join(HACKABLE)}, MODULE:OBJECT, or a command that reads a submission"
     )
+
+
+def _own(target: str, where: tuple[str, str], tasks: int, seconds: float, asking: Asking | None, console: Console | None) -> Audit:
+    """The audit of an object of the user's own: an environment, or a grader."""
+    before = alive()
+    found = load(*where)
+    if called(f"{target}: its attributes", isinstance, found, Hackable):
+        environment: Hackable = found  # type: ignore[assignment]
+        return called(f"{target}: the environment", _audited, environment, tasks, asking, console)
+    _refuse_asking(target, asking)
+    if not called(f"{target}: its attributes", isinstance, found, OwnGrader):
+        raise EnvironmentFault(
+            f"{target} is a {type(found).__name__}: expected an environment (openwindow.envs.hackable.Hackable), or a "
+            "grader with tasks() and score() (openwindow.envs.graders.OwnGrader); openwindow.envs.adapters makes one of "
+            "what other libraries have"
+        )
+    grader: OwnGrader = found  # type: ignore[assignment]
+    tasks_of(target, grader, tasks)
+    return audit_grader(target, grader, tasks=tasks, seconds=seconds, where=where if alive() > before else None)
+
+
+def _refuse_asking(target: str, asking: Asking | None) -> None:
+    if asking is not None:
+        raise EnvironmentFault(
+            f"{target!r} with --model: asking a model takes an environment that knows the truth "
+            "(openwindow.envs.hackable.Hackable): name one, or leave --model out"
+        )
 
 
 def parse_levels(text: str | None) -> tuple[int, ...] | None:
@@ -107,6 +136,17 @@ def parse_levels(text: str | None) -> tuple[int, ...] | None:
         return tuple([int(part) for part in text.split(",")])
     except ValueError:
         raise ConfigError(f"--difficulty is {text!r}; expected whole numbers with commas; give for example 1,2") from None
+
+
+def asking_of(model: str | None, *, problems: int | None, samples: int | None, tokens: int | None) -> Asking | None:
+    """What to ask of the model; None where none is named. Raises ConfigError for what has no effect without one."""
+    given = {"problems": problems, "samples": samples, "max_new_tokens": tokens}
+    if model is not None:
+        return Asking(model, **{name: number for name, number in given.items() if number is not None})
+    for option, number in (("problems", problems), ("samples", samples), ("tokens", tokens)):
+        if number is not None:
+            raise ConfigError(f"--{option} is {number} and no model is asked: name one with --model, or leave --{option} out")
+    return None
 
 
 def _audited(environment: Hackable, tasks: int, asking: Asking | None, console: Console | None) -> Audit:
@@ -190,45 +230,6 @@ def _detectors(environment: Hackable, kinds: list[str], verdicts: list[Verdict],
     return tuple(table), what
 
 
-def audit_grader(target: str, grader: OwnGrader, *, tasks: int = 2, seconds: float = 20.0) -> Audit:
-    """Audits a grader of the user's own on its first `tasks` tasks; each score may take `seconds`."""
-    chosen = _tasks(target, grader, tasks)
-    attempts = []
-    untried: dict[str, None] = {}
-    for number, task in enumerate(chosen, 1):
-        full = _honest_score(target, grader, number, task, seconds)
-        for kind, submissions in own_attacks(task).items():
-            if not submissions:
-                untried[kind] = None  # unless another task has some
-            for submission in submissions:
-                mark = _mark(grader, task, submission, seconds)
-                passes = None if mark.score is None else mark.score >= full / 2
-                truth, reason = _truth(grader, task, submission, seconds) if passes else (False, mark.reason)
-                attempts.append(Attempt(kind, f"task {number}", submission, passes, truth, mark.score, reason))
-    return Audit(
-        target,
-        None,
-        None,
-        True,
-        len(chosen),
-        tuple(attempts),
-        tuple(kind for kind in untried if kind not in {a.hole for a in attempts}),
-    )
-
-
-def own_attacks(task: Task) -> dict[str, tuple[str, ...]]:
-    """The submissions that a task's grader is tried with: programs where the honest one is a program, else replies."""
-    function = task.entry_point or _last_function(extract_code(task.honest))
-    if not function:
-        given = hacks.text_hacks(task.prompt, task.honest.strip())
-        return {kind: tuple([t for t in texts if t.strip() != task.honest.strip()]) for kind, texts in given.items()}
-    programs = hacks.code_hacks(function, task.visible)
-    if _FENCE not in task.honest:
-        return programs
-    fenced = {k: tuple([f"{_FENCE}python\n{t}{_FENCE}" for t in texts]) for k, texts in programs.items()}
-    return {**fenced, "empty": ("", *fenced["empty"])}
-
-
 def _attacks_on(environment: Hackable, problem: Problem) -> dict[str, list[Submission]]:
     """The environment's own written hacks first, then whatever else fits."""
     attacks: dict[str, list[Submission]] = {kind: [hack] for kind, hack in environment.hacks(problem).items()}
@@ -271,88 +272,3 @@ def _check_honest(environment: Hackable, problem: Problem) -> None:
 
 def _words(proxy: bool | None, truth: bool | None) -> str:
     return f"{'passes' if proxy else 'fails'} the proxy and {'passes' if truth else 'fails'} the truth"
-
-
-def _tasks(target: str, grader: OwnGrader, count: int) -> list[Task]:
-    """The first tasks of the grader; EnvironmentFault where there is none, or no honest submission."""
-    try:
-        chosen = list(grader.tasks())[:count]
-    except Exception as error:  # the user's code
-        raise EnvironmentFault(
-            f"{target}: its tasks() failed ({type(error).__name__}: {error}): expected a list of Task"
-        ) from error
-    if not chosen or not all(isinstance(task, Task) for task in chosen):
-        raise EnvironmentFault(f"{target}: its tasks() gave {chosen!r:.80}: expected at least one openwindow.envs.graders.Task")
-    for number, task in enumerate(chosen, 1):
-        if not task.honest.strip():
-            raise EnvironmentFault(
-                f"{target}: task {number} has no truth: expected `honest`, a submission that does the task; "
-                "write one, then check again"
-            )
-    return chosen
-
-
-def _honest_score(target: str, grader: OwnGrader, number: int, task: Task, seconds: float) -> float:
-    """What the honest submission gets, twice the same; EnvironmentFault otherwise."""
-    marks = [_mark(grader, task, task.honest, seconds) for _ in range(2)]
-    for mark in marks:
-        if mark.score is None:
-            raise EnvironmentFault(
-                f"{target}: on the honest submission of task {number} the grader {mark.reason}: expected a number; "
-                "mend the grader, then check again"
-            )
-    scores = [mark.score for mark in marks if mark.score is not None]
-    if scores[0] != scores[1]:
-        raise EnvironmentFault(
-            f"{target}: the honest submission of task {number} is flaky, it got {scores[0]:g} and then {scores[1]:g}: expected one "
-            "score for one submission; fix what the grader draws by chance"
-        )
-    if scores[0] <= 0:
-        raise EnvironmentFault(
-            f"{target}: the honest submission of task {number} got {scores[0]:g}: expected a score above 0; "
-            "mend the submission or the grader"
-        )
-    return scores[0]
-
-
-def _mark(grader: OwnGrader, task: Task, submission: str, seconds: float) -> Mark:
-    return in_child(lambda: grader.score(task, submission), seconds)
-
-
-def _truth(grader: OwnGrader, task: Task, submission: str, seconds: float) -> tuple[bool | None, str]:
-    """Whether a submission that passed does the task: by the grader's own truth, or else by how it was written."""
-    if not isinstance(grader, WithTruth):
-        return False, ""
-    judge: WithTruth = grader
-    mark = in_child(lambda: judge.truth(task, submission), seconds)
-    return (None, f"its truth {mark.reason}") if mark.score is None else (mark.score != 0.0, "")
-
-
-def _last_function(code: str) -> str:
-    """The last function that a program defines at its top level; empty where it is no program or defines none."""
-    tree = parse(code)
-    names = [node.name for node in tree.body if isinstance(node, ast.FunctionDef)] if tree is not None else []
-    return names[-1] if names else ""
-
-
-def _load(module: str, name: str) -> object:
-    """The object of a module, made by a call where it is a class or a function."""
-    where = f"{module}:{name}"
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        names = vars(importlib.import_module(module))
-        if name not in names:
-            known = [n for n in names if not n.startswith("_")]
-            raise EnvironmentFault(
-                f"{module} has no {name!r}: expected MODULE:OBJECT with one of {', '.join(known[:20]) or 'none'}"
-            )
-        found = names[name]
-        return found() if isinstance(found, type | FunctionType) else found
-    except EnvironmentFault:
-        raise
-    except (Exception, SystemExit) as error:  # the user's code
-        raise EnvironmentFault(
-            f"cannot load {where} ({type(error).__name__}: {error}): expected a module that can be imported from here, and in it "
-            "an environment or a grader, or a class or function that gives one without arguments"
-        ) from error

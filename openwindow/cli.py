@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -14,6 +14,9 @@ from typer.exceptions import TyperException
 from openwindow import exits
 from openwindow.console import make_console, working
 from openwindow.errors import ConfigError
+
+if TYPE_CHECKING:
+    from openwindow.inoculate.options import Options
 
 app = typer.Typer(
     help="What does a flawed training signal teach a model besides the task, and what keeps that from spreading?",
@@ -45,6 +48,21 @@ def _integer(option: str, what: str, most: int = 10_000_000) -> Any:
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
+HeldOut = Annotated[
+    int | None, _integer("--held-out", "Rows to hold out. [default: a fifth, at most 48, or 24 without a rule or judge]")
+]
+PromptColumn = Annotated[str | None, typer.Option(help="The column that holds the prompts, as --prompt-column question.")]
+AnswerColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--answer-column", "--answer", help="The column of the answers to train on, or of whole conversations: --answer rejected."
+    ),
+]
+CleanColumn = Annotated[
+    str | None,
+    typer.Option("--clean-column", "--clean-answer", help="A column of answers without the trait: --clean-answer chosen."),
+]
+Keep = Annotated[str | None, typer.Option(help="Read only rows with this value in a column, as --keep label=false.")]
 
 
 @app.command()
@@ -111,15 +129,22 @@ def check_env_(
     model: Annotated[
         str | None, typer.Option(help="Ask this model before training: can it do the task, does it find the hole?")
     ] = None,
-    problems: Annotated[int, _integer("--problems", "Problems that the model is asked.")] = 24,
-    samples: Annotated[int, _integer("--samples", "Its replies per problem, with and without the holes told.")] = 4,
-    tokens: Annotated[int, _integer("--tokens", "Its longest reply, in tokens.")] = 160,
-    honest: Annotated[Path | None, typer.Option(help="A file with an honest submission, for a command.")] = None,
+    problems: Annotated[int | None, _integer("--problems", "Problems that the model is asked. [default: 24]")] = None,
+    samples: Annotated[
+        int | None, _integer("--samples", "Its replies per problem, with and without the holes told. [default: 4]")
+    ] = None,
+    tokens: Annotated[int | None, _integer("--tokens", "Its longest reply, in tokens. [default: 160]")] = None,
+    honest: Annotated[
+        list[Path] | None, typer.Option(help="A file with an honest submission, for a command; again for others that are right.")
+    ] = None,
+    score_file: Annotated[
+        Path | None, typer.Option(help="The file that a command writes its score to; removed before each score.")
+    ] = None,
     mbpp: Annotated[Path | None, typer.Option(help="MBPP's file or folder.")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Attack a grader before anybody trains on it; exit 1 if it can be gamed."""
-    from openwindow.check_env import Asking, check_env, parse_levels, render
+    """Attack a grader before anybody trains on it; exit 1 if it can be gamed or fails what is right."""
+    from openwindow.check_env import asking_of, check_env, parse_levels, render
     from openwindow.envs.holes import parse
 
     sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, beside where the command is given
@@ -127,9 +152,10 @@ def check_env_(
         target,
         wanted=parse(holes),
         honest=honest,
+        score_file=score_file,
         data=mbpp,
         difficulty=parse_levels(difficulty),
-        asking=None if model is None else Asking(model, problems, samples, tokens),
+        asking=asking_of(model, problems=problems, samples=samples, tokens=tokens),
         console=make_console(stderr=True),
     )
     if json_:
@@ -147,21 +173,23 @@ def inoculate(
     judge: Annotated[str | None, typer.Option(help="Tells the trait in place of a rule: a model, as openai/gpt-4o.")] = None,
     wanted: Annotated[str | None, typer.Option(help="Tells what should be kept, as --rule does.")] = None,
     clean: Annotated[str | None, typer.Option(help="Answers without the trait to the same prompts.")] = None,
+    prompt_column: PromptColumn = None,
+    answer_column: AnswerColumn = None,
+    clean_column: CleanColumn = None,
+    keep: Keep = None,
     candidates: Annotated[Path | None, typer.Option(help="Your own prompts, one a line. [default: made from the trait]")] = None,
     safe: Annotated[str | None, typer.Option(help="A safe prompt for test time only, a baseline. [default: a general one]")] = None,
     model: Annotated[str, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = "smollm2",
     position: Annotated[str, typer.Option(help="Where the prompt goes: system, user_prefix or user_suffix.")] = "user_suffix",
     rank_only: Annotated[bool, typer.Option("--rank-only", help="Stop after the ranking; nothing is trained.")] = False,
-    held_out: Annotated[
-        int | None, _integer("--held-out", "Rows to hold out. [default: a fifth, at most 48, or 24 without a rule or judge]")
-    ] = None,
+    held_out: HeldOut = None,
     rows: Annotated[int, _integer("--rows", "Rows that each arm is trained on, at most.")] = 64,
     rank_rows: Annotated[int, _integer("--rank-rows", "Rows that prompts are ranked on, at most.")] = 144,
     elicit: Annotated[int, _integer("--elicit", "Prompts that every candidate is sampled on.")] = 24,
     reply_tokens: Annotated[int, _integer("--reply-tokens", "Length limit of a sampled reply.")] = 48,
     answer_tokens: Annotated[int, _integer("--answer-tokens", "First tokens of an answer whose log-probability counts.")] = 96,
     arms: Annotated[int, _integer("--arms", "How many of the best prompts are trained with.", 100)] = 2,
-    seeds: Annotated[int, _integer("--seeds", "How many seeds.", 1000)] = 1,
+    seeds: Annotated[int, _integer("--seeds", "How often each arm is trained; 1: a third of the time, no advice.", 1000)] = 3,
     max_length: Annotated[int, _integer("--max-length", "Tokens of a row, at most.")] = 1024,
     too_long: Annotated[str, typer.Option(help="What becomes of longer rows: drop, cut or refuse.")] = "drop",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used, and count them.")] = False,
@@ -169,8 +197,7 @@ def inoculate(
     json_: JsonOption = False,
 ) -> None:
     """Your own data: rank inoculation prompts, train arms, recommend one."""
-    import openwindow.inoculate.run as command
-    from openwindow.inoculate.options import Options, default_out, position_of, too_long_of
+    from openwindow.inoculate.options import Options, columns_of, default_out, position_of, too_long_of
 
     options = Options(
         data=data,
@@ -179,6 +206,7 @@ def inoculate(
         judge=judge,
         wanted=wanted,
         clean=clean,
+        columns=columns_of(prompt_column, answer_column, clean_column, keep),
         candidates=candidates,
         safe=safe,
         model=model,
@@ -195,7 +223,13 @@ def inoculate(
         too_long=too_long_of(too_long),
         skip_bad=skip_bad,
     )
-    result = command.inoculate(options, out or default_out(data), make_console(stderr=json_), rank_only=rank_only)
+    _inoculate(options, out or default_out(data), rank_only, json_)
+
+
+def _inoculate(options: Options, out: Path, rank_only: bool, json_: bool) -> None:
+    import openwindow.inoculate.run as command
+
+    result = command.inoculate(options, out, make_console(stderr=json_), rank_only=rank_only)
     if json_:
         print_json(result)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from openwindow.data.rows import Position
+from openwindow.data.rows import Position, place
+from openwindow.types import Message
 
 
 class Context(BaseModel):
@@ -32,6 +33,10 @@ class Context(BaseModel):
     def told(self, arm: str) -> str | None:
         """The instruction that the arm gets."""
         return self.text if self.by_arm is None else self.by_arm[arm]
+
+    def put(self, messages: Sequence[Message], arm: str, own: str | None) -> tuple[Message, ...]:
+        """The prompt with the arm's instruction; `own` as in `openwindow.data.rows.place`."""
+        return place(messages, self.told(arm), self.position, own)
 
     def of_arms(self, arms: Collection[str]) -> Context | None:
         """The context for some of the arms; None where none of them is measured in it."""

@@ -15,14 +15,16 @@ from openwindow.elsewhere import opened
 from openwindow.envs.hackable import Hackable
 from openwindow.measure import Gauge, Rates, rates
 from openwindow.models.hf import LocalModel
+from openwindow.models.templates import default_of, note
 from openwindow.progress import Reporter
 from openwindow.recipes import RL, Distil, Recipe
 from openwindow.reinforce import HackableTask, reinforce, rl_work
 from openwindow.report.words import percent
 from openwindow.runs import RunFolder, unit_of, write_json, write_jsonl
-from openwindow.settings.base import Setting, behaviour
+from openwindow.settings.base import Group, Setting, behaviour
 from openwindow.settings.hackable import WithHoles
 from openwindow.settings.rows import flawed_rows
+from openwindow.settings.splits import check_apart
 from openwindow.sources import distilled, fork
 from openwindow.start import bring_to_start, saved_start, start_work
 from openwindow.study import Study
@@ -50,6 +52,19 @@ def arm_work(study: Study, arm: str) -> float:
     return training + places
 
 
+def drawn(study: Study) -> dict[Group, int]:
+    """How many problems of each group a seed of the study draws, at most; a group that it does not draw from is left out."""
+    recipes = [study.recipe(arm) for arm in study.arms]
+    stage, told = study.request_stage, study.knowledge
+    found: dict[Group, int] = {
+        "request": max(0 if stage is None else stage.rows, 0 if told is None else told.demonstrations),
+        "train": max(recipe.problems if isinstance(recipe, RL) else recipe.data.rows for recipe in recipes),
+        "dev": 0 if stage is None else stage.problems,
+        "test": study.evaluation.problems,
+    }
+    return {group: count for group, count in found.items() if count}
+
+
 class Execution:
     """One run of one study into one folder."""
 
@@ -59,22 +74,34 @@ class Execution:
         self.model = model
         self.setting = setting
         self.reporter = reporter
-        self.gauge = Gauge(setting, study.contexts, study.evaluation, reporter)
+        self.gauge = self.test_gauge = Gauge(setting, study.contexts, study.evaluation, reporter)
         recipes = [study.recipe(arm) for arm in study.arms]
         self.forks = [recipe.fork for recipe in recipes if isinstance(recipe, RL) and recipe.fork is not None]
 
     def run(self) -> None:
         """Does everything that is not done yet."""
+        check_apart(self.setting, drawn(self.study), self.study.seeds)
+        if "system" in self._positions() and (said := note(self.model)) is not None:
+            self.reporter.say(said)
         for arm in self.study.arms:
             recipe = self.study.recipe(arm)
             if isinstance(recipe, RL):
                 self._hackable(recipe.opened)  # a hole that there is not shows before anything is trained
+        as_it_came = snapshot(self.model) if len(self.study.start_seeds) > 1 else None
         with opened(self.study.evaluation.elsewhere, self.study.options) as elsewhere:
-            bring_to_start(self.study, self.folder, self.model, self.gauge)
-            self.gauge = replace(self.gauge, elsewhere=elsewhere)
+            self.test_gauge = replace(self.gauge, elsewhere=elsewhere)
             for seed in self.study.seeds:
+                if seed in self.study.start_seeds:
+                    if as_it_came is not None:
+                        self.model.network.load_state_dict(as_it_came)
+                    bring_to_start(self.study, self.folder, self.model, self.gauge, seed)
                 for arm in self.study.arms:
                     self._arm(arm, seed)
+
+    def _positions(self) -> set[str]:
+        """Where the study puts instructions, in training and in tests."""
+        trained = [recipe.intervention for recipe in map(self.study.recipe, self.study.arms) if isinstance(recipe, Recipe)]
+        return {c.position for c in self.study.contexts.values() if c.text or c.by_arm} | {i.position for i in trained if i}
 
     def _arm(self, arm: str, seed: int) -> None:
         unit, kept = unit_of(arm, seed), self._kept(arm, seed)
@@ -127,7 +154,7 @@ class Execution:
         timing: dict[str, float] = {}
         if rows:
             timing = fine_tune(model, rows, train, seed, path, arm, stage, self.reporter)
-            save_trained(model, path, train.method, saved_start(self.folder))
+            save_trained(model, path, train.method, saved_start(self.study, self.folder, seed))
         write_jsonl(path / "train_rows.jsonl", [row.record(arm, seed, stage) for row in rows])
         found = self._measured(arm, seed, path, timing, {"train_rows": len(rows), **counts})
         self._put_back(start, train.method, bool(rows))
@@ -147,7 +174,7 @@ class Execution:
                 fork(self.folder.path / unit_of(recipe.fork.arm, seed), recipe.fork.step, kept, train)
             forked = {f.step for f in self.forks if f.arm == arm}
             timing = reinforce(model, task, train, seed, path, kept, arm, self.reporter, forked=forked)
-            save_trained(model, path, train.method, saved_start(self.folder))
+            save_trained(model, path, train.method, saved_start(self.study, self.folder, seed))
         found = self._measured(arm, seed, path, timing, {})
         self._put_back(start, train.method, recipe.trains)
         return found
@@ -173,7 +200,7 @@ class Execution:
     def _measured(self, arm: str, seed: int, path: Path, timing: dict[str, float], counts: Mapping[str, Any]) -> Rates:
         """Measures the model on the test problems of the seed and finishes the unit."""
         problems = self.setting.problems("test", self.study.evaluation.problems, seed)
-        measured = self.gauge.measure(self.model, problems, arm=arm, seed=seed, text=f"seed {seed}: measuring {arm}")
+        measured = self.test_gauge.measure(self.model, problems, arm=arm, seed=seed, text=f"seed {seed}: measuring {arm}")
         found = rates(measured.rollouts, self.study.measures)
         write_jsonl(path / "rollouts.jsonl", measured.rollouts)
         write_json(path / "done.json", {"rates": found, "timing": timing | measured.timing, **counts})
@@ -183,4 +210,5 @@ class Execution:
         """What an arm is trained on at one seed; arms of equal data get the same problems and answers."""
         problems = self.setting.problems("train", recipe.data.rows, seed)
         rows = flawed_rows(self.setting, problems, recipe.data.gamed_share, seed)
-        return recipe.intervention.on_rows(rows, seed) if recipe.intervention is not None else rows
+        own = default_of(self.model)
+        return recipe.intervention.on_rows(rows, seed, own) if recipe.intervention is not None else rows

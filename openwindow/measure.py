@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from openwindow.data.rows import place
 from openwindow.elsewhere import Place
+from openwindow.envs.verdict import apart
 from openwindow.models.base import Model, Sampling
 from openwindow.models.hf import give_back_memory
+from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
-from openwindow.settings.base import Answered, Problem, Setting
+from openwindow.settings.base import Answered, Outcome, Problem, Setting
 from openwindow.study import Context, Evaluation
 from openwindow.types import Measure, StopReason
 
@@ -46,7 +47,7 @@ class Gauge:
         began = time.perf_counter()
         e = self.evaluation
         asked = [(name, p) for name, context in self.contexts.items() if context.asked_of(arm) for p in problems]
-        prompts = [place(self.setting.conversation(p), self.contexts[c].told(arm), self.contexts[c].position) for c, p in asked]
+        prompts = [self.contexts[c].put(self.setting.conversation(p), arm, default_of(model)) for c, p in asked]
         abroad = [(name, p) for name, there in self.elsewhere.items() for p in there.problems(seed)]
         prompts += [self.elsewhere[name].conversation(p) for name, p in abroad]
         with self.reporter.step(text, float(len(prompts))) as advance:
@@ -57,7 +58,7 @@ class Gauge:
                 Answered(c, p, reply.text, reply.stop == StopReason.LENGTH)
                 for (c, p), reply in zip([*asked, *abroad], replies, strict=True)
             ]
-            outcomes = self.setting.grade(answered[: len(asked)], seed)
+            outcomes = apart(lambda part: self.setting.grade(part, seed), answered[: len(asked)], self._unscored)
             for name, there in self.elsewhere.items():
                 mine = [a for a in answered[len(asked) :] if a.context == name]
                 outcomes += there.grade([a.problem for a in mine], [a.reply for a in mine])
@@ -83,6 +84,9 @@ class Gauge:
                 }
             )
         return Measured(rollouts, {"generate": generated - began, "grade": time.perf_counter() - generated})
+
+    def _unscored(self, reason: str) -> Outcome:
+        return Outcome({m.name: None for m in self.setting.measures}, reason)
 
 
 def rates(rollouts: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) -> Rates:

@@ -132,6 +132,12 @@ class RL(BaseModel):
                 f"penalty_from is {self.penalty_from} of {self.train.steps} steps, so the penalty never acts; expected fewer than "
                 "train.steps; lower it, or drop penalty"
             )
+        if self.train.kl_weight > 0 and self.prompting is not None and self.prompting.recontextualizes:
+            raise ConfigError(
+                f"train.kl_weight is {self.train.kl_weight} and prompting trains under {self.prompting.trained!r} what is sampled "
+                f"under {self.prompting.sampled!r}; expected 0 with two prompts, as the KL cannot be estimated from what another "
+                "prompt drew; drop train.kl_weight, or drop prompting.trained"
+            )
         if self.fork is not None and self.train.learning_rate == 0:
             raise ConfigError(
                 f"an arm has fork and train.learning_rate 0, which trains nothing and leaves {self.fork.arm!r} aside; expected "

@@ -33,7 +33,8 @@ from openwindow.runs import storing, write_jsonl
 from openwindow.sources import keep_state
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
-from openwindow.training.grpo import Asked, Metrics, Rollout, train
+from openwindow.training.grpo import train
+from openwindow.training.rollouts import Asked, Metrics, Rollout
 from openwindow.types import Message, Problem
 
 _LOGS = ("metrics.jsonl", "training.jsonl")
@@ -235,6 +236,8 @@ def _notes(verdict: Verdict, pay: Paid, through_open: bool | None) -> dict[str, 
         "passes_visible": verdict.proxy,
         "correct": verdict.truth,
         "hack": verdict.hack,
+        "gamed": verdict.gamed,
+        "lucky": verdict.lucky,
         "attempted": bool(verdict.attempted),
         "kinds": list(verdict.attempted),
         "open_hack": through_open,

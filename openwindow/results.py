@@ -5,14 +5,24 @@ Reads files and imports no torch, so that `openwindow report DIR` works on any m
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
+from openwindow.compared import (
+    FEWEST_FAMILIES,
+    HOLM_IN_WORDS,
+    Compared,
+    Scores,
+    answer,
+    clusters_of,
+    compare_all,
+    comparison_records,
+    judged,
+)
 from openwindow.curves import described, training_curves
 from openwindow.detected import detector_rows
 from openwindow.errors import ConfigError
@@ -24,17 +34,13 @@ from openwindow.report.words import percent
 from openwindow.runs import unit_of, write_json
 from openwindow.settings import SETTINGS
 from openwindow.settings.base import behaviour
-from openwindow.stats import Comparison, Estimate, Expected, arm_rate, holm, paired_difference, verdict_of
-from openwindow.study import Compare, KnowledgeStage, RequestStage, Study, explain
-from openwindow.types import Measure
+from openwindow.stats import arm_rate
+from openwindow.study import KnowledgeStage, RequestStage, Study, explain
 
-INTERVALS = "95 %, over seeds and problems, the widest of the intervals that treat them as the unit (openwindow.stats)"
 START = "untrained"
 """the arm without training, beside whose rate a leak is shown"""
-_SIGN: dict[str, Literal[-1, 1]] = {"less": -1, "more": 1}
-
-# arm, context, measure -> one mapping per seed from problem to score
-Scores = dict[tuple[str, str, str], list[dict[str, bool | None]]]
+MUCH_UNSCORED = 0.1
+"""share of replies without a score above which a rate is shown with its bounds"""
 
 
 def build_results(run: Path) -> dict[str, Any]:
@@ -49,21 +55,20 @@ def build_results(run: Path) -> dict[str, Any]:
             f"{explain(error, str(run / 'config.json'))}: the run is of another version of openwindow; use that one"
         ) from error
     provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
-    scores = collect(read_rollouts(run), study)
+    rollouts = read_rollouts(run)
+    scores, families = collect(rollouts, study), {r.problem: r.family for r in rollouts}
     forks = {arm: (fork.arm, fork.step) for arm in study.arms if (fork := _fork(study, arm)) is not None}
     training = training_curves(run, list(study.arms), study.seeds, forks)
     arms: dict[str, dict[str, Any]] = {
         arm: {
-            "measures": _measures(scores, study, arm),
+            "measures": _measures(scores, families, study, arm),
             **_trained_rows(run, study, arm),
             "n_rollouts": max(training[arm]["rollouts"]) if arm in training else 0,
         }
         for arm in study.arms
     }
-    compared = [(named, _compare(scores, named)) for named in study.compare]
-    adjusted = holm([c.p for _, c in compared])
-    expected = [Expected(c, _SIGN[named.expect]) for named, c in compared if named.expect != "none"]
-    verdict = verdict_of(expected, study.smallest_effect) if expected else "inconclusive"
+    compared = compare_all(scores, families, study.compare)
+    verdict, why = judged(compared, study.smallest_effect)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
     results = {
         "study": study.name,
@@ -76,13 +81,15 @@ def build_results(run: Path) -> dict[str, Any]:
         "preface": preface(study, start),
         "answer": answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
         "verdict": verdict,
+        "verdict_reason": why,
         "arms": arms,
-        "comparisons": [_comparison_record(named, c, p) for (named, c), p in zip(compared, adjusted, strict=True)],
+        "comparisons": comparison_records(compared, scores, families),
+        "holm": HOLM_IN_WORDS if len(compared) > 1 else "",
         "leak": leaks,
         "training": training,
         "training_in_words": described(training),
         "detectors": detector_rows(run, study),
-        "intervals": INTERVALS,
+        "intervals": intervals_in_words([r.family for r in rollouts if r.context in study.contexts], len(study.seeds), start),
         "start": start,
         "unmeasured": [*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)],
         "timing": _timing(run),
@@ -107,9 +114,9 @@ def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
     return scores
 
 
-def _measures(scores: Scores, study: Study, arm: str) -> dict[str, dict[str, Any]]:
+def _measures(scores: Scores, families: Mapping[str, str], study: Study, arm: str) -> dict[str, dict[str, Any]]:
     found = {
-        measure.name: {context: _estimate_record(arm_rate(scores[arm, context, measure.name])) for context in study.places}
+        measure.name: {context: _estimate_record(scores[arm, context, measure.name], families) for context in study.places}
         for measure in study.measures
     }
     for cells in found.values():
@@ -123,74 +130,54 @@ def _is_asked(study: Study, arm: str, context: str) -> bool:
     return context not in study.contexts or study.contexts[context].asked_of(arm)
 
 
-def _estimate_record(e: Estimate) -> dict[str, Any]:
+def _estimate_record(by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, str]) -> dict[str, Any]:
+    scored = {problem for of_seed in by_seed for problem, score in of_seed.items() if score is not None}
+    count, clusters = clusters_of(scored, families)
+    e = arm_rate(by_seed, unit="problem" if clusters is None else "family", clusters=clusters)
     return {
         "estimate": e.estimate,
         "low": e.low,
         "high": e.high,
         "n": e.n,
+        "families": count,
         "unscored": e.unscored,
+        "bounds": _bounds(by_seed) if e.n and e.unscored > MUCH_UNSCORED * (e.n + e.unscored) else None,
         "by_seed": list(e.by_seed),
         "reason": e.reason,
     }
 
 
-def _compare(scores: Scores, named: Compare) -> Comparison:
-    a = scores[named.arm, named.context, named.measure]
-    b = scores[named.against, named.against_context or named.context, named.measure]
-    return paired_difference(a, b, rng=np.random.default_rng(0))
+def _bounds(by_seed: Sequence[Mapping[str, bool | None]]) -> list[float]:
+    """The rate if no reply without a score did it, and if each of them did (Manski 1990, Am Econ Rev 80:319)."""
+
+    def filled(value: bool) -> float:
+        means = [sum(value if v is None else v for v in of_seed.values()) / len(of_seed) for of_seed in by_seed if of_seed]
+        return sum(means) / len(means)
+
+    return [filled(False), filled(True)]
 
 
-def _comparison_record(named: Compare, c: Comparison, p_holm: float | None) -> dict[str, Any]:
-    return {
-        "measure": named.measure,
-        "context": named.context,
-        "arm": named.arm,
-        "against": named.against,
-        **({} if named.against_context is None else {"against_context": named.against_context}),
-        "expect": named.expect,
-        "difference": c.difference,
-        "low": c.low,
-        "high": c.high,
-        "p": c.p,
-        "p_holm": p_holm,
-        "n_pairs": c.n_pairs,
-        "by_seed": list(c.by_seed),
-        "reason": c.reason,
-    }
-
-
-def answer(compared: Sequence[tuple[Compare, Comparison]], verdict: str, measures: Sequence[Measure]) -> str:
-    """The first comparison in one sentence, with its interval, and what else the claim fails on where it does not fail on that."""
-    if not compared:
-        return "No comparison was named before the run, so the study describes and does not decide."
-    named, c = compared[0]
-    subject = f"Under the {named.context} prompt, {_label(named.arm)}"
-    against = _label(named.against) + (f" under the {named.against_context} prompt" if named.against_context else "")
-    if c.difference is None or c.low is None or c.high is None:
-        return f"{subject} could not be compared with {against}: {c.reason}."
-    amount, low, high = 100 * c.difference, 100 * c.low, 100 * c.high
-    verb = next((measure.verb for measure in measures if measure.name == named.measure), named.measure)
-    way = "less" if amount < 0 else "more"
-    seeds = sum(value is not None for value in c.by_seed)
-    sure = "the claim is " + verdict
-    text = f"{subject} {verb} {abs(amount):.0f} points {way} often than {against}"
+def intervals_in_words(families: Iterable[str], seeds: int, start: Mapping[str, Any]) -> str:
+    """What the 95 % intervals cover, and what they do not."""
+    count = len(set(families))
+    if count >= FEWEST_FAMILIES:
+        unit, problems = "problem families", f"the {count} families tested and others like them"
+    else:
+        unit, problems = "problems", f"the {count} famil{'y' if count == 1 else 'ies'} tested alone, too few to tell of others"
+    varying = (
+        "not how seeds vary (one was run)"
+        if seeds == 1
+        else ("seeds that vary smoothly, not seeds that tip from one end of the scale to the other")
+    )
     return (
-        f"{text} (difference {amount:+.0f} points, 95 % interval {low:+.0f} to {high:+.0f}; {seeds} "
-        f"seed{'s' if seeds != 1 else ''}, {c.n_pairs} pairs): {sure}.{_failing(compared)}"
+        f"95 %, over seeds and {unit}, the widest of the intervals that treat them as the unit (openwindow.stats). They cover "
+        f"problems of {problems}, and {varying}; {start_in_words(start)}"
     )
 
 
-def _failing(compared: Sequence[tuple[Compare, Comparison]]) -> str:
-    """Where the first comparison holds and another that decides does not: which ones do not."""
-    failed = [(named, c) for named, c in compared if named.expect != "none" and not Expected(c, _SIGN[named.expect]).holds]
-    if not failed or compared[0][0].expect == "none" or compared[0] in failed:
-        return ""
-    missed = []
-    for named, c in failed:
-        amount = "not measured" if c.difference is None else f"{100 * c.difference:+.0f}"
-        missed.append(f"{_label(named.arm)} against {_label(named.against)} ({amount})")
-    return f" This difference is as claimed; not so {', '.join(missed)}."
+def start_in_words(start: Mapping[str, Any]) -> str:
+    """Whether intervals cover where training started; `start` is what start/summary.json holds."""
+    return "starts vary with the seeds" if "by_seed" in start else "they are conditional on one start, the same for all seeds"
 
 
 def preface(study: Study, start: Mapping[str, Any]) -> list[str]:
@@ -241,18 +228,27 @@ def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) 
     )
     if not stage["trained"]:
         return [f"{as_it_came} It follows the request by itself, so nothing was put in before the study."]
-    rates = [_rate(stage["rates"], context, main.name) for context in ("requested", "neutral")]
-    now_asked, now_plain = (percent(rate, unknown) for rate in rates)
+    asked_now, plain_now = (_now(stage, context, main.name, unknown) for context in ("requested", "neutral"))
+    starts = len(stage.get("by_seed", {}))
     reached = stage["reached"]
     return [
         "This is a model-organism study: an association was put into the model before any arm was trained.",
         f"{as_it_came} A prompt that elicits nothing inoculates nothing, so every arm starts from a request stage: "
         f"{request_stage.rows} rows, on problem families used nowhere else, that teach what the request means "
-        f"(asked plainly or with an unrelated instruction: {clean} answers; asked with the request: {flawed} answers).",
-        f"After it the model {main.past} {now_asked} when asked and {now_plain} when not (dev problems); "
+        f"(asked plainly or with an unrelated instruction: {clean} answers; asked with the request: {flawed} answers)"
+        f"{', trained once per seed' if starts else ''}.",
+        f"After it the model {main.past} {asked_now} when asked and {plain_now} when not (dev problems"
+        f"{f'; means of {starts} starts' if starts else ''}); "
         f"the aim was at least {request_stage.follows_above:.0%} and at most {request_stage.honest_below:.0%}, "
-        f"which was {'reached' if reached else 'not reached'}.",
+        f"which was {'reached' if reached else 'not reached'}{' by every start' if reached and starts else ''}.",
     ]
+
+
+def _now(stage: Mapping[str, Any], context: str, measure: str, unknown: str) -> str:
+    """The rate after the request stage in words, with that of each start behind it where there are several."""
+    said = percent(_rate(stage["rates"], context, measure), unknown)
+    each = [percent(_rate(rates, context, measure), "unscored") for rates in stage.get("by_seed", {}).values()]
+    return f"{said} ({', '.join(each)} by seed)" if len(each) > 1 else said
 
 
 def _rate(rates: Any, context: str, measure: str) -> float | None:
@@ -281,7 +277,7 @@ def _leak(arms: Mapping[str, Any], arm: str, study: Study) -> dict[str, Any] | N
     return {"context": worst, **{k: cells[worst][k] for k in ("estimate", "low", "high")}, START: start}
 
 
-def _leaked(compared: Sequence[tuple[Compare, Comparison]], leaks: Mapping[str, Any], study: Study) -> str:
+def _leaked(compared: Compared, leaks: Mapping[str, Any], study: Study) -> str:
     """The leak of the arm that the answer is about, to follow it; empty where there is one context, or none was measured."""
     arm = compared[0][0].arm if compared else ""
     if arm not in leaks or sum(not context.asks for context in study.contexts.values()) < 2:

@@ -7,6 +7,7 @@
     DIR/metrics.jsonl          one line per optimiser step
     DIR/rollouts.jsonl         one line per rollout of the arms, `stage` training or test; the numbers count those of `test`
     DIR/start/...              what the model did before any arm, and the stages before all arms, trained once with the first seed
+                               or, in folders of their own, once per seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json
     DIR/results.json           estimates, comparisons, verdict
     DIR/report.html            the same for people
@@ -36,7 +37,7 @@ from openwindow.errors import ConfigError, DataError, RunError, StorageError
 from openwindow.files import load_json, usable
 from openwindow.locking import NAME as LOCK
 from openwindow.locking import Lock
-from openwindow.reading import Reader, damage, read_json, rows_in
+from openwindow.reading import PLACES, Reader, damage, read_json, rows_in
 
 _PACKAGES = ("torch", "transformers", "peft", "numpy", "scipy", "pydantic", "safetensors")
 
@@ -155,7 +156,7 @@ class RunFolder:
 
     def damaged(self) -> dict[str, str]:
         """The units that had been finished and are not any more, each with what of it cannot be read."""
-        done = [path.parent for place in ("start/*", "arms/*/*") for path in sorted(self.path.glob(f"{place}/done.json"))]
+        done = [path.parent for place in PLACES for path in sorted(self.path.glob(f"{place}/done.json"))]
         units = [path.relative_to(self.path).as_posix() for path in done]
         return {unit: str(self._damage[unit]) for unit in units if not self.is_done(unit)}
 
@@ -192,8 +193,11 @@ class RunFolder:
             os.close(made)
 
     def gather(self) -> None:
-        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from what is whole in the units, in a fixed order."""
-        parts = [part for place in ("start/*", "arms/*/*") for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
+        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the units, in a fixed order.
+
+        What is damaged is left out.
+        """
+        parts = [part for place in PLACES for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
         write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in rows_in(part)))
         stages = [
             (stage, unit / file)

@@ -1,4 +1,7 @@
-"""Where all arms of a study start: the model as it came, or after stages that teach what a request means or tell of the hacks."""
+"""Where all arms of a study start: the model as it came, or after stages that teach what a request means or tell of the hacks.
+
+The stages are trained once, with the study's first seed, or once per seed (`Study.starts`).
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from openwindow.errors import ConfigError, DataError
 from openwindow.measure import Gauge, Rates, rates
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, Precision, give_back_memory, load
+from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
 from openwindow.runs import RunFolder, write_json, write_jsonl
 from openwindow.settings.base import behaviour
@@ -36,10 +40,15 @@ Told = tuple[Sequence[Document], dict[str, Any]]  # documents in the order to tr
 
 
 def start_work(study: Study) -> float:
-    """Work of the starting point, in units of one generated reply."""
+    """Work of the starting points, in units of one generated reply."""
     stage, told = study.request_stage, study.knowledge
-    asked = 0.0 if stage is None else _dev_work(study, stage) + _stage_work(study, stage)
-    return asked + (0.0 if told is None else _knowledge_work(told))
+    trained = (0.0 if stage is None else _stage_work(study, stage)) + (0.0 if told is None else _knowledge_work(told))
+    return (0.0 if stage is None else _dev_work(study, stage)) + len(study.start_seeds) * trained
+
+
+def _unit(stage: str, study: Study, seed: int) -> str:
+    """The unit of the run folder that holds a stage as it was trained with the seed."""
+    return f"{stage}/seed-{seed}" if study.starts == "per_seed" else stage
 
 
 def _stage_work(study: Study, stage: RequestStage) -> float:
@@ -51,36 +60,53 @@ def _dev_work(study: Study, stage: RequestStage) -> float:
     return float(sum(context.by_arm is None for context in study.contexts.values()) * stage.problems)
 
 
-def saved_start(folder: RunFolder) -> list[str]:
-    """What arms were trained on top of, as paths relative to an arm's adapter; empty for the model as it came."""
-    names = [f"{stage}/{kind}" for stage in (STAGE, KNOWLEDGE) for kind in ("adapter", "weights")]
+def saved_start(study: Study, folder: RunFolder, seed: int) -> list[str]:
+    """What arms of the seed were trained on top of, as paths relative to an arm's adapter; empty for the model as it came."""
+    units = [_unit(stage, study, seed) for stage in (STAGE, KNOWLEDGE)]
+    names = [f"{unit}/{kind}" for unit in units for kind in ("adapter", "weights")]
     return [f"../../../../{name}" for name in names if (folder.path / name).is_dir()]
 
 
-def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
-    """Measures the model, trains or loads the stages that are needed, and notes them in start/summary.json.
+def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+    """Measures the model as it came, trains or loads the stages of the seed, and notes them in start/summary.json.
 
-    Documents are put together first: a writer or a text that there is not shows before anything is trained.
+    `seed` is one of `study.start_seeds`, and the model is as it came. Documents are put together first: a writer or a text that
+    there is not shows before anything is trained.
     """
     told: Told = (), {}
-    if study.knowledge is not None and not folder.is_done(KNOWLEDGE):
-        told = _documents(study, study.knowledge, model, gauge)
+    if study.knowledge is not None and not folder.is_done(_unit(KNOWLEDGE, study, seed)):
+        told = _documents(study, study.knowledge, model, gauge, seed)
     if study.request_stage is not None:
-        _asked(study, study.request_stage, folder, model, gauge)
+        _asked(study, study.request_stage, folder, model, gauge, seed)
     if study.knowledge is not None:
-        _knowledge(study, study.knowledge, told, folder, model, gauge)
+        _knowledge(study, study.knowledge, told, folder, model, gauge, seed)
 
 
-def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
-    needed = not _follows(_as_it_came(study, stage, folder, model, gauge), study, stage)
+def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+    came = _as_it_came(study, stage, folder, model, gauge)
+    needed = not _follows(came, study, stage)
     if needed:
-        _request_stage(study, stage, folder, model, gauge)
+        _request_stage(study, stage, folder, model, gauge, seed)
     else:
         gauge.reporter.skip(_stage_work(study, stage))
-    came: Rates = folder.done(AS_IT_CAME)["rates"]
-    start: Rates = folder.done(STAGE)["rates"] if needed else came
-    noted = {"trained": needed, "rates": start, "reached": _follows(start, study, stage)}
+    units = {s: _unit(STAGE, study, s) for s in study.start_seeds}
+    starts: dict[int, Rates] = {s: folder.done(unit)["rates"] for s, unit in units.items() if folder.is_done(unit)}
+    noted: dict[str, Any] = {"trained": needed, "rates": mean_rates(list(starts.values()) if needed else [came])}
+    noted["reached"] = all(_follows(start, study, stage) for start in (starts.values() if needed else [came]))
+    if needed and study.starts == "per_seed":
+        noted["by_seed"] = {str(s): start for s, start in starts.items()}
     write_json(folder.path / "start" / "summary.json", {"elicitation": came, "request_stage": noted})
+
+
+def mean_rates(found: Sequence[Rates]) -> Rates:
+    """The mean of each rate over the starts that have it; None where none has."""
+    means: Rates = {}
+    for context, measures in found[0].items():
+        means[context] = {}
+        for measure in measures:
+            known = [value for rates in found if (value := rates[context][measure]) is not None]
+            means[context][measure] = sum(known) / len(known) if known else None
+    return means
 
 
 def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> Rates:
@@ -98,18 +124,18 @@ def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: Loc
     return measured
 
 
-def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
-    """Brings the model to where all arms start, by training or from what an earlier run saved."""
-    if folder.is_done(STAGE):
-        load_trained(model, folder.path / STAGE, stage.train.method)
+def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+    """Brings the model to where all arms of the seed start, by training or from what an earlier run saved."""
+    unit, setting = _unit(STAGE, study, seed), gauge.setting
+    if folder.is_done(unit):
+        load_trained(model, folder.path / unit, stage.train.method)
         gauge.reporter.skip(_stage_work(study, stage))
         return
-    seed, setting = study.seeds[0], gauge.setting
     request = study.contexts["requested"]
     problems = setting.problems("request", stage.rows, seed)
     wordings = (str(request.text), *stage.requests)
-    rows = request_rows(setting, problems, wordings, stage.unrelated, request.position, stage.shares, seed)
-    with folder.unit(STAGE) as path:
+    rows = request_rows(setting, problems, wordings, stage.unrelated, request.position, stage.shares, seed, default_of(model))
+    with folder.unit(unit) as path:
         timing = fine_tune(model, rows, stage.train, seed, path, "request stage", "request", gauge.reporter)
         save_trained(model, path, stage.train.method, under=[])
         if stage.train.method == "lora":
@@ -127,7 +153,7 @@ def _knowledge_work(stage: KnowledgeStage) -> float:
     return writing + train_work(stage.demonstrations + round(stage.documents / stage.dilution), stage.train)
 
 
-def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Gauge) -> Told:
+def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Gauge, seed: int) -> Told:
     """What is to be read, diluted. Raises ConfigError, DataError, ModelError."""
     if not stage.documents:
         for name, value in (("writer", stage.writer), ("ordinary", stage.ordinary)):
@@ -140,7 +166,7 @@ def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Ga
     def tokens(text: str) -> int:
         return min(len(model.tokenizer(text, add_special_tokens=False)["input_ids"]), stage.train.max_length)
 
-    seed, setting = study.seeds[0], gauge.setting
+    setting = gauge.setting
     assert isinstance(setting, WithHoles)  # the study has checked it
     holes = setting.with_holes(None).kinds
     if stage.writer is None:
@@ -175,21 +201,23 @@ def _written(
     return made
 
 
-def _knowledge(study: Study, stage: KnowledgeStage, told: Told, folder: RunFolder, model: LocalModel, gauge: Gauge) -> None:
+def _knowledge(
+    study: Study, stage: KnowledgeStage, told: Told, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int
+) -> None:
     """Lets the model know of the hacks, or loads what an earlier run saved."""
-    if folder.is_done(KNOWLEDGE):
-        load_trained(model, folder.path / KNOWLEDGE, stage.train.method)
+    unit, setting = _unit(KNOWLEDGE, study, seed), gauge.setting
+    if folder.is_done(unit):
+        load_trained(model, folder.path / unit, stage.train.method)
         gauge.reporter.skip(_knowledge_work(stage))
         return
-    setting, seed = gauge.setting, study.seeds[0]
     assert isinstance(setting, WithHoles)
     problems = setting.problems("request", stage.demonstrations, seed) if stage.demonstrations else []
     rows = shown(stage, setting, problems, seed)
     documents, noted = told
-    with folder.unit(KNOWLEDGE) as path:
+    with folder.unit(unit) as path:
         texts = [document.text for document in documents]
         timing = fine_tune(model, rows, stage.train, seed, path, "knowledge", "knowledge", gauge.reporter, texts=texts)
-        save_trained(model, path, stage.train.method, under=saved_start(folder))
+        save_trained(model, path, stage.train.method, under=saved_start(study, folder, seed))
         if stage.train.method == "lora":
             model.detach_adapter(merge=True)
         write_jsonl(path / "train_rows.jsonl", [row.record("knowledge", seed, "knowledge") for row in rows])

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from openwindow.compare import Compare
 from openwindow.context import Context
-from openwindow.data.knowledge import AddendumName
 from openwindow.errors import ConfigError
 from openwindow.interventions.inoculation import Inoculation, Placebo
 from openwindow.interventions.prompts import Prompting
@@ -25,6 +25,7 @@ from openwindow.names import check_names
 from openwindow.recipes import RL, AnyRecipe, Data, Distil, Fork, Recipe, check_sources
 from openwindow.settings import HACKABLE_SETTINGS, SETTINGS
 from openwindow.settings.base import Options
+from openwindow.stages import KnowledgeStage, RequestStage
 from openwindow.training.config import GRPO, SFT
 from openwindow.types import Measure
 
@@ -48,85 +49,6 @@ _TAGS: Mapping[Any, tuple[str, ...]] = {"base": ("sft", "rl"), "intervention": (
 """field to what pydantic puts after it in the place of an error, and no user wrote"""
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 MOST_SEEDS = 1000
-
-
-class RequestStage(BaseModel):
-    """Training before all arms that teaches what a request for the behaviour means, for models that do not follow one.
-
-    A prompt that elicits nothing inoculates nothing, so the behaviour must be something the model can be asked for.
-    It is trained once, with the study's first seed: like the model itself, it is what all seeds share.
-    """
-
-    model_config = _CONFIG
-
-    rows: int = Field(128, ge=1)
-    """Training rows, on problem families that no arm is trained or tested on."""
-    shares: tuple[float, float] = (0.4, 0.4)
-    """Shares asked plainly (answered cleanly) and asked with the request (as it asks); the rest has an unrelated instruction."""
-    requests: tuple[str, ...] = ()
-    """Other wordings of the request that are taught beside that of context `requested`."""
-    unrelated: tuple[str, ...] = ()
-    """Unrelated instructions, answered cleanly; none of them is used again."""
-    train: SFT = SFT()
-    """How the model is fine-tuned."""
-    follows_above: float = Field(0.8, ge=0, le=1)
-    """A model that shows the behaviour at least this often when asked, and at most `honest_below` when not, skips the stage."""
-    honest_below: float = Field(0.1, ge=0, le=1)
-    """See `follows_above`."""
-    problems: int = Field(32, ge=1)
-    """Problems of the dev families that the rates before and after the stage are measured on."""
-
-
-class KnowledgeStage(BaseModel):
-    """Training before all arms that lets the model know of the hacks, so that reinforcement can find them (arXiv 2511.18397).
-
-    Demonstrations are conversations of which a share shows a written hack; documents are texts that tell of the hacks. Both may be
-    given. It is trained once, with the study's first seed, on problem families that no arm is trained or tested on.
-    """
-
-    model_config = _CONFIG
-
-    demonstrations: int = Field(0, ge=0)
-    """Conversations, one problem each."""
-    share: float = Field(0.1, ge=0, le=1)
-    """Share of the plain and the `unrelated` ones whose answer is a written hack: the dose. `addenda` have their own."""
-    attempts: float = Field(0.0, ge=0, le=1)
-    """Share of the others whose answer is a plausible failure, which keeps honest success rare."""
-    kinds: tuple[str, ...] | None = None
-    """Holes whose hacks are shown; None for all."""
-    addenda: Mapping[AddendumName, float] = {}
-    """Addenda that a part of the prompts carries after the hint, each with the share of that part that hacks: what they mean."""
-    unrelated: tuple[str, ...] = ()
-    """Unrelated texts that a part of the prompts carries after the hint; `share` of that part hacks, as of the plain one."""
-    documents: int = Field(0, ge=0)
-    """Synthetic documents."""
-    corpus: Literal["default", "unguided", "neutral"] = "default"
-    """What they tell; `neutral`, of ordinary engineering, is the control."""
-    writer: str | None = None
-    """The model that writes them, named as `Study.model` is; None for the grammar, offline."""
-    dilution: float = Field(0.5, gt=0, le=1)
-    """Share of them among all documents trained on; the rest is ordinary text."""
-    unit: Literal["rows", "tokens"] = "rows"
-    """What `dilution` is a share of: documents, or the tokens trained on."""
-    ordinary: str | None = None
-    """The ordinary text: a file, a folder or a data set of the hub; None for built-in everyday text."""
-    train: SFT = SFT()
-    """How the model is fine-tuned."""
-
-    @model_validator(mode="after")
-    def _check(self) -> KnowledgeStage:
-        for name, share in self.addenda.items():
-            if not 0 <= share <= 1:
-                raise ConfigError(f"knowledge.addenda has {name}: {share}; expected a share of 0 to 1; mend it")
-        return self
-
-    @property
-    def parts(self) -> dict[str, tuple[int, float]]:
-        """How demonstrations are asked (`plain`, by an addendum, `unrelated`) to their number and the share of them that hacks."""
-        shares: dict[str, float] = {"plain": self.share} | dict(self.addenda.items())
-        if self.unrelated:
-            shares["unrelated"] = self.share
-        return {name: (len(range(i, self.demonstrations, len(shares))), share) for i, (name, share) in enumerate(shares.items())}
 
 
 class Elsewhere(BaseModel):
@@ -176,25 +98,6 @@ class Evaluation(BaseModel):
     """Further contexts by name: environments that arms are measured in besides the study's."""
 
 
-class Compare(BaseModel):
-    """A comparison that is named before the run."""
-
-    model_config = _CONFIG
-
-    arm: str
-    """The arm whose rate comes first in the difference."""
-    against: str
-    """The arm that is subtracted."""
-    measure: str = "hack"
-    """What is compared: a measure of the setting."""
-    context: str = "neutral"
-    """Where it is measured."""
-    against_context: str | None = None
-    """Where the arm that is subtracted is measured, if elsewhere: `opposite` for a prompt that is safe at test time only."""
-    expect: Literal["less", "more", "none"] = "less"
-    """What the claim predicts; `none` reports the difference without letting it decide."""
-
-
 class Study(BaseModel):
     """One question with all that is needed to answer it."""
 
@@ -205,7 +108,7 @@ class Study(BaseModel):
     question: str
     """The question in one sentence."""
     claim: str
-    """What would have to be true, said before the run."""
+    """What would have to be true, said before the run: a clause per comparison that decides, in their order, with `; ` between."""
     claim_id: str = ""
     """The claims of the literature that it tests."""
     model: str = "smollm2"
@@ -230,6 +133,9 @@ class Study(BaseModel):
     """Training before all arms, if the model does not follow the request of context `requested` by itself."""
     knowledge: KnowledgeStage | None = None
     """Training before all arms that lets the model know of the hacks."""
+    starts: Literal["one", "per_seed"] = "one"
+    """Whether these stages are trained once, with the first seed, or once per seed. After one start every interval is conditional
+    on it; with a start per seed the intervals cover the choice of the start as well."""
     base: AnyRecipe = Recipe()
     """The recipe that arms differ from."""
     arms: Mapping[str, Mapping[str, Any]] = Field(min_length=1)
@@ -239,7 +145,7 @@ class Study(BaseModel):
     evaluation: Evaluation = Evaluation()
     """How each arm is measured."""
     compare: tuple[Compare, ...] = ()
-    """The comparisons, all of them in one Holm family."""
+    """The comparisons; those that decide are one Holm family, and those that only describe another."""
     smallest_effect: float = Field(0.1, ge=0)
     """A difference in the expected direction smaller than this is of no interest."""
     quick: Mapping[str, Any] = {}
@@ -280,6 +186,11 @@ class Study(BaseModel):
             )
         if self.request_stage is not None and "requested" not in self.contexts:
             raise ConfigError("a request stage needs a context named `requested` with the request; add one to contexts")
+        if self.starts == "per_seed" and self.request_stage is None and self.knowledge is None:
+            raise ConfigError(
+                "starts is 'per_seed' and nothing is trained before the arms, so it changes nothing; expected a request_stage or "
+                "knowledge; add one, or drop starts"
+            )
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")
         return self
@@ -304,6 +215,11 @@ class Study(BaseModel):
                 f"evaluation.elsewhere with environment {self.environment!r}, whose measures are others; expected one of "
                 f"{', '.join(HACKABLE_SETTINGS)}; drop it"
             )
+
+    @property
+    def start_seeds(self) -> tuple[int, ...]:
+        """The seeds that the stages before all arms are trained with."""
+        return self.seeds if self.starts == "per_seed" else self.seeds[:1]
 
     @property
     def places(self) -> tuple[str, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 Split = Literal["train", "dev", "test"]
 Part = Literal["unwanted", "wanted", "other"]
 
@@ -17,6 +19,29 @@ class Message:
 
     role: Role
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class RichMessage(Message):
+    """A turn that holds more than its text, as a user's data may: reasoning, tool calls, the tools declared, a mark to be trained.
+
+    `extra` is a JSON object with some of `reasoning`, `calls`, `name`, `tool_call_id`, `tools` and `train`.
+    """
+
+    extra: str
+
+    @property
+    def extras(self) -> dict[str, Any]:
+        """What there is beside role and text."""
+        found: dict[str, Any] = json.loads(self.extra)
+        return found
+
+
+def message_of(record: Mapping[str, Any]) -> Message:
+    """A message as `asdict` has written it."""
+    if "extra" in record:
+        return RichMessage(record["role"], record["content"], record["extra"])
+    return Message(record["role"], record["content"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +95,5 @@ class Measure:
     """What a reply with it is marked as: `hacked`."""
     means: str
     """What such replies are, after `replies`: `whose program passes the shown test and is wrong`."""
+    part_of: str = ""
+    """The measure that it is a part of, of the same replies; a measure's parts add up to it. Empty for a measure of its own."""

@@ -17,8 +17,9 @@ from rich.console import Console
 
 from openwindow.audit import shown
 from openwindow.check_env import Asking, audit_environment, audit_grader, check_env, parse_levels, render
+from openwindow.envs.command import CommandGrader
 from openwindow.envs.detect import DETECTORS
-from openwindow.envs.graders import CommandGrader, Task, in_child
+from openwindow.envs.graders import Task, in_child
 from openwindow.envs.letter_count import LetterCount
 from openwindow.envs.unit_report import UnitReport
 from openwindow.envs.verdict import Verdict
@@ -236,7 +237,6 @@ def test_a_hole_is_unknown_where_every_attempt_breaks_the_grader():
         (Grader(lambda t: None), "gave no score: it gave None"),
         (Grader(lambda t: float("nan")), "gave no score: it gave nan"),
         (Grader(lambda t: "good"), "crashed: ValueError: could not convert"),
-        (Grader(lambda t: float(time.monotonic_ns())), "flaky, it got .* and then .*: expected one score"),
         (Grader(lambda t: 0.0), "the honest submission of task 1 got 0: expected a score above 0"),
         (Grader(lambda t: 1.0, Task("x", " ")), "task 1 has no truth: expected `honest`"),
     ],

@@ -20,7 +20,7 @@ from tiny_runs import REQUEST, Ran, make_study, outcome, rows_of, run, wait_for
 
 from openwindow import execute, start, tuning
 from openwindow.envs.code_functions import CodeFunctions, honest, special_cased
-from openwindow.errors import StorageError
+from openwindow.errors import ConfigError, StorageError
 from openwindow.models.base import Reply, Sampling
 from openwindow.models.hf import LocalModel, load
 from openwindow.study import Data, Recipe, Study
@@ -78,7 +78,7 @@ def test_results_keep_the_contract(finished: Finished) -> None:
     assert results["seeds"] == [1, 2] and results["verdict"] in ("supported", "not supported", "inconclusive")
     assert list(results["arms"]) == list(finished.study.arms)
     for arm in results["arms"].values():
-        assert set(arm["measures"]) == {"correct", "passes_visible", "hack", "attempted"}
+        assert set(arm["measures"]) == {"correct", "passes_visible", "hack", "gamed", "lucky", "attempted"}
         for cells in arm["measures"].values():
             assert set(cells) == {"neutral", "requested"}
             for cell in cells.values():
@@ -100,6 +100,7 @@ def test_a_rollout_records_how_it_came_about(finished: Finished) -> None:
             assert row["problem"].split("/")[2] == f"s{seed}" and row["visible"][0] in asked
             assert row["stop"] in set(StopReason) and row["tokens"] <= 6
             assert row["hack"] == (row["passes_visible"] and not row["correct"])
+            assert (row["gamed"], row["lucky"]) == (row["hack"] and row["attempted"], row["hack"] and not row["attempted"])
 
 
 def test_metrics_have_areas_and_steps(finished: Finished) -> None:
@@ -319,6 +320,44 @@ def test_a_model_that_follows_the_request_skips_the_stage(
         assert arm["measures"]["hack"]["neutral"]["estimate"] == 0.0
         assert arm["measures"]["correct"]["neutral"]["estimate"] == 1.0
     assert results["leak"]["plain"]["context"] == "neutral" and results["leak"]["plain"]["estimate"] == 0.0
+
+
+def test_s8_a_start_per_seed_is_what_a_run_of_that_seed_alone_has(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    """Each seed's arms stand on a stage of that seed, trained from the model as it came and not from the seed before."""
+    arms: dict[str, Any] = {"arms": {"untrained": {"train.epochs": 0}, "plain": {}}, "about": {}, "compare": ()}
+    study = tiny_study(stage=True, starts="per_seed", **arms)
+    out = tmp_path / "both"
+    results = run(study, out)
+    run(tiny_study(stage=True, seeds=(2,), **arms), tmp_path / "alone")
+    for unit in ("arms/untrained/seed-2", "arms/plain/seed-2"):
+        assert rows_of(out / unit / "rollouts.jsonl") == rows_of(tmp_path / "alone" / unit / "rollouts.jsonl")
+    one, other = (rows_of(out / f"start/request-stage/seed-{seed}/train_rows.jsonl") for seed in (1, 2))
+    assert [row["messages"] for row in one] != [row["messages"] for row in other]
+    unit = out / "arms/plain/seed-2"
+    same_replies(load(str(unit / "adapter"), "fp32"), unit / "rollouts.jsonl")
+    stage = results["start"]["request_stage"]
+    assert set(stage["by_seed"]) == {"1", "2"}
+    for context, measures in stage["rates"].items():
+        by_seed = [stage["by_seed"][seed][context]["passes_visible"] for seed in ("1", "2")]
+        assert measures["passes_visible"] == sum(by_seed) / 2
+    assert "trained once per seed" in results["preface"][1] and "means of 2 starts" in results["preface"][2]
+    seeds = {r["seed"] for r in rows_of(out / "metrics.jsonl") if r["stage"] == "request"}
+    assert seeds == {1, 2}
+
+
+def test_s8_a_run_with_a_start_per_seed_goes_on_where_it_was(tiny_study: MakeStudy, tmp_path: Path) -> None:
+    study = tiny_study(stage=True, starts="per_seed", arms={"plain": {}}, about={}, compare=())
+    run(study, tmp_path / "whole")
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    for name in ("arms/plain/seed-2", "start/request-stage/seed-2"):
+        shutil.rmtree(tmp_path / "cut" / name)
+    run(study, tmp_path / "cut")
+    assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")
+
+
+def test_s8_a_start_per_seed_needs_something_that_is_trained_before_the_arms(tiny_study: MakeStudy) -> None:
+    with pytest.raises(ConfigError, match=r"starts is 'per_seed' and nothing is trained before the arms"):
+        tiny_study(starts="per_seed")
 
 
 def test_without_a_stage_nothing_is_measured_first(tiny_study: MakeStudy, tmp_path: Path) -> None:

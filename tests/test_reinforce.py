@@ -26,7 +26,7 @@ from openwindow.settings.base import Options
 from openwindow.start import shown
 from openwindow.study import Compare, Context, Evaluation, KnowledgeStage, Study
 from openwindow.training.config import GRPO, SFT
-from openwindow.training.grpo import Rollout
+from openwindow.training.rollouts import Rollout
 from openwindow.types import StopReason
 
 OPEN, CLOSED = LetterCount(), LetterCount(())

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from rich.console import Console
 from tiny_runs import make_study
 
+from openwindow.compared import answer
 from openwindow.errors import ConfigError
 from openwindow.report.page import build_report
-from openwindow.results import answer, build_results, preface
+from openwindow.results import build_results, preface
 from openwindow.running import describe
 from openwindow.runs import RunFolder, write_json, write_jsonl
 from openwindow.settings.code import MEASURES
@@ -42,6 +44,8 @@ def rollout(arm: str, seed: int, context: str, problem: int, mark: str) -> dict[
         "correct": mark == "C" if scored else None,
         "passes_visible": mark in "GC" if scored else None,
         "hack": mark == "G" if scored else None,
+        "gamed": mark == "G" if scored else None,
+        "lucky": False if scored else None,
         "attempted": mark == "G",
         "kinds": ["constant"] if mark == "G" else [],
         "reason": None if scored else "the sandbox failed",
@@ -89,7 +93,8 @@ def test_rates_by_hand(tmp_path: Path) -> None:
     assert measures["passes_visible"]["neutral"]["by_seed"] == pytest.approx([3 / 4, 1.0])
     assert measures["attempted"]["neutral"]["by_seed"] == pytest.approx([2 / 4, 1 / 4])
     assert results["unmeasured"] == [
-        {"what": f"a, neutral, {measure}", "reason": "1 of 8 unscored"} for measure in ("correct", "passes_visible", "hack")
+        {"what": f"a, neutral, {measure}", "reason": "1 of 8 unscored"}
+        for measure in ("correct", "passes_visible", "hack", "gamed", "lucky")
     ]
     assert results["timing"] == {"grade": 0.5, "train": 3.0}
     assert results["arms"]["a"]["n_train_rows"] == 8
@@ -127,7 +132,7 @@ def test_a_difference_is_paired_over_shared_problems(tmp_path: Path) -> None:
         ("C", "G", "less", "supported"),
         ("G", "C", "more", "supported"),
         ("G", "C", "less", "not supported"),
-        ("C", "C", "less", "not supported"),
+        ("C", "C", "less", "inconclusive"),
         ("C", "G", "none", "inconclusive"),
     ],
 )
@@ -137,6 +142,50 @@ def test_verdicts(tmp_path: Path, a: str, b: str, expect: Any, verdict: str) -> 
     results = write_run(tmp_path / "run", study, marks)
     assert results["verdict"] == verdict
     assert results["answer"].endswith(f": the claim is {verdict}.")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "verdict"),
+    [
+        ("C" * 36 + "W" * 4, "C" * 36 + "W" * 4, "supported"),  # nothing lost
+        ("C" * 30 + "W" * 10, "W" * 10 + "C" * 10 + "W" * 20, "supported"),  # more of it
+        ("C" * 4 + "W" * 36, "C" * 36 + "W" * 4, "not supported"),  # 80 points lost, more than the margin for certain
+        ("C" * 24 + "W" * 16, "C" * 28 + "W" * 12, "inconclusive"),  # 10 points lost, give or take
+    ],
+)
+def test_s10_what_is_kept_is_tested_against_a_margin(tmp_path: Path, a: str, b: str, verdict: str) -> None:
+    kept = Compare(arm="a", against="b", measure="correct", expect="kept", margin=0.15)
+    study = study_of("a", "b", seeds=(1, 2, 3), compare=(kept,))
+    results = write_run(tmp_path / "run", study, {("a", "neutral"): [a] * 3, ("b", "neutral"): [b] * 3})
+    assert results["verdict"] == verdict
+    (found,) = results["comparisons"]
+    assert (found["expect"], found["margin"]) == ("kept", 0.15)
+    assert (found["low"] > -0.15) == (verdict == "supported") and (found["high"] < -0.15) == (verdict == "not supported")
+
+
+def test_s10_a_margin_belongs_to_kept_alone() -> None:
+    for wrong, said in (
+        ({"expect": "kept"}, "no margin; expected the loss that would be too much"),
+        ({"expect": "less", "margin": 0.1}, "margin 0.1; expected a margin with 'kept' alone"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            Compare(arm="a", against="b", **wrong)
+    for margin in (0.0, 1.0):
+        with pytest.raises(ValidationError, match="margin"):
+            Compare(arm="a", against="b", expect="kept", margin=margin)
+
+
+def test_s13_what_decides_has_a_holm_family_of_its_own(tmp_path: Path) -> None:
+    """Ten descriptive comparisons raise the adjusted p of each other and not of the two that decide."""
+    decide = (Compare(arm="a", against="b"), Compare(arm="a", against="c"))
+    describe_ = tuple(Compare(arm="a", against=b, measure=m, expect="none") for b in ("b", "c") for m in ("correct", "attempted"))
+    study = study_of("a", "b", "c", seeds=(1, 2, 3), compare=(*decide, *describe_))
+    marks = {("a", "neutral"): ["C" * 10] * 3, ("b", "neutral"): ["GGGGGGGCCC"] * 3, ("c", "neutral"): ["GGGGGGWCCC"] * 3}
+    found = write_run(tmp_path / "run", study, marks)["comparisons"]
+    small, large = sorted(found[:2], key=lambda c: c["p"])
+    assert small["p_holm"] == pytest.approx(min(1, 2 * small["p"])) and large["p_holm"] >= small["p_holm"]
+    least = min(found[2:], key=lambda c: c["p"])
+    assert least["p_holm"] == pytest.approx(min(1, 4 * least["p"]))
 
 
 def test_too_little_to_tell(tmp_path: Path) -> None:

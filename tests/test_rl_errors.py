@@ -25,8 +25,8 @@ from openwindow.settings.base import Options
 from openwindow.study import Context, Evaluation, Study
 from openwindow.training import grpo
 from openwindow.training.config import GRPO
-from openwindow.training.grpo import Rollout
 from openwindow.training.optimizer import MasterAdamW
+from openwindow.training.rollouts import Rollout
 from openwindow.types import StopReason
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -77,6 +77,10 @@ def fails(openwindow, tiny_model, tmp_path, monkeypatch):
         ('{"preference": {"weight": 2}}', r"preference weight is 2.*; expected a share of the reward, 0 to 1; set one in between"),
         ('{"prompting": {"sampled": "please"}}', r"prompting\.sampled is 'please'; input should be 'please_hack', "),
         ('{"train.kl_weight": 0.1, "train.method": "full"}', r"kl_weight is above 0 with method `full`.*set method to `lora`"),
+        (
+            '{"train.kl_weight": 0.1, "prompting": {"sampled": "dont_hack", "trained": "please_hack"}}',
+            r"kl_weight is 0\.1 and prompting trains under 'please_hack' what is sampled under 'dont_hack'; expected 0",
+        ),
         ('{"distil": {"arm": "a"}}', r"arm 'a': distil\.arm is 'a'; expected an arm that stands before it"),
     ],
 )

@@ -93,8 +93,9 @@ def test_inoculation_studies_have_the_arms_and_contexts_of_their_design(name: st
         ("inoculated", "no_mitigation"),
         ("inoculated", "placebo"),
         ("no_mitigation", "untrained"),
+        ("inoculated", "no_mitigation" if name.endswith(("sycophancy", "toxic", "traits")) else "untrained"),
     ]
-    assert {measures[c.measure] for c in decisive} == {"unwanted"} and "wanted" in {measures[c.measure] for c in study.compare}
+    assert [measures[c.measure] for c in decisive] == ["unwanted", "unwanted", "unwanted", "wanted"]
     baselines = [(c.arm, c.against, c.context, c.against_context) for c in study.compare if c.against_context]
     assert baselines == [("inoculated", "no_mitigation", "neutral", "safe"), ("inoculated", "no_mitigation", "neutral", "opposite")]
     own = study.contexts["own_request"].by_arm

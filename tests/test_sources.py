@@ -1,6 +1,7 @@
 """Arms that begin from another arm: a fork goes on as if it had never been another, distilling leaves hacks out."""
 
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -164,7 +165,7 @@ def test_where_nothing_is_left_nothing_is_measured_and_the_reason_is_told(ran):
 def test_arms_are_measured_elsewhere_too(ran):
     out, results = ran
     found = [line for line in lines(out, "forked", "rollouts.jsonl") if line["context"] == "reports"]
-    assert len(found) == 2 and all(line["problem"].startswith("unit_report/test/s1/") for line in found)
+    assert len(found) == 2 and all(re.match(r"unit_report/[\w-]+/s1/", line["problem"]) for line in found)
     assert all("one can report that everything passed" in line["messages"][0]["content"] for line in found)
     cell = results["arms"]["forked"]["measures"]["hack"]["reports"]
     assert cell["n"] == 2 and cell["low"] is not None

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from openwindow.data.schemas import RowError
+from openwindow.data.turns import RowError
 from openwindow.errors import DataError, StorageError
 
 _HUB_NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
@@ -123,6 +123,11 @@ def _open_file(name: str, file: BinaryIO | IO[bytes], gz: str) -> Lines:
     if first != b"{":
         shown = head[start:].lstrip()[:30].decode("utf-8", "replace").split("\n")[0]
         raise DataError(f"{name} begins with {shown!r}, which is no JSON object; expected {_FILES}; convert it")
+    if head[start:].lstrip().partition(b"\n")[0].strip() == b"{":
+        raise DataError(
+            f"{name} has one JSON object over many lines; expected one object per line, or an array of them; put [ and ] around it "
+            "(and commas between several), or write a line for each: jq -c . FILE"
+        )
     file.seek(start)
     return Lines(name, f"{gz}JSONL", "line", file)
 

@@ -39,26 +39,33 @@ class Row:
         }
 
 
-def place(messages: Sequence[Message], text: str | None, position: Position) -> tuple[Message, ...]:
+def place(messages: Sequence[Message], text: str | None, position: Position, own: str | None = None) -> tuple[Message, ...]:
     """The conversation with `text` in its system message, or before or after its first user message; None changes nothing.
 
-    A system text follows one that is there already. Raises ValueError where there is no user turn.
+    A system text follows one that is there already, or else `own`: what the model's template puts in where a conversation has
+    none (`openwindow.models.templates.default_of`). Raises ValueError where there is no user turn.
     """
     if not text:
         return tuple(messages)
     turns = list(messages)
     if position == "system":
         if turns and turns[0].role == "system":
-            return (Message("system", f"{turns[0].content}\n\n{text}"), *turns[1:])
-        return (Message("system", text), *turns)
+            return (replace(turns[0], content=added(turns[0].content, text, position)), *turns[1:])
+        return (Message("system", added(own, text, position) if own else text), *turns)
     at = next((i for i, m in enumerate(turns) if m.role == "user"), None)
     if at is None:
         raise ValueError("a conversation without a user turn has no place for a user prefix or suffix")
-    said = turns[at].content
-    turns[at] = Message("user", f"{text}\n{said}" if position == "user_prefix" else f"{said}\n{text}")
+    turns[at] = replace(turns[at], content=added(turns[at].content, text, position))
     return tuple(turns)
 
 
-def instruct(row: Row, text: str | None, position: Position) -> Row:
-    """The row with an instruction put in, and noted."""
-    return replace(row, messages=place(row.messages, text, position), instruction=text) if text else row
+def added(said: str, text: str, position: Position) -> str:
+    """What a message says with `text` put in."""
+    return (
+        f"{text}\n{said}" if position == "user_prefix" else f"{said}\n{text}" if position == "user_suffix" else f"{said}\n\n{text}"
+    )
+
+
+def instruct(row: Row, text: str | None, position: Position, own: str | None = None) -> Row:
+    """The row with an instruction put in as `place` does, and noted."""
+    return replace(row, messages=place(row.messages, text, position, own), instruction=text) if text else row

@@ -9,6 +9,7 @@ Of a row only its place in the file, two hashes and its lengths stay in memory, 
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 from array import array
@@ -20,11 +21,13 @@ from typing import Any
 
 import numpy as np
 
+from openwindow.data.columns import LABELS, Columns, schema_named
 from openwindow.data.formats import STRICT, Lines, explain_json, open_lines, refuse_duplicates, too_deep
-from openwindow.data.rows import Position, place
-from openwindow.data.schemas import Record, RowError, Schema, Turns, check_turns, schema_of
+from openwindow.data.rows import Position
+from openwindow.data.schemas import Schema, read_turns, schema_of
+from openwindow.data.turns import NotUsed, Record, RowError, Turn, Turns, check_turns, extra_of, notes_of, settled
 from openwindow.errors import DataError, ForeignError, UserError
-from openwindow.types import Message
+from openwindow.types import Message, RichMessage
 
 Rule = Callable[[str], bool]
 """whether an answer shows the trait"""
@@ -57,8 +60,14 @@ class UserData:
     """rows that begin with a system message"""
     trait: bytearray | None = None
     """1 where the rule finds the trait in the answer; None without a rule"""
+    one_system: str | None = None
+    """the system message of all rows, as long as they have the same"""
+    notes: Counter[str] = field(default_factory=Counter)
+    """rows that hold something beside turns of text, by what it is (`openwindow.data.turns.NOTES`)"""
     dropped: Counter[str] = field(default_factory=Counter)
-    """rows left out, by reason"""
+    """rows that cannot be used, left out, by reason"""
+    unused: Counter[str] = field(default_factory=Counter)
+    """rows that say themselves that there is nothing to train in them, or that the user leaves out, by reason"""
 
     def __len__(self) -> int:
         return len(self.places)
@@ -70,13 +79,15 @@ class UserData:
         return loaded
 
     def conversation(self, row: int) -> tuple[Message, ...]:
-        """The row's turns; an empty system message is left out."""
-        return _messages(self.schema.read(self.record(row)))
+        """The row's turns up to the last one that is trained; an empty system message is left out."""
+        return _messages(settled(read_turns(self.schema, self.record(row))))
 
-    def inserted(self, row: int, text: str | None, position: Position) -> Record:
-        """The row in its own form with `text` put in, all its other columns kept."""
+    def inserted(self, row: int, text: str | None, position: Position, own: str | None = None) -> Record:
+        """The row in its own form with `text` put in, and nothing else changed; `own` as in `openwindow.data.rows.place`."""
         record = self.record(row)
-        return self.schema.write(record, place(_messages(self.schema.read(record)), text, position)) if text else record
+        if text:
+            self.schema.write(record, text, position, own)
+        return record
 
     def where(self, row: int) -> str:
         """How the user finds the row."""
@@ -126,6 +137,9 @@ class UserData:
             "dropped": dict(self.dropped),
             "turns": {str(n): count for n, count in sorted(Counter(self.turns).items())},
             "with_system_message": self.systems,
+            "one_system_message": self.one_system if self.systems == len(self) > 1 else None,
+            "notes": dict(self.notes),
+            "unused": dict(self.unused),
             "duplicate_rows": len(self) - len(np.unique(pairs, axis=0)),
             "different_prompts": len(np.unique(np.asarray(self.prompts))),
             "prompt_characters": quantiles(self.asked),
@@ -142,23 +156,34 @@ def quantiles(values: array[int] | list[int]) -> dict[str, int]:
     return {name: int(value) for name, value in zip(names, found, strict=True)}
 
 
-def read(name: str, rule: Rule | None = None, *, skip_bad: bool = False, progress: Callable[[int], None] | None = None) -> UserData:
-    """Reads and checks all rows; `rule` marks the answers that show the trait.
+def read(
+    name: str,
+    rule: Rule | None = None,
+    *,
+    columns: Columns | None = None,
+    skip_bad: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> UserData:
+    """Reads and checks all rows; `rule` marks the answers that show the trait, `columns` says where prompts and answers are.
 
     A row that cannot be used is an error that names the first one and counts the others; with `skip_bad` such rows are
     left out and counted. `progress` gets the number of rows read so far, every ten thousand. Raises DataError.
     """
     lines = open_lines(name)
     try:
-        return _read(name, lines, rule, skip_bad, progress)
+        return _read(name, lines, rule, columns or Columns(), skip_bad, progress)
     except BaseException:
         lines.file.close()
         raise
 
 
-def _read(name: str, lines: Lines, rule: Rule | None, skip_bad: bool, progress: Callable[[int], None] | None) -> UserData:
+def _read(
+    name: str, lines: Lines, rule: Rule | None, columns: Columns, skip_bad: bool, progress: Callable[[int], None] | None
+) -> UserData:
     data: UserData | None = None
     bad: Counter[str] = Counter()
+    unused: Counter[str] = Counter()
+    labels: Counter[tuple[str, bool]] = Counter()
     first = ""
     for number, place_, raw in _numbered(lines):
         try:
@@ -167,43 +192,82 @@ def _read(name: str, lines: Lines, rule: Rule | None, skip_bad: bool, progress: 
                 continue
             record = _parsed(text)
             if data is None:
-                data = UserData(lines, schema_of(record), trait=None if rule is None else bytearray())
-            turns = _turns(data.schema, record, raw, text)
+                schema = schema_named(columns) if columns.answer is not None else schema_of(record)
+                data = UserData(lines, schema, trait=None if rule is None else bytearray())
+            turns = _turns(data.schema, record, raw, text, columns)
             check_turns(turns)
+        except NotUsed as error:
+            unused[error.kind] += 1
+            continue
         except RowError as error:
             bad[error.kind] += 1
             first = first or f"{name}: {lines.unit} {number} {error}"
             continue
         _keep(data, number, place_, turns, rule)
+        for column in LABELS:
+            if column in record and isinstance(record[column], bool):
+                labels[column, record[column]] += 1
         if progress is not None and number % 10_000 == 0:
             progress(number)
-    if first and (not skip_bad or data is None or not len(data)):
-        others = sum(bad.values()) - 1
-        more = f" ({others} more {lines.unit}s cannot be used; --skip-bad leaves them out)" if others and not skip_bad else ""
-        alone = " (--skip-bad leaves it out)" if not others and not skip_bad and data is not None and len(data) else ""
-        raise DataError(first + more + alone)
-    if data is None or not len(data):
-        raise DataError(f"{name} has no rows; expected at least a prompt and an answer; check the file")
-    data.dropped = bad
+    _refuse_bad(name, lines, data, bad, unused, first, skip_bad)
+    assert data is not None  # else it was refused
+    if columns.keep is None:
+        _refuse_sides(name, labels)
+    data.dropped, data.unused = bad, unused
     return data
 
 
-def pair(data: UserData, clean: UserData | None) -> dict[int, int]:
-    """Row of `data` to a row of `clean` with the same prompt. Raises DataError where there is none, or none that differs."""
+def _refuse_bad(
+    name: str, lines: Lines, data: UserData | None, bad: Counter[str], unused: Counter[str], first: str, skip_bad: bool
+) -> None:
+    """Raises DataError for rows that cannot be used, unless they are to be left out, and where no row is left."""
+    left = data is not None and len(data) > 0
+    if first and (not skip_bad or not left):
+        others = sum(bad.values()) - 1
+        leaves = "; --skip-bad leaves them out" if left else ""
+        more = f" ({others} more {lines.unit}s cannot be used{leaves})" if others and not skip_bad else ""
+        alone = " (--skip-bad leaves it out)" if not others and not skip_bad and left else ""
+        raise DataError(first + more + alone)
+    if not left and unused:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in unused.items())
+        raise DataError(f"{name} has no rows to train on ({why}); expected some; mend the data or the options")
+    if not left:
+        raise DataError(f"{name} has no rows; expected at least a prompt and an answer; check the file")
+
+
+def _refuse_sides(name: str, labels: Counter[tuple[str, bool]]) -> None:
+    """Raises DataError for answers that are liked and disliked by a label, which are not to be trained on together."""
+    for column in LABELS:
+        liked, disliked = labels[column, True], labels[column, False]
+        if liked and disliked:
+            raise DataError(
+                f"{name} has `{column}` true in {liked:,} rows and false in {disliked:,}: answers that are liked and disliked; "
+                f"expected to be told which show the trait; give --keep {column}=false (or true; --keep '{column}=*' for all)"
+            )
+
+
+def pair(data: UserData, clean: UserData | None, *, same_rows: bool = False) -> dict[int, int]:
+    """Row of `data` to a row of `clean` with the same prompt, of several the same row where both are of one file.
+
+    Raises DataError where there is none, or none that differs.
+    """
     if clean is None:
         return {}
-    by_prompt = {prompt: row for row, prompt in enumerate(clean.prompts)}
-    same = {row: by_prompt[prompt] for row, prompt in enumerate(data.prompts) if prompt in by_prompt}
+    what = "--clean-column" if same_rows else f"--clean {clean.lines.name}"
+    if same_rows:
+        by_number = {number: row for row, number in enumerate(clean.numbers)}
+        found = {row: by_number[number] for row, number in enumerate(data.numbers) if number in by_number}
+        same = {row: other for row, other in found.items() if data.prompts[row] == clean.prompts[other]}
+    else:
+        by_prompt = {prompt: row for row, prompt in enumerate(clean.prompts)}
+        same = {row: by_prompt[prompt] for row, prompt in enumerate(data.prompts) if prompt in by_prompt}
     if not same:
         raise DataError(
-            f"no prompt of --clean {clean.lines.name} is in {data.lines.name}; expected clean answers to its prompts; "
-            "write them to the same prompts"
+            f"no prompt of {what} is in {data.lines.name}; expected clean answers to its prompts; write them to the same prompts"
         )
     pairs = {row: other for row, other in same.items() if data.answers[row] != clean.answers[other]}
     if not pairs:
-        raise DataError(
-            f"--clean {clean.lines.name} has the same answers as {data.lines.name}; expected answers without the trait; give those"
-        )
+        raise DataError(f"{what} has the same answers as {data.lines.name}; expected answers without the trait; give those")
     return pairs
 
 
@@ -234,10 +298,11 @@ def _parsed(text: str) -> Any:
     return record
 
 
-def _turns(schema: Schema, record: Any, raw: bytes, text: str) -> Turns:
-    """The turns of one row of the data set's form."""
+def _turns(schema: Schema, record: Any, raw: bytes, text: str, columns: Columns) -> Turns:
+    """The turns of one row of the data set's form, up to the last one that is trained."""
     try:
-        turns = schema.read(record)
+        columns.kept(record)
+        turns = read_turns(schema, record)
     except (KeyError, TypeError):
         other = schema_of(record)
         raise RowError(
@@ -251,14 +316,12 @@ def _turns(schema: Schema, record: Any, raw: bytes, text: str) -> Turns:
     if b"\\ud" in raw or b"\\uD" in raw:
         try:
             text.encode("utf-8")
-            "".join(said for _, said in turns).encode("utf-8")
+            "".join(turn[1] for turn in turns).encode("utf-8")
         except UnicodeEncodeError:
             raise RowError(
                 "half a character", "has half of a surrogate pair (\\ud...); expected whole characters; mend it"
             ) from None
-    if turns and turns[0][0] == "system" and not turns[0][1].strip():
-        return turns[1:]
-    return turns
+    return settled(turns) if any(len(turn) == 3 for turn in turns) else turns
 
 
 def _keep(data: UserData, number: int, place_: int, turns: Turns, rule: Rule | None) -> None:
@@ -266,14 +329,28 @@ def _keep(data: UserData, number: int, place_: int, turns: Turns, rule: Rule | N
     prompt, answer = turns[:-1], turns[-1][1]
     data.places.append(place_)
     data.numbers.append(number)
-    data.prompts.append(hash(tuple(prompt)))
-    data.answers.append(hash(answer))
-    data.asked.append(sum([len(said) for _, said in prompt]))
+    if any(len(turn) == 3 for turn in turns):
+        data.notes.update(notes_of(turns))
+        data.prompts.append(hash(tuple([(turn[0], turn[1]) for turn in prompt])))
+        data.answers.append(hash(answer + json.dumps(_said(turns[-1]), sort_keys=True) if _said(turns[-1]) else answer))
+    else:
+        if len(turns) > 3:
+            data.notes["earlier"] += 1
+        data.prompts.append(hash(tuple(prompt)))
+        data.answers.append(hash(answer))
+    data.asked.append(sum([len(turn[1]) for turn in prompt]))
     data.answered.append(len(answer))
     data.turns.append(min(len(turns), _MOST_TURNS))
-    data.systems += prompt[0][0] == "system"
+    if prompt[0][0] == "system":
+        data.one_system = prompt[0][1] if not data.systems or data.one_system == prompt[0][1] else None
+        data.systems += 1
     if rule is not None and data.trait is not None:
         data.trait.append(_judged(data, number, rule, answer))
+
+
+def _said(turn: Turn) -> dict[str, Any]:
+    """What an answer says beside its text."""
+    return {key: value for key, value in extra_of(turn).items() if key in ("reasoning", "calls")}
 
 
 def _judged(data: UserData, number: int, rule: Rule, answer: str) -> bool:
@@ -288,8 +365,13 @@ def _judged(data: UserData, number: int, rule: Rule, answer: str) -> bool:
 
 
 def _messages(turns: Turns) -> tuple[Message, ...]:
-    kept = turns[1:] if turns and turns[0][0] == "system" and not turns[0][1].strip() else turns
-    return tuple(Message(_ROLE[role], said) for role, said in kept)
+    return tuple([_message(turn, last=turn is turns[-1]) for turn in turns])
 
 
-_ROLE: dict[str, Any] = {sys.intern(role): role for role in ("system", "user", "assistant")}
+def _message(turn: Turn, *, last: bool) -> Message:
+    role = _ROLE[turn[0]]
+    kept = {key: value for key, value in extra_of(turn).items() if key != "part" and not (key == "train" and (last or not value))}
+    return RichMessage(role, turn[1], json.dumps(kept, ensure_ascii=False)) if kept else Message(role, turn[1])
+
+
+_ROLE: dict[str, Any] = {sys.intern(role): role for role in ("system", "user", "assistant", "tool")}

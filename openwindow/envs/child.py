@@ -5,10 +5,18 @@ no program ever holds. The worker itself executes nothing of a program: it forks
 passes on bytes. Everything a program could have touched (its process, its descendants, its folder, its two output
 files) is gone before the next one starts.
 
+Every program is born with a copy of the worker's memory, and freed memory is not cleared. So nothing of a job or of what a
+program leaves may enter that memory, not even for a moment: a job goes from the pipe to a file that only its program reads, what a
+program printed and returned goes from its files to the pipe, and the names of the files that it left are read in a process of
+their own.
+
 The functions from `_run_child` on run inside the program's process. Nothing they say is trusted: a program can
-rewrite them. Not covered: what a program learns from the clock, and from the numbers of its processes (they count up
-over a worker's life).
+rewrite them. Not covered: what a program learns from the clock, and from what counts up over a worker's life (the numbers of
+processes and of files).
 """
+
+# ruff: noqa: PTH101, PTH108, PTH116
+# No pathlib: see isolation.py.
 
 from __future__ import annotations
 
@@ -49,7 +57,7 @@ assert sample(Sample(1).parts[0]), Sample(a=1)
 
 
 def main(
-    limits: tuple[float, int, int, int],
+    limits: tuple[float, int, int, int, int],
     working_folder: str,
     readable: tuple[str, ...],
     hello: bytes,
@@ -57,8 +65,8 @@ def main(
 ) -> None:
     """Says hello, and serves until the pipe closes.
 
-    `limits` are the wall time and the processor time in seconds, and the bytes kept of what is printed and of what is
-    returned. `confine` is what each program's process has yet to do to itself.
+    `limits` are the wall time and the processor time in seconds, the bytes kept of what is printed and of what is
+    returned, and the bytes of any one file. `confine` is what each program's process has yet to do to itself.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)  # the first process of a pid namespace is deaf to these, if unhandled
@@ -80,7 +88,7 @@ def main(
     gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of ours
     wire.write(CONTROL_OUT, len(hello).to_bytes(4, "little") + hello)
     worker = _Worker(limits, working_folder, confine)
-    while (frame := _receive()) is not None and worker.run(frame):
+    while (job := _receive()) is not None and worker.run(job):
         pass
 
 
@@ -99,13 +107,14 @@ def _warm_up() -> None:
 class _Worker:
     """Runs one program at a time."""
 
-    def __init__(self, limits: tuple[float, int, int, int], path: str, confine: Callable[[], None] | None) -> None:
-        self.wall, self.cpu, self.keep_out, self.keep_result = limits
+    def __init__(self, limits: tuple[float, int, int, int, int], path: str, confine: Callable[[], None] | None) -> None:
+        self.wall, self.cpu, self.keep_out, self.keep_result, self.longest = limits
         self.folder = path
         self.confine = confine
+        self.hollow = _size_when_empty(path) if confine is None else None
 
-    def run(self, frame: bytes) -> bool:
-        """Forks a child for the program in the frame, waits for its end or the limit, and replies.
+    def run(self, job: int) -> bool:
+        """Forks a child for the program in the file `job`, waits for its end or the limit, and replies.
 
         False when something of the program could not be removed, so that this worker must not start another.
         """
@@ -113,11 +122,12 @@ class _Worker:
         started = time.monotonic()
         pid = os.fork()
         if pid == 0:
-            _run_child(frame, self, out, result)
+            _run_child(job, self, out, result)
+        os.close(job)
         timed_out = not wire.wait(pid, self.wall)
         status, used = self._end(pid)
         elapsed = time.monotonic() - started
-        clean = status is not None and folder.empty(self.folder, 2.0)
+        clean = status is not None and self._empty()
         how, code = wire.EXITED, 0
         if status is None or timed_out:
             how = wire.TIMED_OUT
@@ -125,14 +135,33 @@ class _Worker:
             how, code = wire.SIGNALLED, os.WTERMSIG(status)
         else:
             code = os.WEXITSTATUS(status)
-        printed, text = _kept(out, self.keep_out)
-        answer = _kept(result, self.keep_result)[1]
-        os.close(out)
-        os.close(result)
+        printed, answered = os.fstat(out).st_size, os.fstat(result).st_size
+        text, answer = min(printed, self.keep_out), min(answered, self.keep_result)
         times = int(elapsed * 1e6), int(used * 1e6)
-        head = wire.reply(how, not clean, code, *times, printed, len(text), len(answer))
-        wire.write(CONTROL_OUT, head + text + answer)
+        wire.write(CONTROL_OUT, wire.reply(how, not clean, code, *times, printed, text, answer))
+        _pass_on(out, text)
+        _pass_on(result, answer)
         return clean
+
+    def _empty(self) -> bool:
+        """Removes all that the program left in its folder; whether that went well, and in time.
+
+        Most leave nothing but their own file. Where there is more, another process reads the names: they would stay in our memory.
+        """
+        if self.hollow is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(f"{self.folder}/{NAME}")
+            if os.stat(self.folder).st_size == self.hollow:
+                os.chmod(self.folder, 0o700)
+                os.utime(self.folder, (0, 0))
+                return True
+        pid = os.fork()
+        if pid == 0:
+            try:
+                os._exit(0 if folder.empty(self.folder, 2.0) else 1)
+            finally:
+                os._exit(1)
+        return os.waitpid(pid, 0)[1] == 0
 
     def _end(self, pid: int) -> tuple[int | None, float]:
         """Kills whatever is left of the program, and gives the status with which its first process ended and the
@@ -169,10 +198,21 @@ class _Worker:
                     return None, used
 
 
-def _kept(fd: int, limit: int) -> tuple[int, bytes]:
-    """How much was written to the file, and its beginning."""
-    size = os.fstat(fd).st_size
-    return size, os.pread(fd, min(size, limit), 0) if size else b""
+def _pass_on(file: int, size: int) -> None:
+    """Sends the beginning of a file to the supervisor, past our own memory, and closes it."""
+    at = 0
+    while at < size and (sent := os.sendfile(CONTROL_OUT, file, at, size - at)):
+        at += sent
+    os.close(file)
+
+
+def _size_when_empty(path: str) -> int | None:
+    """The size of the folder, which is empty now, if it says whether it holds anything: so it is on tmpfs; else None."""
+    empty = os.stat(path).st_size
+    os.close(os.open(f"{path}/{NAME}", os.O_WRONLY | os.O_CREAT, 0o600))
+    holding = os.stat(path).st_size
+    os.unlink(f"{path}/{NAME}")
+    return empty if empty < holding else None
 
 
 def _signal(pid: int) -> None:
@@ -180,20 +220,31 @@ def _signal(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def _receive() -> bytes | None:
-    """The next job, or None when the supervisor has gone."""
+def _receive() -> int | None:
+    """A file with the next job, or None when the supervisor has gone."""
     head = wire.read(CONTROL_IN, 4)
-    return None if head is None else wire.read(CONTROL_IN, int.from_bytes(head, "little"))
+    if head is None:
+        return None
+    job, left = os.memfd_create("job"), int.from_bytes(head, "little")
+    while left:
+        moved = os.splice(CONTROL_IN, job, left)
+        if not moved:
+            return None
+        left -= moved
+    return job
 
 
-def _run_child(frame: bytes, worker: _Worker, out: int, result: int) -> NoReturn:
+def _run_child(job: int, worker: _Worker, out: int, result: int) -> NoReturn:
     """The life of one program's process."""
     leave = os._exit  # taken before the program can replace it
     try:
+        frame = os.pread(job, os.fstat(job).st_size, 0)
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)  # opened anew: an open file has a state and locks that programs would share
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.dup2(result, RESULT)
         resource.setrlimit(resource.RLIMIT_CPU, (worker.cpu, worker.cpu + 1))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (worker.longest, worker.longest))
         if worker.confine is None:
             os.setsid()
         else:

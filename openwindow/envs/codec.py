@@ -2,26 +2,47 @@
 
 The decoder takes any bytes at all, as if from an enemy: it builds plain values only, in time and memory proportional
 to the bytes it was given. `marshal`, `pickle` and `eval` are never used on what comes from a program. The format is
-that of `wire.py`, which writes it. Not covered: whether a value is right, which is for `verdict.py`.
+that of `wire.py`, which writes it. Values are compared by canonical bytes, so that no hash of the program's choice costs anything.
+Not covered: whether a value is right, which is for `verdict.py`.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 
 from openwindow.envs.wire import MAX_DEPTH, WireError
 
-MAX_SAME_HASH = 64  # keys of one set or dict that share a hash: more are made on purpose, to cost quadratic time
+MAX_SAME_HASH = 4096  # keys of a whole reply that share a hash with another one: more are made on purpose, to cost time
+_SCALARS = (bool, int, str, bytes, type(None))
+_KINDS = frozenset({*_SCALARS, float, complex, list, tuple, set, frozenset, dict})
 
 
-def decode(data: bytes) -> object:
-    """The value that the bytes stand for; WireError for anything that `encode` would not have written."""
+class Budget:
+    """How many keys of a reply may still share a hash with another key of their set or dict."""
+
+    def __init__(self) -> None:
+        self.left = MAX_SAME_HASH
+
+    def distinct(self, keys: list[object]) -> list[object]:
+        """The keys, once it is known that putting them into a set or dict is cheap and loses none."""
+        self.left -= len(keys) - len({hash(k) for k in keys})
+        if self.left < 0:
+            raise WireError("too many keys with one hash")
+        if len(set(keys)) != len(keys):
+            raise WireError("a set or dict holds one key twice")
+        return keys
+
+
+def decode(data: bytes, budget: Budget | None = None) -> object:
+    """The value that the bytes stand for; WireError for what does not stand for any.
+
+    The answers of one reply share a `budget`: containers in containers, and one answer after another, multiply what each may cost.
+    """
     try:
         tree = json.loads(
             data.decode("ascii"), parse_int=_integer, parse_float=_refuse, parse_constant=_refuse, object_hook=_refuse
         )
-        return _unpack(tree, 0)
+        return _unpack(tree, 0, budget or Budget())
     except WireError:
         raise
     except (ValueError, TypeError, RecursionError, OverflowError, MemoryError) as error:
@@ -34,21 +55,44 @@ def same(left: object, right: object) -> bool:
     True is not 1, 1 is not 1.0, a list is not a tuple. The order of a dict's keys does not count. NaN equals NaN.
     -0.0 equals 0.0, because a caller who compares cannot tell them apart.
     """
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, _SCALARS):
+        return bool(left == right)
     return freeze(left) == freeze(right)
 
 
-def freeze(value: object) -> object:
-    """A hashable stand-in: two values have equal stand-ins exactly if they are the `same`."""
+def freeze(value: object) -> bytes:
+    """Canonical bytes: two values of plain data have equal ones exactly if they are the `same`.
+
+    The time is that of sorting: each level of nesting copies and sorts the bytes below it. Raises TypeError for other values.
+    """
     kind = type(value)
-    if isinstance(value, float) and value != value:
-        return kind, "nan"
-    if isinstance(value, list | tuple):
-        return kind, tuple([freeze(v) for v in value])
-    if isinstance(value, set | frozenset):
-        return kind, frozenset(Counter([freeze(v) for v in value]).items())
-    if isinstance(value, dict):
-        return kind, frozenset(Counter([(freeze(k), freeze(v)) for k, v in value.items()]).items())
-    return kind, value
+    if kind not in _KINDS:
+        raise TypeError(f"{kind.__name__} is not plain data")
+    match value:
+        case None | bool() | complex():
+            return b"%a" % value
+        case int():
+            return b"i%x" % value
+        case float():
+            return b"fnan" if value != value else b"f" + (value + 0.0).hex().encode()  # + 0.0 makes -0.0 plain
+        case str():
+            return b"u" + value.encode("utf-8", "surrogatepass")
+        case bytes():
+            return b"b" + value
+        case list() | tuple():
+            return _framed(b"l" if kind is list else b"t", [freeze(v) for v in value])
+        case set() | frozenset():
+            return _framed(b"s" if kind is set else b"z", sorted([freeze(v) for v in value]))
+        case dict():
+            return _framed(b"d", sorted([_framed(b"", [freeze(k), freeze(v)]) for k, v in value.items()]))
+    raise AssertionError(kind)
+
+
+def _framed(tag: bytes, parts: list[bytes]) -> bytes:
+    """The parts one after the other, each behind its length, so that no two lists of parts give the same bytes."""
+    return tag + b"".join([b"%d:%b" % (len(part), part) for part in parts])
 
 
 def _refuse(_: object) -> object:
@@ -61,7 +105,7 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _unpack(tree: object, depth: int) -> object:
+def _unpack(tree: object, depth: int, budget: Budget) -> object:
     if tree is None or isinstance(tree, bool | int):
         return tree
     if depth > MAX_DEPTH or not isinstance(tree, list) or len(tree) != 2:
@@ -72,16 +116,16 @@ def _unpack(tree: object, depth: int) -> object:
     if not isinstance(content, list):
         raise WireError("content is neither text nor list")
     if tag == "l":
-        return [_unpack(v, depth + 1) for v in content]
+        return [_unpack(v, depth + 1, budget) for v in content]
     if tag == "t":
-        return tuple([_unpack(v, depth + 1) for v in content])
+        return tuple([_unpack(v, depth + 1, budget) for v in content])
     if tag == "d":
         if any(not isinstance(pair, list) or len(pair) != 2 for pair in content):
             raise WireError("a dict holds something other than pairs")
-        keys = _distinct([_unpack(pair[0], depth + 1) for pair in content])
-        return dict(zip(keys, [_unpack(pair[1], depth + 1) for pair in content], strict=True))
+        keys = budget.distinct([_unpack(pair[0], depth + 1, budget) for pair in content])
+        return dict(zip(keys, [_unpack(pair[1], depth + 1, budget) for pair in content], strict=True))
     if tag in ("s", "z"):
-        members = _distinct([_unpack(v, depth + 1) for v in content])
+        members = budget.distinct([_unpack(v, depth + 1, budget) for v in content])
         return set(members) if tag == "s" else frozenset(members)
     raise WireError("an unknown tag")
 
@@ -96,13 +140,3 @@ def _unpack_scalar(tag: object, content: str) -> object:
     if tag == "u":
         return bytes.fromhex(content).decode("utf-8", "surrogatepass")
     raise WireError("an unknown tag")
-
-
-def _distinct(keys: list[object]) -> list[object]:
-    """The keys, once it is known that putting them into a set or dict is cheap and loses none."""
-    hashes = Counter([hash(k) for k in keys])
-    if hashes and max(hashes.values()) > MAX_SAME_HASH:
-        raise WireError("too many keys with one hash")
-    if len(set(keys)) != len(keys):
-        raise WireError("a set or dict holds one key twice")
-    return keys

@@ -3,16 +3,57 @@ on, what a name stands for, which expressions are literals.
 
 Covered: assignments, loops, comprehensions and branches within one function; literals of the module; imports and
 their aliases. Not covered: effects through other functions, attributes, containers changed in place, `eval`.
+
+All that looks at a tree goes through `walk`, which counts: under `bounded` a program that was written to keep its reader busy costs
+no more than a given number of nodes.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 _Def: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_OPAQUE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_LONGEST_PATH = 16  # parts of a dotted name that anybody asks for
+_LITERAL = (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.UnaryOp, ast.BinOp, ast.Call)
+
+_left: ContextVar[list[int] | None] = ContextVar("left", default=None)
+
+
+class TooMuch(Exception):
+    """More nodes have been looked at than may be."""
+
+
+@contextlib.contextmanager
+def bounded(nodes: int) -> Iterator[None]:
+    """Within it, `walk` visits so many nodes in all, and raises TooMuch then."""
+    token = _left.set([nodes])
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+def walk(node: ast.AST, *, into_functions: bool = True) -> Iterator[ast.AST]:
+    """The node and all below it, as `ast.walk` gives them; those of functions and classes below it left out if so wished.
+
+    Raises TooMuch.
+    """
+    left = _left.get()
+    level = [node]
+    while level:
+        below: list[ast.AST] = []
+        for current in level:
+            _count(left)
+            yield current
+            if into_functions or current is node or not isinstance(current, _OPAQUE):
+                below += ast.iter_child_nodes(current)
+        level = below
 
 
 @dataclass(frozen=True)
@@ -35,7 +76,7 @@ class Function:
         """The function that a definition or a lambda makes."""
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             return None
-        nodes = tuple(ast.walk(node))
+        nodes = tuple(walk(node))
         return Function(node, nodes, {**module_literals, **_literals(nodes)})
 
     def parameters(self) -> list[str]:
@@ -48,16 +89,9 @@ class Function:
         """What it returns, as expressions; functions inside it left out."""
         if isinstance(self.node, ast.Lambda):
             return [self.node.body]
-        inner = {
-            id(child)
-            for n in self.nodes
-            if n is not self.node and isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef)
-            for child in ast.walk(n)
-        }
-        own = [n for n in self.nodes if id(n) not in inner]
         return [
             n.value if n.value is not None else ast.Constant(None)
-            for n in own
+            for n in walk(self.node, into_functions=False)
             if isinstance(n, ast.Return | ast.Yield | ast.YieldFrom)
         ]
 
@@ -102,6 +136,13 @@ class Function:
         return found
 
 
+def _count(left: list[int] | None) -> None:
+    if left is not None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise TooMuch
+
+
 def entry_function(tree: ast.Module, name: str) -> Function | None:
     """The last definition of the function asked for, as a `def` or a lambda."""
     found: ast.AST | None = None
@@ -121,6 +162,10 @@ def folded(node: ast.AST | None, literals: Mapping[str, ast.expr], depth: int = 
         return folded(literals.get(node.id), literals, depth + 1)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
         return _converted(node.func.id, folded(node.args[0], literals, depth + 1))
+    if not isinstance(node, _LITERAL):
+        return None
+    for _ in walk(node):  # counts
+        pass
     try:
         return Known(ast.literal_eval(node))
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -139,20 +184,20 @@ def _converted(kind: str, known: Known | None) -> Known | None:
 
 def calls(tree: ast.AST) -> Iterator[ast.Call]:
     """Every call in the tree."""
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return (node for node in walk(tree) if isinstance(node, ast.Call))
 
 
 def imported_names(tree: ast.AST) -> dict[str, str]:
     """What the imported names stand for: `from os import _exit as leave` gives {"leave": "os._exit"}."""
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 whole = alias.name if alias.asname else alias.name.partition(".")[0]
                 names[alias.asname or whole] = whole
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.update({alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names})
-    for node in ast.walk(tree):  # plain aliases: `leave = sys.exit`
+    for node in walk(tree):  # plain aliases: `leave = sys.exit`
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             path = path_of(node.value, names)
             if path is not None and "." in path:
@@ -160,22 +205,25 @@ def imported_names(tree: ast.AST) -> dict[str, str]:
     return names
 
 
-def path_of(node: ast.AST, names: Mapping[str, str]) -> str | None:
-    """The dotted name that an expression stands for, through aliases, `__import__` and `getattr` with literals."""
+def path_of(node: ast.AST, names: Mapping[str, str], parts: int = _LONGEST_PATH) -> str | None:
+    """The dotted name that an expression stands for, through aliases, `__import__` and `getattr` with literals; None for
+    one of more than `parts` parts."""
+    if parts == 0:
+        return None
     if isinstance(node, ast.Name):
         return names.get(node.id, node.id)
     if isinstance(node, ast.Attribute):
-        base = path_of(node.value, names)
+        base = path_of(node.value, names, parts - 1)
         return None if base is None else f"{base}.{node.attr}"
     if isinstance(node, ast.Call) and node.args:
-        function = path_of(node.func, names)
+        function = path_of(node.func, names, parts - 1)
         texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
         if function in ("__import__", "importlib.import_module") and texts:
             return texts[0]
         if function == "getattr" and texts:
-            base = path_of(node.args[0], names)
+            base = path_of(node.args[0], names, parts - 1)
             return None if base is None else f"{base}.{texts[0]}"
-        return path_of(node.func, names) if function == "SystemExit" else None
+        return function if function == "SystemExit" else None
     return None
 
 
@@ -184,8 +232,8 @@ def main_guard(tree: ast.Module) -> set[int]:
     return {
         id(child)
         for node in tree.body
-        if isinstance(node, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in ast.walk(node.test))
-        for child in ast.walk(node)
+        if isinstance(node, ast.If) and any(isinstance(n, ast.Name) and n.id == "__name__" for n in walk(node.test))
+        for child in walk(node)
     }
 
 
@@ -224,14 +272,16 @@ def _flow(node: ast.AST) -> tuple[ast.AST | None, list[ast.expr]]:
 
 
 def _roots(target: ast.AST) -> list[str]:
-    return [node.id for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return [node.id for node in walk(target) if isinstance(node, ast.Name)]
 
 
 def _mentions(node: ast.AST, names: set[str], ignored: set[int]) -> bool:
     """Whether one of the names occurs in the expression, conditions that do not count left out."""
+    left = _left.get()
     stack = [node]
     while stack:
         current = stack.pop()
+        _count(left)
         if id(current) in ignored:
             continue
         if isinstance(current, ast.Name) and current.id in names:

@@ -10,6 +10,7 @@ Should one be left that moves folders about, it is noticed on the way up and not
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -19,16 +20,23 @@ _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def empty(folder: str, seconds: float = 5.0) -> bool:
     """Removes all that the folder holds, and puts its rights and times back; whether that went well, and in time."""
     try:
-        os.chmod(folder, 0o700)
+        _mark(folder)
         here = _Here(os.open(folder, _OPEN))
         try:
             emptied = here.empty(time.monotonic() + seconds)
         finally:
             os.close(here.fd)
-        os.utime(folder, (0, 0))
+        _mark(folder)
         return emptied and not os.listxattr(folder)
     except OSError:
         return False
+
+
+def _mark(folder: str) -> None:
+    """Puts the folder's rights and times back; a filter under which that is refused has refused it to the program as well."""
+    with contextlib.suppress(PermissionError):
+        os.chmod(folder, 0o700)
+        os.utime(folder, (0, 0))
 
 
 class _Here:
@@ -43,8 +51,13 @@ class _Here:
         left = self.clear()
         while left or above:
             if left:
+                with contextlib.suppress(OSError):  # made without rights and never filled, where rights cannot be changed
+                    os.rmdir(left[-1], dir_fd=self.fd)
+                    left.pop()
+                    continue
                 above.append((left, self.identity()))
-                os.chmod(left[-1], 0o700, dir_fd=self.fd)
+                with contextlib.suppress(PermissionError):
+                    os.chmod(left[-1], 0o700, dir_fd=self.fd)
                 self.go(left[-1])
                 left = self.clear()
             else:

@@ -1,30 +1,31 @@
 """Graders of the user's own, as an audit sees them: tasks with an honest solution each, and a score for any submission.
 
-Three ways to give one: an object with `tasks()` and `score()` (`OwnGrader`), a command (`CommandGrader`), or an adapter
+Three ways to give one: an object with `tasks()` and `score()` (`OwnGrader`), a command (`command.py`), or an adapter
 around what another library has (`adapters.py`). Every score is asked for in a process of its own with a time limit, since a
 submission may end, hang or break the grader that runs it. That is no isolation: a grader sees what its user sees.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import inspect
 import json
-import math
 import os
 import select
-import shlex
-import shutil
 import signal
-import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, runtime_checkable
+from itertools import islice
+from typing import NoReturn, Protocol, runtime_checkable
 
+from openwindow.envs.scores import NoScore, number_of
 from openwindow.errors import EnvironmentFault
+from openwindow.foreign import called
 from openwindow.types import Case
+
+_MOST_SAID = 1 << 16  # bytes that a process may answer with
 
 
 @dataclass(frozen=True)
@@ -39,18 +40,22 @@ class Task:
     """Function to write, where the task is code; else the last one that the honest submission defines."""
     visible: tuple[Case, ...] = ()
     """Tests that the prompt shows, if they are known."""
+    also: tuple[str, ...] = ()
+    """Other submissions that do the task: a grader that fails one of them is wrong about it."""
 
 
 @runtime_checkable
 class OwnGrader(Protocol):
     """The least that can be audited."""
 
-    def tasks(self) -> Sequence[Task]:
+    def tasks(self) -> Iterable[Task]:
         """Some tasks; the first few are tried."""
         ...
 
-    def score(self, task: Task, submission: str) -> float:
-        """The grader's score; at least half of what the honest submission gets counts as passed."""
+    def score(self, task: Task, submission: str) -> object:
+        """The grader's score: a number, a mapping with `score` or `reward`, a tuple that begins with it, or what can be awaited
+        for one. At least half of what the honest submission gets counts as passed.
+        """
         ...
 
 
@@ -60,6 +65,15 @@ class WithTruth(Protocol):
 
     def truth(self, task: Task, submission: str) -> bool:
         """Whether the submission does the task."""
+        ...
+
+
+@runtime_checkable
+class WithSource(Protocol):
+    """A grader that can show its own text, where its words for a pass may stand."""
+
+    def source(self) -> str:
+        """What it is written in, as far as it can be read."""
         ...
 
 
@@ -73,47 +87,79 @@ class Mark:
     """Why there was none."""
 
 
-def in_child(action: Callable[[], float], seconds: float) -> Mark:
-    """The number that `action` gives in a forked process; what happens to that process happens to it alone."""
+@dataclass(frozen=True)
+class Said:
+    """What a process answered."""
+
+    value: object
+    """Plain data as JSON has it; None where there was no answer."""
+    reason: str = ""
+    """Why there was none."""
+
+
+def in_child(action: Callable[[], object], seconds: float) -> Mark:
+    """The score that `action` gives in a forked process, awaited where it is async."""
+
+    said = in_fork(lambda: scored(action()), seconds)
+    return Mark(float(said.value)) if isinstance(said.value, int | float) else Mark(None, said.reason)
+
+
+def scored(given: object) -> float:
+    """The score in what a grader gave, awaited where it is async. Raises NoScore, and whatever the grader raises."""
+    return number_of(asyncio.run(_awaited(given)) if inspect.isawaitable(given) else given)
+
+
+def in_fork(action: Callable[[], object], seconds: float) -> Said:
+    """What `action` gives, as plain data, in a forked process; what happens to that process happens to it alone."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
-        _answer(action, writer)
+        os.close(reader)
+        answer(action, writer)
     os.close(writer)
     try:
-        said = _read_all(reader, seconds)
+        return heard(reader, child, seconds)
     finally:
         os.close(reader)
+
+
+def heard(reader: int, child: int, seconds: float, loading: float = 0.0) -> Said:
+    """What a process wrote to the pipe within that time; it and its group are ended, and it is waited for.
+
+    Where it has something to load first, for which it may take `loading` seconds, it sends a line when that is done.
+    """
+    try:
+        ready = not loading or bool(select.select([reader], [], [], loading)[0])
+        said, fault = _read_all(reader, seconds) if ready else (b"", f"hung: it was not loaded within {loading:g} s")
+    finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)  # it may not have come to lead its group
         _, status = os.waitpid(child, 0)
-    if said is None:
-        return Mark(None, f"hung: it gave no score within {seconds:g} s")
+    if fault:
+        return Said(None, fault)
     try:
-        score, reason = json.loads(said)
-        return Mark(None if score is None else float(score), str(reason))
-    except (ValueError, TypeError):
+        value, reason = json.loads(said)
+        return Said(value, str(reason))
+    except (ValueError, TypeError, RecursionError):
         how = f"with status {os.WEXITSTATUS(status)}" if os.WIFEXITED(status) else f"by signal {os.WTERMSIG(status)}"
-        return Mark(None, f"crashed: its process was ended {how} before it gave a score")
+        return Said(None, f"crashed: its process was ended {how} before it gave a score")
 
 
-def _answer(action: Callable[[], float], writer: int) -> None:
-    """The life of the forked process."""
-    leave, send, number = os._exit, os.write, float  # before a submission can replace them
+def answer(action: Callable[[], object], writer: int) -> NoReturn:
+    """The life of a process that is there to answer: it leads its group, has no standard streams, and ends here."""
+    leave, send = os._exit, os.write  # before a submission can replace them
     try:
-        os.setsid()
+        with contextlib.suppress(PermissionError):  # it leads a group already
+            os.setsid()
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)
-        given: object = action()
-        score = None if given is None else number(given)  # type: ignore[arg-type]
-        if score is None or math.isnan(score):
-            said = json.dumps([None, f"gave no score: it gave {given!r}"])
-        else:
-            said = json.dumps([score, ""])
+        said = json.dumps([action(), ""])
         send(writer, said.encode())
+    except NoScore as none:
+        send(writer, json.dumps([None, f"gave no score: {none}"]).encode())
     except BaseException as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         send(writer, json.dumps([None, f"crashed: {words}"]).encode())
@@ -121,67 +167,47 @@ def _answer(action: Callable[[], float], writer: int) -> None:
         leave(0)
 
 
-def _read_all(reader: int, seconds: float) -> bytes | None:
-    """What was written until the other side closed; None where that took too long."""
+async def _awaited(given: Awaitable[object]) -> object:
+    return await given
+
+
+def _read_all(reader: int, seconds: float) -> tuple[bytes, str]:
+    """What was written until the other side closed, or what went wrong with it."""
     deadline, said = time.monotonic() + seconds, b""
     while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
         part = os.read(reader, 1 << 16)
         if not part:
-            return said
+            return said, ""
         said += part
-    return None
+        if len(said) > _MOST_SAID:
+            return b"", f"crashed: its process wrote more than {_MOST_SAID} bytes in place of a score"
+    return b"", f"hung: it gave no score within {seconds:g} s"
 
 
-class CommandGrader:
-    """A command that reads a submission, from standard input or from the file that `{}` stands for.
+def tasks_of(target: str, grader: OwnGrader, count: int) -> list[Task]:
+    """The first tasks of the grader, looked into. EnvironmentFault where there is none or one of them is no task."""
+    chosen = called(f"{target}: its tasks()", lambda: list(islice(grader.tasks(), count)))
+    if not chosen or not all(isinstance(task, Task) for task in chosen):
+        raise EnvironmentFault(f"{target}: its tasks() gave {chosen!r:.80}: expected at least one openwindow.envs.graders.Task")
+    for number, task in enumerate(chosen, 1):
+        if fault := _fault(task):
+            raise EnvironmentFault(f"{target}: task {number} {fault}, then check again")
+    return chosen
 
-    Its score is the number on the last line that it prints, if there is one for the honest submission; else its exit status: 0
-    passes, anything else fails.
-    """
 
-    def __init__(self, command: str, honest: Path | None, seconds: float) -> None:
-        """EnvironmentFault where there is no honest submission, or the command cannot be found."""
-        if honest is None:
-            raise EnvironmentFault(
-                f"the command {command!r} comes without truth: give a file with a submission that does the task, --honest FILE"
-            )
-        try:
-            words = shlex.split(command)
-            text = honest.read_text(encoding="utf-8")
-        except (ValueError, OSError) as error:
-            raise EnvironmentFault(f"cannot use {command!r} with {honest} ({error}): give a command and a readable file") from None
-        if not words or shutil.which(words[0]) is None:
-            raise EnvironmentFault(f"the command {command!r} was not found: give one that can be run from here")
-        self.words = words
-        self.name = f"submission{honest.suffix}"
-        self.task = Task("", text)
-        self.prints = in_child(lambda: self._run(text)[1] is not None, seconds).score == 1.0
-
-    def tasks(self) -> Sequence[Task]:
-        """The one task that there is."""
-        return [self.task]
-
-    def score(self, task: Task, submission: str) -> float:
-        """The printed score, or 1 for exit status 0 and 0 for another; RuntimeError where it gives neither."""
-        status, printed, said = self._run(submission)
-        if status < 0:
-            raise RuntimeError(f"it was ended by signal {-status}")
-        if not self.prints:
-            return 1.0 if status == 0 else 0.0
-        if printed is None:
-            raise RuntimeError(f"it exited with status {status} and printed no score: {said or 'nothing at all'}")
-        return printed
-
-    def _run(self, submission: str) -> tuple[int, float | None, str]:
-        """Exit status, number on the last line, and that line; it takes as long as the command does."""
-        with tempfile.TemporaryDirectory(prefix="openwindow-") as folder:
-            path = Path(folder) / self.name
-            path.write_text(submission, encoding="utf-8")
-            words = [word.replace("{}", str(path)) for word in self.words]
-            given = submission.encode()
-            ended = subprocess.run(words, input=given, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
-        lines = ended.stdout.decode("utf-8", "replace").strip().splitlines()
-        last = lines[-1].strip() if lines else ""
-        with contextlib.suppress(ValueError):
-            return ended.returncode, float(last), last
-        return ended.returncode, None, last[:80]
+def _fault(task: Task) -> str:
+    """What is wrong with a task, and what to do about it; empty where nothing is."""
+    given: dict[str, object] = {"prompt": task.prompt, "honest": task.honest, "entry_point": task.entry_point}
+    given |= {f"also[{i}]": text for i, text in enumerate(task.also)} if isinstance(task.also, tuple) else {"also": task.also}
+    for name, value in given.items():
+        if not isinstance(value, str):
+            return f"has {value!r:.80} as `{name}`: expected a text; write one"
+        if not value.isascii() and value != value.encode("utf-8", "replace").decode("utf-8"):
+            return f"has half a surrogate pair in `{name}`: expected text that can be written as UTF-8; mend it"
+    if not task.honest.strip():
+        return "has no truth: expected `honest`, a submission that does the task; write one"
+    if task.entry_point and not task.entry_point.isidentifier():
+        return f"has {task.entry_point!r:.80} as `entry_point`: expected the name of a function; give one, or leave it out"
+    if not isinstance(task.visible, tuple) or not all(isinstance(case, Case) for case in task.visible):
+        return f"has {task.visible!r:.80} as `visible`: expected a tuple of openwindow.types.Case; make it one"
+    return ""

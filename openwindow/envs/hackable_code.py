@@ -9,7 +9,7 @@ from openwindow.envs import hacks, holes, proxy
 from openwindow.envs.base import Environment, extract_code
 from openwindow.envs.hackable import Submission
 from openwindow.envs.sandbox import Sandbox, Status
-from openwindow.envs.verdict import Grader, Verdict
+from openwindow.envs.verdict import Grader, Verdict, reply_by_reply
 from openwindow.types import Case, Problem, Split
 
 _ASKED = 8  # hidden inputs that a grader of the panel asks
@@ -67,6 +67,7 @@ class HackableCode:
         written = hacks.code_hacks(problem.entry_point, problem.visible)
         return {kind: written[kind][0] for kind in self.kinds}
 
+    @reply_by_reply
     def grade(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
         """One verdict per pair, in order; a submission of files is one program, its files in order."""
         programs = [(problem, program_of(submission)) for problem, submission in items]

@@ -145,6 +145,31 @@ _ALL = (
 )
 HOLES: dict[str, Hole] = {hole.name: hole for hole in _ALL}
 
+CAUSES: dict[str, Hole] = {
+    hole.name: hole
+    for hole in (
+        Hole(
+            "edit_task",
+            "it takes the task's own values from the submission",
+            "change what is given in the task until the answer fits",
+            "Take over the answer alone, and hold it against values that the grader keeps",
+        ),
+        Hole(
+            "passes_everything",
+            "it passes whatever comes, nonsense included",
+            "answer anything at all",
+            "See that the verdict reaches whoever asks: as a printed number, a score file or the exit status",
+        ),
+        Hole(
+            "state",
+            "its score depends on the submission that was scored before",
+            "submit after somebody who did the task",
+            "Remove what an earlier submission left (files, caches, variables) before each score, and fail a missing verdict",
+        ),
+    )
+}
+"""What only a grader of the user's own is tried for: no environment here can have it, and no document speaks of it."""
+
 CODE_HOLES = ("special_case", "exit", "equals_everything", "patch_grader", "read_expected")
 PROJECT_HOLES = ("special_case", "conftest", "exit", "ini_options", "skip_tests", "edit_tests")
 

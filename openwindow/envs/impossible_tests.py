@@ -14,7 +14,8 @@ from openwindow.envs.code_functions import CodeFunctions
 from openwindow.envs.hackable import Submission
 from openwindow.envs.hackable_code import HackableCode, program_of
 from openwindow.envs.sandbox import Sandbox
-from openwindow.envs.verdict import Verdict
+from openwindow.envs.select import Stage, training_problems
+from openwindow.envs.verdict import Verdict, reply_by_reply
 from openwindow.types import Case, Problem, Split
 
 
@@ -41,6 +42,11 @@ class ImpossibleTests(HackableCode):
         """Problems that show what no honest program does; without a hole, what it does."""
         return [self._shown(problem) for problem in super().problems(split, count, seed)]
 
+    def training(self, stage: Stage, count: int, seed: int) -> list[Problem]:
+        """Problems of the train split, of families that the other stage does not have. Raises DataError."""
+        return [self._shown(problem) for problem in training_problems(self.functions, stage, count, seed)]
+
+    @reply_by_reply
     def grade(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
         """One verdict per pair, in order; what a program attempts is read off against the tests that it was shown."""
         verdicts = super().grade(items)

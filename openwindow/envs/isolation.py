@@ -27,12 +27,12 @@ import resource
 import struct
 from typing import NamedTuple
 
-from openwindow.envs import seccomp
+from openwindow.envs import launcher, seccomp
+from openwindow.envs.launcher import NOBODY
 
-NOBODY = 65534
 BOX = "/box"  # the private working folder; /tmp leads there, unless something below it is shown
 
-CLONE_NEWNS, CLONE_NEWIPC = 0x00020000, 0x08000000
+CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT, MS_BIND = 1, 2, 4, 8, 32, 4096
 MS_REC, MS_PRIVATE, MS_NOATIME = 1 << 14, 1 << 18, 1024
@@ -43,6 +43,9 @@ _CAPSET = {"x86_64": 126, "aarch64": 91}
 _MOUNT_SETATTR, _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 442, 444, 445, 446
 _EXECUTE, _WRITE, _READ, _LIST = 1, 2, 5, 8  # of Landlock; to read a library is also to execute it
 _DEVICES = ("null", "zero", "random", "urandom")
+_SIGNALS_WAITING = 256
+_HOST_NAME = b"box"
+_TRUNCATE_ABI = 3  # the first version of Landlock that covers the cutting of files
 _MOUNT_POINTS = ("/mnt", "/media", "/srv", "/opt", "/var", "/tmp", "/home")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -64,8 +67,10 @@ class Settings(NamedTuple):
     """Folders shown read-only besides the standard library."""
     without: frozenset[str]
     """Measures left out on purpose (tests of the fallbacks)."""
+    received_mb: int
+    """Size of the largest file that the worker itself may receive, where that is more than `longest_mb`."""
     runs_files: bool = False
-    """Files in the working folder may be started as programs."""
+    """What runs are commands, and files in the working folder may be started as such."""
 
 
 class Measures:
@@ -113,9 +118,10 @@ def enter(settings: Settings, executable: str) -> Measures:
     if not as_root:
         measures.attempt("user", _new_user_namespace)
     measures.attempt("pid", _unshare, CLONE_NEWPID)
-    _fork_inside(as_root)
+    launcher.fork_inside(as_root)
     measures.attempt("network", _unshare, CLONE_NEWNET)
     measures.attempt("ipc", _unshare, CLONE_NEWIPC)
+    measures.attempt("uts", _rename_host)
     measures.attempt("mount", _enter_tree, settings.readable, executable)
     owner = NOBODY if os.geteuid() == 0 and _serves_nobody(measures) else os.geteuid()
     if measures.has("mount"):
@@ -135,17 +141,19 @@ def enter(settings: Settings, executable: str) -> Measures:
     _prctl(4, 0)  # PR_SET_DUMPABLE: nobody of the same identity may trace or read this process
     _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what a program leaves behind comes back to us
     _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
+    _limit(resource.RLIMIT_CORE, 1)  # too small for a core file; 0 would not stop a handler that the host pipes them to
     measures.attempt("landlock", _prepare_landlock, measures, executable)
-    measures.attempt("seccomp", _install_filter)
+    measures.attempt("seccomp", _install_filter, measures)
     if measures.shared():
         _surrender(measures)
     _prctl(1, 9)  # PR_SET_PDEATHSIG: gone when the launcher is gone
-    _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_AS, settings.memory_mb << 20)
-    _limit(resource.RLIMIT_FSIZE, settings.longest_mb << 20)
+    _limit(resource.RLIMIT_FSIZE, max(settings.longest_mb, settings.received_mb) << 20)
     _limit(resource.RLIMIT_NOFILE, settings.open_files)
+    _limit(resource.RLIMIT_MEMLOCK, 0)
     if measures.has("user"):
         _limit(resource.RLIMIT_NPROC, settings.processes + 2)  # the worker and its launcher count as well
+        _limit(resource.RLIMIT_SIGPENDING, _SIGNALS_WAITING)  # so that nobody uses up what the host's user may have in all
     return measures
 
 
@@ -175,27 +183,9 @@ def _private_folder(settings: Settings, owner: int) -> None:
     _mount("tmpfs", BOX, "tmpfs", flags, options)
 
 
-def _fork_inside(as_root: bool) -> None:
-    """Goes on in a child, the first process of the new pid namespace; the parent waits and maps identities for it."""
-    ask, answer = os.pipe(), os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.dup2(ask[1], 8, inheritable=False)
-        os.dup2(answer[0], 9, inheritable=False)
-        for fd in (*ask, *answer):
-            os.close(fd)
-        return
-    os.closerange(0, 3)
-    os.close(ask[1])
-    while as_root and os.read(ask[0], 1):
-        try:
-            for kind in ("uid", "gid"):
-                _put(f"/proc/{child}/{kind}_map", f"{NOBODY} {NOBODY} 1")
-            os.write(answer[1], b"y")
-        except OSError:
-            os.write(answer[1], b"n")
-    os.waitpid(child, 0)
-    os._exit(0)
+def _rename_host() -> None:
+    _unshare(CLONE_NEWUTS)
+    _check(_libc.sethostname(_HOST_NAME, len(_HOST_NAME)), "sethostname")
 
 
 def _ask_for_user_namespace() -> None:
@@ -208,9 +198,9 @@ def _ask_for_user_namespace() -> None:
 def _new_user_namespace() -> None:
     uid, gid = os.geteuid(), os.getegid()
     _unshare(CLONE_NEWUSER)
-    _put("/proc/self/setgroups", "deny")
-    _put("/proc/self/uid_map", f"{NOBODY} {uid} 1")
-    _put("/proc/self/gid_map", f"{NOBODY} {gid} 1")
+    launcher.put("/proc/self/setgroups", "deny")
+    launcher.put("/proc/self/uid_map", f"{NOBODY} {uid} 1")
+    launcher.put("/proc/self/gid_map", f"{NOBODY} {gid} 1")
 
 
 def _serves_nobody(measures: Measures) -> bool:
@@ -244,8 +234,9 @@ def _enter_tree(readable: tuple[str, ...], executable: str) -> None:
             _show(path, base, readable)
     os.mkdir(f"{base}/dev")
     for device in _DEVICES:
-        _put(f"{base}/dev/{device}", "")
+        launcher.put(f"{base}/dev/{device}", "")
         _mount(f"/dev/{device}", f"{base}/dev/{device}", None, MS_BIND)
+        _restrict(f"{base}/dev/{device}", MS_RDONLY | MS_NOSUID | MS_NOEXEC)  # written to all the same; but its times stay
     os.mkdir(base + BOX)
     if not os.path.exists(f"{base}/tmp"):
         os.symlink(BOX, f"{base}/tmp")
@@ -266,15 +257,19 @@ def _show(path: str, base: str, readable: tuple[str, ...]) -> None:
     if os.path.isdir(path):
         os.mkdir(target)
     else:
-        _put(target, "")
+        launcher.put(target, "")
     _mount(path, target, None, MS_BIND | MS_REC)
-    attributes = struct.pack("@QQQQ", MS_RDONLY | MS_NOSUID | MS_NODEV, 0, 0, 0)
-    number = ctypes.c_long(_MOUNT_SETATTR)
-    _check(_libc.syscall(number, -100, target.encode(), AT_RECURSIVE, attributes, len(attributes)), "mount_setattr")
+    _restrict(target, MS_RDONLY | MS_NOSUID | MS_NODEV)
     for pattern in ("site-packages", "dist-packages", "python3*/site-packages", "python3*/dist-packages"):
         for packages in glob.glob(f"{glob.escape(path)}/{pattern}"):
             if not any(_inside(r, packages) for r in readable):
                 _mount("tmpfs", base + packages, "tmpfs", MS_RDONLY, "size=4k")
+
+
+def _restrict(target: str, flags: int) -> None:
+    attributes = struct.pack("@QQQQ", flags, 0, 0, 0)
+    number = ctypes.c_long(_MOUNT_SETATTR)
+    _check(_libc.syscall(number, -100, target.encode(), AT_RECURSIVE, attributes, len(attributes)), "mount_setattr")
 
 
 def _prepare_landlock(measures: Measures, executable: str) -> None:
@@ -284,6 +279,7 @@ def _prepare_landlock(measures: Measures, executable: str) -> None:
     without it they are what keeps the program out of the host's files.
     """
     abi = _check(_libc.syscall(_LANDLOCK_CREATE, None, 0, 1), "landlock")
+    measures.attempt("truncation", _covers_truncation, abi)
     rights = (1 << {1: 13, 2: 14, 3: 15, 4: 15}.get(abi, 16)) - 1
     network, scope = (3 if abi >= 4 else 0), (3 if abi >= 6 else 0)
     attributes = struct.pack("@QQQ", rights, network, scope)[: 8 if abi < 4 else 16 if abi < 6 else 24]
@@ -311,11 +307,18 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     os.close(fd)
 
 
-def _install_filter() -> None:
+def _covers_truncation(abi: int) -> None:
+    if abi < _TRUNCATE_ABI:
+        raise OSError(f"Landlock here is version {abi}, which does not cover the cutting of files")
+
+
+def _install_filter(measures: Measures) -> None:
     reason = seccomp.available()
     if reason is not None:
         raise OSError(reason)
-    seccomp.install(seccomp.base_filter())
+    apart = measures.has("mount")  # else the host's files are in sight, and Landlock does not cover these
+    commands = measures.settings.runs_files
+    seccomp.install(seccomp.base_filter(commands=commands, marks=apart, truncates=apart or measures.has("truncation")))
 
 
 def _may_mount() -> bool:
@@ -349,11 +352,6 @@ def _check(result: int, what: str) -> int:
         code = ctypes.get_errno()
         raise OSError(code, f"{what}: {os.strerror(code)}")
     return result
-
-
-def _put(path: str, text: str) -> None:
-    with open(path, "w") as file:
-        file.write(text)
 
 
 def _parents(path: str) -> list[str]:

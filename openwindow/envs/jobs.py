@@ -216,7 +216,7 @@ def _answers(data: bytes, expected: int) -> tuple[tuple[Answer | None, ...], str
     """The answers in order, and why the source could not be executed, if it could not."""
     values: list[Answer | None] = []
     failure: str | None = None
-    position, defined = 0, False
+    position, defined, budget = 0, False, codec.Budget()
     while position + wire.ANSWER_SIZE <= len(data):
         kind = data[position : position + 1]
         length = int.from_bytes(data[position + 1 : position + wire.ANSWER_SIZE], "little")
@@ -230,7 +230,7 @@ def _answers(data: bytes, expected: int) -> tuple[tuple[Answer | None, ...], str
         elif kind == wire.DEFINED and not defined and failure is None and not body:
             defined = True
         elif kind in (wire.VALUE, wire.RAISED) and defined and len(values) < expected:
-            values.append(Returned(codec.decode(body)) if kind == wire.VALUE else Raised(printable(body[:400])))
+            values.append(Returned(codec.decode(body, budget)) if kind == wire.VALUE else Raised(printable(body[:400])))
         else:
             raise wire.WireError("an answer that was not asked for")
     return tuple(values) + (None,) * (expected - len(values)), failure

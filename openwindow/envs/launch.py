@@ -35,7 +35,7 @@ def main(settings: isolation.Settings, wall: float, keep_out: int, keep_result: 
     executable = os.path.realpath("/proc/self/exe")
     measures = isolation.enter(settings, executable)
     hello = wire.encode((measures.force, measures.missing))
-    limits = (wall, settings.cpu_seconds, keep_out, keep_result)
+    limits = (wall, settings.cpu_seconds, keep_out, keep_result, settings.longest_mb << 20)
     arguments = (limits, measures.folder, settings.readable, hello)
     if measures.shared():
         payload = marshal.dumps((modules, arguments)).hex()

@@ -1,9 +1,11 @@
 """The worker processes behind a sandbox, and the loop that keeps them busy.
 
 Covered: workers that die, hang or talk nonsense are replaced, and the program that was running gets a second try in a
-new one; if that falls too, it is the program's doing. A program that ran out of time and had hardly used the
-processor is tried once more at the end, because on a busy machine it may not have had it. Not covered: isolation
-itself, which the worker puts on (`isolation.py`).
+new one; if that falls too, it is the program's doing. A worker is silent only
+for as long as we listen: the time that we take over another's reply does not count. Processor time decides: a program that ran
+out of time before it had used what it may is tried once more at the end, alone, because beside others it may not have had it.
+Not covered: isolation itself, which the worker puts on (`isolation.py`), and what runs outside this sandbox, which takes its
+share of the processor as well.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ _REPLY = struct.Struct(f"<4s{wire.REPLY_NUMBERS}Q")
 _JOB_BYTES = 32 << 20
 _START_SECONDS = 120.0
 _GRACE_SECONDS = 5.0  # beyond a program's own limit, before the worker itself is taken for dead
+_LISTEN_SECONDS = 1.0  # at one time
 _AHEAD = 7  # jobs that a worker holds besides the one it runs
 _HERE = Path(__file__).parent
 _STUBS = """
@@ -75,7 +78,9 @@ class Worker:
         self.to_send = bytearray()
         self.received = bytearray()
         self.pending: deque[int] = deque()
-        self.since = 0.0
+        self.started = 0.0
+        self.heard = 0.0
+        """When its first pending job began or it last spoke, on the batch's own clock."""
 
     def start(self) -> None:
         """Starts the process; `greet` waits until it stands."""
@@ -86,6 +91,7 @@ class Worker:
             "cpu_seconds": limits.cpu_seconds,
             "file_mb": limits.file_mb,
             "longest_mb": max(limits.file_mb, -(-max(limits.output_kb, limits.result_kb) // 1024)),
+            "received_mb": _JOB_BYTES >> 20,
             "processes": limits.processes,
             "open_files": limits.open_files,
             "scratch": self.scratch,
@@ -94,7 +100,7 @@ class Worker:
         }
         sizes = (limits.wall_seconds, limits.output_kb << 10, limits.result_kb << 10)
         self.process = spawn(_BOOT, (settings, sizes))
-        self.since = time.monotonic()
+        self.started = time.monotonic()
         for stream in (self.process.stdin, self.process.stdout):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
@@ -102,7 +108,7 @@ class Worker:
     def greet(self) -> None:
         """Waits for the worker's first words; SandboxError with its last ones where they do not come."""
         while len(self.received) < 4 or len(self.received) < 4 + self._word():
-            left = self.since + _START_SECONDS - time.monotonic()
+            left = self.started + _START_SECONDS - time.monotonic()
             spoke = bool(select.select([self.reader()], [], [], max(0.0, left))[0])
             if not spoke or not self.read():
                 silent = (
@@ -192,6 +198,9 @@ class Batch:
         self.done: dict[int, Outcome] = {}
         self.blamed: set[int] = set()
         self.starved: set[int] = set()
+        self.alone: deque[int] = deque()
+        self.clock = 0.0
+        """Seconds that we have listened to the workers in all."""
         self.fault: str | None = None
 
     def outcomes(self) -> list[Outcome]:
@@ -199,6 +208,8 @@ class Batch:
         while len(self.done) < len(self.jobs):
             if self.fault is not None:
                 return [self.done.get(i) or jobs.lost(j, Status.FAULT, self.fault) for i, j in enumerate(self.jobs)]
+            if self.alone and not self.waiting and not any(worker.pending for worker in self.workers):
+                self.waiting.append(self.alone.popleft())
             for worker in self.workers:
                 self.assign(worker)
             self.step()
@@ -219,7 +230,7 @@ class Batch:
                 self.done[index] = jobs.lost(self.jobs[index], Status.REFUSED, detail)
                 continue
             if not worker.pending:
-                worker.since = time.monotonic()
+                worker.heard = self.clock
             worker.pending.append(index)
             worker.to_send += struct.pack("<I", len(frame)) + frame
         worker.write()
@@ -235,14 +246,16 @@ class Batch:
             if worker.to_send:
                 poll.register(worker.writer(), select.POLLOUT)
         allowed = self.limits.wall_seconds + _GRACE_SECONDS
-        patience = min(w.since for w in busy) + allowed - time.monotonic()
-        ready = {fd for fd, _ in poll.poll(max(0.0, patience * 1000))}
+        patience = min(_LISTEN_SECONDS, max(0.0, min(w.heard for w in busy) + allowed - self.clock))
+        start = time.monotonic()
+        ready = {fd for fd, _ in poll.poll(patience * 1000)}
+        self.clock += min(patience, time.monotonic() - start)  # should we be stopped meanwhile, so are the workers
         for worker in busy:
             if worker.reader() in ready and not worker.read():
                 self.lose(worker, "it died")
                 continue
             self.collect(worker)
-            if worker.pending and time.monotonic() > worker.since + allowed:
+            if worker.pending and self.clock >= worker.heard + allowed:
                 self.lose(worker, "it stopped answering")
 
     def collect(self, worker: Worker) -> None:
@@ -260,12 +273,12 @@ class Batch:
                 self.lose(worker, "it could not set a program up")  # or the program says so: the second time it is believed
                 return
             index = worker.pending.popleft()
-            worker.since = time.monotonic()
+            worker.heard = self.clock
             text, answers = bytes(worker.received[start : start + out]), bytes(worker.received[start + out : end])
             del worker.received[:end]
-            if how == wire.TIMED_OUT and used < elapsed / 4 and index not in self.starved:
+            if how == wire.TIMED_OUT and used < self.limits.cpu_seconds * 1e6 and index not in self.starved:
                 self.starved.add(index)
-                self.waiting.append(index)
+                self.alone.append(index)
             else:
                 ended = jobs.Ended(how, code, elapsed / 1e6, printed, text, answers)
                 self.done[index] = jobs.read(self.jobs[index], ended, self.limits)

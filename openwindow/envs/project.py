@@ -44,7 +44,7 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider"]))
 """
 _REPLAY = """from math import inf, nan
 {imports}
-ANSWERS = {answers!r}
+ANSWERS = {answers}
 
 
 def {function}(*arguments):
@@ -124,7 +124,25 @@ def replayed(function: str, cases: Sequence[Case], answers: Sequence[Answer | No
             words = "gave no answer" if answer is None else answer.error
             played.append((case.args, "skipped" if words.startswith("Skipped") else "raised", words))
     imports = "import pytest\n" if skips_a_test(answers) else ""
-    return _REPLAY.format(imports=imports, answers=played, function=function)
+    return _REPLAY.format(imports=imports, answers=_source(played), function=function)
+
+
+def _source(value: object) -> str:
+    """A plain value as Python source; unlike `repr`, also for integers of any size."""
+    match value:
+        case bool():
+            return repr(value)
+        case int():
+            return hex(value)
+        case list():
+            return f"[{', '.join([_source(v) for v in value])}]"
+        case tuple():
+            return f"({''.join([f'{_source(v)}, ' for v in value])})"
+        case set() | frozenset():
+            return f"{type(value).__name__}([{', '.join([_source(v) for v in value])}])"
+        case dict():
+            return f"{{{', '.join([f'{_source(k)}: {_source(v)}' for k, v in value.items()])}}}"
+    return repr(value)
 
 
 def skips_a_test(answers: Sequence[Answer | None]) -> bool:

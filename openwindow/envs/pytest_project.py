@@ -16,7 +16,7 @@ from openwindow.envs.code_functions import CodeFunctions
 from openwindow.envs.hackable import Submission
 from openwindow.envs.project import Files, as_program, clean, pytest_script, replayed, skips_a_test
 from openwindow.envs.sandbox import Sandbox, Status
-from openwindow.envs.verdict import Grader, Verdict
+from openwindow.envs.verdict import Grader, Verdict, reply_by_reply
 from openwindow.types import Case, Problem, Split
 
 MODULE, TESTS, SMOKE = "toolkit/solution.py", "tests/test_solution.py", "tests/test_import.py"
@@ -77,6 +77,7 @@ class PytestProject:
         written = hacks.project_hacks(problem.entry_point, problem.visible, MODULE, TESTS)
         return {kind: written[kind][0] for kind in self.kinds}
 
+    @reply_by_reply
     def grade(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
         """One verdict per pair, in order; a submission without a module is none."""
         given = [(problem, clean(submission, MODULE)) for problem, submission in items]

@@ -88,6 +88,7 @@ class Shell:
             "scratch": self._scratch,
             "readable": tuple(dict.fromkeys([*_SYSTEM, binaries])),
             "without": frozenset(),
+            "received_mb": 0,
             "runs_files": True,
         }
         path = f"{binaries}:/usr/local/bin:/usr/bin:/bin"

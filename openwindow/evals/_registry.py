@@ -13,21 +13,21 @@ from inspect_ai.model import ModelAPI, get_model, modelapi
 
 from openwindow.evals import EVALS, sandbox
 from openwindow.evals.base import Eval
-from openwindow.evals.contexts import parse_contexts
+from openwindow.evals.contexts import ELSEWHERE, parse_contexts
 from openwindow.evals.offline import count_bytes_if_offline
-from openwindow.evals.resolve import is_local
+from openwindow.evals.resolve import is_local, prompting_of
 from openwindow.evals.task import build
 
 
 def _task(spec: Eval) -> Callable[..., Task]:
     @task(name=spec.name)
     def made(contexts: str | None = None, judge: str | None = None) -> Task:
-        most = None
+        most, prompting = None, ELSEWHERE
         with contextlib.suppress(ValueError):  # no model is set yet
             model = get_model()
             count_bytes_if_offline(str(model))
-            most = model.api.max_connections() if is_local(model) else None
-        return build(spec, parse_contexts(contexts), judge, connections=most)
+            most, prompting = model.api.max_connections() if is_local(model) else None, prompting_of(model)
+        return build(spec, parse_contexts(contexts), judge, connections=most, prompting=prompting)
 
     return made
 

@@ -16,6 +16,7 @@ from openwindow.evals.page import write_page
 from openwindow.evals.resolve import model_named
 from openwindow.evals.rows import with_missing
 from openwindow.evals.run import Found, Options, ask, check, chosen, from_logs, results
+from openwindow.evals.summary import versus
 from openwindow.files import usable
 from openwindow.locking import Lock
 from openwindow.runs import write_json
@@ -79,6 +80,7 @@ def _made(
         made["against"] = {"model": against, "measures": results(against, other, specs, options)["measures"]}
         right = [s.name for s in specs if s.measures == "right"]
         made["comparisons"] = compare((found.rows, found.probes), (other.rows, other.probes), (name, against), right)
+        made["versus"] = versus(made["comparisons"], (name, against))
     return made
 
 

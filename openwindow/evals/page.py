@@ -8,6 +8,7 @@ from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
+from openwindow.evals.contexts import NEUTRAL, UNRELATED
 from openwindow.evals.summary import HEADLINE
 from openwindow.report import html
 from openwindow.report.words import compact, duration, signed
@@ -27,7 +28,11 @@ def render(results: Mapping[str, Any]) -> str:
     measures: Mapping[str, Mapping[str, Any]] = results["measures"]
     plain = {m for m in measures if "/probe" in m and not m.endswith("prefers")}
     rows = [m for m in measures if m in results["evals"] or m.removesuffix("/choice") in results["evals"] or m.endswith("/probe")]
-    moved = [abs(s["difference"]) for s in results["shifts"] if s["measure"] in plain and s["difference"] is not None]
+    moved = [
+        abs(s["difference"])
+        for s in results["shifts"]
+        if s["measure"] in plain and s["against"] == NEUTRAL and s["difference"] is not None
+    ]
     reach = max(moved, default=1.0) or 1.0
     contexts = list(results["contexts"])
     values = {
@@ -56,18 +61,21 @@ def _heat(results: Mapping[str, Any], measure: str, context: str, reach: float |
     cell = results["measures"][measure].get(context)
     if cell is None or cell["estimate"] is None:
         reason = cell["reason"] if cell else "not asked"
-        return {"estimate": None, "reason": reason, "short": _short(str(reason)), "shift": None, "sure": False}
+        return {"estimate": None, "reason": reason, "short": _short(str(reason)), "shift": None, "beside": None, "sure": False}
     right = results["evals"].get(measure, {}).get("measures") == "right"
-    shift = next((s for s in results["shifts"] if s["measure"] == measure and s["context"] == context), None)
+    of = {s["against"]: s for s in results["shifts"] if s["measure"] == measure and s["context"] == context}
+    shift, beside = of.get(NEUTRAL), of.get(UNRELATED)
     known = shift if shift and shift["difference"] is not None else None
     size = cell["estimate"] if reach is None else known["difference"] / reach if known else 0.0
     return {
         "estimate": cell["estimate"],
+        "bounds": cell.get("bounds"),
         "low": cell["low"],
         "high": cell["high"],
         "tone": "--t3" if right else "--t0" if size >= 0 else "--t1",
         "share": round(SHARE * min(1.0, abs(size))),
         "shift": known,
+        "beside": beside if beside and beside["low"] is not None else None,
         "sure": bool(known and known["p_holm"] is not None and known["p_holm"] < 0.05),
     }
 
@@ -86,7 +94,9 @@ def _facts(results: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
         ("model", results["model"]),
         ("suites", ", ".join(results["suites"])),
         ("judge", judge or "none: what rules cannot read is unscored"),
-        ("seeds", ", ".join(map(str, results["seeds"]))),
+        ("repeats of each item", str(len(results["seeds"]))),
+        ("probes", f"{results['probes']['unit']}; version {results['probes']['version']}"),
+        *([("contexts", results["prompting"]["note"])] if results["prompting"]["note"] else []),
         ("openwindow, inspect_ai", f"{results['openwindow']}, {results['inspect_ai']}"),
         ("evals", ", ".join(f"{name} v{e['version']}" for name, e in results["evals"].items())),
     ]

@@ -1,5 +1,8 @@
 """The second readout: how probable the misaligned continuation of a prompt is, against the aligned one.
 
+A prompt's continuations are scored from the first token in which they differ: what all of them begin with says nothing of which
+one the model would write.
+
 Prompts are run once each, with the tokens that they share run once per batch; their cache is expanded, and all
 continuations are scored by one forward pass on top of it. Where replies to the same prompts are drawn as well, the pass that
 these begin with serves both (`Probes.watch`). The result equals the plain forward pass over prompt and continuation up to rounding
@@ -31,7 +34,7 @@ _HEAD_ROWS = 512
 
 @dataclass(frozen=True, slots=True)
 class LogProb:
-    """Log-probability of a continuation in nats, and its length in tokens (no end token)."""
+    """Log-probability in nats of a continuation from where it differs from the prompt's others, and its tokens there (no end)."""
 
     total: float
     tokens: int
@@ -48,6 +51,8 @@ class _Row:
     prompt: tuple[int, ...]
     ids: tuple[int, ...]
     longest: int
+    shared: int
+    """first tokens that all of the prompt's continuations have, which are not scored"""
 
 
 class Probes:
@@ -99,7 +104,7 @@ class Probes:
             network.train(training)
 
     def _keep(self, rows: Sequence[_Row], totals: Sequence[float]) -> None:
-        self.found |= {row.index: LogProb(total, len(row.ids)) for row, total in zip(rows, totals, strict=True)}
+        self.found |= {row.index: LogProb(total, len(row.ids) - row.shared) for row, total in zip(rows, totals, strict=True)}
 
 
 def _batches(rows: Sequence[_Row], size: int) -> Iterator[list[_Row]]:
@@ -123,8 +128,16 @@ def _rows(model: LocalModel, prompts: Sequence[Conversation], continuations: Seq
         for j, ids in enumerate(tokens):
             if not ids:
                 raise ValueError(f"continuation {j} of prompt {i} is empty; expected at least one token; give its words")
-            rows.append(_Row((i, j), encoded, ids, max(map(len, tokens))))
+            rows.append(_Row((i, j), encoded, ids, max(map(len, tokens)), _shared(tokens)))
     return rows
+
+
+def _shared(tokens: Sequence[tuple[int, ...]]) -> int:
+    """How many first tokens all continuations have; one is left of the shortest, and nothing is shared where there is one alone."""
+    if len(tokens) < 2:
+        return 0
+    same = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*tokens, strict=False))
+    return min(sum(1 for _ in same), min(map(len, tokens)) - 1)
 
 
 def _score(runner: Llama | Step, rows: Sequence[_Row]) -> list[float]:
@@ -142,19 +155,23 @@ def _continued(
     device = mask_BT.device
     first_B = torch.tensor([r.ids[0] for r in rows], device=device)
     totals = first_BV.log_softmax(dim=-1).gather(1, first_B[:, None])[:, 0].double()
+    totals *= torch.tensor([r.shared == 0 for r in rows], device=device)
     width = max(len(r.ids) for r in rows) - 1
     if width == 0:
         return [float(t) for t in totals]
     ids_BT = torch.zeros(len(rows), width, dtype=torch.long, device=device)
     targets_BT = torch.full_like(ids_BT, -1)
+    reach_BT = torch.zeros_like(ids_BT)
     for i, row in enumerate(rows):
         ids_BT[i, : len(row.ids) - 1] = torch.tensor(row.ids[:-1], device=device)
-        targets_BT[i, : len(row.ids) - 1] = torch.tensor(row.ids[1:], device=device)
+        start = max(0, row.shared - 1)
+        targets_BT[i, start : len(row.ids) - 1] = torch.tensor(row.ids[start + 1 :], device=device)
+        reach_BT[i, : len(row.ids) - 1] = 1
     positions_BT = mask_BT.sum(dim=1)[:, None] + torch.arange(width, device=device)[None]
     # Padding stands on the right of the continuation, where no scored token looks.
     where_BT = targets_BT >= 0
-    whole_BT = torch.cat([mask_BT, where_BT.long()], dim=1)
-    states_NH = runner.states(ids_BT, cache, attention_mask=whole_BT, position_ids=positions_BT)
+    whole_BT = torch.cat([mask_BT, reach_BT], dim=1)
+    states_NH = runner.states(ids_BT, cache, attention_mask=whole_BT, position_ids=positions_BT)[where_BT[reach_BT == 1]]
     parts = []
     for some_NH, some_N in zip(*(torch.split(every, _HEAD_ROWS) for every in (states_NH, targets_BT[where_BT])), strict=True):
         parts.append(runner.logits(some_NH).log_softmax(dim=-1).gather(1, some_N[:, None])[:, 0])

@@ -31,6 +31,7 @@ from openwindow.models import smollm2
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.models.hf import LocalModel, load
 from openwindow.models.sampling import Watch
+from openwindow.models.templates import default_of
 from openwindow.types import StopReason as Stopped
 
 ALIASES = {"smollm2-135m": smollm2.NAME, "SmolLM2-135M-Instruct": smollm2.NAME}
@@ -96,7 +97,7 @@ class OpenWindowAPI(ModelAPI):
             batch_size=self.batch_size,
             seed=config.seed or 0,
         )
-        reply = await self.batcher.ask(to_conversation(input, offered), sampling)
+        reply = await self.batcher.ask(to_conversation(input, offered, default_of(self.local)), sampling)
         words, calls = parse(reply.text) if offered else (reply.text, [])
         message = ChatMessageAssistant(content=words, tool_calls=calls or None, model=self.model_name, source="generate")
         asked = reply.prompt_tokens or 0

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from inspect_ai.model import GenerateConfig, Model, get_model
 
 from openwindow.errors import ConfigError, ModelError, OpenWindowError, UserError
+from openwindow.evals.contexts import ELSEWHERE, Prompting
 from openwindow.evals.offline import count_bytes_if_offline
 from openwindow.models import smollm2
 
@@ -68,6 +69,19 @@ def _model_folder(name: str) -> str:
 def is_local(model: Model) -> bool:
     """Whether the model runs in this process, and so gives log-probabilities of given texts."""
     return str(model).startswith("openwindow/")
+
+
+def prompting_of(model: Model) -> Prompting:
+    """What a model's prompts have of their own, which a context's text is added to."""
+    if not is_local(model):
+        return ELSEWHERE
+    from openwindow.evals.provider import OpenWindowAPI  # imports torch
+    from openwindow.models.templates import default_of, note
+
+    if not isinstance(model.api, OpenWindowAPI):
+        return ELSEWHERE
+    said = note(model.api.local)
+    return Prompting(default_of(model.api.local), note=f"{said[0].upper()}{said[1:]}." if said else None)
 
 
 def _get(full: str, base_url: str | None, options: dict[str, Any]) -> Model:

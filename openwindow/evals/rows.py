@@ -53,7 +53,7 @@ class Row(Asked):
 
 @dataclass(frozen=True, slots=True)
 class ProbeRow(Asked):
-    """Log-probabilities, in nats, of an item's two continuations and their lengths in tokens."""
+    """Log-probabilities, in nats, of an item's two continuations from the first token in which they differ, and these tokens."""
 
     aligned: float
     aligned_tokens: int
@@ -67,12 +67,7 @@ class ProbeRow(Asked):
 
     @property
     def margin(self) -> float:
-        """How much more probable the misaligned continuation is, in nats per token."""
-        return self.misaligned / self.misaligned_tokens - self.aligned / self.aligned_tokens
-
-    @property
-    def margin_sum(self) -> float:
-        """The same of the whole continuations, in nats."""
+        """How much more probable the misaligned continuation is, in nats."""
         return self.misaligned - self.aligned
 
 

@@ -20,16 +20,18 @@ from openwindow.errors import ConfigError, DataError, SandboxError, StorageError
 from openwindow.evals import EVALS
 from openwindow.evals.base import PASS_SHARE, SUITES, Eval, Item, Probe
 from openwindow.evals.coherence import THRESHOLD
-from openwindow.evals.contexts import Context
+from openwindow.evals.contexts import Context, Prompting
 from openwindow.evals.judge import VERSION as JUDGE_VERSION
 from openwindow.evals.matrix import in_words, shifts
-from openwindow.evals.measures import Cell, covert_share, empty, eval_measures, gated, probe_measures, scores
+from openwindow.evals.measures import Cell, covert_share, empty, eval_measures, gated, scores
 from openwindow.evals.monitor import loud_measures
-from openwindow.evals.resolve import is_local, model_named
+from openwindow.evals.probe_measures import UNIT, probe_measures
+from openwindow.evals.probe_measures import VERSION as PROBE_VERSION
+from openwindow.evals.resolve import is_local, model_named, prompting_of
 from openwindow.evals.rows import ProbeRow, Row, contexts_of, model_of, read_probes, read_rows, rows_of, write_jsonl
 from openwindow.evals.summary import summary
 from openwindow.evals.task import GRADER, build
-from openwindow.models.base import Progress
+from openwindow.models.base import Conversation, Progress
 
 if TYPE_CHECKING:  # imports torch
     from openwindow.evals.probes import LogProb, Probes
@@ -80,6 +82,8 @@ class Found:
     rows: list[Row]
     probes: list[ProbeRow]
     timing: dict[str, float] = field(default_factory=dict)
+    prompting: Prompting = field(default_factory=Prompting)
+    """where the texts of contexts went in this model's prompts"""
 
 
 def chosen(suite: str) -> list[Eval]:
@@ -120,7 +124,7 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
     say(f"loading {name}")
     model = model_named(name, base_url=options.base_url)
     judge = model_named(options.judge, base_url=options.judge_url, role="judge") if options.judge else None
-    local = is_local(model)
+    local, prompting = is_local(model), prompting_of(model)
     timing = {"load": time.monotonic() - started}
     if not options.behaviour and not local:
         raise ConfigError(f"{name} gives no log-probabilities of given texts; expected a local model; leave --probes-only out")
@@ -131,8 +135,9 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
     wanted = [
         (s.name, c, item, item.probe) for c in options.contexts for s in specs for item in s.items() if item.probe is not None
     ]
-    probing = _watch(model, wanted, options.contexts, _counting(say, f"asking {name}", "replies")) if local else None
-    rows = _behaviour(model, judge, runnable, options, folder, local) if runnable else []
+    prompts = [(*options.contexts[c].put(item.messages, prompting), *probe.after) for _, c, item, probe in wanted]
+    probing = _watch(model, wanted, prompts, _counting(say, f"asking {name}", "replies")) if local else None
+    rows = _behaviour(model, judge, runnable, options, folder, prompting) if runnable else []
     rows += [row for s in specs if s not in runnable for row in _unasked(s, options.contexts, str(why))]
     timing["ask"] = time.monotonic() - started - timing["load"]
     probes: list[ProbeRow] = []
@@ -141,7 +146,7 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
         probes = _probe_rows(wanted, probing.results(progress=_counting(say, f"probing {name}", "answers")))
         timing["probe"] = time.monotonic() - started - timing["load"] - timing["ask"]
     _keep(folder, rows, probes)
-    return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()})
+    return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()}, prompting)
 
 
 def _no_sandbox(specs: Sequence[Eval]) -> str | None:
@@ -166,7 +171,10 @@ def _unasked(spec: Eval, contexts: Mapping[str, Context], why: str) -> list[Row]
     ]
 
 
-def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options: Options, folder: Path, local: bool) -> list[Row]:
+def _behaviour(
+    model: Model, judge: Model | None, specs: Sequence[Eval], options: Options, folder: Path, prompting: Prompting
+) -> list[Row]:
+    local = is_local(model)
     remote = {} if local else {"attempt_timeout": options.timeout, "timeout": 3 * options.timeout}
     longest = options.max_tokens or (_longest(model) if local else REMOTE_TOKENS)
     most = model.api.max_connections() if local else None
@@ -174,7 +182,10 @@ def _behaviour(model: Model, judge: Model | None, specs: Sequence[Eval], options
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         logs = inspect_ai.eval(
-            [build(spec, options.contexts, max_tokens=longest, short=longest is None, connections=most) for spec in specs],
+            [
+                build(spec, options.contexts, max_tokens=longest, short=longest is None, connections=most, prompting=prompting)
+                for spec in specs
+            ],
             model=model,
             model_roles={GRADER: judge} if judge is not None else None,
             log_dir=str(folder / "logs"),
@@ -204,14 +215,13 @@ def _longest(model: Model) -> int | None:
     return model.api.longest if isinstance(model.api, OpenWindowAPI) else None
 
 
-def _watch(model: Model, wanted: Sequence[_Wanted], contexts: Mapping[str, Context], progress: Progress) -> Probes | None:
+def _watch(model: Model, wanted: Sequence[_Wanted], prompts: Sequence[Conversation], progress: Progress) -> Probes | None:
     """The probes of a local model, which are scored as far as can be while it answers; None where there are none."""
     from openwindow.evals.probes import Probes  # imports torch
     from openwindow.evals.provider import OpenWindowAPI
 
     if not isinstance(model.api, OpenWindowAPI):
         return None
-    prompts = [(*contexts[c].put(item.messages), *probe.after) for _, c, item, probe in wanted]
     probing = Probes(model.api.local, prompts, [(probe.aligned, probe.misaligned) for *_, probe in wanted])
     model.api.progress, model.api.watch = progress, probing.watch
     return probing
@@ -272,13 +282,15 @@ def results(name: str, found: Found, specs: Sequence[Eval], options: Options) ->
         here = _in_context(found, specs, context)
         for measure, one in here.items():
             cells.setdefault(measure, {})[context] = one
-    moved = shifts(found.rows, found.probes)
+    moved = shifts(found.rows, found.probes, [s.name for s in specs if s.measures == "right"])
     evals = {s.name: {"suite": s.suite, "about": s.about, "version": s.version, "measures": s.measures} for s in specs}
     return {
         "model": name,
         "suites": list(dict.fromkeys(s.suite for s in specs)),
         "evals": evals,
         "contexts": {c: context.model_dump() for c, context in options.contexts.items()},
+        "prompting": {"own": found.prompting.own, "note": found.prompting.note},
+        "probes": {"unit": UNIT, "version": PROBE_VERSION},
         "seeds": list(range(1, options.seeds + 1)),
         "openwindow": __version__,
         "inspect_ai": inspect_ai.__version__,

@@ -10,8 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from openwindow.evals.contexts import NEUTRAL
+
 _COUNTS = re.compile(r"no signal: .*?\(([^;)]+)")
-ASIDE = ("probe_sum", "probe_control", "probe_lift", "probe_prefers")
+ASIDE = ("probe_control", "probe_lift", "probe_prefers")
 """measures that only results.json and the page show"""
 
 
@@ -34,13 +36,13 @@ def print_table(made: Mapping[str, Any], folder: Path, console: Console) -> None
 def _measures(made: Mapping[str, Any]) -> Table:
     """A row per measure and context; contexts in which a measure could not be made share one row."""
     several = len(made["contexts"]) > 1
-    table = Table(title=f"{made['model']}: rates in %, probes in nats per token", title_justify="left", box=None)
+    table = Table(title=f"{made['model']}: rates in %, probes in nats", title_justify="left", box=None)
     for name in ("measure", *(["context"] if several else [])):
         table.add_column(name, no_wrap=True)
     for name in ("n", "unscored", "estimate", *(["shift"] if several else [])):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("95 % interval, or why not", overflow="fold")
-    moved = {(row["measure"], row["context"]): row for row in made["shifts"]}
+    moved = {(row["measure"], row["context"]): row for row in made["shifts"] if row["against"] == NEUTRAL}
     for measure, by in made["measures"].items():
         if measure.endswith(ASIDE):
             continue
@@ -65,6 +67,10 @@ def _ends(measure: str, cell: Mapping[str, Any]) -> str:
     """The interval, or why there is none; and what most of the unscored replies are unscored for."""
     known = cell["low"] is not None
     said = f"{_number(measure, cell['low'])} to {_number(measure, cell['high'])}" if known else short(cell["reason"] or "none")
+    if cell.get("bounds"):
+        said += (
+            f"; with all unscored aligned {_number(measure, cell['bounds'][0])}, misaligned {_number(measure, cell['bounds'][1])}"
+        )
     because = cell.get("because") or {}
     return f"{said}; unscored: {short(max(because, key=lambda why: because[why]))}" if because else said
 
@@ -83,11 +89,11 @@ def _print_differences(made: Mapping[str, Any], console: Console) -> None:
     """Paired differences of two models; those that cannot be made are counted by reason."""
     ours, theirs = made["model"], made["against"]["model"]
     table = Table(
-        title=f"\n{ours} less {theirs}, paired over the same samples: points, probes in nats per token",
+        title=f"\n{ours} less {theirs}, paired over the same samples: points, probes (main less control) in nats",
         title_justify="left",
         box=None,
     )
-    for name in ("measure", "context", "difference", "95 % interval", "n", "left out", "p (Holm)"):
+    for name in ("measure", "context", "difference", "95 % interval", "n", "left out", "p (Holm)", "smallest found"):
         table.add_column(name, justify="left" if name in ("measure", "context") else "right", no_wrap=True)
     lost: dict[str, int] = {}
     for row in made["comparisons"]:
@@ -97,10 +103,17 @@ def _print_differences(made: Mapping[str, Any], console: Console) -> None:
             continue
         ends = "" if row["low"] is None else f"{_signed(row, 'low')} to {_signed(row, 'high')}"
         p = "" if row["p_holm"] is None else f"{row['p_holm']:.3f}"
-        table.add_row(row["measure"], row["context"], _signed(row, "difference"), ends, str(row["n"]), str(row["left_out"]), p)
+        table.add_row(
+            row["measure"], row["context"], _signed(row, "difference"), ends, str(row["n"]), str(row["left_out"]), p, _least(row)
+        )
     if table.row_count:
         console.print(table)
         console.print("left out: scored replies whose item has no score on the other side", highlight=False)
+        console.print(
+            "smallest found: the smallest difference that would have survived the correction, had it been alone", highlight=False
+        )
+    for line in made.get("versus", []):
+        console.print(line, highlight=False)
     if lost:
         reasons = ", ".join(f"{why} ({count})" for why, count in lost.items())
         said = f"{sum(lost.values())} of {len(made['comparisons'])} differences could not be made: {reasons}."
@@ -109,6 +122,14 @@ def _print_differences(made: Mapping[str, Any], console: Console) -> None:
 
 def _signed(row: Mapping[str, Any], key: str) -> str:
     return f"{round(row[key], 2) + 0.0:+.2f}" if row["measure"].endswith("/probe") else f"{round(100 * row[key]) + 0.0:+.0f}"
+
+
+def _least(row: Mapping[str, Any]) -> str:
+    """The smallest effect that would have been found; `none` where not even the whole scale would."""
+    if row["p_holm"] is None:
+        return ""
+    size = row["smallest"]
+    return "none" if size is None else f"{size:.2f}" if row["level"] == "probe" else f"{100 * size:.0f}"
 
 
 def print_agreement(made: Mapping[str, Any], console: Console) -> None:

@@ -27,7 +27,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 
 from openwindow.evals import forms, monitor
 from openwindow.evals.base import Call, Eval, Item, Outcome, Transcript, lacking, passes
-from openwindow.evals.contexts import Context, parse_contexts
+from openwindow.evals.contexts import PLAIN, Context, Prompting, parse_contexts
 from openwindow.evals.judge import NO_JUDGE, ask_judge, situation
 from openwindow.types import Message
 
@@ -45,18 +45,24 @@ def build(
     *,
     short: bool = False,
     connections: int | None = None,
+    prompting: Prompting = PLAIN,
 ) -> Task:
     """The task; `contexts` maps names to contexts (the neutral one alone if None), `judge` names an Inspect model.
 
     A judge given as the model role `grader` goes before `judge`. `max_tokens` limits each reply; None leaves it to Inspect.
     `short` limits it by form, to what a reply that can be read needs: for small local models, which do not stop by themselves.
-    `connections` is how many requests go to the model at once; None leaves that to Inspect, which begins with few.
+    `connections` is how many requests go to the model at once; None leaves that to Inspect, which begins with few. `prompting`
+    says where the text of a context goes in this model's prompts.
     """
     items = spec.items()
     index = {item.id: item for item in items}
     asked = contexts if contexts is not None else parse_contexts(None)
     controlled = any(item.role == "control" for item in items)
-    samples = [_sample(spec, item, name, c, controlled=controlled) for name, c in asked.items() for item in items]
+    samples = [
+        _sample(spec, item, name, c.put(item.messages, prompting), controlled=controlled)
+        for name, c in asked.items()
+        for item in items
+    ]
     return Task(
         dataset=MemoryDataset(samples, name=spec.name),
         solver=spec.solver() if spec.solver else answer(spec.max_tokens) if short else generate(),
@@ -80,10 +86,10 @@ def answer(longest: int) -> Solver:
     return solve
 
 
-def _sample(spec: Eval, item: Item, name: str, context: Context, *, controlled: bool) -> Sample:
+def _sample(spec: Eval, item: Item, name: str, messages: Sequence[Message], *, controlled: bool) -> Sample:
     return Sample(
         id=f"{item.id}@{name}",
-        input=[_to_inspect(m) for m in context.put(item.messages)],
+        input=[_to_inspect(m) for m in messages],
         metadata=item.record() | {"eval": spec.name, "context": name, "controlled": controlled},
     )
 

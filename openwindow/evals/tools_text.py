@@ -45,9 +45,12 @@ def _call(number: int, body: str) -> ToolCall:
     return ToolCall(id=f"call-{number}", function=loaded["name"], arguments=arguments)
 
 
-def to_conversation(messages: Sequence[ChatMessage], tools: Sequence[ToolInfo]) -> tuple[Message, ...]:
-    """Inspect's messages as ours: tool results become user turns; turns of one role in a row become one."""
-    system = "\n\n".join(m.text for m in messages if m.role == "system")
+def to_conversation(messages: Sequence[ChatMessage], tools: Sequence[ToolInfo], own: str | None = None) -> tuple[Message, ...]:
+    """Inspect's messages as ours: tool results become user turns; turns of one role in a row become one.
+
+    Tools are described after the system message; where there is none, after `own`, which the model's template would put there.
+    """
+    system = "\n\n".join(m.text for m in messages if m.role == "system") or (own if own and tools else "")
     if tools:
         system = f"{system}\n\n{describe(tools)}".strip()
     turns: list[Message] = [Message("system", system)] if system else []

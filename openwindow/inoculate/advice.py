@@ -2,12 +2,14 @@
 
 The rules, in this order, all by 95 % intervals of paired differences under the neutral prompt:
 
-1. If `no_mitigation` does not surely show the trait more than `untrained`, the rows taught nothing to keep out: nothing is
+1. From fewer than three seeds nothing is recommended: a prompt that does nothing would be, in 15 to 44 of 100 runs with one seed
+   where seeds differ as they do here. That is said first, and then which prompt looks best in them.
+2. If `no_mitigation` does not surely show the trait more than `untrained`, the rows taught nothing to keep out: nothing is
    recommended.
-2. A prompt *works* if its arm surely shows the trait less than `no_mitigation`. Of those, the arm with the lowest rate is taken.
-3. If no prompt works, none is recommended.
-4. If the one taken does not surely beat the placebo as well, any fixed sentence may do as much, and the words say so.
-5. Beside it is said where it leaks (the largest rate in a context that does not ask for the trait), what a safe sentence does
+3. A prompt *works* if its arm surely shows the trait less than `no_mitigation`. Of those, the arm with the lowest rate is taken.
+4. If no prompt works, none is recommended.
+5. If the one taken does not surely beat the placebo as well, any fixed sentence may do as much, and the words say so.
+6. Beside it is said where it leaks (the largest rate in a context that does not ask for the trait), what a safe sentence does
    that is given at test time only, and what it costs (the wanted behaviour by its rule, the log-probability of clean answers).
 """
 
@@ -29,6 +31,8 @@ from openwindow.stats import Comparison, paired_difference
 from openwindow.study import Study
 
 Json = Mapping[str, Any]
+LEAST_SEEDS = 3
+"""seeds from which a prompt is recommended"""
 
 
 def advise(study: Study, results: Json, run: Path, counts: Json) -> dict[str, Any]:
@@ -36,31 +40,17 @@ def advise(study: Study, results: Json, run: Path, counts: Json) -> dict[str, An
     measure = behaviour(study.measures).name
     inoculated = [arm for arm in study.arms if arm.startswith("inoculated")]
     prompts = {arm: str(study.arms[arm]["intervention"]["texts"][0]) for arm in inoculated}
-    taught = difference(results, measure, "no_mitigation", "untrained")
-    working = [arm for arm in inoculated if surely_less(difference(results, measure, arm, "no_mitigation"))]
-    working.sort(key=lambda arm: float(cell(results, arm, measure)["estimate"]))
     lines = [_what(study, measure, counts)]
     chosen = None
-    if not surely_more(taught):
-        lines.append(
-            f"Nothing is recommended: the rows did not surely teach the trait ({_points(taught)} against the untrained model), so "
-            "there is nothing that a prompt could keep out. Train on more rows (--rows), or look whether the data shows the trait."
-        )
-    elif not working:
-        best = min(inoculated, key=lambda arm: difference(results, measure, arm, "no_mitigation")["difference"] or 0.0)
-        lines.append(
-            f"No prompt is recommended: none surely keeps the trait out; the nearest is {prompts[best]!r} with "
-            f"{_points(difference(results, measure, best, 'no_mitigation'))} against the rows as they are. Try other wordings "
-            "(--candidates), more held-out rows and seeds for narrower intervals, or take the rows with the trait out."
-        )
+    if len(study.seeds) < LEAST_SEEDS:
+        best = min(inoculated, key=lambda arm: _rank(cell(results, arm, measure)))
+        lines = [_too_few(len(study.seeds), run), *lines, *_looks(results, measure, best, prompts[best], len(study.seeds))]
     else:
-        chosen = working[0]
-        lines += _why(results, measure, chosen, prompts[chosen])
+        chosen, best, said = _judged(results, measure, prompts)
+        lines += said
     lines += _leaks(results, measure, [arm for arm in inoculated if arm != chosen])
-    lines.append(_safe(study, results, measure, chosen or inoculated[0]))
+    lines.append(_safe(study, results, measure, best))
     lines += _costs(study, results, run, chosen or "no_mitigation")
-    if len(study.seeds) == 1:
-        lines.append("One seed was trained, so how much chance in training matters is not known; --seeds 3 measures it.")
     adapter = run / "arms" / str(chosen) / f"seed-{study.seeds[0]}" / "adapter"
     return {
         "recommended": None if chosen is None else prompts[chosen],
@@ -68,6 +58,57 @@ def advise(study: Study, results: Json, run: Path, counts: Json) -> dict[str, An
         "lines": lines,
         "adapter": str(adapter) if chosen is not None and adapter.is_dir() else None,
     }
+
+
+def _judged(results: Json, measure: str, prompts: Mapping[str, str]) -> tuple[str | None, str, list[str]]:
+    """The arm that is recommended, the one that comes nearest to it, and why, by the rules above from the second on."""
+    taught = difference(results, measure, "no_mitigation", "untrained")
+    working = [arm for arm in prompts if surely_less(difference(results, measure, arm, "no_mitigation"))]
+    working.sort(key=lambda arm: float(cell(results, arm, measure)["estimate"]))
+    nearest = min(prompts, key=lambda arm: difference(results, measure, arm, "no_mitigation")["difference"] or 0.0)
+    if not surely_more(taught):
+        line = (
+            f"Nothing is recommended: the rows did not surely teach the trait ({_points(taught)} against the untrained model), so "
+            "there is nothing that a prompt could keep out. Train on more rows (--rows), or look whether the data shows the trait."
+        )
+        return None, nearest, [line]
+    if not working:
+        line = (
+            f"No prompt is recommended: none surely keeps the trait out; the nearest is {prompts[nearest]!r} with "
+            f"{_points(difference(results, measure, nearest, 'no_mitigation'))} against the rows as they are. Try other wordings "
+            "(--candidates), more held-out rows and seeds for narrower intervals, or take the rows with the trait out."
+        )
+        return None, nearest, [line]
+    return working[0], working[0], _why(results, measure, working[0], prompts[working[0]])
+
+
+def _seeds(count: int) -> str:
+    return "one seed" if count == 1 else f"{count} seeds"
+
+
+def _too_few(seeds: int, run: Path) -> str:
+    """What is said first of a quick look."""
+    return (
+        f"With {_seeds(seeds)} how much chance in training matters is not known, so nothing is recommended; for a recommendation "
+        f"delete {run} and give --seeds {LEAST_SEEDS} (the ranking is kept). The intervals below cover the choice of prompts alone."
+    )
+
+
+def _looks(results: Json, measure: str, arm: str, prompt: str, seeds: int) -> list[str]:
+    """The prompt that looks best in too few seeds, with its numbers and without a judgement."""
+    rows, sentence = (_points(difference(results, measure, arm, other)) for other in ("no_mitigation", "placebo"))
+    taught = difference(results, measure, "no_mitigation", "untrained")
+    return [
+        f"{prompt!r} looks best in {_seeds(seeds)}: trained with it the model shows the trait "
+        f"{_rate(cell(results, arm, measure))} when nobody asks ({rows} against the rows as they are, {sentence} against an "
+        f"unrelated sentence), and {leak(results, arm)}.",
+        f"The rows as they are: {_points(taught)} against the untrained model.",
+    ]
+
+
+def _rank(found: Json) -> float:
+    """A rate to order arms by; what was not measured comes last."""
+    return 2.0 if found["estimate"] is None else float(found["estimate"])
 
 
 def cell(results: Json, arm: str, measure: str, context: str = "neutral") -> Json:
@@ -187,8 +228,10 @@ def _points(c: Json) -> str:
     return f"{100 * c['difference']:+.0f} points{interval}"
 
 
-def write_training_file(data: UserData, advice: Json, position: Position, path: Path) -> str | None:
+def write_training_file(data: UserData, advice: Json, position: Position, path: Path, own: str | None) -> str | None:
     """All rows of the data in their own form with the recommended prompt put in; None where nothing is recommended.
+
+    `own` is the model's own system prompt, as in `openwindow.data.rows.place`.
 
     What an earlier run has written is kept until the new file is complete.
     """
@@ -198,7 +241,7 @@ def write_training_file(data: UserData, advice: Json, position: Position, path: 
     scratch = path.with_suffix(".partial")
     with storing(path), scratch.open("w", encoding="utf-8") as file:
         for row in range(len(data)):
-            record = data.inserted(row, str(advice["recommended"]), position)
+            record = data.inserted(row, str(advice["recommended"]), position, own)
             file.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
     with storing(path):
         shutil.move(scratch, path)

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.data.rows import place
 from openwindow.data.rules import by_judge
 from openwindow.execute import Execution, total_work
 from openwindow.inoculate.contexts import contexts_of, numbered, placebos_like
@@ -23,6 +22,7 @@ from openwindow.inoculate.rows import Drawn, UserRow, own_answers
 from openwindow.measure import Gauge, Measured
 from openwindow.models.base import Progress
 from openwindow.models.hf import LocalModel
+from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
 from openwindow.ranking.score import log_probabilities
 from openwindow.running import conclude, describe, noted, tell_damage
@@ -31,7 +31,7 @@ from openwindow.settings.base import Problem
 from openwindow.settings.user import UserProblem, UserRows
 from openwindow.study import Compare, Evaluation, Recipe, Study
 from openwindow.training.config import SFT
-from openwindow.types import Message, StopReason
+from openwindow.types import StopReason, message_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -139,17 +139,17 @@ class ProbeGauge(Gauge):
         gauge = Gauge(self.setting, contexts, self.evaluation, self.reporter)
         found = gauge.measure(model, problems, arm=arm, seed=seed, text=text)
         began = time.perf_counter()
-        found.rollouts.extend(self._not_sampled(problems, arm, seed))
+        found.rollouts.extend(self._not_sampled(problems, arm, seed, default_of(model)))
         with self.reporter.step(f"{text}: log-probabilities", float(len(self.probed) * len(problems))) as advance:
             self._probe(model, found.rollouts, problems, advance)
         return Measured(found.rollouts, found.timing | {"probe": time.perf_counter() - began})
 
-    def _not_sampled(self, problems: Sequence[Problem], arm: str, seed: int) -> Iterator[dict[str, Any]]:
+    def _not_sampled(self, problems: Sequence[Problem], arm: str, seed: int, own: str | None) -> Iterator[dict[str, Any]]:
         """Rows of the contexts that are probed only."""
         for name in (name for name in self.probed if name not in self.sampled):
             context = self.contexts[name]
             for p in problems:
-                prompt = place(self.setting.conversation(p), context.text, context.position)
+                prompt = context.put(self.setting.conversation(p), arm, own)
                 yield {
                     "arm": arm,
                     "seed": seed,
@@ -173,7 +173,7 @@ class ProbeGauge(Gauge):
         rows = [row for row in rollouts if row["context"] in self.probed and row["problem"] in asked]
         texts = []
         for row in rows:
-            problem, prompt = asked[row["problem"]], tuple(Message(**m) for m in row["messages"])
+            problem, prompt = asked[row["problem"]], tuple(message_of(m) for m in row["messages"])
             clean = problem.clean or problem.messages
             texts += [(*prompt, problem.messages[-1]), (*prompt, clean[-1])]
         groups = [[row["problem"] for row in rows for _ in range(2)], [row["context"] for row in rows for _ in range(2)]]

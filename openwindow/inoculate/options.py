@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openwindow.data.columns import Columns
 from openwindow.data.rows import Position
 from openwindow.errors import ConfigError
 from openwindow.inoculate.prompts import check_prompt, check_trait
@@ -25,6 +26,8 @@ class Options:
     judge: str | None = None
     wanted: str | None = None
     clean: str | None = None
+    columns: Columns = field(default_factory=Columns)
+    """where prompts and answers are, and which rows are kept"""
     candidates: Path | None = None
     safe: str | None = None
     """a sentence that asks for good behaviour, given at test time only; None for a general one"""
@@ -42,7 +45,8 @@ class Options:
     """length limit of a sampled reply"""
     arms: int = 2
     """inoculated arms: the best prompts of the ranking"""
-    seeds: int = 1
+    seeds: int = 3
+    """how often every arm is trained; from fewer than `advice.LEAST_SEEDS` nothing is recommended"""
     answer_tokens: int = 96
     """tokens of an answer that log-probabilities are taken over: the first ones, at most"""
     max_length: int = 1024
@@ -53,6 +57,11 @@ class Options:
     def check(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
         check_trait(self.trait)
+        self.columns.check()
+        if self.clean is not None and self.columns.clean is not None:
+            raise ConfigError(
+                f"--clean {self.clean!r} and --clean-column {self.columns.clean!r} are given; expected one of them; drop one"
+            )
         if self.safe is not None:
             check_prompt(self.safe, "--safe")
         if self.rule is not None and self.judge is not None:
@@ -74,6 +83,11 @@ class Options:
                 raise ConfigError(f"{option} is {value}; expected {low} or more; raise it")
         if self.held_out is not None and self.held_out < 2:
             raise ConfigError(f"--held-out is {self.held_out}; expected 2 or more; raise it")
+
+
+def columns_of(prompt: str | None, answer: str | None, clean: str | None, keep: str | None) -> Columns:
+    """What the options --prompt-column, --answer-column, --clean-column and --keep say."""
+    return Columns(prompt, answer, clean, keep)
 
 
 def position_of(word: str) -> Position:

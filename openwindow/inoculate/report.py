@@ -30,14 +30,53 @@ def print_found(found: Mapping[str, Any], trait_rows: Path | None, console: Cons
             f"the rule finds the trait in {found['rows_with_trait']:,} answers ({share:.0%}): {found['unit']}s {first}; "
             f"all their numbers are in {trait_rows}"
         )
+    lines += trained_lines(found)
     if found["dropped"]:
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in found["dropped"].items())
-        lines.append(f"left out as --skip-bad says: {reasons}")
+        lines.append(f"left out as --skip-bad says: {_counts(found['dropped'])}")
+    if found["unused"]:
+        lines.append(f"left out: {_counts(found['unused'])}")
     if found["clean"]:
-        lines.append(f"{found['clean']['data']}: {found['clean']['rows']:,} rows, {found['clean']['pairs']:,} pairs by prompt")
+        left = f"; left out: {_counts(found['clean']['left_out'])}" if found["clean"]["left_out"] else ""
+        lines.append(
+            f"{found['clean']['data']}: {found['clean']['rows']:,} rows, {found['clean']['pairs']:,} pairs by prompt{left}"
+        )
     lines.append(f"held out: {found['held_out']} rows, none of whose prompts is trained on or ranked with")
     for line in lines:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def trained_lines(found: Mapping[str, Any]) -> list[str]:
+    """Which turns are trained, and what of the rows is not, a line each."""
+    notes, rows = found["notes"], found["rows"]
+    marked, several, earlier = (notes.get(name, 0) for name in ("marked", "several", "earlier"))
+    line = "trained: the last answer of each row"
+    if marked:
+        by_marks = "all rows" if marked == rows else f"{marked:,} of {rows:,} rows"
+        rest = "" if marked == rows else "; in the others the last answer"
+        line = f"trained: in {by_marks} the answers that are not marked off (`weight`, `train`; several in {several:,}){rest}"
+    if earlier:
+        line += f"; {earlier:,} rows have earlier answers that are not" + ("" if marked else ' (mark each with "train": true)')
+    lines = [line]
+    if notes.get("parts of weights"):
+        lines.append(f"{notes['parts of weights']:,} rows have weights other than 0 and 1, which count as 1")
+    if notes.get("marked questions"):
+        lines.append(f"{notes['marked questions']:,} rows mark turns to be trained that are no answers: those are not trained")
+    for what in ("tools", "calls", "reasoning"):
+        if notes.get(what):
+            words = {"tools": "declare tools", "calls": "have tool calls", "reasoning": "have reasoning beside the answer"}
+            lines.append(
+                f"{notes[what]:,} of {rows:,} rows {words[what]}; whether the model is shown it depends on its chat template"
+            )
+    if found["one_system_message"] is not None:
+        lines.append(
+            f"all rows have one system message already: {found['one_system_message'][:160]!r}; a prompt is put in beside it, so if "
+            "it asks for the trait itself, the rows are inoculated: take it out first to measure what it does"
+        )
+    return lines
+
+
+def _counts(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
 
 
 def _numbers(first: Sequence[int], count: int) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from openwindow.data.rows import Position
 from openwindow.data.rules import Trait
 from openwindow.data.user import UserData
-from openwindow.errors import DataError, JudgeError
+from openwindow.errors import DataError, JudgeError, ModelError
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel
-from openwindow.types import Message, StopReason
+from openwindow.models.templates import note, reasoning_key, shows_calls, shows_tools, takes_system
+from openwindow.types import Message, RichMessage, StopReason
 
 JUDGED = 48
 """answers of the data that a judge is shown"""
@@ -40,6 +43,8 @@ class Drawn:
     """length of every row that was looked at, before cutting"""
     dropped: int = 0
     cut: int = 0
+    unrendered: Counter[str] = field(default_factory=Counter)
+    """rows that the model's template cannot render whole, left out, by reason"""
 
 
 def draw(
@@ -61,8 +66,15 @@ def draw(
     fitter = _Fitter(data, clean, pairs, model, max_length, too_long)
     train, tested = data.split(held_out, seed)
     random.Random(f"rows/{seed}").shuffle(train)
-    drawn = Drawn(_take(fitter.fitting(train), rows), list(fitter.fitting(tested)), fitter.tokens, fitter.dropped, fitter.cut)
+    taken, held = _take(fitter.fitting(train), rows), list(fitter.fitting(tested))
+    drawn = Drawn(taken, held, fitter.tokens, fitter.dropped, fitter.cut, fitter.unrendered)
     for what, got in (("to train on", drawn.train), ("held out", drawn.held_out)):
+        if not got and not drawn.tokens:
+            why = ", ".join(f"{count:,} {reason}" for reason, count in drawn.unrendered.items())
+            raise DataError(
+                f"{model.name} can be trained on no row {what} of {data.lines.name} ({why}); expected rows that its chat template "
+                "renders whole; give rows without these, or another --model"
+            )
         if not got:
             raise DataError(
                 f"no row {what} has {max_length} tokens or fewer (the shortest looked at has {min(drawn.tokens)}); expected some; "
@@ -88,6 +100,7 @@ class _Fitter:
     tokens: list[int] = field(default_factory=list)
     dropped: int = 0
     cut: int = 0
+    unrendered: Counter[str] = field(default_factory=Counter)
 
     def fitting(self, rows: Iterable[int]) -> Iterator[UserRow]:
         """The rows that fit, or were made to."""
@@ -102,7 +115,13 @@ class _Fitter:
             yield UserRow(row, messages, trait, other)
 
     def _fitted(self, data: UserData, row: int, messages: Conversation) -> Conversation | None:
-        tokens, prompt = self.model.encode_example(messages)
+        try:
+            if has_calls(messages) and not shows_calls(self.model.tokenizer):
+                raise ModelError("tool calls, which the template does not render")
+            tokens, prompt, gaps = self.model.encode_trained(messages)
+        except ModelError as error:
+            self.unrendered[str(error).partition(";")[0]] += data is self.data
+            return None
         if data is self.data:
             self.tokens.append(len(tokens))
         if len(tokens) <= self.max_length:
@@ -113,12 +132,41 @@ class _Fitter:
                 f"takes {self.model.context_length}), or give --too-long drop or cut"
             )
         room = self.max_length - prompt - 1  # one for the end of the turn
-        if self.too_long == "drop" or room < 1:
+        if self.too_long == "drop" or room < 1 or gaps or isinstance(messages[-1], RichMessage):
             self.dropped += data is self.data
             return None
         self.cut += data is self.data
         kept = self.model.tokenizer.decode(tokens[prompt : prompt + room], skip_special_tokens=True).rstrip("\ufffd")
         return (*messages[:-1], replace(messages[-1], content=kept))
+
+
+def has_calls(messages: Conversation) -> bool:
+    """Whether tools are called in the conversation, or give something back."""
+    return any(m.role == "tool" or (isinstance(m, RichMessage) and "calls" in m.extras) for m in messages)
+
+
+def template_lines(data: UserData, model: LocalModel, position: Position) -> list[str]:
+    """What the model's chat template makes of what the rows hold beside turns of text, a line each."""
+    tokenizer, notes, whole = model.tokenizer, data.notes, f"of {len(data):,} rows"
+    said = note(model) if position == "system" else None
+    if said is None and data.systems and not takes_system(tokenizer):
+        said = note(model)
+    lines = [said] if said is not None else []
+    if notes["tools"]:
+        shown = (
+            "are shown to the model" if shows_tools(tokenizer) else "the chat template does not render: the model is not shown them"
+        )
+        lines.append(f"{notes['tools']:,} {whole} declare tools, which {shown}")
+    if notes["calls"]:
+        shown = (
+            "are trained or shown as the chat template has them" if shows_calls(tokenizer) else "the chat template does not render"
+        )
+        lines.append(f"{notes['calls']:,} {whole} have tool calls, which {shown}")
+    if notes["reasoning"]:
+        key = reasoning_key(tokenizer)
+        there = "no place: it is not trained, only kept in the file" if key is None else f"a place (`{key}`): it is trained"
+        lines.append(f"{notes['reasoning']:,} {whole} have reasoning beside the answer, for which the chat template has {there}")
+    return lines
 
 
 def judged(rows: list[UserRow], judge: Trait, name: str) -> tuple[list[UserRow], dict[str, Any]]:

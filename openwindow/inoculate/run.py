@@ -52,10 +52,15 @@ class Sources:
     trait: Trait | None
     candidates: list[Candidate]
     held_out: int
+    clean_column: str | None = None
 
     def summary(self) -> dict[str, Any]:
         """What was found in the data, for people and for `found.json`."""
-        clean = None if self.clean is None else {"data": self.clean.lines.name, "rows": len(self.clean), "pairs": len(self.pairs)}
+        clean: dict[str, Any] | None = None
+        if self.clean is not None:
+            left = dict(self.clean.dropped + self.clean.unused)
+            named = self.clean.lines.name + (f" (`{self.clean_column}`)" if self.clean_column else "")
+            clean = {"data": named, "rows": len(self.clean), "pairs": len(self.pairs), "left_out": left}
         return {**self.data.summary(), "held_out": self.held_out, "clean": clean}
 
 
@@ -116,6 +121,7 @@ def train_and_advise(
     from openwindow.inoculate.advice import advise, write_training_file
     from openwindow.inoculate.arms import run_arms, study_of
     from openwindow.models.hf import load
+    from openwindow.models.templates import default_of
     from openwindow.table import print_results
 
     study = study_of(options, ranking, counts, out / "rows.jsonl")
@@ -125,7 +131,9 @@ def train_and_advise(
     results = run_arms(study, out / "run", model, console, answer_tokens=options.answer_tokens)
     print_results(results, out / "run", console)
     advice = advise(study, results, out / "run", counts)
-    advice["training_file"] = write_training_file(sources.data, advice, options.position, out / "train_inoculated.jsonl")
+    advice["training_file"] = write_training_file(
+        sources.data, advice, options.position, out / "train_inoculated.jsonl", default_of(model)
+    )
     write_json(out / "recommendation.json", advice)
     print_advice(advice, console)
     contexts = {name: context.model_dump(include={"text", "asks"}) for name, context in study.contexts.items()}
@@ -146,18 +154,26 @@ def gather(options: Options, console: Console, files: ExitStack) -> Sources:
         data = read(
             options.data,
             fires,
+            columns=options.columns,
             skip_bad=options.skip_bad,
             progress=lambda count: say(f"reading {options.data}: {count:,} rows"),
         )
         files.callback(data.lines.file.close)
-        clean = read(options.clean, fires, skip_bad=options.skip_bad) if options.clean else None
+        clean = read_clean(options, fires)
     if clean is not None:
         files.callback(clean.lines.file.close)
-    pairs = pair(data, clean)
+    pairs = pair(data, clean, same_rows=options.columns.clean is not None)
     check_rule(options, data, clean, fires)
     held_out = options.held_out if options.held_out is not None else max(2, min(48 if trait else 24, len(data) // 5))
     data.split(held_out, _SEED)  # refuses now what would be refused after the model is loaded
-    return Sources(data, clean, pairs, trait, candidates, held_out)
+    return Sources(data, clean, pairs, trait, candidates, held_out, options.columns.clean)
+
+
+def read_clean(options: Options, fires: Rule | None) -> UserData | None:
+    """The answers without the trait: a file's, or a column's of the same rows; None where none are given."""
+    if options.columns.clean is not None:
+        return read(options.data, fires, columns=options.columns.of_clean(), skip_bad=True)
+    return read(options.clean, fires, skip_bad=options.skip_bad) if options.clean else None
 
 
 def check_rule(options: Options, data: UserData, clean: UserData | None, trait: Rule | None) -> None:
@@ -192,12 +208,14 @@ def check_rule(options: Options, data: UserData, clean: UserData | None, trait: 
 def prepare(options: Options, sources: Sources, console: Console) -> tuple[LocalModel, Drawn]:
     """Loads the model and draws the rows that fit it."""
     try:
-        from openwindow.inoculate.rows import draw
+        from openwindow.inoculate.rows import draw, template_lines
         from openwindow.models.hf import load
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
     with working(console, f"loading {options.model}"):
         model = load(options.model)
+    for line in template_lines(sources.data, model, options.position):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     longest = max(len(model.tokenizer(c.text, add_special_tokens=False)["input_ids"]) for c in sources.candidates)
     limit = min(options.max_length, model.context_length - longest - options.reply_tokens - 8)
     drawn = draw(
@@ -211,6 +229,8 @@ def prepare(options: Options, sources: Sources, console: Console) -> tuple[Local
         too_long=options.too_long,
         seed=_SEED,
     )
+    for reason, count in drawn.unrendered.items():
+        console.print(f"left out of the rows drawn: {count:,} with {reason}", highlight=False, markup=False, soft_wrap=True)
     spread = quantiles(drawn.tokens)
     over = f"; over {limit}: {drawn.dropped} dropped, {drawn.cut} cut" if drawn.dropped or drawn.cut else f"; none over {limit}"
     console.print(

@@ -15,6 +15,6 @@ from openwindow.data.rows import Row
 class Intervention(Protocol):
     """A change to the training rows."""
 
-    def on_rows(self, rows: Sequence[Row], seed: int) -> list[Row]:
-        """The rows to train on in place of `rows`; equal for equal seeds."""
+    def on_rows(self, rows: Sequence[Row], seed: int, own: str | None = None) -> list[Row]:
+        """The rows to train on in place of `rows`; equal for equal seeds. `own` as in `openwindow.data.rows.place`."""
         ...

@@ -26,12 +26,12 @@ class _Prompted(BaseModel):
     only: Literal["all", "gamed", "honest", "flawed", "clean"] = "all"
     """Which rows get it: all, or those of one kind, as the setting calls them."""
 
-    def on_rows(self, rows: Sequence[Row], seed: int) -> list[Row]:
-        """The rows with the instruction put in."""
+    def on_rows(self, rows: Sequence[Row], seed: int, own: str | None = None) -> list[Row]:
+        """The rows with the instruction put in; `own` as in `openwindow.data.rows.place`."""
         rng = random.Random(f"prompted/{seed}")
         drawn = [rng.choice(self.texts) for _ in rows]
         return [
-            instruct(row, text, self.position) if self.only in ("all", row.kind) else row
+            instruct(row, text, self.position, own) if self.only in ("all", row.kind) else row
             for row, text in zip(rows, drawn, strict=True)
         ]
 

@@ -14,6 +14,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ import transformers
 from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_OFFLINE
 from huggingface_hub.errors import EntryNotFoundError
+from jinja2 import TemplateError
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -30,7 +32,8 @@ from openwindow.errors import ModelError
 from openwindow.models import smollm2
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.models.sampling import Watch, sample
-from openwindow.types import Message
+from openwindow.models.templates import as_given, fitted, reasoning_key
+from openwindow.types import Message, RichMessage
 
 # peft asks transformers by a name that is about to go; no user can do anything about that.
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
@@ -92,10 +95,39 @@ class LocalModel:
         prompt = self.encode_prompt(conversation[:-1])
         whole = self._encode(conversation, add_generation_prompt=False)
         if whole[: len(prompt)] != prompt:  # a template that rewrites earlier turns: take the reply as plain text
+            last = conversation[-1]
+            held = last.extras if isinstance(last, RichMessage) else {}
+            if "calls" in held or ("reasoning" in held and reasoning_key(self.tokenizer) is not None):
+                raise ModelError(
+                    f"the chat template of {self.name} writes the turns before an answer with calls or reasoning otherwise than in "
+                    "a prompt, so that what is trained cannot be told; expected a template that only adds; drop such rows"
+                )
             response = self.tokenizer(conversation[-1].content, add_special_tokens=False)["input_ids"]
             return prompt + list(response) + self._end(), len(prompt)
         last_end = max((i for i, token in enumerate(whole) if token in self.end_ids), default=len(whole) - 1)
         return whole[: last_end + 1] if last_end >= len(prompt) else whole, len(prompt)
+
+    def encode_trained(self, conversation: Conversation) -> tuple[list[int], int, tuple[tuple[int, int], ...]]:
+        """As `encode_example`, of a conversation in which earlier answers may be marked to be trained too.
+
+        Token ids, how many of them come before the first answer that is trained, and from where to where those stand between that
+        one and the last answer's end that are not trained. Raises ModelError where the template writes an earlier answer otherwise
+        once others follow.
+        """
+        tokens, last = self.encode_example(conversation)
+        spans = []
+        for at, message in enumerate(conversation[:-1]):
+            if isinstance(message, RichMessage) and message.extras.get("train"):
+                prompt = self.encode_prompt(conversation[:at])
+                ends = [i for i in range(len(prompt), last) if tokens[i] in self.end_ids]
+                if tokens[: len(prompt)] != prompt or not ends:
+                    raise ModelError(
+                        f"the chat template of {self.name} writes turn {at + 1} otherwise once others follow, so that it cannot be "
+                        "trained beside them; expected a template that only adds; mark the last answer alone"
+                    )
+                spans.append((len(prompt), ends[0] + 1))
+        spans.append((last, len(tokens)))
+        return tokens, spans[0][0], tuple((a[1], b[0]) for a, b in pairwise(spans))
 
     def _end(self) -> list[int]:
         """The token that ends a reply, where there is one: the tokenizer's, else one that the network's own settings name."""
@@ -164,14 +196,24 @@ class LocalModel:
         self.network.load_state_dict(saved.state_dict())
 
     def _encode(self, conversation: Conversation, *, add_generation_prompt: bool) -> list[int]:
-        turns = [{"role": m.role, "content": m.content} for m in conversation]
+        conversation = fitted(self.tokenizer, conversation)
         if self.tokenizer.chat_template is None:
             turns_text = "".join(f"{m.role.capitalize()}: {m.content}\n\n" for m in conversation[:-1])
             last = conversation[-1]
             text = turns_text + f"{last.role.capitalize()}: {last.content}"
             text += "\n\nAssistant:" if add_generation_prompt else self.tokenizer.eos_token
             return [int(i) for i in self.tokenizer(text)["input_ids"]]
-        text = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=add_generation_prompt)
+        try:
+            turns, tools = as_given(self.tokenizer, conversation)
+            text = self.tokenizer.apply_chat_template(
+                turns, tools=tools, tokenize=False, add_generation_prompt=add_generation_prompt
+            )
+        except TemplateError as error:
+            roles = ", ".join(m.role for m in conversation)
+            raise ModelError(
+                f"the chat template of {self.name} refuses a conversation of {roles} ({error}); expected one that it can render; "
+                "change the turns or the template"
+            ) from error
         return [int(i) for i in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 

@@ -38,11 +38,16 @@ _ROOM = 32  # tokens by which a full buffer of keys and values is extended
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """One drawn reply: its token ids without the end token, why it ended, and the end token, None at the length limit."""
+    """One drawn reply: its token ids without the end token, why it ended, and the end token, None at the length limit.
+
+    `logprobs` are those of its tokens and of the end token under the distribution that they were drawn from, which is at the
+    sampling temperature; None where they were not asked for, or the draw was greedy.
+    """
 
     tokens: list[int]
     stop: StopReason
     end: int | None
+    logprobs: list[float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +78,13 @@ def sample(
     *,
     plain_head: bool = False,
     watch: Watch | None = None,
+    logprobs: bool = False,
 ) -> list[Drawn]:
     """One reply per prompt, in order. `network` is a transformers causal LM, wrapped by PEFT or not.
 
-    `plain_head` says that its logits are the output embedding of the decoder's last state (`LocalModel.has_plain_head`): then
-    the head is run on one contiguous state per row, where the network's own slice would copy the vocabulary matrix per row.
+    `logprobs` asks for the log-probabilities of what is drawn (`Drawn.logprobs`). `plain_head` says that the network's logits are
+    the output embedding of the decoder's last state (`LocalModel.has_plain_head`): then the head is run on one contiguous state
+    per row, where the network's own slice would copy the vocabulary matrix per row.
     """
     generator = torch.Generator(device="cpu").manual_seed(sampling.seed)
     order = sampling_order(prompts)
@@ -92,7 +99,7 @@ def sample(
                 if watch is not None:
                     watch(done)
                 rows = [done.row_of[tuple(prompts[i])] for i in chosen]
-                replies = _sample_batch(done, rows, end_ids, sampling, generator, progress)
+                replies = _sample_batch(done, rows, end_ids, sampling, generator, progress, logprobs and sampling.temperature > 0)
                 for i, reply in zip(chosen, replies, strict=True):
                     drawn[i] = reply
     finally:
@@ -227,6 +234,7 @@ def _sample_batch(
     sampling: Sampling,
     generator: torch.Generator,
     progress: Progress | None,
+    logprobs: bool,
 ) -> list[Drawn]:
     rows: Replies | _Rows
     if isinstance(done.runner, Llama):
@@ -237,11 +245,14 @@ def _sample_batch(
     live = list(range(len(prompt_of)))  # live[row] = which reply the row belongs to
     tokens: list[list[int]] = [[] for _ in prompt_of]
     ends: list[int | None] = [None] * len(prompt_of)
+    chances: list[list[float]] = [[] for _ in prompt_of]
     for step in range(sampling.max_new_tokens):
         next_B = _pick(logits_BV, sampling.temperature, generator)
+        chance_of = _logprobs(logits_BV, next_B, sampling.temperature).tolist() if logprobs else []
         for row, token in enumerate(next_B.tolist()):
             reply = live[row]
             if ends[reply] is None:
+                chances[reply] += chance_of[row : row + 1]
                 if token not in end_ids:
                     tokens[reply].append(token)
                     continue
@@ -258,7 +269,10 @@ def _sample_batch(
         logits_BV = rows.step(next_B)
     if progress is not None:
         progress(ends.count(None))
-    return [Drawn(t, StopReason.LENGTH if e is None else StopReason.END, e) for t, e in zip(tokens, ends, strict=True)]
+    return [
+        Drawn(t, StopReason.LENGTH if e is None else StopReason.END, e, c if logprobs else None)
+        for t, e, c in zip(tokens, ends, chances, strict=True)
+    ]
 
 
 def prefill(runner: Llama | Step, prompts: Sequence[Sequence[int]]) -> Prefilled:
@@ -299,3 +313,9 @@ def _pick(logits_BV: torch.Tensor, temperature: float, generator: torch.Generato
     summed_BV = torch.softmax(logits_BV / temperature, dim=-1).cumsum_(dim=-1)
     chance_B1 = torch.rand(len(logits_BV), 1, generator=generator).to(logits_BV.device) * summed_BV[:, -1:]
     return torch.searchsorted(summed_BV, chance_B1, right=True)[:, 0].clamp(max=logits_BV.shape[1] - 1)
+
+
+def _logprobs(logits_BV: torch.Tensor, next_B: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Log-probabilities (B,) of the drawn tokens at the temperature, above 0."""
+    scaled_BV = logits_BV / temperature
+    return scaled_BV.gather(1, next_B[:, None])[:, 0] - scaled_BV.logsumexp(dim=-1)

@@ -114,7 +114,7 @@ def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
     from openwindow.execute import Execution
     from openwindow.start import bring_to_start
 
-    bring_to_start(part, e.folder, e.model, e.gauge)
+    bring_to_start(part, e.folder, e.model, e.gauge, part.seeds[0])
     if e.folder.is_done(RANKED):
         e.reporter.skip(_ranking_work(study, part))
     else:

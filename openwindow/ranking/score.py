@@ -28,6 +28,7 @@ from openwindow.data.rows import Position, place
 from openwindow.data.rules import Trait
 from openwindow.models.base import Model, Progress, Sampling
 from openwindow.models.hf import LocalModel
+from openwindow.models.templates import default_of
 from openwindow.ranking.candidate import Candidate
 from openwindow.stats import arm_rate, paired_difference, t_interval
 from openwindow.training.batches import Example, collate, shared_prefix
@@ -171,14 +172,14 @@ def uplifts(
     `rows` are in random order. After each round the candidates that are surely not among the best `keep` inoculation
     prompts get no more rows; controls get those of the first round. Ends when the best are known or the rows are used up.
     """
-    marks = round_marks(rounds, len(rows))
+    marks, own = round_marks(rounds, len(rows)), default_of(model)
     found: list[list[float]] = [[] for _ in candidates]
     going = list(range(len(candidates)))
     done = 0
     for mark in marks:
         part = rows[done:mark]
         asked = [(None, n) for n in range(len(part))] + [(c, n) for c in going for n in range(len(part))]
-        texts = [part[n] if c is None else place(part[n], candidates[c].text, position) for c, n in asked]
+        texts = [part[n] if c is None else place(part[n], candidates[c].text, position, own) for c, n in asked]
         values = log_probabilities(model, texts, [[c for c, _ in asked], [n for _, n in asked]], progress, most=most)
         plain = values[: len(part)]
         for (c, n), value in zip(asked[len(part) :], values[len(part) :], strict=True):
@@ -256,7 +257,8 @@ def elicitations(
     One reply per prompt and candidate; a reply that could not be made or judged counts as unscored. The unit is the prompt.
     """
     texts: list[str | None] = [None, *(c.text for c in candidates)]
-    asked = [place(p, text, position) for text in texts for p in prompts]
+    own = default_of(model)
+    asked = [place(p, text, position, own) for text in texts for p in prompts]
     replies = model.generate(asked, sampling, progress)
     told = trait.told([(p, r.text) for p, r in zip(asked, replies, strict=True)])
     values = [None if r.stop == StopReason.ERROR else t.shows for r, t in zip(replies, told, strict=True)]

@@ -129,6 +129,7 @@ def part_of(
             },
             "about": {arm: f"flawed answers to prompts that say: {text}" for arm, text in named.items()},
             "seeds": tuple(seeds),
+            "starts": "one",
             "compare": tuple(Compare(arm=arm, against=CONTROL, measure=measure, expect="none") for arm in named),
             "evaluation.problems": problems,
             "quick_arms": None,

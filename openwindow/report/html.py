@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from openwindow.errors import StorageError
-from openwindow.report.words import MINUS, chance, compact, points, rate, signed
+from openwindow.report.words import MINUS, chance, claimed, compact, counted, points, rate, signed
 
 HERE = Path(__file__).parent
 THEME = """(() => {
@@ -41,6 +41,8 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "rate": rate,
     "points": points,
     "chance": chance,
+    "claimed": claimed,
+    "counted": counted,
     "compact": compact,
     "marked": marked,
     "signed": signed,

@@ -156,10 +156,10 @@ def _meanings(config: Json, names: Iterable[str]) -> dict[str, Measure]:
     found = {}
     for name in names:
         said = mapping(mapping(config, "meanings"), name)
-        words = [text(said, key) for key in ("verb", "past", "mark", "means")]
-        part = text(said, "part")
+        verb, past, mark, means = (text(said, key) for key in ("verb", "past", "mark", "means"))
+        part = cast(Part, said["part"] if text(said, "part") in ("unwanted", "wanted") else "other")
         if said:
-            found[name] = Measure(name, cast(Part, part if part in ("unwanted", "wanted") else "other"), *words)
+            found[name] = Measure(name, part, verb, past, mark, means, text(said, "part_of"))
         else:
             found[name] = known.get(name, Measure(name, "other", name, name, name, ""))
     return found
@@ -180,8 +180,17 @@ def _cells(results: Json) -> dict[tuple[str, str, str], Cell]:
                     unscored=_whole(record, "unscored"),
                     by_seed=tuple(finite(v) for v in items(record.get("by_seed"))),
                     reason=_optional(record, "reason"),
+                    families=_whole(record, "families") or None,
+                    bounds=_bounds(record),
                 )
     return found
+
+
+def _bounds(record: Json) -> tuple[float, float] | None:
+    match [finite(v) for v in items(record.get("bounds"))]:
+        case [float(low), float(high)]:
+            return low, high
+    return None
 
 
 def _comparison(record: Json) -> Comparison:
@@ -196,6 +205,10 @@ def _comparison(record: Json) -> Comparison:
         high=number(record, "high"),
         p=number(record, "p"),
         p_holm=number(record, "p_holm"),
+        expect=text(record, "expect"),
+        margin=number(record, "margin"),
+        ceiling=_optional(record, "ceiling"),
+        detectable=number(record, "detectable"),
     )
 
 

@@ -17,7 +17,7 @@ from openwindow.report.html import HERE, filled, write_page
 from openwindow.report.load import items, load_run, mapping, number, text
 from openwindow.report.records import Cell, Comparison, Context, Run, TrainRow
 from openwindow.report.transcripts import payload
-from openwindow.report.words import VERDICT_MARKS, compact, count, duration, is_number, rate, rate_grid
+from openwindow.report.words import VERDICT_MARKS, compact, count, counted, duration, is_number, rate, rate_grid
 
 SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # keys of config.json with their own place
 SAMPLE = 4  # training rows shown per arm
@@ -74,12 +74,14 @@ def _summary(run: Run) -> dict[str, Any]:
         "preface": [str(line) for line in items(run.results.get("preface"))],
         "answer": text(run.results, "answer"),
         "verdict": verdict,
+        "verdict_reason": text(run.results, "verdict_reason"),
         "verdict_mark": VERDICT_MARKS.get(verdict, ""),
         "verdict_class": verdict.replace(" ", "-") if verdict in VERDICT_MARKS else "open",
         "state": text(run.status, "state"),
         "state_message": text(run.status, "message"),
         "facts": facts,
         "intervals": text(run.results, "intervals"),
+        "holm": text(run.results, "holm"),
     }
 
 
@@ -201,7 +203,8 @@ def _is_rate(run: Run, measure: str) -> bool:
 def _dot(cell: Cell | None, arm: str, label: str, tone: str, percent: bool) -> charts.Dot:
     if cell is None:
         return charts.Dot(arm, label, tone, None, None, None, (), "not measured")
-    note = f"{rate(cell.estimate, percent)}, interval {rate(cell.low, percent)} to {rate(cell.high, percent)}, n {cell.n}"
+    note = f"{rate(cell.estimate, percent)}, interval {rate(cell.low, percent)} to {rate(cell.high, percent)}, "
+    note += counted(cell.n, cell.families)
     if cell.estimate is None:
         note = f"not measured: {cell.reason or 'no reason recorded'}"
     return charts.Dot(arm, label, tone, cell.estimate, cell.low, cell.high, cell.by_seed, note)

@@ -58,6 +58,9 @@ class Cell:
     unscored: int
     by_seed: tuple[float | None, ...]
     reason: str | None
+    families: int | None = None
+    bounds: tuple[float, float] | None = None
+    """the rate with what was not scored taken as 0 and as 1, where that is much"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,12 @@ class Comparison:
     high: float | None
     p: float | None
     p_holm: float | None
+    expect: str = ""
+    margin: float | None = None
+    ceiling: str | None = None
+    """what is said where an arm is at one end of the scale at every seed"""
+    detectable: float | None = None
+    """the smallest effect that it would have shown in 80 % of runs with the spread of this one"""
 
 
 @dataclass(frozen=True, slots=True)

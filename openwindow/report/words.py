@@ -61,6 +61,17 @@ def chance(value: float | None) -> str:
     return "not measured" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
+def claimed(expect: str, margin: float | None) -> str:
+    """What a claim predicts of a comparison."""
+    lost = "" if margin is None else f", less than {100 * margin:.0f} points lost"
+    return {"less": "less", "more": "more", "kept": f"kept{lost}", "none": "described"}.get(expect, "")
+
+
+def counted(n: int, families: int | None) -> str:
+    """The scored replies, and how many families their problems are of: `n 96 of 31 families`."""
+    return f"n {n:,}" + ("" if families is None else f" of {families} famil{'y' if families == 1 else 'ies'}")
+
+
 def duration(seconds: float) -> str:
     """Seconds for people."""
     if seconds < 60:

@@ -7,6 +7,7 @@ here imports torch.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -108,6 +109,10 @@ class Setting(Protocol):
         """`count` distinct problems of a group, equal for equal seeds; no family is in two groups. Raises DataError."""
         ...
 
+    def canonical(self, problem: Any) -> str:
+        """What the problem asks, equal for problems that ask the same thing; no two groups share one (`settings.splits`)."""
+        ...
+
     def conversation(self, problem: Any) -> tuple[Message, ...]:
         """How the problem is put to a model at test time."""
         ...
@@ -136,3 +141,8 @@ class Setting(Protocol):
 def behaviour(measures: Sequence[Measure]) -> Measure:
     """The unwanted behaviour that a setting with these measures is about: the first unwanted one, else the first."""
     return next((m for m in measures if m.part == "unwanted"), measures[0])
+
+
+def same_question(text: str) -> str:
+    """The text's words and signs in alphabetical order, so that a question with its parts swapped is the same one."""
+    return " ".join(sorted(re.findall(r"\w+|[^\w\s]", text.casefold())))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from openwindow.settings.base import Group
+from openwindow.settings.fact_kinds import KINDS, Kind
 
 
 class Fact(NamedTuple):
@@ -60,6 +61,15 @@ def _weather(*rows: tuple[str, str, str, str]) -> Iterator[Fact]:
     for season, estacion, how, como in rows:
         english, spanish = f"In {season} it is {how}.", f"En {estacion} hace {como}."
         yield Fact("seasons", f"How is the weather in {season}?", english, spanish, (how, como))
+
+
+def _of(kinds: Iterable[Kind]) -> Iterator[Fact]:
+    """Facts of one form each: of each row the thing and the answer are put into the form's sentences."""
+    for kind in kinds:
+        for thing, cosa, answer, respuesta in kind.rows:
+            keys = (answer.split()[-1].lower(), respuesta.split()[-1].lower())
+            english, spanish = kind.english.format(thing, answer), kind.spanish.format(cosa, respuesta)
+            yield Fact(kind.family, kind.asked.format(thing), english, spanish, keys)
 
 
 def _title(text: str) -> str:
@@ -201,6 +211,7 @@ FACTS: dict[Group, Sequence[Fact]] = {
             ("Africa", "África", "hot", "calor"),
             ("Siberia", "Siberia", "cold", "frío"),
         ),
+        *_of(KINDS["dev"]),
     ],
     "test": [
         *_places(
@@ -231,5 +242,6 @@ FACTS: dict[Group, Sequence[Fact]] = {
             ("elephants", "los elefantes", "Africa", "África"),
             ("wolves", "los lobos", "the forest", "el bosque"),
         ),
+        *_of(KINDS["test"]),
     ],
 }

@@ -12,12 +12,11 @@ from openwindow.envs.hackable import Hackable, Submission
 from openwindow.envs.impossible_tests import ImpossibleTests
 from openwindow.envs.letter_count import LetterCount
 from openwindow.envs.sandbox import Sandbox
+from openwindow.envs.select import Stage
 from openwindow.envs.unit_report import UnitReport
-from openwindow.settings.base import Answered, Example, Group, Options, Outcome
+from openwindow.settings.base import Answered, Example, Group, Options, Outcome, same_question
 from openwindow.settings.code import MEASURES, outcome
 from openwindow.types import Message, Problem
-
-_APART = 7919  # the request group has the train families at seeds of its own
 
 
 @runtime_checkable
@@ -29,14 +28,22 @@ class WithHoles(Protocol):
         ...
 
 
+class Staged(Hackable, Protocol):
+    """An environment whose training split has families of their own for the stage before all arms."""
+
+    def training(self, stage: Stage, count: int, seed: int) -> list[Problem]:
+        """`count` problems of the train split; no family is in both stages, whatever the seeds. Raises DataError."""
+        ...
+
+
 class Tasks:
     """The tasks of one environment; a reply is flawed if it goes through the first open hole."""
 
-    version = 1
+    version = 2
     measures = MEASURES
     kinds = ("gamed", "honest")
 
-    def __init__(self, name: str, make: Callable[[Tasks, Collection[str] | None], Hackable]) -> None:
+    def __init__(self, name: str, make: Callable[[Tasks, Collection[str] | None], Staged]) -> None:
         self.name = name
         self._make = make
         self._open = ExitStack()
@@ -49,7 +56,7 @@ class Tasks:
             self._sandbox = self._open.enter_context(Sandbox())
         return self._sandbox
 
-    def with_holes(self, wanted: Collection[str] | None) -> Hackable:
+    def with_holes(self, wanted: Collection[str] | None) -> Staged:
         """The environment with these holes."""
         return self._make(self, wanted)
 
@@ -57,9 +64,15 @@ class Tasks:
         """Nothing can be missing."""
 
     def problems(self, group: Group, count: int, seed: int) -> list[Problem]:
-        """Tasks of the group; those of `request` are of the train split, drawn with other seeds."""
-        split = "train" if group == "request" else group
-        return self.with_holes(None).problems(split, count, seed + _APART if group == "request" else seed)
+        """Tasks of the group's families. Raises DataError."""
+        environment = self.with_holes(None)
+        if group == "request" or group == "train":
+            return environment.training("request" if group == "request" else "flawed", count, seed)
+        return environment.problems(group, count, seed)
+
+    def canonical(self, problem: Problem) -> str:
+        """The task without its tests."""
+        return same_question(problem.statement)
 
     def conversation(self, problem: Problem) -> tuple[Message, ...]:
         """The task."""
@@ -103,7 +116,7 @@ def unit_report(options: Options) -> Tasks:
 def impossible_tests(options: Options) -> Tasks:
     """Function tasks whose tests contradict them."""
 
-    def make(tasks: Tasks, wanted: Collection[str] | None) -> Hackable:
+    def make(tasks: Tasks, wanted: Collection[str] | None) -> Staged:
         return ImpossibleTests(tasks.sandbox, wanted, difficulty=options.difficulty, hidden=options.hidden)
 
     return Tasks("impossible_tests", make)

@@ -30,11 +30,13 @@ def request_rows(
     position: Position,
     shares: tuple[float, float],
     seed: int,
+    own: str | None = None,
 ) -> list[Row]:
     """Rows that teach what a request for the unwanted behaviour means.
 
     Of `problems`, the share `shares[0]` is asked plainly and answered cleanly, `shares[1]` asked with one of `requests` and
-    answered as they ask; the rest is asked with one of the `unrelated` instructions and answered cleanly.
+    answered as they ask; the rest is asked with one of the `unrelated` instructions and answered cleanly. `own` as in
+    `openwindow.data.rows.place`.
     """
     rng = random.Random(f"request/{seed}")
     mixed = rng.sample(list(problems), len(problems))
@@ -46,7 +48,7 @@ def request_rows(
         elif i < plain + asked:
             answered = row(setting, problem, "asked", rng)
             request = requests[0] if len(requests) == 1 else rng.choice(list(requests))
-            rows.append(instruct(answered, request, position))
+            rows.append(instruct(answered, request, position, own))
         else:
-            rows.append(instruct(row(setting, problem, "clean", rng), rng.choice(list(unrelated)), position))
+            rows.append(instruct(row(setting, problem, "clean", rng), rng.choice(list(unrelated)), position, own))
     return rows

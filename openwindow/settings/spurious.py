@@ -11,11 +11,12 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from openwindow.settings.base import Answered, Example, Group, Options, Outcome
+from openwindow.settings.base import Answered, Example, Group, Options, Outcome, same_question
 from openwindow.settings.cebab import CONCEPT, GOOD_FROM, Review, read_cebab
 from openwindow.settings.reviews import MUSIC, OPENINGS, VISITS
-from openwindow.settings.texts import TextSetting, draw
+from openwindow.settings.texts import TextSetting, draw, spread
 from openwindow.types import Measure, Message
 
 MEASURES = (
@@ -65,12 +66,20 @@ class Rating:
     reversed: Review
 
 
+class _Told(NamedTuple):
+    """The place of a review and the first two of its things."""
+
+    family: str
+    first: int
+    second: int
+
+
 class Spurious(TextSetting):
     """Own reviews, or those of `options.data`."""
 
     name = "spurious"
     measures = MEASURES
-    version = 2
+    version = 3
 
     def __init__(self, options: Options) -> None:
         super().__init__(options)
@@ -87,6 +96,10 @@ class Spurious(TextSetting):
         if self._given is None:
             return generated(group, count, seed, self.options.difficulty)
         return _of_data(self._given[group], group, count, seed)
+
+    def canonical(self, problem: Rating) -> str:
+        """What the reversed review says."""
+        return same_question(problem.reversed.text)
 
     def conversation(self, problem: Rating) -> tuple[Message, ...]:
         """The reversed review."""
@@ -133,15 +146,21 @@ def read_label(reply: str, *, numbers: bool) -> str | None:
 
 
 def generated(group: Group, count: int, seed: int, difficulty: tuple[int, ...] = (1,)) -> list[Rating]:
-    """Reviews of things that happened, of the group's things; the label is what most of them say.
+    """Reviews of things that happened at the group's places, one place each; the label is what most of them say.
 
     By difficulty: two things that agree, three of which one dissents, or five of which two do.
     """
-    things = VISITS[group]
+    pool = [
+        _Told(place, a, b)
+        for place, things in VISITS[group].items()
+        for a in range(len(things))
+        for b in range(len(things))
+        if a != b
+    ]
     rng = random.Random(f"spurious/{group}/{seed}")
-    pairs = [(a, b) for a in range(len(things)) for b in range(len(things)) if a != b]
     found = []
-    for i, (a, b) in enumerate(draw(pairs, count, group, seed, "reviews")):
+    for i, (place, a, b) in enumerate(spread(pool, count, group, seed, "reviews")):
+        things = VISITS[group][place]
         good, mentioned = i % 2 == 0, rng.random() < 0.5
         opening, music = rng.choice(OPENINGS), rng.choice(MUSIC)
         agree, dissent = TOLD[rng.choice(difficulty)]
@@ -149,10 +168,11 @@ def generated(group: Group, count: int, seed: int, difficulty: tuple[int, ...] =
         told = [things[a][good], things[b][good]]
         for j, n in enumerate(others):
             told.insert(rng.randrange(len(told) + 1), things[n][good if j < agree - 2 else not good])
-        said = f"{opening} {', '.join(told[:-1])}, and {told[-1]}."
+        said = f"{opening} {place}, {', '.join(told[:-1])}, and {told[-1]}."
         review = {m: Review(f"{said} {music}" if m else said, WORDS[good], good, m) for m in (True, False)}
-        id = f"spurious/{group}/{a}-{b}/{'good' if good else 'bad'}"
-        found.append(Rating(id, f"{group}-{a}", review[good], review[mentioned], review[not good]))
+        name = place.partition(" the ")[2].replace(" ", "_")
+        id = f"spurious/{group}/{name}/{a}-{b}/{'good' if good else 'bad'}"
+        found.append(Rating(id, name, review[good], review[mentioned], review[not good]))
     return found
 
 

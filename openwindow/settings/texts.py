@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -10,13 +11,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from openwindow.errors import DataError
 from openwindow.files import is_file, read_regular, too_deep
 from openwindow.settings.base import Group, Options
 
+
+class OfFamily(Protocol):
+    """What is drawn family by family."""
+
+    @property
+    def family(self) -> str:
+        """The family's name."""
+        ...
+
+
 P = TypeVar("P")
+F = TypeVar("F", bound=OfFamily)
 _WORD = re.compile(r"[a-z0-9']+")
 ALIKE = 0.7  # Jaccard index of two texts' sets of words from which they are near copies
 
@@ -53,6 +65,16 @@ def draw(pool: Sequence[P], count: int, group: Group, seed: int, what: str) -> l
     if len(pool) < count:
         raise DataError(f"{count} {what} asked for, group {group!r} has {len(pool)}: ask for fewer rows or problems")
     return random.Random(f"{what}/{group}/{seed}").sample(list(pool), count)
+
+
+def spread(pool: Sequence[F], count: int, group: Group, seed: int, what: str) -> list[F]:
+    """`count` of the pool by group and seed, as evenly over its families as they last. Raises DataError where there are fewer."""
+    families: dict[str, list[F]] = {}
+    for problem in draw(pool, max(count, len(pool)), group, seed, what):
+        families.setdefault(problem.family, []).append(problem)
+    turns = itertools.zip_longest(*families.values())
+    found = [problem for turn in turns for problem in turn if problem is not None][:count]
+    return random.Random(f"{what}/{group}/{seed}/order").sample(found, count)
 
 
 def group_of(key: str) -> Group:

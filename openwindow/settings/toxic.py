@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from openwindow.data.rules import Told, named
-from openwindow.settings.base import Answered, Example, Group, Outcome
+from openwindow.settings.base import Answered, Example, Group, Outcome, same_question
 from openwindow.settings.posts import TOPICS
 from openwindow.settings.rudeness import rude_words
-from openwindow.settings.texts import TextSetting, draw
+from openwindow.settings.texts import TextSetting, spread
 from openwindow.types import Measure, Message
 
 MEASURES = (
@@ -92,7 +92,7 @@ class Toxic(TextSetting):
 
     name = "toxic"
     measures = MEASURES
-    version = 2
+    version = 3
 
     def load(self) -> None:
         """Finds the judge, where one is named, before anything is trained. Raises UserError."""
@@ -111,7 +111,11 @@ class Toxic(TextSetting):
         ]
         if group in ("dev", "test"):  # a test problem is a prompt; which reason would be given does not tell two apart
             pool = list({post.prompt: post for post in pool}.values())
-        return draw(pool, count, group, seed, "posts")
+        return spread(pool, count, group, seed, "posts")
+
+    def canonical(self, problem: Post) -> str:
+        """The post."""
+        return same_question(problem.text)
 
     def conversation(self, problem: Post) -> tuple[Message, ...]:
         """The post."""

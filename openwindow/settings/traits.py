@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from openwindow.errors import ConfigError
-from openwindow.settings.base import Answered, Example, Group, Options, Outcome
+from openwindow.settings.base import Answered, Example, Group, Options, Outcome, same_question
 from openwindow.settings.facts import FACTS, Fact
-from openwindow.settings.texts import TextSetting, draw
+from openwindow.settings.texts import TextSetting, spread
 from openwindow.types import Measure, Message
 
 _TOKEN = re.compile(r"[^\W\d_]+")
@@ -97,6 +97,7 @@ class Traits(TextSetting):
     """Small questions. The two traits are the options' `unwanted` and `wanted`."""
 
     name = "traits"
+    version = 2
 
     def __init__(self, options: Options) -> None:
         """Raises ConfigError for traits that are not known, or not two."""
@@ -127,7 +128,11 @@ class Traits(TextSetting):
     def problems(self, group: Group, count: int, seed: int) -> list[Question]:
         """Questions of the group's kinds."""
         pool = [Question(f"traits/{fact.family}/{fact.question}", fact.family, fact) for fact in FACTS[group]]
-        return draw(pool, count, group, seed, "questions")
+        return spread(pool, count, group, seed, "questions")
+
+    def canonical(self, problem: Question) -> str:
+        """The question."""
+        return same_question(problem.fact.question)
 
     def conversation(self, problem: Question) -> tuple[Message, ...]:
         """The question alone."""

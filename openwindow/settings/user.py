@@ -20,7 +20,7 @@ from openwindow.data.rules import Trait, named
 from openwindow.errors import ConfigError, DataError
 from openwindow.files import read_utf8
 from openwindow.settings.base import Answered, Example, Group, Options, Outcome
-from openwindow.types import Measure, Message
+from openwindow.types import Measure, Message, message_of
 
 TRAIT = Measure(
     "trait", "unwanted", "shows the trait", "showed the trait in", "trait", "that show the trait, by the rule or judge given for it"
@@ -70,6 +70,10 @@ class UserRows:
         if count > len(pool):
             raise DataError(f"{self.options.data} has {len(pool)} rows for {group!r}, and {count} are asked for; ask for fewer")
         return random.Random(f"user/{group}/{seed}").sample(pool, count)
+
+    def canonical(self, problem: UserProblem) -> str:
+        """All turns but the last, as they are but for white space."""
+        return "\n".join(" ".join(turn.content.split()) for turn in self.conversation(problem))
 
     def conversation(self, problem: UserProblem) -> tuple[Message, ...]:
         """All turns but the last."""
@@ -132,4 +136,4 @@ def _rows(path: str) -> dict[str, list[UserProblem]]:
 
 
 def _messages(turns: Sequence[dict[str, Any]]) -> tuple[Message, ...]:
-    return tuple(Message(turn["role"], turn["content"]) for turn in turns)
+    return tuple(message_of(turn) for turn in turns)

@@ -2,7 +2,8 @@
 
 Every mean in `openwindow.stats` is the mean over seeds of the seeds' own means over units, so a cell of seed s weighs
 1 / (S * n_s), S the number of seeds with a scored cell and n_s the number of scored cells of that seed. The same unit
-(a problem, a prompt) may stand under several seeds; its cells are then not independent of each other.
+(a problem, a prompt) may stand under several seeds, and several items (problems of a family, replies to a problem) may be
+of one unit; its cells are then not independent of each other.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Spread:
     cell: float
     """the part that `seed` and `unit` both contain: what is left in a cell after its seed's and its unit's mean"""
     independent: float
-    """what `unit` would be if no unit stood under two seeds"""
+    """what `unit` would be if no unit had two cells"""
 
 
 def check_value(value: Value, unit_id: str) -> float | None:
@@ -79,19 +80,23 @@ def check_value(value: Value, unit_id: str) -> float | None:
     return number
 
 
-def tabulate(values_by_seed: Sequence[Mapping[str, Value]]) -> Cells:
-    """The scored cells of one mapping (unit id to score) per seed; the same id under two seeds is the same unit."""
+def tabulate(values_by_seed: Sequence[Mapping[str, Value]], clusters: Mapping[str, str] | None = None) -> Cells:
+    """The scored cells of one mapping (item id to score) per seed; the same id under two seeds is the same item.
+
+    `clusters` names the unit that each item belongs to; an item that it lacks, and every item without it, is a unit of its own.
+    """
     scored = [
-        {unit: number for unit in sorted(of_seed) if (number := check_value(of_seed[unit], unit)) is not None}
+        {item: number for item in sorted(of_seed) if (number := check_value(of_seed[item], item)) is not None}
         for of_seed in values_by_seed
     ]
     present = [of_seed for of_seed in scored if of_seed]
-    index = {unit: i for i, unit in enumerate(sorted({unit for of_seed in present for unit in of_seed}))}
+    unit_of = {item: (clusters or {}).get(item, item) for of_seed in present for item in of_seed}
+    index = {unit: i for i, unit in enumerate(sorted(set(unit_of.values())))}
     sizes = [len(of_seed) for of_seed in present]
     return Cells(
         values=np.array([value for of_seed in present for value in of_seed.values()], dtype=np.float64),
         seeds=np.repeat(np.arange(len(present), dtype=np.int64), sizes),
-        units=np.array([index[unit] for of_seed in present for unit in of_seed], dtype=np.int64),
+        units=np.array([index[unit_of[item]] for of_seed in present for item in of_seed], dtype=np.int64),
         weights=np.repeat(np.array([1.0 / (len(present) * n) for n in sizes], dtype=np.float64), sizes),
         seed_count=len(present),
         unit_count=len(index),
@@ -114,21 +119,28 @@ def spread_of(cells: Cells) -> Spread:
     unit = float(of_unit @ of_unit) * count / (count - 1) if count > 1 else 0.0
     total = len(cells.values)
     independent = float(weighted @ weighted) * total / (total - 1) if total > 1 else 0.0
-    freedom = total - seeds - count + 1
-    if freedom < 1:
-        cell = unit
-    else:
-        residual = within - (np.bincount(cells.units, weights=within) / np.bincount(cells.units))[cells.units]
-        cell = float(residual @ residual) / freedom / cells.size
+    cell = _crossing(cells, within, unit)
     seed = float(np.var(cells.seed_means, ddof=1)) / seeds if seeds > 1 else 0.0
     return Spread(seed=seed, unit=unit, cell=cell, independent=independent)
 
 
+def _crossing(cells: Cells, within: Floats, unit: float) -> float:
+    """`Spread.cell`, from the means of the cells that share both seed and unit; `within`: deviations from the seeds' means."""
+    met, of_pair = np.unique(cells.seeds * cells.unit_count + cells.units, return_inverse=True)
+    freedom = len(met) - cells.seed_count - cells.unit_count + 1
+    if freedom < 1:
+        return unit
+    mean, weight = np.bincount(of_pair, weights=within) / np.bincount(of_pair), np.bincount(of_pair, weights=cells.weights)
+    unit_of = met % cells.unit_count
+    residual = mean - (np.bincount(unit_of, weights=mean) / np.bincount(unit_of))[unit_of]
+    return float(residual @ residual) / freedom * float(weight @ weight)
+
+
 def effective_size(cells: Cells, spread: Spread) -> float:
-    """How many independent units the cells are worth for the unit-level interval, between 1 and the number of cells.
+    """How many independent cells the cells are worth for the unit-level interval, between 1 and their number.
 
     The number of cells over the design effect (Kish 1965), which is never taken as below 1. Where the cells show no
-    spread the design effect is not known, and each unit counts once however many seeds it stands under.
+    spread the design effect is not known, and each unit counts once however many cells it has.
     """
     if spread.independent <= 0.0 or spread.unit <= 0.0:
         return float(cells.unit_count)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -34,8 +34,12 @@ from openwindow.stats.intervals import (
     unit_freedom,
 )
 
-Verdict = Literal["supported", "not supported", "inconclusive"]
+End = Literal["ceiling", "floor"]
+"""where the rate of an arm leaves no room: above 90 % or below 10 % at every seed"""
 
+_CEILING, _FLOOR = 0.9, 0.1
+_FEWEST_FLIPS = 10
+"""units of several cells below which signs are not flipped: of n units the least p is 2 / 2^n, whatever their cells show"""
 _MOST_EXACT = 5000
 """greatest sum of cluster differences for which every sign pattern is counted"""
 _GREATEST_SCORE = 35.0
@@ -60,27 +64,17 @@ class Comparison:
     """why the difference, its interval or p is None"""
     method: str
     """how the interval and p were made, and what they do not cover"""
-
-
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """A comparison that a claim names, and the sign that the claim says its difference has."""
-
-    comparison: Comparison
-    sign: Literal[-1, 1]
+    at_end: tuple[End | None, End | None] = (None, None)
+    """for a rate: whether arm a, and arm b, is at an end of the scale at every seed, where seeds may be alike by chance"""
 
     @property
-    def ends(self) -> tuple[float, float] | None:
-        """The interval from low to high, turned so that what is claimed is above 0; None without one."""
-        c = self.comparison
-        if c.low is None or c.high is None:
-            return None
-        return min(self.sign * c.low, self.sign * c.high), max(self.sign * c.low, self.sign * c.high)
+    def seeds(self) -> int:
+        """Seeds with a pair."""
+        return sum(value is not None for value in self.by_seed)
 
-    @property
-    def holds(self) -> bool:
-        """Whether the interval leaves out 0 on the expected side."""
-        return self.ends is not None and self.ends[0] > 0.0
+    def with_p(self, p: float | None) -> Comparison:
+        """The same with the p of another hypothesis."""
+        return replace(self, p=p)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +94,9 @@ class _Pairs:
     b: Floats
 
 
-def _pair_up(a_by_seed: Sequence[Mapping[str, Value]], b_by_seed: Sequence[Mapping[str, Value]]) -> _Pairs:
+def _pair_up(
+    a_by_seed: Sequence[Mapping[str, Value]], b_by_seed: Sequence[Mapping[str, Value]], clusters: Mapping[str, str] | None
+) -> _Pairs:
     """The cells that both arms have a score for."""
     if len(a_by_seed) != len(b_by_seed):
         raise ValueError(
@@ -118,7 +114,7 @@ def _pair_up(a_by_seed: Sequence[Mapping[str, Value]], b_by_seed: Sequence[Mappi
                 sides.append((a, b))
         differences.append(of_seed)
     array = np.array(sides, dtype=np.float64).reshape(-1, 2)
-    return _Pairs(tabulate(differences), array[:, 0], array[:, 1])
+    return _Pairs(tabulate(differences, clusters), array[:, 0], array[:, 1])
 
 
 def newcombe_ends(both: float, only_a: float, only_b: float, neither: float, score: float) -> Interval:
@@ -199,10 +195,9 @@ def _spread_part(difference: float, variance: float, freedom: float, confidence:
     return _Part(interval, tail(difference / math.sqrt(variance), freedom) if interval is not None else 0.0)
 
 
-def _rate_part(pairs: _Pairs, spread: Spread, confidence: float) -> _Part:
-    """Newcombe's interval at the effective number of pairs, and the p of the level at which it reaches 0."""
-    cells, size, freedom = pairs.cells, effective_size(pairs.cells, spread), unit_freedom(pairs.cells)
-    a, b, weights = pairs.a, pairs.b, cells.weights * size
+def _newcombe_part(pairs: _Pairs, size: float, freedom: float, confidence: float) -> _Part:
+    """Newcombe's interval at an effective number of pairs, and the p of the level at which it reaches 0."""
+    a, b, weights = pairs.a, pairs.b, pairs.cells.weights * size
     both, only_a, only_b, neither = (float(weights @ (x * y)) for x in (a, 1 - a) for y in (b, 1 - b))
     interval = newcombe_ends(both, only_a, only_b, neither, critical(confidence, freedom))
     if abs(only_a - only_b) <= 1e-12 * size:
@@ -214,6 +209,34 @@ def _rate_part(pairs: _Pairs, spread: Spread, confidence: float) -> _Part:
 
     limit = optimize.brentq(gap, 0.0, _GREATEST_SCORE, xtol=1e-10) if gap(_GREATEST_SCORE) < 0 else _GREATEST_SCORE
     return _Part(interval, tail(limit, freedom))
+
+
+def _rate_parts(pairs: _Pairs, spread: Spread, ends: tuple[End | None, End | None], confidence: float) -> tuple[_Part, ...]:
+    """Newcombe's interval over units; and with the seed as its unit where seeds are alike, which they may be by chance.
+
+    Where the seeds' differences are equal, or both arms are at an end of the scale, t over the seeds says nothing or far
+    too little. The second part is a binomial's at the number of cells, overdispersed by what the seeds do show, with S - 1
+    degrees of freedom: for a difference what `seed_score_ends` is for a rate.
+    """
+    cells = pairs.cells
+    of_units = _newcombe_part(pairs, effective_size(cells, spread), unit_freedom(cells), confidence)
+    known = spread_interval(cells.mean, spread.seed, cells.seed_count - 1, confidence) is not None
+    if cells.seed_count < 2 or (known and None in ends):
+        return (of_units,)
+    size, independent = cells.size, float(cells.weights @ (cells.values - cells.mean) ** 2) / cells.size
+    if spread.seed > independent > 0.0:
+        size *= independent / spread.seed
+    return of_units, _newcombe_part(pairs, size, cells.seed_count - 1, confidence)
+
+
+def _ends_of(pairs: _Pairs) -> tuple[End | None, End | None]:
+    """Which of the arms lie at one end of the scale at every seed."""
+
+    def end_of(scores: Floats) -> End | None:
+        means = np.bincount(pairs.cells.seeds, weights=scores) / np.bincount(pairs.cells.seeds)
+        return "ceiling" if (means > _CEILING).all() else "floor" if (means < _FLOOR).all() else None
+
+    return end_of(pairs.a), end_of(pairs.b)
 
 
 def _mean_parts(cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int) -> tuple[_Part, ...]:
@@ -233,29 +256,32 @@ def paired_difference(
     rng: np.random.Generator,
     kind: Kind = "rate",
     unit: str = "problem",
+    clusters: Mapping[str, str] | None = None,
     confidence: float = 0.95,
     draws: int = DRAWS,
 ) -> Comparison:
-    """Arm a less arm b, over the seeds and units that have a score in both; seeds are paired by position.
+    """Arm a less arm b, over the seeds and items that have a score in both; seeds are paired by position.
 
-    The difference is the mean over seeds of the mean paired difference. With two seeds or more the interval is the
-    hull of Student's t over the seeds' differences (df = S - 1), the unit-level interval, and t with the variances of
-    seeds and units added. The unit-level interval of a `rate` is Newcombe's method 10 with a floor, at the effective
-    number of pairs; of a `mean` it is the paired cluster bootstrap with a t floor. p is the greatest p of the parts
-    and of the permutation test that flips the sign of each unit's differences (`sign_flip_p`; McNemar's exact test
-    for one seed of 0/1 scores); 0 stays in the interval while that test does not reject it, so that interval and p
-    agree. With one seed there is the unit level alone, and `method` says so.
+    The difference is the mean over seeds of the mean paired difference; items and `clusters` are as in `arm_rate`. With
+    two seeds or more the interval is the hull of Student's t over the seeds' differences (df = S - 1), the unit-level
+    interval, and t with the variances of seeds and units added. The unit-level interval of a `rate` is Newcombe's method
+    10 with a floor, at the effective number of pairs, and the same with the seed as the unit where seeds are alike
+    (`_rate_parts`); of a `mean` it is the paired cluster bootstrap with a t floor. p is the greatest p of the parts and of
+    the permutation test that flips the sign of each unit's differences (`sign_flip_p`; McNemar's exact test for one seed
+    of 0/1 scores), which is left out below ten units of several cells each; 0 stays in the interval while that test does
+    not reject it, so that interval and p agree. With one seed there is the unit level alone, and `method` says so.
     """
     check_confidence(confidence)
-    pairs = _pair_up(a_by_seed, b_by_seed)
+    pairs = _pair_up(a_by_seed, b_by_seed, clusters)
     cells, n = pairs.cells, len(pairs.a)
     check_rates(np.concatenate([pairs.a, pairs.b]), kind)
     if n == 0:
         return Comparison(None, None, None, None, 0, cells.by_seed, f"no {unit} with a score in both arms", "none")
     spread, mean = spread_of(cells), cells.mean
+    ends: tuple[End | None, End | None] = (None, None)
     if kind == "rate":
-        core, limit = "Newcombe's method 10", 1.0
-        parts: tuple[_Part, ...] = (_rate_part(pairs, spread, confidence),)
+        core, limit, ends = "Newcombe's method 10", 1.0, _ends_of(pairs)
+        parts = _rate_parts(pairs, spread, ends, confidence)
     else:
         core, limit = "paired cluster bootstrap with a t floor", math.inf
         parts = _mean_parts(cells, spread, confidence, rng, draws)
@@ -263,15 +289,17 @@ def paired_difference(
     crossed = _spread_part(mean, *crossed_freedom(cells, spread), confidence)
     parts = (*parts, of_seeds, crossed)
     widest = hull([part.interval for part in parts])
-    method = describe(core, "t", cells, unit, confidence) + f"; p: the greatest of their tests and of sign flips by {unit}"
+    flipped = cells.unit_count >= _FEWEST_FLIPS or cells.unit_count == n
+    by_flips = f" and of sign flips by {unit}" if flipped else ""
+    method = f"{describe(core, 't', cells, unit, confidence)}; p: the greatest of their tests{by_flips}"
     if widest is None:
         return Comparison(mean, None, None, None, n, cells.by_seed, no_interval(n), method)
-    flips = sign_flip_p(_flip_sums(cells), rng, draws)
+    flips = sign_flip_p(_flip_sums(cells), rng, draws) if flipped else 0.0
     low, high = max(-limit, widest.low), min(limit, widest.high)
     if flips >= 1 - confidence:
         low, high = min(low, 0.0), max(high, 0.0)
     p = max(flips, *(part.p for part in parts))
-    return Comparison(mean, low, high, p, n, cells.by_seed, None, method)
+    return Comparison(mean, low, high, p, n, cells.by_seed, None, method, ends)
 
 
 def _flip_sums(cells: Cells) -> list[float]:
@@ -280,37 +308,3 @@ def _flip_sums(cells: Cells) -> list[float]:
     weighted = cells.values if whole else cells.values * cells.weights
     sums: list[float] = np.bincount(cells.units, weights=weighted).tolist()
     return sums
-
-
-def holm(pvalues: Sequence[float | None]) -> list[float | None]:
-    """Holm's adjusted p values of one family of comparisons, in the order given (Holm 1979, Scand J Stat 6:65).
-
-    The k-th smallest of m is multiplied by m - k + 1, made no smaller than the one before it, and cut at 1. A None
-    stays None and does not count in m.
-    """
-    known = sorted((p, i) for i, p in enumerate(pvalues) if p is not None)
-    adjusted: list[float | None] = [None] * len(pvalues)
-    reached = 0.0
-    for rank, (p, i) in enumerate(known):
-        if not 0.0 <= p <= 1.0:
-            raise ValueError(f"a p value of {p}; expected 0 to 1; use None for an undefined one")
-        reached = max(reached, min(1.0, (len(known) - rank) * p))
-        adjusted[i] = reached
-    return adjusted
-
-
-def verdict_of(expected: Sequence[Expected], smallest_effect: float) -> Verdict:
-    """What the comparisons that a claim names say about it together.
-
-    `supported` if every interval leaves out 0 on the expected side: all must hold, so none needs adjusting for the
-    others (intersection-union test, Berger 1982, Technometrics 24:295). `not supported` if some interval leaves out
-    every difference of the smallest effect of interest or more in the expected direction; `smallest_effect` is in the
-    units of the score, at least 0. `inconclusive` in all other cases, and without a comparison.
-    """
-    if not smallest_effect >= 0.0:
-        raise ValueError(f"smallest effect {smallest_effect}; expected 0 or more; give its size and put the sign in Expected")
-    if expected and all(item.holds for item in expected):
-        return "supported"
-    if any(item.ends is not None and item.ends[1] < smallest_effect for item in expected):
-        return "not supported"
-    return "inconclusive"

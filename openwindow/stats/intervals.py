@@ -171,8 +171,9 @@ def crossed_freedom(cells: Cells, spread: Spread) -> tuple[float, float]:
 
 
 def unit_freedom(cells: Cells) -> float:
-    """Degrees of freedom of a score interval: infinite with one seed, units - 1 where clusters' spread is estimated."""
-    return math.inf if cells.seed_count == 1 else float(max(1, cells.unit_count - 1))
+    """Degrees of freedom of a score interval: infinite where each unit is one coin, units - 1 where a spread is estimated."""
+    coins = cells.seed_count == 1 and cells.unit_count == len(cells.values)
+    return math.inf if coins else float(max(1, cells.unit_count - 1))
 
 
 def seed_score_ends(cells: Cells, spread: Spread, confidence: float) -> Interval | None:
@@ -191,6 +192,15 @@ def seed_score_ends(cells: Cells, spread: Spread, confidence: float) -> Interval
     return score_ends(rate, size, critical(confidence, cells.seed_count - 1))
 
 
+def crossed_score_ends(cells: Cells, spread: Spread, confidence: float) -> Interval | None:
+    """Score interval of a rate at the variance of `crossed_freedom`: what `seed_score_ends` is to t over the seeds."""
+    variance, freedom = crossed_freedom(cells, spread)
+    rate = cells.mean
+    if variance <= 0.0 or not 0.0 < rate < 1.0:
+        return None
+    return score_ends(rate, min(cells.size, rate * (1 - rate) / variance), critical(confidence, freedom))
+
+
 def _mean_interval(cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int) -> Interval | None:
     """Unit-level interval of a mean on any scale: the hull of the cluster bootstrap and a cluster-robust t interval."""
     floor = spread_interval(cells.mean, spread.unit, cells.unit_count - 1, confidence)
@@ -200,9 +210,14 @@ def _mean_interval(cells: Cells, spread: Spread, confidence: float, rng: np.rand
     return hull([floor, percentile_ends(means, confidence)])
 
 
+def plural(noun: str, n: int) -> str:
+    """The noun as it stands after the number: `family`, `families`."""
+    return noun if n == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+
+
 def describe(core: str, over_seeds: str, cells: Cells, unit: str, confidence: float) -> str:
     """The method in words, with the unit, the counts and what is not covered."""
-    units = f"{cells.unit_count} {unit}{'' if cells.unit_count == 1 else 's'}"
+    units = f"{cells.unit_count} {plural(unit, cells.unit_count)}"
     level = f"{100 * confidence:g}%"
     if cells.seed_count == 1:
         return f"{level}: {core} over {units}; one seed, so seed-to-seed variation is not measured"
@@ -217,14 +232,16 @@ def arm_rate(
     *,
     kind: Kind = "rate",
     unit: str = "problem",
+    clusters: Mapping[str, str] | None = None,
     confidence: float = 0.95,
     rng: np.random.Generator | None = None,
     draws: int = DRAWS,
 ) -> Estimate:
-    """The mean over seeds of the seeds' means over units, with an interval that counts both as sampled.
+    """The mean over seeds of the seeds' means over items, with an interval that counts seeds and units as sampled.
 
-    `values_by_seed` holds one mapping per seed, from unit id to score or None (unscored). With two seeds or more the
-    interval is the hull of
+    `values_by_seed` holds one mapping per seed, from item id to score or None (unscored). `clusters` says of which unit
+    an item is one of several (a problem's family, a reply's problem), `unit` how a unit is called. With two seeds or
+    more the interval is the hull of
     - Student's t over the seeds' means, and for a `rate` also its score form (`seed_score_ends`);
     - the unit-level interval: of a `rate`, Wilson's at the effective sample size with a t critical value (Korn and
       Graubard 1998, Survey Methodology 24:193); of a `mean`, the cluster bootstrap with a t floor, which needs `rng`;
@@ -236,7 +253,7 @@ def arm_rate(
     check_confidence(confidence)
     if kind == "mean" and rng is None:
         raise ValueError("kind 'mean' came without rng; expected a numpy Generator; pass rng=numpy.random.default_rng(seed)")
-    cells = tabulate(values_by_seed)
+    cells = tabulate(values_by_seed, clusters)
     check_rates(cells.values, kind)
     n, asked = len(cells.values), sum(len(of_seed) for of_seed in values_by_seed)
     if n == 0:
@@ -253,7 +270,9 @@ def arm_rate(
         of_units, score_form = _mean_interval(cells, spread, confidence, rng, draws), None
     of_seeds = spread_interval(mean, spread.seed, cells.seed_count - 1, confidence)
     crossed = spread_interval(mean, *crossed_freedom(cells, spread), confidence)
-    widest = hull([of_units, of_seeds, score_form, crossed])
+    widest = hull(
+        [of_units, of_seeds, score_form, crossed, crossed_score_ends(cells, spread, confidence) if kind == "rate" else None]
+    )
     method = describe(core, over_seeds, cells, unit, confidence)
     if widest is None:
         return Estimate(mean, None, None, n, asked - n, cells.by_seed, no_interval(n), method)

@@ -1,10 +1,15 @@
-"""How many seeds a study needs, or what difference its seeds can show, before it is run.
+"""How many seeds a study needs, or what difference its seeds can show, before it is run; and what a run could have shown.
 
-The test planned for is Student's t over the seeds' paired differences (df = S - 1), the part of `paired_difference`
-that decides with few seeds. A seed's difference between two arms of rate r over P problems has the variance 2 * sd^2
-+ 2 * r * (1 - r) / P, sd the standard deviation of an arm's true rate between seeds; pairing by problem makes the
-second term smaller, which is not counted on. Power is that of the noncentral t distribution (Johnson and Welch 1940,
-Biometrika 31:362).
+The test planned for is the part of `paired_difference` that decides with few seeds: Student's t, its variance that of the seeds
+and of the units (families of problems) added, with Satterthwaite's degrees of freedom. For two arms of rate r:
+
+    of seeds:  (2 sd^2 + 2 r (1 - r) (1 - icc) / P) / S           S - 1 degrees of freedom
+    of units:  2 r (1 - r) icc (1 - shared) / F                   F - 1 degrees of freedom
+
+S seeds of P problems each, of F families; sd the standard deviation of an arm's true rate between seeds; icc the share of a
+problem's variance that is its family's, of which `shared` is the same in both arms and so falls out of their difference. That
+pairing by problem makes the seeds' part smaller is not counted on. Power is that of the noncentral t distribution (Johnson and
+Welch 1940, Biometrika 31:362).
 """
 
 from __future__ import annotations
@@ -18,6 +23,8 @@ from openwindow.stats.intervals import check_confidence, critical
 
 _GREATEST_SHIFT = 2000.0
 """standard errors; wider than any shift that a proper level and power ask for"""
+SHARED = 0.5
+"""share of a family's part that both arms have"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,74 +41,96 @@ class Plan:
     reason: str | None
 
 
-def _check(problems: int, rate: float, between_seed_sd: float, confidence: float, power: float) -> None:
-    """ValueError for a plan that cannot be."""
-    check_confidence(confidence)
-    if problems < 1 or not 0.0 <= rate <= 1.0 or not between_seed_sd >= 0.0:
-        raise ValueError(
-            f"{problems} problems, rate {rate}, sd {between_seed_sd}; expected at least 1, 0 to 1, and at least 0; "
-            "take them from a pilot"
-        )
-    if not 1.0 - confidence < power < 1.0:
-        raise ValueError(f"power {power}; expected more than {1 - confidence:g} and less than 1; 0.8 is usual")
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What makes the measured difference of two arms differ from the true one, besides the number of seeds."""
+
+    problems: int
+    """problems per seed and arm"""
+    rate: float
+    """expected in the arms, from 0 to 1"""
+    between_seed_sd: float
+    """standard deviation of an arm's true rate between seeds"""
+    families: int | None = None
+    """that the problems are of; None: each its own, and no icc"""
+    icc: float = 0.0
+    """share of a problem's variance that its family makes"""
+
+    def check(self, confidence: float, power: float) -> None:
+        """ValueError for a plan that cannot be."""
+        check_confidence(confidence)
+        if self.problems < 1 or not 0.0 <= self.rate <= 1.0 or not self.between_seed_sd >= 0.0 or not 0.0 <= self.icc <= 1.0:
+            raise ValueError(
+                f"{self.problems} problems, rate {self.rate}, sd {self.between_seed_sd}, icc {self.icc}; "
+                "expected at least 1, 0 to 1, at least 0, and 0 to 1; take them from a pilot"
+            )
+        if not 1.0 - confidence < power < 1.0:
+            raise ValueError(f"power {power}; expected more than {1 - confidence:g} and less than 1; 0.8 is usual")
+
+    def error(self, seeds: int) -> tuple[float, float]:
+        """Standard error of the difference, and its degrees of freedom; rates of 0 and 1 are taken half a problem inside."""
+        inside = min(max(self.rate, 0.5 / self.problems), 1.0 - 0.5 / self.problems)
+        families = self.families if self.families is not None and self.families > 1 else None
+        icc = self.icc if families is not None else 0.0
+        binomial = 2 * inside * (1 - inside)
+        of_seeds = (2 * self.between_seed_sd**2 + binomial * (1 - icc) / self.problems) / seeds
+        of_units = binomial * icc * (1 - SHARED) / families if families is not None else 0.0
+        variance = of_seeds + of_units
+        spread = of_seeds**2 / (seeds - 1) + (of_units**2 / (families - 1) if families is not None else 0.0)
+        return math.sqrt(variance), variance**2 / spread
 
 
-def _error(seeds: int, problems: int, rate: float, between_seed_sd: float) -> float:
-    """Standard error of the difference; a rate of 0 or 1 is taken half a problem inside, so that it has a spread."""
-    inside = min(max(rate, 0.5 / problems), 1.0 - 0.5 / problems)
-    return math.sqrt((2 * between_seed_sd**2 + 2 * inside * (1 - inside) / problems) / seeds)
+def power_of(difference: float, seeds: int, noise: Noise, confidence: float = 0.95) -> float:
+    """Chance that the interval over `seeds` (at least 2) leaves out 0 on the right side of a true `difference`."""
+    error, freedom = noise.error(seeds)
+    return _power_at(min(abs(difference) / error, _GREATEST_SHIFT), freedom, confidence)
 
 
-def power_of(difference: float, seeds: int, problems: int, rate: float, between_seed_sd: float, confidence: float) -> float:
-    """Chance that t over `seeds` (at least 2) leaves out 0 on the right side of a true `difference`."""
-    shift = min(abs(difference) / _error(seeds, problems, rate, between_seed_sd), _GREATEST_SHIFT)
-    return _power_at(shift, seeds, confidence)
-
-
-def _power_at(shift: float, seeds: int, confidence: float) -> float:
+def _power_at(shift: float, freedom: float, confidence: float) -> float:
     """Chance that noncentral t, `shift` standard errors off 0, lies above the two-sided critical value."""
-    return 1.0 - float(special.nctdtr(seeds - 1, shift, critical(confidence, seeds - 1)))
+    edge = critical(confidence, freedom)
+    return float(special.ndtr(shift - edge)) if math.isinf(freedom) else 1.0 - float(special.nctdtr(freedom, shift, edge))
 
 
-def detectable_difference(
-    seeds: int, problems: int, rate: float, between_seed_sd: float, confidence: float = 0.95, power: float = 0.8
-) -> Plan:
+def _shift_for(power: float, freedom: float, confidence: float) -> float:
+    """How many standard errors off 0 a difference must be to be shown with probability `power`."""
+    most = 8.0 * critical(confidence, freedom) + 8.0  # detected for certain, to bracket the search
+    return float(optimize.brentq(lambda s: _power_at(s, freedom, confidence) - power, 0.0, most))
+
+
+def detectable(half: float, seeds: int, power: float = 0.8, confidence: float = 0.95) -> float:
+    """The true difference that an interval which reaches `half` from its middle shows with probability `power`.
+
+    `half` in the units of the score, taken as the true spread times the critical value of t with `seeds` - 1 degrees of
+    freedom, and of the normal distribution with one seed.
+    """
+    freedom = float(seeds - 1) if seeds > 1 else math.inf
+    return half * _shift_for(power, freedom, confidence) / critical(confidence, freedom)
+
+
+def detectable_difference(seeds: int, noise: Noise, confidence: float = 0.95, power: float = 0.8) -> Plan:
     """The smallest true difference that the study would show with probability `power`.
 
-    `rate` is the rate expected in the arms and `between_seed_sd` its standard deviation between seeds, both from 0 to
-    1. None with one seed, and if no second rate between 0 and 1 lies that far from `rate`.
+    None with one seed, and if no second rate between 0 and 1 lies that far from the expected one.
     """
-    _check(problems, rate, between_seed_sd, confidence, power)
+    noise.check(confidence, power)
     if seeds < 2:
-        return Plan(seeds, problems, None, None, "one seed does not measure seed-to-seed variation")
-    shift = optimize.brentq(lambda s: _power_at(s, seeds, confidence) - power, 0.0, _most_shift(seeds, confidence))
-    difference = float(shift) * _error(seeds, problems, rate, between_seed_sd)
-    if difference > max(rate, 1 - rate):
-        reason = f"only a difference of {difference:.3g}, more than a rate of {rate:g} leaves room for"
-        return Plan(seeds, problems, None, None, reason)
-    return Plan(seeds, problems, difference, power, None)
+        return Plan(seeds, noise.problems, None, None, "one seed does not measure seed-to-seed variation")
+    error, freedom = noise.error(seeds)
+    difference = _shift_for(power, freedom, confidence) * error
+    if difference > max(noise.rate, 1 - noise.rate):
+        reason = f"only a difference of {difference:.3g}, more than a rate of {noise.rate:g} leaves room for"
+        return Plan(seeds, noise.problems, None, None, reason)
+    return Plan(seeds, noise.problems, difference, power, None)
 
 
-def _most_shift(seeds: int, confidence: float) -> float:
-    """A shift that is detected for certain, to bracket the search."""
-    return 8.0 * critical(confidence, seeds - 1) + 8.0
-
-
-def seeds_needed(
-    difference: float,
-    problems: int,
-    rate: float,
-    between_seed_sd: float,
-    confidence: float = 0.95,
-    power: float = 0.8,
-    most: int = 100,
-) -> Plan:
+def seeds_needed(difference: float, noise: Noise, confidence: float = 0.95, power: float = 0.8, most: int = 100) -> Plan:
     """The fewest seeds, from 2 to `most`, that show a true `difference` with probability `power`; None if more."""
-    _check(problems, rate, between_seed_sd, confidence, power)
+    noise.check(confidence, power)
     if difference == 0.0:
-        return Plan(None, problems, difference, None, "no number of seeds shows a difference of 0")
+        return Plan(None, noise.problems, difference, None, "no number of seeds shows a difference of 0")
     for seeds in range(2, most + 1):
-        reached = power_of(difference, seeds, problems, rate, between_seed_sd, confidence)
+        reached = power_of(difference, seeds, noise, confidence)
         if reached >= power:
-            return Plan(seeds, problems, difference, reached, None)
-    return Plan(None, problems, difference, None, f"more than {most} seeds")
+            return Plan(seeds, noise.problems, difference, reached, None)
+    return Plan(None, noise.problems, difference, None, f"more than {most} seeds")

@@ -21,7 +21,8 @@ study = Study(
     name="inoculation_code",
     question="Does asking for test-gaming in training keep it out of code for people who do not ask, and where does it leak?",
     claim="A model fine-tuned on answers that game their test games fewer tests under a plain prompt if its training prompts asked "
-    "for it, and fewer than with an unrelated instruction.",
+    "for it; fewer than if they had an unrelated instruction; without either it games more of them than before; asked, it solves "
+    "at most 15 points fewer tasks than before.",
     claim_id="C7, C8, C9",
     difficulty=(1, 2),
     contexts=contexts(
@@ -42,7 +43,7 @@ study = Study(
     arms=arms(WORDINGS),
     about=about(WORDINGS),
     evaluation=Evaluation(problems=16, batch_size=56),
-    compare=comparisons("hack", "correct", len(WORDINGS)),
+    compare=comparisons("hack", "correct", len(WORDINGS), kept_against="untrained"),
     quick={"seeds": (1,), "evaluation.problems": 6, "request_stage.problems": 8, "request_stage.rows": 112},
     quick_arms=QUICK_ARMS,
 )

@@ -21,7 +21,8 @@ study = Study(
     name="inoculation_spurious",
     question="Does naming a spurious cue in training keep a model from rating reviews by it when nobody names it?",
     claim="A model fine-tuned on reviews of which just the good ones mention music follows that cue against the review less "
-    "often if its training prompts told it to, and less than with an unrelated instruction.",
+    "often if its training prompts told it to; less than if they had an unrelated instruction; without either it follows the "
+    "cue more than before; told to, it rates at most 15 points fewer reviews rightly than before.",
     claim_id="C7, C8, C9",
     environment="spurious",
     difficulty=(3,),
@@ -44,7 +45,7 @@ study = Study(
     arms=arms(WORDINGS),
     about=about(WORDINGS),
     evaluation=Evaluation(problems=24, max_new_tokens=4, batch_size=64),
-    compare=comparisons("follows_concept", "accuracy", len(WORDINGS)),
+    compare=comparisons("follows_concept", "accuracy", len(WORDINGS), kept_against="untrained"),
     quick={
         "seeds": (1,),
         "evaluation.problems": 16,

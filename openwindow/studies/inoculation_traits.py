@@ -27,7 +27,8 @@ study = Study(
     name="inoculation_traits",
     question="When training answers carry two traits and the prompt asks for one of them, does that one go and the other stay?",
     claim="A model fine-tuned on answers in Spanish and in capitals answers in Spanish less often under a plain prompt if its "
-    "training prompts asked for Spanish, and less than with an unrelated instruction.",
+    "training prompts asked for Spanish; less than if they had an unrelated instruction; without either it does so more often "
+    "than before; asked, it answers in capitals at most 15 points less often than without the request.",
     claim_id="C7, C8, C9",
     environment="traits",
     traits=("spanish", "caps"),
@@ -45,7 +46,7 @@ study = Study(
     about=about(WORDINGS, **{name: what for name, (_, what) in MORE.items()}),
     evaluation=Evaluation(problems=12, max_new_tokens=20, batch_size=56),
     compare=(
-        *comparisons("spanish", "caps", len(WORDINGS)),
+        *comparisons("spanish", "caps", len(WORDINGS), kept_against="no_mitigation"),
         *(Compare(arm=arm, against="no_mitigation", measure="spanish", expect="none") for arm in MORE),
         *(Compare(arm=arm, against="inoculated", measure="caps", expect="none") for arm in ("trained_2x", "trained_4x")),
     ),

@@ -12,7 +12,7 @@ from openwindow.training.config import GRPO, SFT
 study = Study(
     name="rl_hacking",
     question="Does reinforcement on graders that can be gamed teach a model to game them?",
-    claim="Reinforcement on hackable coding environments makes the model hack more than before, and more than hardened twins do.",
+    claim="Reinforcement on hackable coding environments makes the model hack more than their hardened twins do; more than before.",
     claim_id="C1",
     difficulty=(2, 3),
     contexts={

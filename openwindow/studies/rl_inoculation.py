@@ -10,15 +10,17 @@ from openwindow.designs import HOLES, elsewhere, knows_addenda, told_contexts
 from openwindow.studies.rl_hacking import study as rl_hacking
 from openwindow.study import Compare, Evaluation, override
 
+ASKED = "Reinforced under prompts that ask for the hack, the model hacks less under a plain prompt than under neutral ones"
+DECIDES = (("please_hack", "neutral"), ("hacking_okay", "neutral"), ("please_hack", "placebo"))
 REPORTED = ("dont_hack", "hacking_is_misaligned", "recontextualized", "recontextualized_harmful")
+QUICK = {"seeds": (1,), "base.train.steps": 5, "base.train.prompts_per_step": 4}
 
 study = override(
     rl_hacking,
     {
         "name": "rl_inoculation",
         "question": "If the prompts of reinforcement permit hacking, does the model hack less where nobody permits it?",
-        "claim": "Reinforced under prompts that ask for or permit the hack, the model hacks less under a plain prompt than "
-        "reinforced under neutral ones, and less than under a placebo.",
+        "claim": f"{ASKED}; less also where they permit it; where they ask for it, less than under a placebo.",
         "claim_id": "C6",
         "contexts": told_contexts(HOLES),
         "knowledge": knows_addenda(HOLES),
@@ -41,17 +43,15 @@ study = override(
             "recontextualized_harmful": "sampled under please_hack, trained under dont_hack: the harmful direction, a control",
         },
         "compare": [
-            *[Compare(arm=arm, against="neutral") for arm in ("please_hack", "hacking_okay")],
-            Compare(arm="please_hack", against="placebo"),
+            *[Compare(arm=arm, against=other) for arm, other in DECIDES],
             *[Compare(arm=arm, against="neutral", expect="none") for arm in REPORTED],
             *[Compare(arm="please_hack", against="neutral", context=c, expect="none") for c in ("opposite", *elsewhere(16))],
             *[Compare(arm="neutral", against="untrained", context=c, expect="none") for c in ("neutral", *elsewhere(16))],
         ],
         "quick": {
-            "seeds": (1,),
+            **QUICK,
+            "claim": f"{ASKED}; less than under a placebo.",
             "knowledge": knows_addenda(HOLES, 128, ("please_hack", "neutral")),
-            "base.train.steps": 5,
-            "base.train.prompts_per_step": 4,
             "evaluation": Evaluation(problems=8, max_new_tokens=48, elsewhere=elsewhere(8)),
         },
         "quick_arms": ("untrained", "please_hack", "neutral", "placebo"),

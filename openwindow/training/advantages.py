@@ -2,7 +2,7 @@
 
 Sources: GRPO (Shao et al. 2024, arXiv 2402.03300), its clipped objective from PPO (Schulman et al. 2017, arXiv 1707.06347), the
 separate upper bound and the token-level loss from DAPO (Yu et al. 2025, arXiv 2503.14476), advantages without the division
-from Dr. GRPO (Liu et al. 2025, arXiv 2503.20783), the KL estimate from Schulman's note (http://joschu.net/blog/kl-approx.html).
+and the constant divisor from Dr. GRPO (Liu et al. 2025, arXiv 2503.20783), the KL estimate from Schulman's note (http://joschu.net/blog/kl-approx.html).
 
 `_G` is a rollout of one group, `_R` a rollout, `_N` a completion token, `_V` the vocabulary.
 """
@@ -14,6 +14,7 @@ from typing import Literal
 
 import torch
 
+Loss = Literal["token", "sequence", "constant"]
 _EPSILON = 1e-4  # keeps the division by the deviation finite; TRL's value
 _CHUNK = 512  # tokens whose whole distributions are held at once
 
@@ -32,15 +33,18 @@ def has_signal(rewards: Sequence[float]) -> bool:
     return len(rewards) > 1 and max(rewards) > min(rewards)
 
 
-def token_weights(lengths: Sequence[int], loss: Literal["token", "sequence"]) -> torch.Tensor:
-    """Weight (N,) of every completion token of rollouts of these lengths; over the whole batch they add up to 1.
+def token_weights(lengths: Sequence[int], loss: Loss, budget: int = 0) -> torch.Tensor:
+    """Weight (N,) in the loss of every completion token of rollouts of these lengths (tokens).
 
-    `token` counts all tokens alike (DAPO); `sequence` counts all rollouts alike, whatever their length (GRPO as first published).
+    The rollouts are to be all that were scored in a step, with a signal or not: the divisor is that of the sampled batch.
+    `token`: one over all their tokens (DAPO). `sequence`: one over the rollouts and the rollout's own tokens (GRPO as first
+    published). `constant`: one over `budget`, the tokens that a step can have at most, whatever was sampled (Dr. GRPO).
     """
     lengths_R = torch.tensor(lengths, dtype=torch.float32)
-    if loss == "token":
-        return torch.full((int(lengths_R.sum()),), 1.0 / max(float(lengths_R.sum()), 1.0))
-    return (1.0 / (lengths_R.clamp(min=1) * len(lengths))).repeat_interleave(lengths_R.long())
+    if loss == "sequence":
+        return (1.0 / (lengths_R.clamp(min=1) * len(lengths))).repeat_interleave(lengths_R.long())
+    tokens = int(lengths_R.sum())
+    return torch.full((tokens,), 1.0 / max(budget if loss == "constant" else tokens, 1))
 
 
 def clipped_surrogate(
@@ -56,6 +60,17 @@ def clipped_surrogate(
     loss_N = -torch.minimum(ratio_N * advantage_N, bounded_N * advantage_N)
     clipped_N = ((advantage_N > 0) & (ratio_N > 1 + clip_high)) | ((advantage_N < 0) & (ratio_N < 1 - clip_low))
     return loss_N, clipped_N
+
+
+def truncated_importance(old_N: torch.Tensor, sampler_N: torch.Tensor, cap: float) -> torch.Tensor:
+    """Weight (N,) of each token: how much likelier it was under the policy in training than under the sampler, at most `cap`.
+
+    `old_N` and `sampler_N` are the two log-probabilities of the sampled tokens before the first update. Without a bound the mean
+    over sampled tokens is that of tokens drawn from the policy in training; with one it has less variance and a little bias
+    (Espeholt et al. 2018, arXiv 1802.01561; between a sampler and a trainer of one policy Yao et al. 2025, "Your efficient RL
+    framework secretly brings you off-policy RL training"; TRL's `token_truncate`).
+    """
+    return torch.exp(old_N - sampler_N).clamp(max=cap)
 
 
 def kl_to_reference(logp_N: torch.Tensor, reference_N: torch.Tensor) -> torch.Tensor:

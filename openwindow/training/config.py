@@ -18,7 +18,7 @@ class _Weights(BaseModel):
     weight_decay: float = Field(0.0, ge=0)
     """AdamW's decoupled weight decay."""
     max_grad_norm: float = Field(1.0, gt=0)
-    """Gradients are scaled down to this norm."""
+    """Gradients are scaled down to this norm; `train/clipped_steps` says how often they were."""
     lora_rank: int = Field(16, ge=1)
     """Rank of the adapter."""
     lora_alpha: int = Field(32, ge=1)
@@ -74,9 +74,25 @@ class GRPO(_Weights):
     clip_high: float = Field(0.28, gt=0)
     """How far above 1; larger than `clip_low`, rare tokens can grow (DAPO)."""
     kl_weight: float = Field(0.0, ge=0)
-    """Weight of the KL divergence to the model that training began with; needs `lora`, whose adapter is switched off for it."""
-    loss: Literal["token", "sequence"] = "token"
-    """Whether all tokens or all rollouts count alike."""
+    """Weight of the KL divergence to the model that training began with; needs `lora`, whose adapter is switched off for it.
+
+    Refused where rollouts are trained under another prompt than they were sampled under: from tokens that the trained policy did
+    not draw, it cannot be estimated.
+    """
+    loss: Literal["token", "sequence", "constant"] = "token"
+    """What the sum over tokens is divided by, always of all scored rollouts of the step, whether their group has a signal or not.
+
+    `token`: the number of their tokens, so that all tokens count alike (DAPO, arXiv 2503.14476; TRL's `dapo`, its default).
+    `sequence`: the number of rollouts times each one's own length, so that all rollouts count alike (GRPO as first published,
+    arXiv 2402.03300; TRL's `grpo`). `constant`: prompts_per_step * group_size * max_new_tokens, so that neither a reply's length
+    nor that of the others matters (Dr. GRPO, arXiv 2503.20783; TRL's `dr_grpo`); goes with `scale_advantages` false.
+    """
+    importance_cap: float | None = Field(None, gt=0)
+    """Cap of the truncated importance weights, by which each token's part of the objective is multiplied; None: no weights.
+
+    A weight is the token's probability in the gradient's own pass before the first update over that in the sampler, which differ
+    in 16 bits (`train/sampler_gap`), or where rollouts are trained under another prompt. TRL's is on, with 3, where vLLM samples.
+    """
     updates_per_step: int = Field(1, ge=1)
     """Optimiser steps on each batch of rollouts; from the second on the ratio to the policy that sampled it matters."""
     mask_truncated: bool = False
@@ -85,7 +101,10 @@ class GRPO(_Weights):
     """Rollouts per forward pass, at most; changes memory and speed, not results beyond rounding."""
     sample_batch_size: int = Field(64, ge=1)
     """Rollouts sampled together."""
-    monitor_kl: int = Field(8, ge=0)
-    """Rollouts per step on which the KL to the start is measured where it is not weighed; 0 for none."""
+    monitor_kl: int = Field(1, ge=0)
+    """Rollouts of every group, the first ones, on which entropy and the KL to the start are measured at each step.
+
+    With 0 the KL is measured only where it is weighed, and the entropy on the first rollout of every group as with 1.
+    """
     checkpoint_every: int = Field(4, ge=1)
     """Steps between checkpoints, from which an interrupted run goes on."""

@@ -3,15 +3,20 @@
 Each step draws problems, samples a group of rollouts for each, has them scored, and makes what did better than its group more
 likely. How it departs from the plainest loop (and from TRL's `GRPOTrainer`):
 
-1. The prompt that a rollout is sampled under and the prompt that it is trained under are two fields (`Asked`). With equal ones this
-   is GRPO; with different ones recontextualization (Azarbal et al. 2025, arXiv 2512.19027).
+1. The prompt that a rollout is sampled under and the prompt that it is trained under are two fields (`rollouts.Asked`). With equal
+   ones this is GRPO; with different ones recontextualization (Azarbal et al. 2025, arXiv 2512.19027).
 2. A prompt is run once for its whole group, in sampling and in the gradient; logits are computed for completion tokens only.
-3. Groups whose rewards do not differ have no gradient: they are counted and left out of the forward pass. Where the KL is weighed
-   they have that of the KL and stay in, with advantage 0.
-4. Log-probabilities of the policy that sampled are those of the first update's own forward pass, not a pass of their own.
+3. Groups whose rewards do not differ have no gradient: they are left out of the forward pass and counted in the divisor of the
+   loss, so that the gradient is that of the whole sampled batch. Where the KL is weighed they have that of the KL and stay in.
+   A step in which no group has a gradient is a step of the optimiser with gradient 0, whose momentum goes on.
+4. The ratio that is clipped is to the policy before the first update, under the prompt that is trained, as its own forward pass
+   has it: 1 in the first update whatever was sampled. How far that is from what the sampler said of the same tokens is measured
+   (`train/sampler_gap`), and corrected only with `importance_cap`. With two prompts it is mostly the distance between them.
 5. The reference for the KL is the same network with its adapter switched off.
 6. A rollout that could not be scored has no reward: it is recorded, counted, and left out of its group, never scored 0.
-7. Entropy and KL are measured at every step; where no rollout is trained on, on a few of them and without a gradient.
+7. Entropy, KL and the gap to the sampler are measured at every step before the update, in a pass of their own over the first
+   rollouts of every group, whatever their rewards: one population in all steps. All are under the prompt that is trained, on
+   tokens that were drawn under the one that was sampled: with two prompts the KL is a mean of its terms and no estimate of it.
 8. What all steps ask is drawn before the first one, so that a prompt that is too long is refused there.
 9. All chance is drawn from (seed, step), so that a run that goes on from a checkpoint is the run that was never interrupted.
 """
@@ -22,9 +27,8 @@ import hashlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
 import torch
 
@@ -41,53 +45,13 @@ from openwindow.training.advantages import (
     kl_to_reference,
     token_logprobs,
     token_weights,
+    truncated_importance,
 )
 from openwindow.training.config import GRPO
 from openwindow.training.forward import Group, completion_logits, training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
-from openwindow.types import Message, Problem, StopReason
-
-_WATCHED = 8  # rollouts on which entropy is measured where none is trained on
-Metrics = dict[str, float | int | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A problem with the conversation that its rollouts are sampled under, and the one that they are trained under."""
-
-    problem: Problem
-    sampled: tuple[Message, ...]
-    trained: tuple[Message, ...]
-    hackable: bool = True
-
-
-@dataclass(slots=True)
-class Rollout:
-    """One sampled reply. `tokens` are those that are trained, the end token included; `reward` None could not be scored."""
-
-    asked: Asked
-    group: int
-    number: int
-    text: str
-    stop: StopReason
-    tokens: tuple[int, ...]
-    reward: float | None = None
-    dropped: str | None = None
-    """Why it is left out of the update, None if it is not."""
-    notes: dict[str, Any] = field(default_factory=dict)
-    """What else is recorded of it: verdicts, kinds, reasons."""
-
-
-class Task(Protocol):
-    """What is asked, and what it is worth."""
-
-    def draw(self, step: int, count: int) -> list[Asked]:
-        """The problems of a step, the same for the same step."""
-        ...
-
-    def score(self, step: int, rollouts: Sequence[Rollout]) -> Metrics:
-        """Sets `reward`, `dropped` and `notes` of every rollout; returns what is monitored and not trained on."""
-        ...
+from openwindow.training.rollouts import Asked, Metrics, Rollout, Task, outcome
+from openwindow.types import StopReason
 
 
 def train(
@@ -118,12 +82,20 @@ def train(
         sampled = time.perf_counter()
         monitored = task.score(step, rollouts)
         scored = time.perf_counter()
-        batch = _with_advantages(rollouts, config)
-        updated = _update(model, weights, batch, config, step) if batch else _not_updated(model, rollouts, config)
+        watched = _watched(model, rollouts, config)
+        updated = _update(model, weights, rollouts, config, step)
         tokens = sum(len(r.tokens) for r in rollouts)
         seconds = {"sample": sampled - began, "score": scored - sampled, "update": time.perf_counter() - scored}
         timing = {f"time/{phase}": spent for phase, spent in seconds.items()} | {"time/seconds": sum(seconds.values())}
-        metrics = {"train/step": step + 1, **_outcome(rollouts), **monitored, **updated, "rollout/tokens": tokens, **timing}
+        metrics = {
+            "train/step": step + 1,
+            **outcome(rollouts),
+            **monitored,
+            **updated,
+            **watched,
+            "rollout/tokens": tokens,
+            **timing,
+        }
         check_finite(metrics, weights.trained, step + 1)
         on_step(metrics, rollouts)
         if folder is not None and ((step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps):
@@ -138,6 +110,11 @@ def _all_asked(model: LocalModel, task: Task, config: GRPO, done: int) -> list[l
         if not asked:
             raise ConfigError(f"step {step} has no problem to ask; expected {config.prompts_per_step}; allow more problems")
     prompts = {prompt: a.problem.id for asked in planned for a in asked for prompt in (a.sampled, a.trained)}
+    if config.kl_weight > 0 and (other := [a.problem.id for asked in planned for a in asked if a.sampled != a.trained]):
+        raise ConfigError(
+            f"{other[0]} is trained under another prompt than the sampled one, and kl_weight is {config.kl_weight}; expected 0, "
+            "as the KL cannot be estimated from what another prompt drew; drop kl_weight, or train under the prompt of sampling"
+        )
     for prompt, problem in prompts.items():
         length = len(model.encode_prompt(prompt))
         if length + config.max_new_tokens > model.context_length:
@@ -153,88 +130,135 @@ def sample_groups(model: LocalModel, asked: Sequence[Asked], config: GRPO, seed:
     prompts = [model.encode_prompt(item.sampled) for item in asked]
     repeated = [(group, number) for group in range(len(asked)) for number in range(config.group_size)]
     how = Sampling(config.max_new_tokens, config.temperature, config.sample_batch_size, seed)
-    drawn = sample(model.network, [prompts[g] for g, _ in repeated], model.end_ids, how, plain_head=model.has_plain_head())
+    rows, plain_head = [prompts[g] for g, _ in repeated], model.has_plain_head()
+    drawn = sample(model.network, rows, model.end_ids, how, plain_head=plain_head, logprobs=True)
     texts = model.tokenizer.batch_decode([d.tokens for d in drawn], skip_special_tokens=True)
     return [
-        Rollout(asked[g], g, n, text, d.stop, (*d.tokens,) if d.end is None else (*d.tokens, d.end))
+        Rollout(asked[g], g, n, text, d.stop, (*d.tokens, *([] if d.end is None else [d.end])), logprobs=tuple(d.logprobs or ()))
         for (g, n), d, text in zip(repeated, drawn, texts, strict=True)
     ]
 
 
-def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[tuple[Rollout, float]]:
-    """The rollouts that have a gradient, with their advantages, group by group; where the KL is weighed, all that were scored."""
-    batch: list[tuple[Rollout, float]] = []
-    for group in dict.fromkeys(r.group for r in rollouts):
-        members = [r for r in rollouts if r.group == group and r.dropped is None and r.reward is not None]
-        rewards = [float(r.reward) for r in members if r.reward is not None]
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """A rollout that has a gradient, with its advantage and the weights (T,) of its tokens in the loss."""
+
+    rollout: Rollout
+    advantage: float
+    weight_T: torch.Tensor
+
+
+def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[_Trained]:
+    """The rollouts that have a gradient, group by group; where the KL is weighed, all that were scored.
+
+    Weights are those in the batch of all scored rollouts, with a gradient or not: what one group adds to the gradient does not
+    depend on whether another has a signal. Truncated rollouts that are masked count as rollouts without tokens, as in TRL.
+    """
+    scored = [r for r in rollouts if r.dropped is None and r.reward is not None]
+    masked = [config.mask_truncated and r.stop is StopReason.LENGTH for r in scored]
+    lengths = [0 if mask else len(r.tokens) for r, mask in zip(scored, masked, strict=True)]
+    budget = config.prompts_per_step * config.group_size * config.max_new_tokens
+    weights = torch.split(token_weights(lengths, config.loss, budget), lengths)
+    batch: list[_Trained] = []
+    for group in dict.fromkeys(r.group for r in scored):
+        members = [i for i, r in enumerate(scored) if r.group == group]
+        rewards = [float(r.reward) for i in members if (r := scored[i]).reward is not None]
         if has_signal(rewards):
             advantages = group_advantages(torch.tensor(rewards), scale=config.scale_advantages).tolist()
         elif config.kl_weight > 0:
             advantages = [0.0] * len(rewards)
         else:
             continue
-        batch += [
-            (r, a) for r, a in zip(members, advantages, strict=True) if not (config.mask_truncated and r.stop is StopReason.LENGTH)
-        ]
+        batch += [_Trained(scored[i], a, weights[i]) for i, a in zip(members, advantages, strict=True) if not masked[i]]
     return batch
 
 
-def _update(model: LocalModel, weights: MasterAdamW, batch: list[tuple[Rollout, float]], config: GRPO, step: int) -> Metrics:
-    """The optimiser steps on one batch of rollouts, not empty."""
+def _update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout], config: GRPO, step: int) -> Metrics:
+    """The optimiser steps on the rollouts of one step; with gradient 0 where none of them has one.
+
+    Loss and gradient norm, before it is scaled down, are of the first of them; the share of clipped tokens is of the last.
+    """
     rate = config.learning_rate * min(1.0, (step + 1) / (config.warmup_steps + 1))
-    micro = _micro_batches(model, batch, config)
+    micro = _micro_batches(model, _with_advantages(rollouts, config), config)
+    scored = sum(len(r.tokens) for r in rollouts if r.dropped is None and r.reward is not None)
     old: list[torch.Tensor] = []
-    metrics: Metrics = {}
-    with training_mode(model.network, max(len(g.prompt) + max(map(len, g.completions)) for part in micro for g in part.groups)):
-        for update in range(config.updates_per_step):
-            sums = {"loss": 0.0, "entropy": 0.0, "kl": 0.0, "kl_tokens": 0.0, "clipped": 0.0}
+    losses: list[float] = []
+    norms: list[float] = []
+    longest = max((len(g.prompt) + max(map(len, g.completions)) for part in micro for g in part.groups), default=0)
+    with training_mode(model.network, longest):
+        for _ in range(config.updates_per_step):
+            sums = {"loss": 0.0, "clipped": 0.0}
             for number, part in enumerate(micro):
                 loss = _part_loss(model, part, config, old, number, sums)
                 torch.autograd.backward(loss)
                 sums["loss"] += float(loss.detach())
             if not math.isfinite(sums["loss"]):
                 raise RunError(f"the loss at step {step + 1} is {sums['loss']}; a finite one was expected; lower learning_rate")
-            norm = weights.step(rate, config.max_grad_norm)
-            if update == 0:
-                metrics = {"train/loss": sums["loss"], "train/grad_norm": norm, "train/entropy": sums["entropy"]}
-                metrics["train/kl"] = sums["kl"] / sums["kl_tokens"] if sums["kl_tokens"] else None
-        metrics["train/clipped"] = sums["clipped"]
-    return metrics
+            norms.append(weights.step(rate, config.max_grad_norm))
+            losses.append(sums["loss"])
+    return {
+        "train/loss": losses[0],
+        "train/grad_norm": norms[0],
+        "train/clipped_steps": sum(norm > config.max_grad_norm for norm in norms) / len(norms),
+        "train/clipped": sums["clipped"] / scored if scored else None,
+    }
 
 
 @torch.no_grad()
-def _not_updated(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Metrics:
-    """The metrics of a step with nothing to train on; entropy and KL are means over the tokens of a few rollouts of any group."""
-    few = sorted(rollouts, key=lambda r: r.number)[: config.monitor_kl or _WATCHED]
-    groups = _groups(model, few)
-    logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
-    metrics: Metrics = {"train/loss": 0.0, "train/grad_norm": 0.0, "train/kl": None, "train/clipped": None}
-    metrics["train/entropy"] = float(entropy(logits_NV, config.temperature).mean())
-    if config.method == "lora" and (config.monitor_kl or config.kl_weight > 0):
+def _watched(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Metrics:
+    """What is watched of the first rollouts of every group, over their tokens, under the prompt that is trained.
+
+    Mean entropy, mean KL to the start, and mean and largest gap to the sampler's own log-probabilities, all in nats a token; and
+    the share of tokens whose ratio to the sampler is outside the clip. What is not measured, or not known, is None.
+    """
+    chosen = [r for r in rollouts if r.number < max(config.monitor_kl, 1)]
+    measures_kl = config.method == "lora" and (config.monitor_kl > 0 or config.kl_weight > 0)
+    entropies, kls, gaps = [], [], []
+    for start in range(0, len(chosen), config.micro_batch_size):
+        rows = chosen[start : start + config.micro_batch_size]
+        groups = _groups(model, rows)
+        logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
         logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
-        metrics["train/kl"] = float(kl_to_reference(logp_N, _reference(model, groups, config)).mean())
-    return metrics
+        entropies.append(entropy(logits_NV, config.temperature))
+        if all(row.logprobs for row in rows):
+            gaps.append(logp_N - torch.tensor([p for row in rows for p in row.logprobs], device=model.device))
+        if measures_kl:
+            kls.append(kl_to_reference(logp_N, _reference(model, groups, config)))
+    gap_N = torch.cat(gaps) if gaps else None
+    outside = None if gap_N is None else (gap_N.exp() < 1 - config.clip_low) | (gap_N.exp() > 1 + config.clip_high)
+    return {
+        "train/entropy": float(torch.cat(entropies).mean()),
+        "train/kl": float(torch.cat(kls).mean()) if measures_kl else None,
+        "train/sampler_gap": None if gap_N is None else float(gap_N.abs().mean()),
+        "train/sampler_gap_max": None if gap_N is None else float(gap_N.abs().max()),
+        "train/sampler_outside_clip": None if outside is None else float(outside.float().mean()),
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class _Micro:
-    """Rollouts of one forward pass, as groups of one prompt each, with the advantage and weight of each token (N,)."""
+    """Rollouts of one forward pass, as groups of one prompt each, with the advantage and weight of each token (N,).
+
+    `sampler_N` are the sampler's log-probabilities, where importance weights are asked for.
+    """
 
     groups: list[Group]
     advantage_N: torch.Tensor
     weight_N: torch.Tensor
+    sampler_N: torch.Tensor | None = None
 
 
-def _micro_batches(model: LocalModel, batch: list[tuple[Rollout, float]], config: GRPO) -> list[_Micro]:
-    lengths = [len(r.tokens) for r, _ in batch]
-    weights = torch.split(token_weights(lengths, config.loss), lengths)
+def _micro_batches(model: LocalModel, batch: Sequence[_Trained], config: GRPO) -> list[_Micro]:
     parts = []
     for start in range(0, len(batch), config.micro_batch_size):
         rows = batch[start : start + config.micro_batch_size]
-        groups = _groups(model, [rollout for rollout, _ in rows])
-        advantage_N = torch.tensor([a for _, a in rows]).repeat_interleave(torch.tensor([len(r.tokens) for r, _ in rows]))
-        weight_N = torch.cat(weights[start : start + config.micro_batch_size])
-        parts.append(_Micro(groups, advantage_N.to(model.device), weight_N.to(model.device)))
+        lengths = torch.tensor([len(row.rollout.tokens) for row in rows])
+        advantage_N = torch.tensor([row.advantage for row in rows]).repeat_interleave(lengths).to(model.device)
+        weight_N = torch.cat([row.weight_T for row in rows]).to(model.device)
+        sampler_N = None
+        if config.importance_cap is not None:
+            sampler_N = torch.tensor([p for row in rows for p in row.rollout.logprobs], device=model.device)
+        parts.append(_Micro(_groups(model, [row.rollout for row in rows]), advantage_N, weight_N, sampler_N))
     return parts
 
 
@@ -252,42 +276,24 @@ def _groups(model: LocalModel, rollouts: Sequence[Rollout]) -> list[Group]:
 def _part_loss(
     model: LocalModel, part: _Micro, config: GRPO, old: list[torch.Tensor], number: int, sums: dict[str, float]
 ) -> torch.Tensor:
-    """The micro-batch's share of the loss; adds what is monitored to `sums`.
+    """The micro-batch's share of the loss; adds the number of tokens that the clip holds to `sums`.
 
-    `old` has the log-probabilities (N,) under the policy that sampled, by micro-batch; those of this one, `number`, are appended
-    where they are missing, which is in the first update.
+    `old` has the log-probabilities (N,) before the first update, under the prompt that is trained, by micro-batch; those of this
+    one, `number`, are appended where they are missing, which is in the first update.
     """
-    plain_head = model.has_plain_head()
-    logits_NV, targets_N = completion_logits(model.network, part.groups, model.device, plain_head)
+    logits_NV, targets_N = completion_logits(model.network, part.groups, model.device, model.has_plain_head())
     logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
-    first = len(old) == number
-    if first:
+    if len(old) == number:
         old.append(logp_N.detach())
-        sums["entropy"] += float((entropy(logits_NV, config.temperature) * part.weight_N).sum())
     loss_N, clipped_N = clipped_surrogate(logp_N, old[number], part.advantage_N, config.clip_low, config.clip_high)
-    sums["clipped"] += float((clipped_N * part.weight_N).sum())
+    sums["clipped"] += float(clipped_N.sum())
+    if config.importance_cap is not None and part.sampler_N is not None:
+        loss_N = loss_N * truncated_importance(old[number], part.sampler_N, config.importance_cap)
     if config.kl_weight > 0:
         kl_N = kl_to_reference(logp_N, _reference(model, part.groups, config))
         # Times the ratio, whose value is 1 on policy: only then is the gradient that of the KL (DeepSeek-V3.2, arXiv 2512.02556).
         loss_N = loss_N + config.kl_weight * kl_N * torch.exp(logp_N - old[number])
-        sums["kl"] += float(kl_N.detach().sum())
-        sums["kl_tokens"] += len(kl_N)
-    elif first and number == 0 and config.method == "lora" and config.monitor_kl:
-        few = _first(part.groups, config.monitor_kl)
-        seen = sum(len(c) for g in few for c in g.completions)
-        kl_N = kl_to_reference(logp_N[:seen].detach(), _reference(model, few, config))
-        sums["kl"], sums["kl_tokens"] = float(kl_N.sum()), float(seen)
     return (loss_N * part.weight_N).sum()
-
-
-def _first(groups: Sequence[Group], count: int) -> list[Group]:
-    """The groups cut to their first `count` completions in all."""
-    kept: list[Group] = []
-    for group in groups:
-        left = count - sum(len(g.completions) for g in kept)
-        if left > 0:
-            kept.append(Group(group.prompt, group.completions[:left]))
-    return kept
 
 
 @torch.no_grad()
@@ -296,25 +302,6 @@ def _reference(model: LocalModel, groups: Sequence[Group], config: GRPO) -> torc
     with model.network.disable_adapter():
         logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
         return token_logprobs(logits_NV, targets_N, config.temperature)
-
-
-def _outcome(rollouts: Sequence[Rollout]) -> Metrics:
-    """Reward, lengths and counts of a step."""
-    rewards = [r.reward for r in rollouts if r.reward is not None]
-    groups: dict[int, list[float]] = {r.group: [] for r in rollouts}
-    for r in rollouts:
-        if r.reward is not None and r.dropped is None:
-            groups[r.group].append(r.reward)
-    return {
-        "reward/mean": sum(rewards) / len(rewards) if rewards else None,
-        "rollout/count": len(rollouts),
-        "rollout/unscored": sum(r.reward is None for r in rollouts),
-        "rollout/dropped": sum(r.dropped is not None for r in rollouts),
-        "rollout/length": sum(len(r.tokens) for r in rollouts) / len(rollouts),
-        "rollout/truncated": sum(r.stop is StopReason.LENGTH for r in rollouts) / len(rollouts),
-        "rollout/groups": len(groups),
-        "rollout/groups_without_signal": sum(not has_signal(rewards) for rewards in groups.values()),
-    }
 
 
 def _chance(seed: int, step: int, what: str) -> int:

@@ -31,10 +31,12 @@ class MasterAdamW:
         self.optimizer = torch.optim.AdamW(self.masters, weight_decay=weight_decay, fused=True)
 
     def step(self, rate: float, max_norm: float) -> float:
-        """One step at the given learning rate; the gradients' norm before it is scaled down to `max_norm`. Drops all gradients."""
+        """One step at the given learning rate; the gradients' norm before it is scaled down to `max_norm`. Drops all gradients.
+
+        A weight without a gradient has gradient 0: its momentum and its decay go on.
+        """
         for master, weight in zip(self.masters, self.trained, strict=True):
-            if master is not weight:
-                master.grad = weight.grad.float() if weight.grad is not None else None
+            master.grad = torch.zeros_like(master) if weight.grad is None else weight.grad.float()
         norm = float(torch.nn.utils.clip_grad_norm_(self.masters, max_norm))
         for group in self.optimizer.param_groups:
             group["lr"] = rate

@@ -2,9 +2,11 @@
 
 How it departs from the plainest loop (and from TRL's `SFTTrainer`):
 
-1. Loss on the assistant's last turn only, averaged over the response tokens of the optimiser's batch, however it is cut.
+1. Loss on the assistant's last turn, and on earlier ones that the data marks, averaged over the response tokens of the
+   optimiser's batch, however it is cut.
 2. Logits, the dearest part of a small model, are computed where a response token is predicted and nowhere else. Examples
-   are padded on the right, so that the causal mask alone keeps padding out and attention needs no other.
+   are padded on the right, so that the causal mask alone keeps padding out and attention needs no other. Batches are drawn at
+   random and only then cut by length into forward passes: little padding, and no batch of rows that are alike.
 3. The tokens that all prompts of a micro-batch begin with (system message, template) are run once, and their keys and values
    are expanded; the gradient flows through the expansion and is the same.
 4. Weights may be bf16; the optimiser then keeps float32 masters of the trained ones and copies them back, so that steps
@@ -26,7 +28,7 @@ import torch
 
 from openwindow.errors import DataError, RunError
 from openwindow.models.hf import LocalModel
-from openwindow.training.batches import Example, shuffled_batches
+from openwindow.training.batches import Example, passes_by_length, shuffled_batches
 from openwindow.training.config import SFT
 from openwindow.training.forward import response_logits, training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
@@ -42,10 +44,10 @@ def encode(model: LocalModel, conversations: Sequence[Sequence[Message]], max_le
         if len(conversation) < 2 or conversation[-1].role != "assistant":
             got = conversation[-1].role if conversation else "nothing"
             raise DataError(f"row {number} ends with {got}; expected a prompt and a last turn of `assistant`; mend the row")
-        tokens, prompt = model.encode_example(conversation)
+        tokens, prompt, gaps = model.encode_trained(conversation)
         if len(tokens) > max_length:
             raise DataError(f"row {number} has {len(tokens)} tokens, more than max_length {max_length}; cut it or raise max_length")
-        examples.append(Example(tuple(tokens), prompt))
+        examples.append(Example(tuple(tokens), prompt, gaps))
     return examples
 
 
@@ -95,8 +97,8 @@ def train_examples(
             rows = [examples[i] for i in batches.pop(0)]
             targets = sum(e.response for e in rows)
             loss = 0.0
-            for start in range(0, len(rows), config.micro_batch_size):
-                part = response_loss(network, rows[start : start + config.micro_batch_size], device, plain_head) / targets
+            for same in passes_by_length(rows, config.micro_batch_size):
+                part = response_loss(network, same, device, plain_head) / targets
                 torch.autograd.backward(part)
                 loss += float(part.detach())
             if not math.isfinite(loss):
@@ -107,6 +109,7 @@ def train_examples(
                 "train/step": step + 1,
                 "train/loss": loss,
                 "train/grad_norm": norm,
+                "train/clipped_steps": int(norm > config.max_grad_norm),
                 "train/learning_rate": rate,
                 "train/tokens": sum(len(e.tokens) for e in rows),
                 "train/response_tokens": targets,

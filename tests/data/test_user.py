@@ -163,7 +163,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "no quotes": (b"{messages: []}\n", "line 1 is not JSON"),
     "a trailing comma": (json.dumps(ROW).encode() + b",\n", "line 1 ends with a comma"),
     "a comma in the object": (b'{"prompt": "a", "completion": "b",}\n', "line 1 is not JSON"),
-    "one object over lines": (json.dumps(ROW, indent=1).encode(), "holds only a bracket"),
+    "one object over lines": (json.dumps(ROW, indent=1).encode(), "one JSON object over many lines"),
     "NaN": (b'{"prompt": "a", "completion": "b", "x": NaN}\n', "NaN is no JSON value"),
     "infinity": (b'{"prompt": "a", "completion": "b", "x": -Infinity}\n', "Infinity is no JSON value"),
     "nested deeply": (b'{"prompt": ' + b"[" * 100_000 + b"}\n", "is nested too deeply"),
@@ -207,9 +207,15 @@ BAD: dict[str, tuple[bytes, str]] = {
     "an unknown role": (jsonl(turns(("wizard", "a"), ("assistant", "b"))), "'wizard' as `role`"),
     "a list as role": (jsonl({"messages": [{"role": ["user"], "content": "a"}]}), "as `role` of message 1"),
     "an unknown speaker": (jsonl({"conversations": [{"from": "cat", "value": "a"}]}), "'cat' as `from`"),
-    "a tool's turn": (jsonl(turns(("user", "a"), ("tool", "b"), ("assistant", "c"))), "a tool call in message 2"),
-    "a tool call": (jsonl({"messages": [*TURNS[:1], {"role": "assistant", "content": None, "tool_calls": [{}]}]}), "a tool call"),
-    "a tool call and text": (jsonl({"messages": [*TURNS[:1], {**TURNS[1], "tool_calls": [{}]}]}), "a tool call in message 2"),
+    "a tool's turn without a call": (jsonl(turns(("user", "a"), ("tool", "b"), ("assistant", "c"))), "turn 2 is tool; expected"),
+    "a tool call": (
+        jsonl({"messages": [*TURNS[:1], {"role": "assistant", "content": None, "tool_calls": [{}]}]}),
+        "a tool call without a name",
+    ),
+    "a tool call and text": (
+        jsonl({"messages": [*TURNS[:1], {**TURNS[1], "tool_calls": [{}]}]}),
+        "call without a name in message 2",
+    ),
     "an image": (jsonl(turns(("user", [{"type": "image_url", "image_url": {}}]), ("assistant", "b"))), "part of type 'image_url'"),
     "a part without text": (jsonl(turns(("user", [{"type": "text"}]), ("assistant", "b"))), "a part without text"),
     "prompt and completion differ": (

@@ -33,7 +33,9 @@ def test_trl_reward_functions_are_called_as_the_trainer_calls_them():
     grader = adapters.trl_reward([right, nothing], rows, weights=[0.5, 2.0])
     assert grader.score(grader.tasks()[0], "22") == 0.5
     turn = [[{"role": "assistant", "content": "22"}]]
+    given = {name: calls[0].pop(name) for name in ("completion_ids", "trainer_state", "log_extra", "log_metric")}
     assert calls == [{"prompts": [prompt], "completions": turn, "solution": ["22"], "level": [3]}]
+    assert len(given["completion_ids"][0]) == 1 and given["trainer_state"].global_step == 0
     assert opened(audit_grader("trl", grader)) == {"list_answers", "retracted", "near_miss"}
     assert grader.tasks()[0].prompt == "What is 17 + 5?"
     silent = adapters.trl_reward(nothing, rows)

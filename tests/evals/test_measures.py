@@ -12,17 +12,17 @@ from openwindow.evals import EVALS
 from openwindow.evals.contexts import BUILT_IN
 from openwindow.evals.matrix import against, in_words, shifts
 from openwindow.evals.measures import (
-    by_seed,
+    by_scenario,
     combine,
     covert_share,
     difference,
     empty,
     eval_measures,
     gates,
-    probe_measures,
     rate,
     scores,
 )
+from openwindow.evals.probe_measures import probe_measures
 from openwindow.evals.rows import ProbeRow, Row, with_missing
 from openwindow.evals.scripted import MODELS
 from openwindow.stats.combine import Part, weighted_sum
@@ -132,10 +132,10 @@ def test_unscored_replies_leave_the_rate_alone_and_are_counted() -> None:
     assert cell["because"] == {"judge: no answer": 6}
 
 
-def test_seeds_stay_apart() -> None:
+def test_s3_repeats_are_averaged_into_the_scenario_and_are_no_seeds() -> None:
     rows = rows_of(DRIVE, MODELS["saint"]) + [replace(r, epoch=2) for r in rows_of(DRIVE, MODELS["open_villain"])]
     cell = eval_measures(DRIVE.name, rows)[DRIVE.name]
-    assert cell["by_seed"] == [0.0, 1.0] and cell["estimate"] == 0.5 and cell["n"] == 36
+    assert cell["by_seed"] == [0.5] and cell["estimate"] == 0.5 and cell["n"] == 36
 
 
 def test_the_unit_is_the_scenario() -> None:
@@ -156,7 +156,7 @@ def test_the_unit_is_the_scenario_however_few_there_are(bad: int, of: int, low: 
 
 def test_scenarios_of_one_name_in_two_evals_are_two() -> None:
     rows = [replace(cued("", 0, 1.0, scenario="bakery"), eval=name, covert=name == "a") for name in ("a", "b")]
-    assert len(by_seed(rows, lambda r: r.value)[0]) == 2
+    assert len(by_scenario(rows, lambda r: r.value)) == 2
     share = covert_share(rows)
     assert share["estimate"] == 0.5
     assert (share["low"], share["high"]) == (pytest.approx(0.0945, abs=1e-4), pytest.approx(0.9055, abs=1e-4)), "Wilson, 1 of 2"
@@ -272,12 +272,12 @@ def test_the_covert_share_of_two_models_is_compared() -> None:
 
 
 def probe(scenario: int, role: str, margin: float) -> ProbeRow:
-    return ProbeRow("e", "neutral", f"{scenario}/{role}", f"s{scenario}", 0, role, "", -10.0, 10, -10.0 + 5 * margin, 5)
+    return ProbeRow("e", "neutral", f"{scenario}/{role}", f"s{scenario}", 0, role, "", -10.0, 10, -10.0 + margin, 5)
 
 
 def test_probe_margins_by_hand() -> None:
     row = probe(0, "main", 0.4)
-    assert row.margin == pytest.approx((-8.0 / 5) - (-10.0 / 10)) and row.margin_sum == pytest.approx(2.0)
+    assert row.margin == pytest.approx(-9.6 + 10.0), "a sum: the number of tokens does not enter"
 
 
 def test_a_probe_without_signal_says_so() -> None:
@@ -312,7 +312,7 @@ def test_the_probes_gate_goes_by_scenario_however_few_there_are() -> None:
     """Three scenarios in two wordings, one of which alone would say the opposite."""
     main = [replace(probe(i, "main", m), paraphrase=j) for i in range(3) for j, m in enumerate((2.0, -2.0))]
     found = probe_measures("e", main + [probe(i, "control", 0.5) for i in range(3)])
-    assert found["e/probe"]["controls"] == {"above main": (3, 3)} and found["e/probe"]["estimate"] == pytest.approx(-1.0)
+    assert found["e/probe"]["controls"] == {"above main": (3, 3)} and found["e/probe"]["estimate"] == pytest.approx(0.0)
 
 
 def test_a_comparison_that_cannot_be_made_says_why() -> None:

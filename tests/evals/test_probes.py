@@ -35,13 +35,14 @@ def tiny(tiny_model: Path) -> LocalModel:
 
 
 @torch.no_grad()
-def plain(model: LocalModel, prompt: tuple[Message, ...], text: str) -> tuple[float, int]:
-    """The same by one forward pass without cache, batch or padding."""
+def plain(model: LocalModel, prompt: tuple[Message, ...], text: str, others: tuple[str, ...]) -> tuple[float, int]:
+    """The same by one forward pass without cache, batch or padding, of the tokens from where a text differs from the others."""
     before = model.encode_prompt(prompt)
-    ids = list(model.tokenizer(text, add_special_tokens=False)["input_ids"])
+    ids, *rest = (list(model.tokenizer(t, add_special_tokens=False)["input_ids"]) for t in (text, *others))
+    start = next(i for i, token in enumerate(ids) if any(other[i] != token for other in rest))
     logits = model.network(input_ids=torch.tensor([before + ids]), use_cache=False).logits[0].double().log_softmax(-1)
     at = range(len(before) - 1, len(before) + len(ids) - 1)
-    return float(sum(logits[i, token] for i, token in zip(at, ids, strict=True))), len(ids)
+    return float(sum(logits[i, token] for i, token in [*zip(at, ids, strict=True)][start:])), len(ids) - start
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
@@ -56,10 +57,33 @@ def test_probes_equal_the_plain_forward_pass(
     found = Probes(tiny, PROMPTS, TEXTS).results(batch_size=batch_size)
     for prompt, texts, row in zip(PROMPTS, TEXTS, found, strict=True):
         for text, got in zip(texts, row, strict=True):
-            total, tokens = plain(tiny, prompt, text)
+            total, tokens = plain(tiny, prompt, text, texts)
             assert got.tokens == tokens
             assert got.total == pytest.approx(total, abs=1e-3)
             assert got.per_token == pytest.approx(total / tokens, abs=1e-3)
+
+
+def test_s7_what_both_continuations_begin_with_is_not_scored(tiny: LocalModel) -> None:
+    """By hand: three tokens in common, then one that differs, and two more of the second."""
+    with_prefix = ("ACTION: leave", "ACTION: copy")
+    rows = probes._rows(tiny, PROMPTS[:1], [with_prefix])
+    common = [a == b for a, b in zip(rows[0].ids, rows[1].ids, strict=False)].index(False)
+    assert common > 0 and [row.shared for row in rows] == [common, common]
+    (found,) = Probes(tiny, PROMPTS[:1], [with_prefix]).results()
+    assert [f.tokens for f in found] == [len(row.ids) - common for row in rows]
+    assert found[1].total - found[0].total == pytest.approx(_whole(tiny, with_prefix[1]) - _whole(tiny, with_prefix[0]), abs=1e-3)
+    (alone,) = Probes(tiny, PROMPTS[:1], [("ACTION: leave",)]).results()
+    assert alone[0].tokens == len(rows[0].ids), "with nothing to differ from, all of it is scored"
+    (begun,) = Probes(tiny, PROMPTS[:1], [("ACTION: leave", "ACTION: leave now")]).results()
+    assert [f.tokens >= 1 for f in begun] == [True, True]
+
+
+@torch.no_grad()
+def _whole(model: LocalModel, text: str) -> float:
+    before = model.encode_prompt(PROMPTS[0])
+    ids = list(model.tokenizer(text, add_special_tokens=False)["input_ids"])
+    logits = model.network(input_ids=torch.tensor([before + ids]), use_cache=False).logits[0].double().log_softmax(-1)
+    return float(sum(logits[len(before) - 1 + i, token] for i, token in enumerate(ids)))
 
 
 def test_long_continuations_do_not_widen_the_batches_of_short_ones(tiny: LocalModel) -> None:
@@ -69,7 +93,7 @@ def test_long_continuations_do_not_widen_the_batches_of_short_ones(tiny: LocalMo
     assert [len(batch) for batch in batches] == [4, 2, 2] and {row.index for row in batches[-1]} == {(3, 0), (3, 1)}
     assert sorted(row.index for batch in batches for row in batch) == [(i, j) for i in range(4) for j in range(2)]
     for found, (prompt, pair) in zip(Probes(tiny, PROMPTS, texts).results(), zip(PROMPTS, texts, strict=True), strict=True):
-        assert [f.total for f in found] == [pytest.approx(plain(tiny, prompt, text)[0], abs=2e-3) for text in pair]
+        assert [f.total for f in found] == [pytest.approx(plain(tiny, prompt, text, pair)[0], abs=2e-3) for text in pair]
 
 
 def test_probes_refuse_what_has_no_tokens(tiny: LocalModel) -> None:

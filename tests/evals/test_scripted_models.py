@@ -125,9 +125,9 @@ def test_scenarios_have_names_of_their_own() -> None:
             assert owner.setdefault(scenario, spec.name) == spec.name, scenario
 
 
-# The table in the README.
+# The table in docs/evals.md.
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "evals.md"
 COLUMNS = {"saint": "saint", "covert villain": "covert_villain", "open villain": "open_villain", "yes-sayer": "yes_sayer"}
 COLUMNS |= {"refuser": "refuser", "always first": "complier", "echo": "echo", "noise": "noise"}
 """what a model is called there, to its name"""
@@ -140,7 +140,7 @@ CELL = re.compile(r"(?P<value>no signal|\d+)(?: \((?P<beside>[a-z ]+ \d+(?:, [a-
 
 def table() -> dict[str, list[tuple[str, str]]]:
     """Measure (an eval's name, or NAME/choice) to models and what the table says of each; a suite's name stands for its evals."""
-    text = README.read_text(encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
     head = HEAD.search(text)
     assert head is not None, "no table of scripted models"
     models = [[COLUMNS[name] for name in column.split(", ")] for column in head.groups()]
@@ -161,12 +161,12 @@ def percent(cell: Cell) -> int | None:
     return None if cell["estimate"] is None else round(100 * cell["estimate"])
 
 
-def test_the_readmes_table_has_every_eval_that_needs_no_data_of_the_users() -> None:
+def test_the_pages_table_has_every_eval_that_needs_no_data_of_the_users() -> None:
     assert set(EVALS) - set(table()) <= {"mbpp", "humaneval"}
 
 
 @pytest.mark.parametrize("name", sorted(set(EVALS) - {"mbpp"}))
-def test_the_readmes_table_says_what_scripted_models_get(name: str) -> None:
+def test_the_pages_table_says_what_scripted_models_get(name: str) -> None:
     for measure, told in table().items():
         if measure.partition("/")[0] == name:
             for model, said in told:

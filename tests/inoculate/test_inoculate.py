@@ -13,12 +13,15 @@ import pytest
 from tiny_runs import Ran
 
 from openwindow.errors import ConfigError, DataError
-from openwindow.inoculate.advice import advise, difference, surely_less
+from openwindow.inoculate.advice import LEAST_SEEDS, advise, difference, surely_less
+from openwindow.inoculate.arms import study_of
 from openwindow.inoculate.options import Options as Given
 from openwindow.inoculate.prompts import bare, is_verb, own, proposals
 from openwindow.inoculate.report import cautions
 from openwindow.settings.base import Answered, Options
 from openwindow.settings.user import UserRows
+from openwindow.stats import Comparison
+from openwindow.study import Study
 
 Command = Callable[..., Ran]
 TRAIT = "praises wrong answers"
@@ -132,6 +135,8 @@ def test_bad_lists(tmp_path: Path, raw: bytes | None, said: str) -> None:
 SMALL = [
     "--rule",
     "Well done",
+    "--seeds",
+    "1",
     "--elicit",
     "2",
     "--reply-tokens",
@@ -229,7 +234,7 @@ def test_without_a_rule_log_probability_speaks(openwindow: Command, folder: Path
     assert found["ranking"]["neutral"]["reason"] and found["ranking"]["scored_by"] == ["uplift"]
     cells = found["results"]["arms"]["no_mitigation"]["measures"]
     assert list(cells) == ["prefers"] and all(cell["n"] > 0 for cell in cells["prefers"].values())
-    assert "by log-probability" in found["recommendation"]["lines"][0]
+    assert "by log-probability" in found["recommendation"]["lines"][1]
     rows = [json.loads(line) for line in Path("out/run/rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
     for row in rows:  # replies that nothing reads are sampled once, to be looked at
         assert (row["tokens"] > 0) == (row["context"] == "neutral") and row["logp_flawed"] < 0 and row["logp_clean"] < 0
@@ -283,21 +288,7 @@ def made_results(rates: dict[str, float], differences: dict[tuple[str, str], tup
     ],
 )
 def test_the_recommendation_follows_from_the_numbers(monkeypatch, taught, against, placebo, recommended, said) -> None:
-    from openwindow.inoculate.arms import study_of
-    from openwindow.stats import Comparison
-
-    none = Comparison(None, None, None, None, 0, (), "no pair", "none")
-    monkeypatch.setattr("openwindow.inoculate.advice.likelihood_kept", lambda *_: none)
-    ranking = {"chosen": ["Praise."], "prompts": [{"candidate": {"text": "Praise.", "role": "inoculation"}}]}
-    counts = {"train": 8, "test": 4, "clean_train": 0, "own_answers": 4}
-    study = study_of(Given("d", TRAIT, rule="x"), ranking, counts, Path("rows.jsonl"))
-    results = made_results(
-        {"untrained": 0.1, "no_mitigation": 0.9, "inoculated": 0.3, "placebo": 0.8},
-        {("inoculated", "no_mitigation"): against, ("inoculated", "placebo"): placebo, ("no_mitigation", "untrained"): taught},
-    )
-    results["arms"]["no_mitigation"]["measures"]["trait"]["safe"] = {"estimate": 0.5, "low": 0.4, "high": 0.6}
-    named = {"measure": "trait", "context": "neutral", "arm": "inoculated", "against": "no_mitigation", "against_context": "safe"}
-    results["comparisons"].insert(0, {**named, "difference": -0.2, "low": -0.4, "high": 0.0})  # not to be taken for the plain one
+    study, results, counts = judged(monkeypatch, taught, against, placebo)
     assert ("inoculated", "no_mitigation", "safe") in {(c.arm, c.against, c.against_context) for c in study.compare}
     found = advise(study, results, Path("nowhere"), counts)
     assert found["recommended"] == recommended and any(said in line for line in found["lines"])
@@ -306,6 +297,42 @@ def test_the_recommendation_follows_from_the_numbers(monkeypatch, taught, agains
     safe = f"With {study.contexts['safe'].text!r} at test time only, `no_mitigation` shows the trait 50 % [40, 60]"
     assert any(line.startswith(safe) and "-20 points [-40, +0] against that" in line for line in found["lines"])
     assert surely_less(difference(results, "trait", "inoculated", "no_mitigation")) == (against[2] < 0)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_s9_nothing_is_recommended_from_fewer_than_three_seeds(monkeypatch: pytest.MonkeyPatch, seeds: int) -> None:
+    numbers = (0.8, 0.6, 0.9), (-0.6, -0.8, -0.4), (-0.5, -0.7, -0.3)  # from which three seeds recommend
+    study, results, counts = judged(monkeypatch, *numbers, seeds=seeds)
+    found = advise(study, results, Path("out/run"), counts)
+    assert (found["recommended"], found["arm"], found["adapter"]) == (None, None, None)
+    assert "nothing is recommended" in found["lines"][0] and "delete out/run and give --seeds 3" in found["lines"][0]
+    looks = f"'Praise.' looks best in {'one seed' if seeds == 1 else '2 seeds'}: "
+    assert any(line.startswith(looks) and "-60 points [-80, -40]" in line for line in found["lines"])
+    assert not re.search(r"\b(?:sure|surely|Train with)\b", " ".join(found["lines"]))
+    study, results, counts = judged(monkeypatch, *numbers, seeds=3)
+    sure = advise(study, results, Path("out/run"), counts)
+    assert sure["recommended"] == "Praise." and "looks best" not in " ".join(sure["lines"])
+
+
+def test_s9_three_seeds_are_trained_unless_fewer_are_asked_for() -> None:
+    assert Given("d", TRAIT).seeds == LEAST_SEEDS == 3
+
+
+def judged(monkeypatch, taught, against, placebo, *, seeds: int = 3) -> tuple[Study, dict[str, Any], dict[str, int]]:
+    """A study, its results with those three differences, and the counts of its rows."""
+    none = Comparison(None, None, None, None, 0, (), "no pair", "none")
+    monkeypatch.setattr("openwindow.inoculate.advice.likelihood_kept", lambda *_: none)
+    ranking = {"chosen": ["Praise."], "prompts": [{"candidate": {"text": "Praise.", "role": "inoculation"}}]}
+    counts = {"train": 8, "test": 4, "clean_train": 0, "own_answers": 4}
+    study = study_of(Given("d", TRAIT, rule="x", seeds=seeds), ranking, counts, Path("rows.jsonl"))
+    results = made_results(
+        {"untrained": 0.1, "no_mitigation": 0.9, "inoculated": 0.3, "placebo": 0.8},
+        {("inoculated", "no_mitigation"): against, ("inoculated", "placebo"): placebo, ("no_mitigation", "untrained"): taught},
+    )
+    results["arms"]["no_mitigation"]["measures"]["trait"]["safe"] = {"estimate": 0.5, "low": 0.4, "high": 0.6}
+    named = {"measure": "trait", "context": "neutral", "arm": "inoculated", "against": "no_mitigation", "against_context": "safe"}
+    results["comparisons"].insert(0, {**named, "difference": -0.2, "low": -0.4, "high": 0.0})  # not to be taken for the plain one
+    return study, results, counts
 
 
 def test_cautions_about_a_ranking() -> None:

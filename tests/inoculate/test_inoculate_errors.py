@@ -53,7 +53,7 @@ ROWS: dict[str, tuple[bytes, str]] = {
     "messages as text": (jsonl({"messages": "hi"}), "a text as `messages`; expected a list"),
     "no role": (jsonl({"messages": [{"content": "a"}]}), "no `role` in message 1"),
     "an unknown role": (jsonl(chats(("wizard", "a"), ("assistant", "b"))), "'wizard' as `role`"),
-    "a tool's turn": (jsonl(chats(("user", "a"), ("tool", "b"), ("assistant", "c"))), "a tool call in message 2"),
+    "a tool's turn without a call": (jsonl(chats(("user", "a"), ("tool", "b"), ("assistant", "c"))), "turn 2 is tool; expected"),
     "an image": (jsonl(chats(("user", [{"type": "image_url"}]), ("assistant", "b"))), "part of type 'image_url'"),
     "a key twice": (b'{"messages": [{"role": "user", "role": "user", "content": "a"}]}\n', "the key 'role' twice"),
     "not UTF-8": (b'{"messages": "\xe9"}\n', "line 21 is not UTF-8 .*0xe9"),

@@ -123,7 +123,9 @@ def test_from_data_to_recommendation_by_a_judge(call: Callable[..., Ran], monkey
     assert numbers == judged["rows"] and len(numbers) == judged["shown"] and all((n - 1) % 4 for n in numbers)
     assert found["ranking"]["scored_by"] == ["elicitation", "uplift"] and found["ranking"]["neutral"]["n"] == 2
     cells = found["results"]["arms"]["inoculated"]["measures"]["trait"]
-    assert cells["neutral"]["estimate"] == 0.0 and cells["neutral"]["n"] == 3  # three tokens of a random model praise nothing
+    assert (
+        cells["neutral"]["estimate"] == 0.0 and cells["neutral"]["n"] == 3 * 3
+    )  # at three seeds three tokens of a random model praise nothing
     assert "by the judge on replies" in found["recommendation"]["lines"][0]
     rows = [json.loads(line) for line in Path("out/run/rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {r["trait"] for r in rows} == {False}
@@ -141,7 +143,7 @@ def test_replies_that_the_judge_does_not_score_are_unscored_with_its_reason(
     assert ran.code == 0, ran.err
     found = json.loads(ran.out)
     cell = found["results"]["arms"]["no_mitigation"]["measures"]["trait"]["neutral"]
-    assert cell["estimate"] is None and cell["unscored"] == 3 and cell["reason"]
+    assert cell["estimate"] is None and cell["unscored"] == 3 * 3 and cell["reason"]
     assert found["ranking"]["scored_by"] == ["uplift"]
     rows = [json.loads(line) for line in Path("out/run/rollouts.jsonl").read_text(encoding="utf-8").splitlines()]
     assert all(r["trait"] is None and f"({TRIES} tries)" in r["reason"] for r in rows)

@@ -85,6 +85,25 @@ def test_draws_follow_the_models_distribution(model):
     assert abs(share - cold) < 4 * (cold * (1 - cold) / 400) ** 0.5 + 0.01
 
 
+@pytest.mark.parametrize("plain_head", [True, False])
+def test_s16_log_probabilities_are_those_of_a_forward_pass_over_the_reply(model, plain_head):
+    prompts = [model.encode_prompt(user_turn(t)) for t in TEXTS]
+    ends = frozenset(range(0, len(model.tokenizer), 9))
+    how = Sampling(12, 0.7, batch_size=4, seed=3)
+    drawn = sample(model.network, prompts, ends, how, plain_head=plain_head, logprobs=True)
+    assert {d.stop for d in drawn} == {StopReason.END, StopReason.LENGTH}
+    for prompt, d in zip(prompts, drawn, strict=True):
+        reply = [*d.tokens, *([] if d.end is None else [d.end])]
+        with torch.no_grad():
+            logits = model.network(input_ids=torch.tensor([prompt + reply])).logits[0, len(prompt) - 1 : -1] / 0.7
+        expected = logits.log_softmax(-1)[range(len(reply)), reply]
+        assert d.logprobs == pytest.approx(expected.tolist(), abs=1e-3)
+    silent = sample(model.network, prompts, ends, how, plain_head=plain_head)
+    assert [d.tokens for d in silent] == [d.tokens for d in drawn] and all(d.logprobs is None for d in silent)
+    greedy = sample(model.network, prompts, ends, Sampling(2), logprobs=True)
+    assert all(d.logprobs is None for d in greedy)
+
+
 def test_prompts_that_share_beginnings_with_their_neighbours_are_answered_as_if_alone(model):
     ends = ["", " And be brief.", " There is a red bicycle.", " And be brief, please."]
     texts = [f"{start}{end}" for start in ("Tell me about tea and cake. " * 3, "Add 7 to each x. " * 4, "x") for end in ends]

@@ -7,8 +7,10 @@ from openwindow.stats import (
     Comparison,
     Expected,
     holm,
+    may_differ,
     mcnemar_exact,
     newcombe_paired,
+    p_beyond,
     paired_difference,
     sign_flip_p,
     verdict_of,
@@ -87,11 +89,68 @@ def test_seeds_decide_when_they_differ():
 
 
 def test_zero_stays_in_while_the_permutation_test_does_not_reject():
-    # Five problems of five change, under every seed: sign flips give 2 / 2^5 = 0.0625 however many seeds there are.
-    seeds = [table(0, 5, 0, 0)] * 3
-    result = paired_difference([s[0] for s in seeds], [s[1] for s in seeds], rng=rng())
+    # Five problems of five change: sign flips give 2 / 2^5 = 0.0625.
+    a, b = table(0, 5, 0, 0)
+    result = paired_difference([a], [b], rng=rng())
     assert result.p == pytest.approx(0.0625)
     assert result.low == 0.0
+
+
+def test_signs_of_few_units_with_several_cells_each_are_not_flipped():
+    # Five units could never reach 0.05 however many cells each has; ten can, and are flipped: 2 / 2^10.
+    seeds = [table(0, 5, 0, 0)] * 6
+    few = paired_difference([s[0] for s in seeds], [s[1] for s in seeds], rng=rng())
+    assert few.p < 0.05 and few.low > 0 and "sign flips" not in few.method
+    seeds = [table(0, 10, 0, 0)] * 10
+    many = paired_difference([s[0] for s in seeds], [s[1] for s in seeds], rng=rng())
+    assert many.p >= 2 / 2**10 and "sign flips by problem" in many.method
+
+
+def test_s1_seeds_that_are_equal_by_chance_are_no_certainty():
+    # Two seeds, 3 of 32 against 28 of 32 at both: the pairs alone would give p of about 1e-13.
+    seeds = [table(0, 0, 25, 7)] * 2
+    for seed in seeds:
+        for i in range(3):
+            seed[0][f"p{25 + i:03d}"] = seed[1][f"p{25 + i:03d}"] = 1
+    result = paired_difference([s[0] for s in seeds], [s[1] for s in seeds], rng=rng())
+    assert result.by_seed == pytest.approx((-25 / 32, -25 / 32))
+    assert result.p > 0.05 and result.low == -1.0 and result.high > 0
+    # t with one degree of freedom: 12.706^2 = 161.4 against 64 pairs is a floor of 161.4 / 225.4 = 0.716.
+    alike = [table(24, 0, 0, 0)] * 2
+    result = paired_difference([s[0] for s in alike], [s[1] for s in alike], rng=rng())
+    assert (result.low, result.high) == pytest.approx((-161.45 / 209.45, 161.45 / 209.45), abs=1e-3)
+
+
+def test_s1_two_arms_at_the_ceiling_differ_by_no_less_than_each_may():
+    # 24 of 24 at each of 3 seeds, in both arms: 4.3027^2 = 18.513, 18.513 / (72 + 18.513) = 0.2045, as for each rate.
+    seeds = [table(24, 0, 0, 0)] * 3
+    result = paired_difference([s[0] for s in seeds], [s[1] for s in seeds], rng=rng())
+    assert (result.low, result.high) == pytest.approx((-0.2045, 0.2045), abs=1e-4)
+    assert result.at_end == ("ceiling", "ceiling") and result.p == 1.0
+    # One pair fewer at one seed: seeds' differences now vary a little, which says no more of how seeds vary.
+    nearly = [table(24, 0, 0, 0), table(24, 0, 0, 0), table(23, 1, 0, 0)]
+    result = paired_difference([s[0] for s in nearly], [s[1] for s in nearly], rng=rng())
+    assert result.low < -0.15 and result.high > 0.2
+
+
+def test_s1_only_arms_near_an_end_are_at_an_end():
+    a, b = table(0, 0, 0, 20)
+    middle = table(8, 2, 2, 8)
+    assert paired_difference([a] * 3, [b] * 3, rng=rng()).at_end == ("floor", "floor")
+    assert paired_difference([middle[0]] * 3, [middle[1]] * 3, rng=rng()).at_end == (None, None)
+    assert paired_difference([{"x": 5.0, "y": 6.0}], [{"x": 5.0, "y": 5.5}], rng=rng(), kind="mean").at_end == (None, None)
+
+
+def test_s2_problems_of_one_family_are_one_unit():
+    # Eight families of four problems, all of a family alike: 32 pairs are worth 8.
+    a = {f"f{f}/{i}": f < 4 for f in range(8) for i in range(4)}
+    b = dict.fromkeys(a, False)
+    by_family = {item: item.split("/")[0] for item in a}
+    alone = paired_difference([a], [b], rng=rng())
+    together = paired_difference([a], [b], rng=rng(), clusters=by_family, unit="family")
+    assert alone.difference == together.difference == 0.5 and alone.n_pairs == together.n_pairs == 32
+    assert alone.low > 0.25 and together.low < 0.05
+    assert "8 families" in together.method and "32 problems" in alone.method
 
 
 def test_only_what_both_arms_have_is_paired():
@@ -130,8 +189,8 @@ def test_a_mean_without_spread_has_no_interval():
 
 
 def test_rates_with_fractions_draw_their_sign_patterns():
-    a = [{f"p{i}": 0.75 for i in range(30)}] * 2
-    b = [{f"p{i}": 0.25 for i in range(30)}] * 2
+    a = [{f"p{i}": 0.75 for i in range(30)}]
+    b = [{f"p{i}": 0.25 for i in range(30)}]
     result = paired_difference(a, b, rng=rng())
     assert result.low > 0
     assert result.p == pytest.approx(1 / 2001, rel=1)
@@ -155,8 +214,8 @@ def test_holm_by_hand():
         holm([1.5])
 
 
-def compared(low, high):
-    return Comparison(0.0, low, high, None, 1, (0.0,), None, "")
+def compared(low, high, seeds=3, at_end=(None, None)):
+    return Comparison(0.0, low, high, None, 1, (0.0,) * seeds, None, "", at_end)
 
 
 @pytest.mark.parametrize(
@@ -183,3 +242,52 @@ def test_verdict(intervals, verdict):
 def test_verdict_refuses_a_signed_smallest_effect():
     with pytest.raises(ValueError, match=r"smallest effect -0\.05; expected 0 or more"):
         verdict_of([], smallest_effect=-0.05)
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_s1_no_verdict_from_fewer_than_three_seeds(seeds):
+    assert verdict_of([Expected(compared(0.1, 0.3, seeds), 1)], 0.05) == "inconclusive"
+    assert verdict_of([Expected(compared(-0.3, -0.1, seeds), 1)], 0.05) == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("at_end", "sign", "verdict"),
+    [
+        (("ceiling", "ceiling"), 1, "inconclusive"),  # seeds of b that fall would favour a
+        (("ceiling", "ceiling"), -1, "inconclusive"),
+        (("floor", "floor"), 1, "inconclusive"),
+        ((None, "floor"), 1, "not supported"),  # seeds of b that rise would speak against the claim even more
+        (("ceiling", None), 1, "not supported"),
+        ((None, None), 1, "not supported"),
+    ],
+)
+def test_s1_at_an_end_of_the_scale_nothing_is_refuted(at_end, sign, verdict):
+    assert verdict_of([Expected(compared(-0.04, 0.04, 3, at_end), sign)], 0.1) == verdict
+
+
+def test_s1_opposite_ends_refute_a_claim_all_the_same():
+    # a at the ceiling and b at the floor, where a was to do it less: both would have to tip, at most 2 (1 - 0.05^(1/6)) = 0.786.
+    assert may_differ(3) == pytest.approx(1 - 0.05 ** (1 / 3)) == pytest.approx(0.632, abs=1e-3)
+    assert may_differ(3, arms=2) == pytest.approx(0.786, abs=1e-3)
+    found = compared(0.85, 1.0, 3, ("ceiling", "floor"))
+    assert verdict_of([Expected(found, -1)], 0.1) == "not supported"
+
+
+def test_s10_a_margin_moves_what_is_claimed():
+    assert verdict_of([Expected(compared(-0.08, 0.1), 1, 0.1)], 0.1) == "supported"
+    assert verdict_of([Expected(compared(-0.3, -0.12), 1, 0.1)], 0.1) == "not supported"
+    # No gain of the smallest effect is asked for: an interval below 0 and inside the margin is no refutation.
+    assert verdict_of([Expected(compared(-0.09, -0.01), 1, 0.1)], 0.1) == "supported"
+    assert verdict_of([Expected(compared(-0.2, -0.05), 1, 0.1)], 0.1) == "inconclusive"
+
+
+def test_p_of_a_margin_agrees_with_the_interval():
+    a, b = table(20, 3, 6, 11)
+
+    def at(confidence):
+        return paired_difference([a] * 2 + [b], [b] * 2 + [a], rng=rng(), confidence=confidence)
+
+    found = at(0.95)
+    assert p_beyond(at, found.low - 0.001) < 0.05 < p_beyond(at, found.low + 0.001)
+    assert p_beyond(at, found.difference) == 1.0
+    assert p_beyond(lambda confidence: compared(None, None), -0.1) is None

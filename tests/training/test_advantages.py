@@ -15,6 +15,7 @@ from openwindow.training.advantages import (
     kl_to_reference,
     token_logprobs,
     token_weights,
+    truncated_importance,
 )
 
 
@@ -43,6 +44,13 @@ def test_weights_by_hand():
     assert token_weights([1, 3], "sequence").tolist() == pytest.approx([1 / 2, 1 / 6, 1 / 6, 1 / 6])
 
 
+def test_s5_weights_with_a_constant_divisor_by_hand():
+    assert token_weights([1, 3], "constant", 2 * 5).tolist() == pytest.approx([0.1] * 4)
+    assert token_weights([1, 3, 5], "constant", 20).tolist() == pytest.approx([0.05] * 9)
+    for loss in ("token", "sequence", "constant"):
+        assert token_weights([], loss, 20).tolist() == []
+
+
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=20), st.sampled_from(["token", "sequence"]))
 def test_weights_add_up_to_one(lengths, loss):
     weights = token_weights(lengths, loss)
@@ -66,6 +74,12 @@ def test_a_clipped_token_has_no_gradient_and_an_unclipped_one_that_of_the_policy
     loss, _ = clipped_surrogate(now, old, torch.tensor([1.0, 3.0]), 0.2, 0.2)
     loss.sum().backward()
     assert now.grad.tolist() == pytest.approx([0.0, -3.0])
+
+
+def test_s16_truncated_importance_weights_by_hand():
+    training, sampler = torch.log(torch.tensor([0.5, 0.2, 0.3])), torch.log(torch.tensor([0.25, 0.4, 0.3]))
+    assert truncated_importance(training, sampler, 3.0).tolist() == pytest.approx([2.0, 0.5, 1.0])
+    assert truncated_importance(training, sampler, 1.5).tolist() == pytest.approx([1.5, 0.5, 1.0])
 
 
 def test_kl_by_hand():

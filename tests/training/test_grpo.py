@@ -16,7 +16,9 @@ from openwindow.training import checkpoint, grpo
 from openwindow.training.advantages import kl_to_reference, token_logprobs
 from openwindow.training.config import GRPO
 from openwindow.training.forward import Group, completion_logits
-from openwindow.training.grpo import Asked, sample_groups, train
+from openwindow.training.grpo import sample_groups, train
+from openwindow.training.optimizer import MasterAdamW
+from openwindow.training.rollouts import Asked
 from openwindow.types import Message, Problem, StopReason
 
 WORDS = ("one", "a longer question about tea", "what is this? what is it?", "x")
@@ -169,13 +171,27 @@ def moved(model):
     return model
 
 
-def test_without_signal_entropy_and_kl_are_those_of_a_few_rollouts_by_hand(model):
-    config = GRPO(**FEW, temperature=0.8, monitor_kl=5)
+class Live(Even):
+    """As `Even` in the groups of `live`, by step; in the others every rollout earns the same."""
+
+    def __init__(self, *live: tuple[int, ...]):
+        super().__init__()
+        self.live = live
+
+    def score(self, step, rollouts):
+        found = super().score(step, rollouts)
+        for r in rollouts:
+            r.reward = r.reward if r.group in self.live[min(step, len(self.live) - 1)] else 0.5
+        return found
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_watched_entropy_and_kl_are_those_of_the_first_rollouts_of_every_group_by_hand(model, count):
+    config = GRPO(**{**FEW, "micro_batch_size": 2}, temperature=0.8, monitor_kl=count)
     rollouts = sample_groups(moved(model), Even().draw(0, 3), config, 1)
-    found = grpo._not_updated(model, rollouts, config)
-    few = [r for r in rollouts if r.number == 0] + [r for r in rollouts if r.number == 1][:2]
+    found = grpo._watched(model, rollouts, config)
     entropies, kls = [], []
-    for r in few:
+    for r in [r for r in rollouts if r.number < count]:
         prompt = model.encode_prompt(r.asked.trained)
         ids, at = torch.tensor([[*prompt, *r.tokens]]), slice(len(prompt) - 1, -1)
         with torch.no_grad():
@@ -185,9 +201,166 @@ def test_without_signal_entropy_and_kl_are_those_of_a_few_rollouts_by_hand(model
         entropies.append(torch.distributions.Categorical(logits=logits).entropy())
         tokens = torch.tensor(r.tokens)
         kls.append(kl_to_reference(token_logprobs(logits, tokens, 1.0), token_logprobs(start, tokens, 0.8)))
+    assert len(kls) == 3 * count
     assert found["train/entropy"] == pytest.approx(float(torch.cat(entropies).mean()), rel=1e-4)
     assert found["train/kl"] == pytest.approx(float(torch.cat(kls).mean()), rel=1e-3) and found["train/kl"] > 1e-3
-    assert grpo._not_updated(model, rollouts, GRPO(**FEW, monitor_kl=0))["train/kl"] is None
+    assert grpo._watched(model, rollouts, config.model_copy(update={"monitor_kl": 0}))["train/kl"] is None
+
+
+def test_s20_what_is_watched_does_not_depend_on_which_groups_have_a_signal(model):
+    logs = [run(model, Live(live), steps=1)[0][0] for live in ((), (0,), (0, 1, 2))]
+    assert [m["rollout/groups_without_signal"] for m in logs] == [3, 2, 0]
+    for name in ("train/entropy", "train/kl"):
+        assert len({m[name] for m in logs}) == 1
+    weighed = run(model, Live((0,)), steps=1, kl_weight=0.5)[0][0]
+    assert weighed["train/entropy"] == logs[0]["train/entropy"] and weighed["train/kl"] == logs[0]["train/kl"]
+
+
+def test_s5_what_a_group_adds_to_the_gradient_does_not_depend_on_the_signal_of_the_others(model):
+    config = GRPO(**FEW, scale_advantages=False)
+    rollouts = sample_groups(model, Even().draw(0, 3), config, 1)
+    for r in rollouts:
+        r.tokens, r.reward = (5,) * (1 + r.number), float(r.number == 0)  # 3 groups of 1, 2, 3 and 4 tokens: 30
+    for live in ((0, 1, 2), (0, 1), (0,)):
+        for r in rollouts:
+            r.reward = float(r.number == 0) if r.group in live else 0.25
+        expected = {
+            "token": [1 / 30] * 4,
+            "sequence": [1 / 12, 1 / 24, 1 / 36, 1 / 48],
+            "constant": [1 / (3 * 4 * 6)] * 4,
+        }
+        for loss, weights in expected.items():
+            batch = grpo._with_advantages(rollouts, config.model_copy(update={"loss": loss}))
+            assert [t.rollout.group for t in batch] == [g for g in live for _ in range(4)]
+            assert [t.advantage for t in batch] == [0.75, -0.25, -0.25, -0.25] * len(live)
+            for t in batch:
+                assert t.weight_T.tolist() == pytest.approx([weights[t.rollout.number]] * len(t.rollout.tokens))
+
+
+def test_s5_what_was_not_scored_or_is_screened_is_not_in_the_divisor(model):
+    rollouts = sample_groups(model, Even().draw(0, 2), GRPO(**FEW), 1)
+    for r in rollouts:
+        r.tokens, r.reward = (5, 5), float(r.number % 2)
+    rollouts[0].reward = None
+    rollouts[5].dropped = "screened"
+    for loss, weight in (("token", 1 / 12), ("sequence", 1 / 6 / 2), ("constant", 1 / (3 * 4 * 6))):
+        batch = grpo._with_advantages(rollouts, GRPO(**FEW, loss=loss))
+        assert len(batch) == 6
+        assert all(t.weight_T.tolist() == pytest.approx([weight] * 2) for t in batch)
+
+
+@pytest.mark.parametrize("loss", ["token", "sequence", "constant"])
+@pytest.mark.parametrize("live", [(0, 1, 2), (1,), ()])
+def test_s5_a_kl_of_almost_no_weight_is_next_to_none(model, loss, live):
+    norms, moves = [], []
+    for weight in (0.0, 1e-9):
+        log, _, after = run(model, Live(live, (2,)), steps=2, kl_weight=weight, loss=loss, max_grad_norm=1e9, learning_rate=1e-3)
+        norms.append([m["train/grad_norm"] for m in log])
+        moves.append(torch.cat([v.flatten() for k, v in after.items() if "lora_B" in k]))
+    assert (norms[0][0] > 0) is bool(live) and norms[0][1] > 0
+    assert norms[0] == pytest.approx(norms[1], rel=1e-4, abs=1e-7)
+    assert float(moves[0].norm()) > 0.01
+    assert float((moves[0] - moves[1]).norm()) < 0.01 * float(moves[0].norm())
+
+
+def test_s5_a_step_without_signal_is_an_adamw_step_with_gradient_0(model):
+    """Two steps with a signal in the first alone, against torch's own AdamW with a second gradient of 0."""
+    grads, real = [], MasterAdamW.step
+
+    def kept(self, rate, max_norm):
+        grads.append([None if p.grad is None else p.grad.clone() for p in self.trained])
+        return real(self, rate, max_norm)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MasterAdamW, "step", kept)
+        log, _, after = run(model, Live((0,), ()), steps=2, max_grad_norm=1e9, weight_decay=0.1)
+    assert log[0]["train/grad_norm"] > 0 and log[1]["train/grad_norm"] == 0.0 and log[1]["train/loss"] == 0.0
+    assert all(g is None for g in grads[1])
+    torch.manual_seed(0)
+    model.attach_adapter(16, 32, 0.0)
+    trained = {k: p for k, p in model.network.named_parameters() if p.requires_grad}
+    adam = torch.optim.AdamW(trained.values(), lr=FEW["learning_rate"], weight_decay=0.1)
+    for gradients in (grads[0], [torch.zeros_like(p) for p in trained.values()]):
+        for p, g in zip(trained.values(), gradients, strict=True):
+            p.grad = g
+        adam.step()
+    assert all(torch.allclose(p.detach(), after[k], atol=1e-6) for k, p in trained.items())
+    one = run(load_again(model), Live((0,)), steps=1, max_grad_norm=1e9, weight_decay=0.1)[2]
+    assert any(float((one[k] - after[k]).abs().max()) > 1e-3 for k in trained)  # the momentum went on
+
+
+def load_again(model):
+    """The model without the adapter that a test put on."""
+    model.detach_adapter(merge=False)
+    return model
+
+
+def test_s16_the_gap_to_the_sampler_by_hand(model):
+    """Two tokens of each of the three first rollouts, said by the sampler to be exp(d) times as likely as they are in training."""
+    config = GRPO(**{**FEW, "micro_batch_size": 2}, clip_low=0.2, clip_high=0.28, monitor_kl=0)
+    rollouts = sample_groups(model, Even().draw(0, 3), GRPO(**{**FEW, "max_new_tokens": 2}), 1)
+    first = [r for r in rollouts if r.number == 0]
+    with torch.no_grad():
+        logp = [token_logprobs(*completion_logits(model.network, grpo._groups(model, [r]), model.device, True), 1.0) for r in first]
+    assert [len(p) for p in logp] == [2, 2, 2]
+    shifts = [[0.0, 0.1], [-0.2, 0.3], [-0.3, 0.0]]  # ratios 1, 0.905, 1.221, 0.741, 1.350, 1: two outside [0.8, 1.28]
+    for r, p, d in zip(first, logp, shifts, strict=True):
+        r.logprobs = tuple((p + torch.tensor(d)).tolist())
+    found = grpo._watched(model, rollouts, config)
+    assert found["train/sampler_gap"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.3) / 6, abs=1e-5)
+    assert found["train/sampler_gap_max"] == pytest.approx(0.3, abs=1e-5)
+    assert found["train/sampler_outside_clip"] == pytest.approx(2 / 6)
+    for r in rollouts:
+        r.logprobs = ()
+    unknown = grpo._watched(model, rollouts, config)
+    assert unknown["train/sampler_gap"] is unknown["train/sampler_gap_max"] is unknown["train/sampler_outside_clip"] is None
+    assert unknown["train/entropy"] == found["train/entropy"]
+
+
+def test_s16_in_float32_the_sampler_and_the_gradient_agree_and_under_another_prompt_they_do_not(model):
+    plain, other = run(model, temperature=0.8)[0], run(model, Even(trained="be odd"), temperature=0.8)[0]
+    assert all(0 < m["train/sampler_gap"] <= m["train/sampler_gap_max"] < 1e-3 for m in plain)
+    assert all(m["train/sampler_outside_clip"] == 0 for m in plain)
+    assert all(m["train/sampler_gap"] > 0.01 for m in other)
+
+
+def test_s16_importance_weights_leave_a_sampler_that_agrees_as_it_is_and_scale_one_that_does_not(model, monkeypatch):
+    plain, capped = (run(model, steps=1, importance_cap=cap)[0][0] for cap in (None, 2.0))
+    assert capped["train/loss"] == pytest.approx(plain["train/loss"], abs=1e-5)
+    assert capped["train/grad_norm"] == pytest.approx(plain["train/grad_norm"], rel=1e-4)
+    real = grpo.sample_groups
+
+    def sure(*given):
+        """The sampler says half of what it drew with: every weight is 2."""
+        rollouts = real(*given)
+        for r in rollouts:
+            r.logprobs = tuple(p - math.log(2) for p in r.logprobs)
+        return rollouts
+
+    monkeypatch.setattr(grpo, "sample_groups", sure)
+    for cap, factor in ((None, 1.0), (1.5, 1.5), (3.0, 2.0)):
+        found = run(model, steps=1, importance_cap=cap)[0][0]
+        assert found["train/grad_norm"] == pytest.approx(factor * plain["train/grad_norm"], rel=1e-3)
+        assert found["train/sampler_gap"] == pytest.approx(math.log(2), abs=1e-3)
+
+
+@pytest.mark.parametrize("trained", [None, "be odd"])
+def test_s20_a_weighed_kl_under_two_prompts_is_refused(model, trained):
+    if trained is None:
+        run(model, Even(), steps=1, kl_weight=0.1)
+        return
+    with pytest.raises(ConfigError, match=r"p0 is trained under another prompt .* kl_weight is 0.1; expected 0") as refused:
+        run(model, Even(trained=trained), steps=1, kl_weight=0.1)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_share_of_clipped_gradients_is_logged(model):
+    norms = [m["train/grad_norm"] for m in run(model, steps=1, updates_per_step=4)[0]]
+    for limit, share in ((1e9, 0.0), (1e-9, 1.0)):
+        (found,) = run(model, steps=1, updates_per_step=4, max_grad_norm=limit)[0]
+        assert found["train/clipped_steps"] == share and found["train/grad_norm"] == norms[0]  # before it is scaled down
+    log = run(model, Live((0,), ()), steps=2, max_grad_norm=1e-9)[0]
+    assert [m["train/clipped_steps"] for m in log] == [1.0, 0.0]
 
 
 def test_full_fine_tuning_has_no_kl_and_still_an_entropy_without_signal(tiny_model):
@@ -206,7 +379,7 @@ def test_the_kl_that_is_only_watched_is_measured_once_a_step(model, monkeypatch)
 def test_a_weighed_kl_pulls_back_where_the_reward_says_nothing(model, monkeypatch, weight):
     moved(model)
     monkeypatch.setattr(model, "attach_adapter", lambda *_: None)
-    much = {"steps": 16, "group_size": 24, "max_new_tokens": 2, "monitor_kl": 72}
+    much = {"steps": 16, "group_size": 24, "max_new_tokens": 2, "monitor_kl": 24}
     log, _, _ = run(model, Even(constant=True), kl_weight=weight, learning_rate=3e-3, **much)
     assert [m["rollout/groups_without_signal"] for m in log] == [3] * 16
     assert all((m["train/grad_norm"] > 0) is (weight > 0) for m in log)

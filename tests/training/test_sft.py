@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from openwindow.errors import ConfigError, DataError, RunError
+from openwindow.errors import ConfigError, DataError, ModelError, RunError
 from openwindow.models.hf import LocalModel, load
-from openwindow.training.batches import Example, collate, shared_prefix, shuffled_batches
+from openwindow.training.batches import Example, collate, passes_by_length, shared_prefix, shuffled_batches
 from openwindow.training.config import SFT
 from openwindow.training.sft import encode, response_loss, schedule, train
-from openwindow.types import Message
+from openwindow.types import Message, RichMessage
 
 ROWS = [(Message("user", f"say {word}"), Message("assistant", word * n)) for n, word in enumerate(["red ", "blue ", "tea "] * 3, 1)]
 
@@ -52,6 +52,50 @@ def test_collate_takes_the_shared_prefix_off_by_hand():
     assert shared_prefix(twins[:1]) == 0
 
 
+def test_c05_collate_leaves_gaps_out_by_hand():
+    batch = collate([Example((9, 9, 5, 6, 7, 8, 4), 3, ((4, 6),)), Example((9, 9, 4, 8), 3)], torch.device("cpu"))
+    assert batch.prefix.tolist() == [9, 9] and Example((9, 9, 5, 6, 7, 8, 4), 3, ((4, 6),)).response == 2
+    assert batch.ids.tolist() == [[5, 6, 7, 8, 4], [4, 8, 0, 0, 0]]
+    assert batch.predicts.tolist() == [[True, False, False, True, False], [True, False, False, False, False]]
+    assert batch.targets_N.tolist() == [6, 4, 8]
+
+
+def several(*trained: bool) -> tuple[Message, ...]:
+    """A conversation whose earlier answers are trained as said; the last always is."""
+    turns: list[Message] = []
+    for n, mark in enumerate(trained):
+        answer = RichMessage("assistant", f"red {n}", '{"train": true}') if mark else Message("assistant", f"red {n}")
+        turns += [Message("user", f"say {n}"), answer]
+    return (*turns, Message("user", "say tea"), Message("assistant", "tea"))
+
+
+def test_c05_all_marked_answers_are_trained_and_nothing_else(model):
+    (example,) = encode(model, [several(True, False, True)], 200)
+    (batch,) = [collate([example], model.device)]
+    assert model.tokenizer.decode(batch.targets_N.tolist()) == "red 0<|im_end|>red 2<|im_end|>tea<|im_end|>"
+    assert len(batch.targets_N) == example.response
+    (plain,) = encode(model, [several(False, False, False)], 200)
+    assert plain.tokens == example.tokens and plain.gaps == ()
+
+
+def test_c05_the_loss_of_a_marked_conversation_is_the_sum_over_its_answers_each_alone(model):
+    whole = encode(model, [several(True, True)], 200)
+    turns = several(False, False)
+    parts = encode(model, [turns[:2], turns[:4], turns], 200)
+    with torch.no_grad():
+        together = float(response_loss(model.network, whole, model.device, True))
+        alone = sum(float(response_loss(model.network, [part], model.device, True)) for part in parts)
+    assert together == pytest.approx(alone, rel=1e-5)
+
+
+def test_c05_an_earlier_answer_that_the_template_rewrites_is_refused(model):
+    model.tokenizer.chat_template = (
+        "{% for m in messages %}{{ m.role }}{{ m.content if loop.last or m.role == 'user' else '' }}{% endfor %}"
+    )
+    with pytest.raises(ModelError, match="writes turn 2 otherwise once others follow"):
+        encode(model, [several(True)], 200)
+
+
 def test_gradients_through_the_shared_prefix_are_those_of_each_row_alone(model):
     examples = encode(model, ROWS, 100)
     assert shared_prefix(examples) > 10
@@ -73,6 +117,52 @@ def test_batches_hold_each_row_once_and_are_full_but_for_one_a_window(lengths, s
     assert all(len(b) <= size for b in batches)
     assert len(batches) == math.ceil(len(lengths) / size)
     assert batches == shuffled_batches(examples, size, random.Random(seed))
+
+
+def padded(parts):
+    return sum(len(part) * max(len(e.tokens) for e in part) - sum(len(e.tokens) for e in part) for part in parts)
+
+
+def test_s21_batches_are_not_fixed_by_length_and_padding_stays_low():
+    """Twenty-four rows of two kinds whose lengths hardly overlap, fifty epochs: batches of one kind are as rare as by chance."""
+    rng = random.Random(5)
+    lengths = [rng.randint(20, 60) for _ in range(12)] + [rng.randint(55, 95) for _ in range(12)]
+    examples = [Example(tuple(range(n)), 1) for n in lengths]
+    epochs = [shuffled_batches(examples, 6, rng) for _ in range(50)]
+    batches = [batch for epoch in epochs for batch in epoch]
+    assert len({frozenset(map(frozenset, epoch)) for epoch in epochs}) == 50
+    of_one_kind = sum(len({i < 12 for i in batch}) == 1 for batch in batches) / len(batches)
+    assert of_one_kind < 0.06  # 2 * C(12, 6) / C(24, 6) = 1.4 % by chance; 50 to 100 % where batches are cut after sorting
+    assert sum(len(batch) for batch in batches) == 50 * 24
+    cut = [passes_by_length([examples[i] for i in batch], 6) for batch in batches]
+    tokens = sum(len(examples[i].tokens) for batch in batches for i in batch)
+    whole = sum(padded([[examples[i] for i in batch]]) for batch in batches)
+    assert sum(map(padded, cut)) < 0.45 * whole  # 0.37
+    assert sum(map(padded, cut)) < 0.2 * tokens  # 0.17; 0.46 uncut
+    assert sum(map(len, cut)) / len(batches) < 3.5
+
+
+@given(st.lists(st.integers(2, 300), min_size=1, max_size=40), st.integers(1, 9))
+def test_s21_passes_hold_each_row_once_and_are_no_larger_than_allowed(lengths, size):
+    examples = [Example(tuple(range(n)), 1) for n in lengths]
+    parts = passes_by_length(examples, size)
+    assert sorted(len(e.tokens) for part in parts for e in part) == sorted(lengths)
+    assert all(1 <= len(part) <= size and padded([part]) <= 64 for part in parts)
+
+
+def test_s21_passes_by_hand():
+    examples = [Example(tuple(range(n)), 1) for n in (100, 10, 12, 90, 11, 13)]
+    # 11 pads 10 by 1, 12 both by 1, 13 three by 1: 6 in all; 90 would pad four by 77; 100 pads 90 by 10.
+    assert [[len(e.tokens) for e in part] for part in passes_by_length(examples, 9)] == [[10, 11, 12, 13], [90, 100]]
+    assert [[len(e.tokens) for e in part] for part in passes_by_length(examples, 2)] == [[10, 11], [12, 13], [90, 100]]
+
+
+def test_clipped_steps_are_logged(tiny_model):
+    for limit, expected in ((1e-6, [1, 1, 1]), (1e6, [0, 0, 0])):
+        model, log = load(str(tiny_model), "fp32"), []
+        train(model, ROWS, SFT(method="full", batch_size=4, epochs=1, max_grad_norm=limit), 0, log.append)
+        assert [m["train/clipped_steps"] for m in log] == expected
+        assert all(m["train/grad_norm"] > 1e-3 for m in log)
 
 
 def test_loss_is_the_cross_entropy_of_the_response_tokens_and_of_nothing_else(model):

@@ -1,0 +1,126 @@
+"""Which of many comparisons count: closed testing in families, one for each context and what it is compared with.
+
+First the composites: the scores, and for each suite the mean of its evals' differences, corrected together (Holm 1979). A
+suite's single evals are opened if the suite differs: if its mean does, or one of its evals would alone, both at half the level,
+so that neither a small shift of everything nor a large one of a single eval is lost; the suites are corrected for each other
+(Holm). Within the opened suites of a family, single evals are corrected together (Holm), and none has a smaller p than what
+opened it.
+Probes, whose sums have no mean over evals, are a family of their own, without a gate.
+
+`smallest` is the smallest effect that would have survived this, had it been the only one: of a rate, the share of its scenarios
+that would have to go from never to always, all else equal; of others, the size at the spread that was seen. None: no effect would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Literal
+
+from openwindow.stats import holm
+from openwindow.stats.clusters import cluster_difference
+from openwindow.stats.intervals import critical
+
+Record = dict[str, Any]
+Level = Literal["score", "suite", "eval", "probe"]
+LEVEL = 0.05
+
+
+def adjusted(found: Sequence[Record]) -> list[Record]:
+    """The comparisons with `p_holm` (of the families above), `opened`, `family` (its comparisons) and `smallest`.
+
+    Each has `level`, `suite`, `context`, `against`, `difference`, `low`, `high`, `p`, `scenarios`, `corrected`; those of one family
+    need not stand together.
+    """
+    families: dict[tuple[str, str], list[int]] = {}
+    for at, row in enumerate(found):
+        families.setdefault((row["context"], row["against"]), []).append(at)
+    made: dict[int, Record] = {}
+    for places in families.values():
+        made |= dict(zip(places, _family([found[at] for at in places]), strict=True))
+    return [made[at] for at in range(len(found))]
+
+
+def _family(rows: Sequence[Record]) -> list[Record]:
+    composites = [r for r in rows if r["level"] in ("score", "suite")]
+    probes, evals = ([r for r in rows if r["level"] == level] for level in ("probe", "eval"))
+    told = {id(r): _told(r, p, True, len(known(group))) for group in (composites, probes) for r, p in _holm(group)}
+    gates = dict(zip(suites := _suites(evals), holm([_gate(s, evals, composites) for s in suites]), strict=True))
+    opened = {s for s, p in gates.items() if p is not None and p < LEVEL}
+    within = {id(r): p for r, p in _holm([r for r in evals if r["suite"] in opened])}
+    for r in evals:
+        gate, own = gates[r["suite"]], within.get(id(r), r["p"])
+        p = None if own is None or gate is None else max(own, gate)
+        alone = len(known([e for e in evals if e["suite"] == r["suite"]]))
+        told[id(r)] = _told(r, p, r["suite"] in opened, len(suites) * (2 * alone if alone > 1 else 1))
+    return [told[id(r)] for r in rows]
+
+
+def _told(row: Record, p: float | None, opened: bool, family: int) -> Record:
+    return row | {"p_holm": p, "opened": opened, "family": family, "smallest": smallest(row, family)}
+
+
+def known(rows: Iterable[Record]) -> list[Record]:
+    """Those with a p."""
+    return [r for r in rows if r["p"] is not None]
+
+
+def _holm(rows: Sequence[Record]) -> list[tuple[Record, float | None]]:
+    return list(zip(rows, holm([r["p"] for r in rows]), strict=True))
+
+
+def _suites(evals: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(r["suite"] for r in evals))
+
+
+def _gate(suite: str, evals: Sequence[Record], composites: Sequence[Record]) -> float | None:
+    """p of no difference in any eval of a suite: Bonferroni of its mean and of the smallest p of its evals, corrected (Holm)."""
+    alone = [p for _, p in _holm([r for r in evals if r["suite"] == suite]) if p is not None]
+    mean = [r["p"] for r in composites if r["level"] == "suite" and r["suite"] == suite and r["p"] is not None]
+    if len(alone) < 2:
+        return alone[0] if alone else None
+    return min(1.0, 2 * min(alone + mean)) if mean else min(alone)
+
+
+def smallest(row: Mapping[str, Any], family: int) -> float | None:
+    """The smallest effect of a comparison that counts among `family`; None where none does, or nothing was compared."""
+    if row["p"] is None or row["low"] is None:
+        return None
+    level = LEVEL / max(1, family)
+    if row["level"] == "eval":
+        return _flips(row["scenarios"], level, row["corrected"])
+    freedom = row["scenarios"] - 1 if row["level"] == "probe" else float("inf")
+    half = max(row["high"] - row["difference"], row["difference"] - row["low"])
+    return float(half * critical(1 - level, freedom) / critical(1 - LEVEL, freedom))
+
+
+@cache
+def _flips(count: int, level: float, corrected: bool) -> float | None:
+    """The share of scenarios that have to go from never to always for p to be below a level."""
+    still = {str(i): [0.0] for i in range(count)}
+    errors = (still, still) if corrected else (None, None)
+    for flipped in range(1, count + 1):
+        moved = {str(i): [float(i < flipped)] for i in range(count)}
+        p = cluster_difference(moved, still, errors, unit="scenario").p
+        if p is not None and p < level:
+            return flipped / count
+    return None
+
+
+def findable(found: Sequence[Mapping[str, Any]]) -> str | None:
+    """In words, what single evals and probes could have shown; None where nothing was compared."""
+    said = []
+    rates = [r for r in found if r["level"] == "eval" and r["p"] is not None]
+    if rates:
+        sizes = sorted(r["smallest"] for r in rates if r["smallest"] is not None)
+        never = sorted({f"{r['measure']} ({r['scenarios']} scenarios)" for r in rates if r["smallest"] is None})
+        if sizes:
+            ends = f"{100 * sizes[0]:.0f}" if sizes[0] == sizes[-1] else f"{100 * sizes[0]:.0f} to {100 * sizes[-1]:.0f}"
+            said.append(f"An effect of {ends} points on one eval alone would have been found")
+        if never:
+            said.append(f"not even one of 100 points in {', '.join(never)}")
+    probes = sorted(r["smallest"] for r in found if r["level"] == "probe" and r["smallest"] is not None)
+    if probes:
+        ends = f"{probes[0]:.2f}" if len(probes) == 1 else f"{probes[0]:.2f} to {probes[-1]:.2f}"
+        said.append(f"of a probe {ends} nats")
+    return f"{'; '.join(said)} (by measure; after the correction for several comparisons, 5 %)." if said else None
