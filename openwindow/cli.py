@@ -27,21 +27,24 @@ app = typer.Typer(
 )
 
 
-def _whole(option: str) -> Callable[[str], int]:
+def _whole(option: str, most: int) -> Callable[[str], int]:
     """A reader of the option's whole number that says what came."""
 
     def read(value: str) -> int:
         try:
-            return int(value)
+            number = int(value)
         except ValueError:
-            raise ConfigError(f"{option} is {value!r}; expected a whole number; give one, such as {option} 3") from None
+            raise ConfigError(f"{option} is {value[:60]!r}; expected a whole number; give one, such as {option} 3") from None
+        if number > most:
+            raise ConfigError(f"{option} is {value[:60]}; expected at most {most:,}; lower it")
+        return number
 
     return read
 
 
-def _integer(option: str, what: str) -> Any:
-    """A whole number that says what came where it is none."""
-    return typer.Option(help=what, parser=_whole(option), metavar="INTEGER")
+def _integer(option: str, what: str, most: int = 10_000_000) -> Any:
+    """A whole number that says what came where it is none, or is larger than anybody has a use for."""
+    return typer.Option(help=what, parser=_whole(option, most), metavar="INTEGER")
 
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON in place of a table.")]
@@ -66,7 +69,7 @@ Keep = Annotated[str | None, typer.Option(help="Read only rows with this value i
 def run(
     study: Annotated[str, typer.Argument(help="A built-in study (see `openwindow list`) or a Python file.")],
     model: Annotated[str | None, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = None,
-    seeds: Annotated[int | None, _integer("--seeds", "How many seeds; the study says the first.")] = None,
+    seeds: Annotated[int | None, _integer("--seeds", "How many seeds; the study says the first.", 1000)] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds and problems: minutes, and wider intervals.")] = False,
     mbpp: Annotated[Path | None, typer.Option(help="Use MBPP's problems, from this file or folder.")] = None,
@@ -199,8 +202,8 @@ def inoculate(
     elicit: Annotated[int, _integer("--elicit", "Prompts that every candidate is sampled on.")] = 24,
     reply_tokens: Annotated[int, _integer("--reply-tokens", "Length limit of a sampled reply.")] = 48,
     answer_tokens: Annotated[int, _integer("--answer-tokens", "First tokens of an answer whose log-probability counts.")] = 96,
-    arms: Annotated[int, _integer("--arms", "How many of the best prompts are trained with.")] = 2,
-    seeds: Annotated[int, _integer("--seeds", "How often each arm is trained; 1: a third of the time, no recommendation.")] = 3,
+    arms: Annotated[int, _integer("--arms", "How many of the best prompts are trained with.", 100)] = 2,
+    seeds: Annotated[int, _integer("--seeds", "How often each arm is trained; 1: a third of the time, no advice.", 1000)] = 3,
     max_length: Annotated[int, _integer("--max-length", "Tokens of a row, at most.")] = 1024,
     too_long: Annotated[str, typer.Option(help="What becomes of longer rows: drop, cut or refuse.")] = "drop",
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out rows that cannot be used, and count them.")] = False,
@@ -263,7 +266,7 @@ def eval_(
     calibrate: Annotated[
         str | None, typer.Option("--calibrate-judge", help="Only compare this judge with the labelled transcripts.")
     ] = None,
-    seeds: Annotated[int, _integer("--seeds", "How often every item is asked.")] = 1,
+    seeds: Annotated[int, _integer("--seeds", "How often every item is asked.", 1000)] = 1,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
     max_tokens: Annotated[
         int | None, _integer("--max-tokens", "Longest reply. [default: by eval; above 200M weights 2048; remote models 8192]")

@@ -16,6 +16,8 @@ from openwindow.errors import DataError
 from openwindow.files import parse_json, read_regular
 
 Json = dict[str, Any]
+PLACES = ("start/*", "start/*/seed-*", "arms/*/*")
+"""where the units of a run lie"""
 _HUGE = 1 << 34  # bytes of a file of a run
 
 
@@ -119,10 +121,10 @@ def noticed(run: Path) -> list[Note]:
     """What cannot be read of all that the units of a run have left."""
     reader = Reader(run)
     documents = ["provenance.json", "start/summary.json"]
-    documents += [path.relative_to(run).as_posix() for place in ("start/*", "arms/*/*") for path in run.glob(f"{place}/done.json")]
+    documents += [path.relative_to(run).as_posix() for place in PLACES for path in run.glob(f"{place}/done.json")]
     for name in sorted(documents):
         reader.document(name, "what it says", optional=True)
-    for path in sorted([*run.glob("start/*/*.jsonl"), *run.glob("arms/*/*/*.jsonl")]):
+    for path in sorted([path for place in PLACES for path in run.glob(f"{place}/*.jsonl")]):
         _read_through(reader, path)
     return reader.notes
 

@@ -37,7 +37,7 @@ from openwindow.errors import ConfigError, DataError, RunError, StorageError
 from openwindow.files import load_json, usable
 from openwindow.locking import NAME as LOCK
 from openwindow.locking import Lock
-from openwindow.reading import Reader, damage, read_json, rows_in
+from openwindow.reading import PLACES, Reader, damage, read_json, rows_in
 
 _PACKAGES = ("torch", "transformers", "peft", "numpy", "scipy", "pydantic", "safetensors")
 
@@ -173,7 +173,7 @@ class RunFolder:
 
     def damaged(self) -> dict[str, str]:
         """The units that had been finished and are not any more, each with what of it cannot be read."""
-        done = [path.parent for place in ("start/*", "arms/*/*") for path in sorted(self.path.glob(f"{place}/done.json"))]
+        done = [path.parent for place in PLACES for path in sorted(self.path.glob(f"{place}/done.json"))]
         units = [path.relative_to(self.path).as_posix() for path in done]
         return {unit: str(self._damage[unit]) for unit in units if not self.is_done(unit)}
 
@@ -214,8 +214,7 @@ class RunFolder:
 
         What is damaged is left out.
         """
-        places = ("start/*", "start/*/seed-*", "arms/*/*")
-        parts = [part for place in places for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
+        parts = [part for place in PLACES for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
         write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in rows_in(part)))
         stages = [
             (stage, unit / file)

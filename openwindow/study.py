@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -21,6 +21,7 @@ from openwindow.errors import ConfigError
 from openwindow.interventions.inoculation import Inoculation, Placebo
 from openwindow.interventions.prompts import Prompting
 from openwindow.interventions.rewards import DetectorPenalty, PreferenceReward
+from openwindow.names import check_names
 from openwindow.recipes import RL, AnyRecipe, Data, Distil, Fork, Recipe, check_sources
 from openwindow.settings import HACKABLE_SETTINGS, SETTINGS
 from openwindow.settings.base import Options
@@ -47,6 +48,7 @@ T = TypeVar("T", bound=BaseModel)
 _TAGS: Mapping[Any, tuple[str, ...]] = {"base": ("sft", "rl"), "intervention": ("inoculation", "placebo")}
 """field to what pydantic puts after it in the place of an error, and no user wrote"""
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+MOST_SEEDS = 1000
 
 
 class Elsewhere(BaseModel):
@@ -123,7 +125,7 @@ class Study(BaseModel):
     """A file whose problems stand in place of the setting's own, for settings that read one."""
     traits: tuple[str, str] = ("", "")
     """The unwanted and the wanted trait, for settings that have several."""
-    seeds: tuple[int, ...] = Field((1, 2, 3), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field((1, 2, 3), min_length=1, max_length=MOST_SEEDS)
     """Every arm is trained once per seed; a seed decides problems, order and adapter initialisation."""
     contexts: Mapping[str, Context] = {"neutral": Context()}
     """Where every arm is measured."""
@@ -155,6 +157,7 @@ class Study(BaseModel):
     def _check(self) -> Study:
         _known("environment", self.environment, SETTINGS)
         measures = {measure.name: measure for measure in self.measures}
+        check_names({"the study": (self.name,), "arm": self.arms, "context": self.places, "measure": measures})
         recipes = {arm: self.recipe(arm) for arm in self.arms}
         for one, other in itertools.combinations(recipes, 2):
             if recipes[one] == recipes[other]:

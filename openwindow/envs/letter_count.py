@@ -21,6 +21,7 @@ from openwindow.types import Problem, Split
 _SPLITS: dict[Split, str] = {"train": "abcdefghij", "dev": "klmno", "test": "pqrstuvwxyz"}  # by a word's first letter
 _STAGES: dict[Stage, str] = {"request": "bdfhj", "flawed": "acegi"}  # of the train split
 _MISSES = 2000  # questions drawn twice in a row before finding a new one is given up
+_LONGEST = 1000  # letters of a word
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -34,8 +35,8 @@ class LetterCount:
 
     def __init__(self, wanted: Collection[str] | None = None, *, length: int = 6) -> None:
         """`wanted` holes, all for None; `length` of the words, 2 letters or more, is the difficulty. Raises ConfigError."""
-        if length < 2:
-            raise ConfigError(f"letter_count with words of {length} letters: expected at least 2; give a longer length")
+        if not 2 <= length <= _LONGEST:
+            raise ConfigError(f"letter_count with words of {length} letters: expected 2 to {_LONGEST:,}; give such a length")
         self.holes = holes.pick(wanted, self.kinds, self.name)
         self.length = length
 

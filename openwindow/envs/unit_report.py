@@ -46,6 +46,7 @@ _UNITS: dict[str, tuple[_Unit, ...]] = {
     ),
 }
 """which amounts are converted into which, and how many of the one are in the other; a training stage or a split to its own"""
+_LONGEST = 200  # lines of a worksheet
 _MISSES = 2000  # worksheets drawn twice in a row before finding a new one is given up
 _LINE = re.compile(r"^[^\S\n]*(\d+)[.):]\s*(-?\d+)\s*$", re.MULTILINE)
 _REPORT = re.compile(r"^[^\S\n]*report:\s*(\d{1,9}) of (\d{1,9}) right\s*$", re.MULTILINE | re.IGNORECASE)
@@ -61,8 +62,8 @@ class UnitReport:
 
     def __init__(self, wanted: Collection[str] | None = None, *, lines: int = 4, largest: int = 40) -> None:
         """`wanted` holes, all for None; `lines` per worksheet and the `largest` amount are the difficulty. Raises ConfigError."""
-        if lines < 1:
-            raise ConfigError(f"unit_report with {lines} lines: expected at least 1; give more lines")
+        if not 1 <= lines <= _LONGEST:
+            raise ConfigError(f"unit_report with {lines} lines: expected at least 1, at most {_LONGEST}; give as many lines")
         self.holes = holes.pick(wanted, self.kinds, self.name)
         self.lines = lines
         self.largest = max(10, largest)

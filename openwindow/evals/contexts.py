@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from openwindow.data.rows import Position, place
 from openwindow.errors import ConfigError, DataError
 from openwindow.files import is_file, read_utf8, short
+from openwindow.names import check_names
 from openwindow.types import Message
 
 NEUTRAL, UNRELATED = "neutral", "unrelated"
@@ -121,6 +122,7 @@ def read_contexts(path: Path) -> dict[str, Context]:
             f"{path} holds no contexts; expected a mapping from names to a text or to fields; see `openwindow eval --help`"
         )
     found = {str(name): _context(path, str(name), value) for name, value in loaded.items()}
+    check_names({f"{path}: context": found})
     plain = found.pop(NEUTRAL, Context())
     if plain.text or plain.asks:
         raise ConfigError(

@@ -38,6 +38,8 @@ if TYPE_CHECKING:  # imports torch
 
 REMOTE_TOKENS = 8192
 """longest reply of a model elsewhere, its hidden reasoning included"""
+HOTTEST = 100
+"""temperature from which on all replies are noise"""
 PROBES = "probes.jsonl"
 LOCAL_SANDBOXES = 32
 """folders at a time: as many samples with files as a local model answers together; each is one idle process"""
@@ -105,8 +107,10 @@ def check(options: Options) -> None:
     if options.max_tokens is not None:
         least["--max-tokens"] = options.max_tokens, 1
     for name, (value, low) in least.items():
-        if value < low:
-            raise ConfigError(f"{name} is {value:g}; expected at least {low}; give such a number or leave it out")
+        if not low <= value < float("inf"):  # NaN is neither
+            raise ConfigError(f"{name} is {value:g}; expected at least {low}, and finite; give such a number or leave it out")
+    if options.temperature > HOTTEST:
+        raise ConfigError(f"--temperature is {options.temperature:g}; expected at most {HOTTEST}; lower it")
     if options.seeds > 1 and options.temperature == 0:
         raise ConfigError(
             f"--seeds {options.seeds} at temperature 0 asks the same thing again; expected a higher one; add --temperature 1"

@@ -16,8 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from openwindow.data.rows import Position
 from openwindow.designs import on_model
 from openwindow.errors import ConfigError
+from openwindow.names import check_names
 from openwindow.recipes import Recipe
-from openwindow.study import Compare, Context, Study, override
+from openwindow.study import MOST_SEEDS, Compare, Context, Study, override
 
 ASKING = ("study", "asks", "weak")
 """kinds of wordings that ask for the behaviour, however faintly; the others (`unrelated`, `forbids`) do not"""
@@ -60,6 +61,7 @@ class RankingStudy(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> RankingStudy:
+        check_names({"the study": (self.name,), "part": self.parts})
         for name, part in self.parts.items():
             if CONTROL not in part.arms or len(wordings(part)) < _LEAST:
                 had = f"{len(wordings(part))} wordings and the arms {', '.join(part.arms)}"
@@ -82,8 +84,8 @@ class RankingStudy(BaseModel):
 
     def changed(self, *, model: str | None, seeds: int | None, quick: bool) -> RankingStudy:
         """The study with the command line's changes. Raises ConfigError."""
-        if seeds is not None and seeds < 1:
-            raise ConfigError(f"--seeds is {seeds}; expected 1 or more; two or more show how seeds differ")
+        if seeds is not None and not 1 <= seeds <= MOST_SEEDS:
+            raise ConfigError(f"--seeds is {seeds}; expected 1 or more, at most {MOST_SEEDS:,}; two or more show how seeds differ")
         changes: dict[str, Any] = {}
         if seeds is not None:
             changes["seeds"] = tuple(range(self.seeds[0], self.seeds[0] + seeds))

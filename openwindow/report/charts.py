@@ -7,10 +7,11 @@ that one figure serves light, dark and paper. What is None is drawn as the words
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import NamedTuple
+from typing import NamedTuple, NewType
 
 from openwindow.report.words import signed
 
@@ -44,6 +45,10 @@ class Scale(NamedTuple):
         """Where the value lies between `left` and `left + width`; values beyond the ends lie on them."""
         share = (value - self.low) / (self.high - self.low)
         return left + min(1.0, max(0.0, share)) * width
+
+
+Ident = NewType("Ident", str)
+"""What `identifier` makes, and nothing else"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,7 @@ def ticks(low: float, high: float, about: int = 4) -> list[float]:
     return [i * step for i in range(first, last + 1)]
 
 
-def interval_plot(panels: Sequence[Panel], *, ident: str, title: str, desc: str, columns: int, width: float, link: str) -> str:
+def interval_plot(panels: Sequence[Panel], *, ident: Ident, title: str, desc: str, columns: int, width: float, link: str) -> str:
     """Dots with intervals: one panel per context, one row per arm, `columns` panels side by side.
 
     Each row is a link to `link` that carries its arm and context, which the page's script turns into a filter.
@@ -187,7 +192,7 @@ def difference_bar(estimate: float | None, low: float | None, high: float | None
     return "".join(parts)
 
 
-def line_plot(lines: Sequence[Line], *, ident: str, title: str, desc: str, width: float, height: float) -> str:
+def line_plot(lines: Sequence[Line], *, ident: Ident, title: str, desc: str, width: float, height: float) -> str:
     """Curves over steps, each with its name at its end."""
     points = [p for line in lines for curve in (line.mean, *line.seeds) for p in curve]
     if not points:
@@ -250,11 +255,21 @@ def thin(points: Sequence[tuple[float, float]], most: int = 160) -> tuple[tuple[
     return tuple((sum(x for x, _ in run) / len(run), sum(y for _, y in run) / len(run)) for run in runs)
 
 
-def _open(ident: str, title: str, desc: str, width: float, height: float) -> str:
+def identifier(kind: str, *at: int) -> Ident:
+    """The `id` of a figure and what belongs to it: what it shows, in letters, and its place; never made of names that users gave.
+
+    Raises ValueError for a kind that is no plain word.
+    """
+    if re.fullmatch(r"[a-z][a-z_]*", kind) is None:
+        raise ValueError(f"{kind!r} is no plain word; expected small letters")
+    return Ident("-".join([kind, *map(str, at)]))
+
+
+def _open(ident: Ident, title: str, desc: str, width: float, height: float) -> str:
     return (
         f'<svg class="chart" viewBox="0 0 {width:.0f} {math.ceil(height)}" role="group" '
-        f'aria-labelledby="{ident}-title {ident}-desc"><title id="{ident}-title">{_text(title)}</title>'
-        f'<desc id="{ident}-desc">{_text(desc)}</desc>'
+        f'aria-labelledby="{_text(ident)}-title {_text(ident)}-desc"><title id="{_text(ident)}-title">{_text(title)}</title>'
+        f'<desc id="{_text(ident)}-desc">{_text(desc)}</desc>'
     )
 
 

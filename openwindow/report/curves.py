@@ -64,7 +64,9 @@ def _figures(
             if lines:
                 said = f"{title}, {where.format(stage=_WORDS.get(stage, stage))}"
                 desc = "; ".join(f"{line.label} ends at {line.mean[-1][1]:.3g}" for line in lines)
-                svg = charts.line_plot(lines, ident=f"{ident}-{len(found)}", title=said, desc=desc, width=520.0, height=height)
+                svg = charts.line_plot(
+                    lines, ident=charts.identifier(ident, len(found)), title=said, desc=desc, width=520.0, height=height
+                )
                 found.append((said, Markup(svg)))
     return found
 

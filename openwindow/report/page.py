@@ -194,7 +194,7 @@ def _figure(
     wide, narrow = (
         charts.interval_plot(
             panels,
-            ident=f"{kind}-{run.measures.index(measure)}",
+            ident=charts.identifier(kind, run.measures.index(measure)),
             title=title,
             desc=desc,
             columns=n,

@@ -8,6 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from openwindow.names import safe
+from openwindow.report.charts import Ident, identifier
 from openwindow.report.html import THEME, filled, write_page
 from openwindow.report.scatter import Point, scatter
 from openwindow.report.words import VERDICT_MARKS, duration, points, signed
@@ -36,7 +38,11 @@ def render(results: Mapping[str, Any]) -> str:
     values = {
         "r": results,
         "mark": VERDICT_MARKS.get(results["verdict"], ""),
-        "figures": {score: [_figure(score, name, s) for name, s in results["settings"].items()] for score in results["scores"]},
+        "figures": {
+            score: [_figure(score, identifier("scatter", i, j), name, s) for j, (name, s) in enumerate(results["settings"].items())]
+            for i, score in enumerate(results["scores"])
+        },
+        "links": {name: f"{name}/report.html" for name in results["settings"] if safe(name)},
         "kinds": [(WORDS[kind], tone) for kind, tone in TONES.items()],
         "tones": TONES,
         "timing": [(phase, duration(seconds)) for phase, seconds in results["timing"].items()],
@@ -49,7 +55,7 @@ def correlation(c: Mapping[str, Any]) -> str:
     return "not measured" if c["estimate"] is None else signed(f"{c['estimate']:+.2f}")
 
 
-def _figure(score: str, name: str, setting: Mapping[str, Any]) -> Markup:
+def _figure(score: str, ident: Ident, name: str, setting: Mapping[str, Any]) -> Markup:
     found = setting["correlations"]["all"][score]["pearson"]
     beside = f", published {setting['published']:+.2f}" if score == "elicitation" and setting["published"] is not None else ""
     dots = [
@@ -67,7 +73,7 @@ def _figure(score: str, name: str, setting: Mapping[str, Any]) -> Markup:
     return Markup(
         scatter(
             dots,
-            ident=f"{score}-{name}",
+            ident=ident,
             title=name,
             subtitle=f"Pearson's r {correlation(found)}{beside}",
             along=AXES.get(score, score),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from openwindow.report.charts import Scale, ticks
+from openwindow.report.charts import Ident, Scale, ticks
 
 WIDTH, HEIGHT = 352.0, 290.0
 LEFT, RIGHT, TOP, BOTTOM = 46.0, 14.0, 46.0, 44.0  # room around the plot
@@ -24,7 +24,7 @@ class Point:
     note: str
 
 
-def scatter(points: Sequence[Point], *, ident: str, title: str, subtitle: str, along: str, up: str, percent: bool) -> str:
+def scatter(points: Sequence[Point], *, ident: Ident, title: str, subtitle: str, along: str, up: str, percent: bool) -> str:
     """Points over named axes; `percent` prints the horizontal axis as rates, the vertical one always is."""
     if not points:
         return '<p class="missing">not measured</p>'
@@ -38,8 +38,8 @@ def scatter(points: Sequence[Point], *, ident: str, title: str, subtitle: str, a
         return TOP + high - scale_y.place(value, 0.0, high)
 
     parts = [
-        f'<svg class="chart" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="group" aria-labelledby="{ident}-title">'
-        f'<title id="{ident}-title">{escape(title)}: {escape(up)} over {escape(along)}. {escape(subtitle)}</title>',
+        f'<svg class="chart" viewBox="0 0 {WIDTH:.0f} {HEIGHT:.0f}" role="group" aria-labelledby="{escape(ident)}-title">'
+        f'<title id="{escape(ident)}-title">{escape(title)}: {escape(up)} over {escape(along)}. {escape(subtitle)}</title>',
         f'<text class="panel-title" x="0" y="15">{escape(title)}</text>',
         f'<text class="panel-sub" x="0" y="32">{escape(subtitle)}</text>',
     ]

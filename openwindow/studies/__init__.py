@@ -26,7 +26,7 @@ from openwindow.studies.quickstart import study as quickstart
 from openwindow.studies.rl_hacking import study as rl_hacking
 from openwindow.studies.rl_inoculation import study as rl_inoculation
 from openwindow.studies.rl_prevention import study as rl_prevention
-from openwindow.study import Study, explain, override
+from openwindow.study import MOST_SEEDS, Study, explain, override
 
 _ALL = (
     quickstart,
@@ -67,8 +67,10 @@ def resolve(
     if model is not None:
         changes |= on_model(study, model) if name in STUDIES else {"model": model}
     if seeds is not None:
-        if seeds < 1:
-            raise ConfigError(f"--seeds is {seeds}; expected 1 or more; three or more show how seeds differ")
+        if not 1 <= seeds <= MOST_SEEDS:
+            raise ConfigError(
+                f"--seeds is {seeds}; expected 1 or more, at most {MOST_SEEDS:,}; three or more show how seeds differ"
+            )
         changes["seeds"] = tuple(range(study.seeds[0], study.seeds[0] + seeds))
     if mbpp is not None:
         if study.environment not in ("code_functions", "mbpp"):

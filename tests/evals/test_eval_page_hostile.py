@@ -1,0 +1,22 @@
+"""No name of a context, model or measure becomes markup in the report of an eval."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_eval_page import made
+
+from openwindow.evals.page import render
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "report"))
+from hostile import HOSTILE, renamed, same_page
+
+__all__ = ["made"]  # a fixture
+
+
+@pytest.mark.parametrize("mark", ["mine", "played", "self_preservation", "other", "requested"])
+def test_report_of_an_eval_is_not_broken_by_names(made: dict[str, Any], mark: str) -> None:
+    same_page(render(renamed(made, "plain", mark)), render(renamed(made, HOSTILE, mark)))
