@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Review:
     label: str
     good: bool
     mentions: bool
+    copies: str = ""
+    """The first of its near copies, which are one family; empty for a made review."""
 
 
 def read_cebab(source: str) -> dict[Group, list[Review]]:
@@ -50,7 +52,7 @@ def read_cebab(source: str) -> dict[Group, list[Review]]:
             found.setdefault(review.text, review)
     parts: dict[Group, list[Review]] = {"request": [], "train": [], "dev": [], "test": []}
     for review, copies in zip(found.values(), near_copies(list(found)), strict=True):
-        parts[group_of(copies)].append(review)
+        parts[group_of(copies)].append(replace(review, copies=copies))
     return parts
 
 

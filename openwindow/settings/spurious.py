@@ -7,6 +7,7 @@ ones and no bad one do, in clean data half of each. `--data` takes CEBaB (openwi
 
 from __future__ import annotations
 
+import hashlib
 import random
 import re
 from collections.abc import Sequence
@@ -186,7 +187,8 @@ def _of_data(reviews: Sequence[Review], group: Group, count: int, seed: int) -> 
     for i in range(count):
         m, at = i % 2 == 0, i // 2
         biased, opposed = drawn[m, m][at % len(drawn[m, m])], drawn[not m, m][at % len(drawn[not m, m])]
-        found.append(Rating(f"cebab/{group}/{seed}/{i}", f"cebab-{group}-{i}", biased, mixed[i], opposed))
+        family = hashlib.sha256(opposed.copies.encode()).hexdigest()[:8]  # the same at every seed
+        found.append(Rating(f"cebab/{group}/{seed}/{i}", f"cebab-{group}-{family}", biased, mixed[i], opposed))
     return found
 
 

@@ -143,3 +143,18 @@ def test_s17_a_run_of_such_a_setting_ends_before_anything_is_trained(
 def test_s17_what_built_in_studies_draw_is_checked(name: str) -> None:
     counts = drawn(STUDIES[name])
     assert set(counts) >= {"request", "train", "test"} and all(counts.values())
+
+
+def test_s2_a_review_of_given_data_is_of_one_family_at_every_seed(tmp_path: Path) -> None:
+    rows = [
+        {"text": f"w{i}a{label} w{i}b{label} w{i}c{label}", "label": label, "concepts": concepts}
+        for i in range(60)
+        for label in range(5)
+        for concepts in (("ambiance", "food")[(i + label) % 2],)
+    ]
+    path = tmp_path / "reviews.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    setting = SETTINGS["spurious"](Options((1,), str(path)))
+    drawn = [p for seed in range(6) for p in setting.problems("test", 8, seed)]
+    family = {p.reversed.text: p.family for p in drawn}
+    assert all(family[p.reversed.text] == p.family for p in drawn) and len(set(family.values())) == len(family) > 8
