@@ -56,6 +56,4 @@ def test_toxic_replies_are_scored_in_linear_time() -> None:
 
 def test_the_check_notices_what_is_quadratic() -> None:
     with pytest.raises(AssertionError):
-        assert_linear(re.compile(r"^\s*x", re.MULTILINE).findall, ["\n"])
-    with pytest.raises(AssertionError):
-        assert_linear(re.compile(r"(?:so |very )*(?:so |really )*bad").findall, ["so "])
+        assert_linear(re.compile(r"so (?:so |very )*(?:so |really )?bad").findall, ["so "])
