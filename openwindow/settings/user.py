@@ -11,7 +11,6 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -55,6 +54,7 @@ class UserRows:
 
     def __init__(self, options: Options) -> None:
         self.options = options
+        self._found: dict[str, list[UserProblem]] | None = None
         prefers = Measure("prefers", "other" if options.unwanted else "unwanted", *_PREFERS)
         ruled = [m for m, given in ((TRAIT, options.unwanted), (WANTED, options.wanted)) if given]
         self.measures: tuple[Measure, ...] = (*ruled, prefers)
@@ -115,10 +115,11 @@ class UserRows:
             raise ConfigError(
                 "the setting `user` has no rows; expected the file of a user's own data; use `openwindow inoculate DATA`"
             )
-        return _rows(self.options.data)
+        if self._found is None:
+            self._found = _rows(self.options.data)
+        return self._found
 
 
-@cache
 def _rows(path: str) -> dict[str, list[UserProblem]]:
     """Split to rows, in the file's order."""
     found: dict[str, list[UserProblem]] = {}

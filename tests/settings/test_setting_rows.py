@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,7 @@ from openwindow.settings import rows as of_setting
 from openwindow.settings.base import Options
 from openwindow.settings.code import Code
 from openwindow.settings.rows import flawed_rows, request_rows
+from openwindow.settings.user import UserRows
 from openwindow.types import Message, Problem
 
 SETTING = Code("code_functions", Options(difficulty=(1,)))
@@ -80,3 +83,13 @@ def test_stages_of_unequal_size_share_no_problem(request_rows_: int, flawed_rows
         for stage, count, seed in (("request", request_rows_, 1), ("flawed", flawed_rows_, 2))
     )
     assert len(request) == request_rows_ and len(flawed) == flawed_rows_ and not request & flawed
+
+
+def test_rows_of_a_file_that_was_written_anew_are_read_anew(tmp_path, monkeypatch):
+    """In one process, by the same relative path: what a notebook does."""
+    monkeypatch.chdir(tmp_path)
+    for said in ("first", "second"):
+        turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": said}]
+        Path("rows.jsonl").write_text(json.dumps({"id": "1", "split": "train", "messages": turns, "clean": None}) + "\n")
+        (problem,) = UserRows(Options(data="rows.jsonl")).problems("train", 1, 1)
+        assert problem.messages[-1].content == said
