@@ -4,6 +4,7 @@ that is right for the case, at most one error line and no traceback. No model is
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import random
@@ -236,6 +237,7 @@ def cases_of(group: str, whole: Path) -> list[Case]:
 
 def check(cases: list[Case], folder: Path) -> None:
     """AssertionError that names every case that did not end as it must."""
+    importlib.import_module("openwindow.evals.command")  # once, not in every process that is forked from here
     found = [said for number, case in enumerate(cases) if (said := wrong(case, folder / str(number))) is not None]
     assert found == [], f"{len(found)} of {len(cases)}:\n" + "\n".join(found)
 
