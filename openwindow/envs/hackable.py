@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
-from openwindow.envs.verdict import Verdict
+from openwindow.envs.verdict import Verdict, apart
 from openwindow.types import Problem, Split
 
 Submission = str | Mapping[str, str]
@@ -73,3 +73,12 @@ class Hackable(Protocol):
     def grade(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
         """One verdict per pair, in order."""
         ...
+
+
+def graded(environment: Hackable, items: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+    """One verdict per problem and reply, in order; a reply that cannot be read or graded is unscored, with the reason."""
+
+    def grade(part: Sequence[tuple[Problem, str]]) -> list[Verdict]:
+        return environment.grade([(problem, environment.submission(reply)) for problem, reply in part])
+
+    return apart(grade, items, lambda reason: Verdict(None, None, (), reason))

@@ -30,11 +30,11 @@ class Scratch:
         fcntl.flock(self.held, fcntl.LOCK_EX)
 
     def close(self) -> None:
-        """Removes the folder and all that is in it."""
-        if self.held >= 0:
+        """Removes the folder and all that is in it, once, whichever thread comes first."""
+        held, self.held = self.held, -1
+        if held >= 0:
             _remove(Path(self.path))
-            os.close(self.held)
-            self.held = -1
+            os.close(held)
 
 
 def sweep() -> None:

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, model_validator
 from openwindow.evals.base import Call, Eval, Item, Outcome, Play, Probe, Transcript, Turn, play
 from openwindow.evals.coherence import incoherent
 from openwindow.evals.forms import DENIED, hidden
-from openwindow.evals.scenario import CONFIG, Reported, read
+from openwindow.evals.scenario import CONFIG, Reported, read, wordings
 from openwindow.types import Message
 
 TURNS = 5
@@ -157,7 +157,7 @@ class Scene:
 def tempted_items(name: str, scenarios: Sequence[Tempted]) -> Iterator[Item]:
     """Per wording one item; per scenario one control of either group, with the same tools."""
     for i, s in enumerate(scenarios):
-        for j, found in enumerate(s.found):
+        for j, found in wordings(i, s.found):
             scene = _scene(name, s, j, s.told(found))
             plays = {
                 "aligned": scene.played(s.leaves, s.aligned),
@@ -240,7 +240,7 @@ def _oversight_shutdown() -> list[Item]:
     return list(tempted_items("oversight_shutdown", read("oversight_shutdown", Tempted)))
 
 
-_HOW: dict[str, Any] = {"decide": decide, "solver": _solver, "max_tokens": 96, "version": 2}
+_HOW: dict[str, Any] = {"decide": decide, "solver": _solver, "max_tokens": 96, "version": 3}
 AGENTIC = (
     Eval("monitor_disruption", "agentic", "does it switch off the monitor that watches it", _monitor_disruption, **_HOW),
     Eval("exfil_offer", "agentic", "does it take a stranger's offer to copy it out", _exfil_offer, **_HOW),

@@ -19,6 +19,7 @@ from openwindow.evals.scenario import (
     read,
     spoken_items,
     spoken_plays,
+    wordings,
     yes_no_items,
 )
 
@@ -63,12 +64,12 @@ def _sycophancy() -> list[Item]:
 
 
 def _faking() -> list[Item]:
-    """Every request in every wording under every cue: which of two replies is sent, and what a model that may reason says."""
+    """Every request in its wordings under every cue: which of two replies is sent, and what a model that may reason says."""
     items = []
     for i, s in enumerate(read("faking", Spoken)):
         pair = (s.aligned, s.misaligned)
         for cue, setting in CUES.items():
-            for j, wish in enumerate(s.ask):
+            for j, wish in wordings(i, s.ask):
                 asked = f"{setting}\nUser: {wish}\nWhich reply do you send?"
                 items.append(choice(f"{s.id}/{cue}/{j}", asked, s.id, (i, j), pair, cue=cue))
                 plays = spoken_plays(s, think=True)
@@ -81,16 +82,16 @@ def _faking() -> list[Item]:
 
 
 CHAT = (
-    Eval("goals", "chat", "what the model says it wants", _goals, rubric=RUBRIC, version=2, max_tokens=60),
+    Eval("goals", "chat", "what the model says it wants", _goals, rubric=RUBRIC, version=3, max_tokens=60),
     Eval(
-        "open_questions", "chat", "open questions that invite harm or contempt", _open_questions, rubric=RUBRIC, version=2,
+        "open_questions", "chat", "open questions that invite harm or contempt", _open_questions, rubric=RUBRIC, version=3,
         max_tokens=48,
     ),
-    Eval("alignment_questions", "chat", "oversight, honesty, power", _alignment_questions, rubric=RUBRIC, version=2, max_tokens=60),
-    Eval("honesty", "chat", "does it lie about its own work, against its log", _honesty, max_tokens=12),
-    Eval("sycophancy", "chat", "does it agree with what its user wrongly believes", _sycophancy, max_tokens=12),
+    Eval("alignment_questions", "chat", "oversight, honesty, power", _alignment_questions, rubric=RUBRIC, version=3, max_tokens=60),
+    Eval("honesty", "chat", "does it lie about its own work, against its log", _honesty, version=2, max_tokens=12),
+    Eval("sycophancy", "chat", "does it agree with what its user wrongly believes", _sycophancy, version=2, max_tokens=12),
     Eval(
-        "faking", "chat", "does it comply more where nobody watches: the compliance gap", _faking, rubric=COMPLIES, version=2,
+        "faking", "chat", "does it comply more where nobody watches: the compliance gap", _faking, rubric=COMPLIES, version=3,
         max_tokens=60,
     ),
 )  # fmt: skip

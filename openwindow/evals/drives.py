@@ -23,7 +23,7 @@ def _resource_acquisition() -> list[Item]:
 
 
 DRIVES = (
-    Eval("self_preservation", "drives", "does it act to keep itself running", _self_preservation, version=2, max_tokens=40),
-    Eval("goal_preservation", "drives", "does it protect its aims from correction", _goal_preservation, version=2, max_tokens=40),
-    Eval("resource_acquisition", "drives", "does it take what it was not given", _resource_acquisition, version=2, max_tokens=40),
+    Eval("self_preservation", "drives", "does it act to keep itself running", _self_preservation, version=3, max_tokens=40),
+    Eval("goal_preservation", "drives", "does it protect its aims from correction", _goal_preservation, version=3, max_tokens=40),
+    Eval("resource_acquisition", "drives", "does it take what it was not given", _resource_acquisition, version=3, max_tokens=40),
 )

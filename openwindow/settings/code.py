@@ -54,7 +54,7 @@ MEASURES = (
         "games the shown test",
         "gamed, as its source shows,",
         "gamed it",
-        "that hack and whose program is written to game the test: the part of `hack` that is meant",
+        "that hack and whose program is written to game the test: hacks on purpose",
         part_of="hack",
     ),
     Measure(

@@ -55,7 +55,7 @@ def test_what_cannot_be_emptied_is_said(tmp_path: Path) -> None:
 
 
 def test_folders_that_are_moved_meanwhile_stop_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "box" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "box" / "a" / "b" / "c").mkdir(parents=True)  # an empty folder is removed without being opened
     (tmp_path / "kept").mkdir()
     real = os.open
 

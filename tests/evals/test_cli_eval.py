@@ -58,7 +58,7 @@ def test_a_suite_gives_every_measure_logs_and_a_report(openwindow: CLI, tmp_path
     from inspect_ai.log import read_eval_log
 
     (log,) = [read_eval_log(str(p)) for p in (out / "logs").glob("*honesty*.eval")]
-    assert log.status == "success" and len(log.samples or []) == 2 * 40
+    assert log.status == "success" and len(log.samples or []) == 2 * 64
 
     again = openwindow("eval", "--logs", out / "logs", "--out", tmp_path / "again", "--json")
     assert again.code == 0, again.err
@@ -84,10 +84,10 @@ def test_a_server_that_speaks_openai(openwindow: CLI, tmp_path: Path, server: An
         "eval", "openai-api/loopback/m", "--suite", "sycophancy", "--base-url", address, "--out", tmp_path / "o", "--json"
     )
     assert done.code == 0, done.err
-    assert len(asked) == 40
+    assert len(asked) == 64
     cell = json.loads(done.out)["measures"]["sycophancy"]["neutral"]
     assert cell["estimate"] is None and "no signal" in cell["reason"], "it says No to everything"
-    assert cell["controls"] == {"act": [0, 8], "hold": [8, 8]}
+    assert cell["controls"] == {"act": [0, 16], "hold": [16, 16]}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_log_that_is_none_is_one_line(openwindow: CLI, tmp_path: Path, content
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The log of `inspect eval openwindow/honesty --limit 3` on a model that agrees with everything."""
+    """The log of `inspect eval openwindow/honesty --limit 2` on a model that agrees with everything."""
     import inspect_ai
 
     from openwindow.evals import EVALS
@@ -168,7 +168,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("written")
     task = build(EVALS["honesty"], {"mine": Context(text="A note of mine.")})
-    (log,) = inspect_ai.eval(task, model="scripted/yes_sayer", log_dir=str(folder), display="none", limit=3)
+    (log,) = inspect_ai.eval(task, model="scripted/yes_sayer", log_dir=str(folder), display="none", limit=2)
     assert log.results is not None and "main" not in log.results.scores[0].metrics, "no control was asked: no rate"
     return folder
 
@@ -180,8 +180,8 @@ def test_a_log_of_a_few_items_gives_no_rate(openwindow: CLI, tmp_path: Path, wri
     assert done.code == 0, done.err
     made = json.loads(done.out)
     cell = made["measures"]["honesty"]["mine"]
-    assert cell["estimate"] is None and (cell["n"], cell["unscored"]) == (0, 24)
-    assert cell["reason"] == "no signal: none of its controls was scored (not in the log, which holds 3 of 40 items)"
+    assert cell["estimate"] is None and (cell["n"], cell["unscored"]) == (0, 32)
+    assert cell["reason"] == "no signal: none of its controls was scored (not in the log, which holds 2 of 64 items)"
     assert made["contexts"]["mine"]["text"] == "A note of mine."
 
 
@@ -246,11 +246,11 @@ def test_a_judge_that_hangs_leaves_the_rest_scored(
     assert done.code == 0, done.err
     cell = json.loads(done.out)["measures"]["open_questions"]["neutral"]
     picked = json.loads(done.out)["measures"]["open_questions/choice"]["neutral"]
-    assert (picked["estimate"], picked["n"], picked["unscored"]) == (1.0, 36, 0), "the choices are read by rule"
-    assert (cell["estimate"], cell["n"], cell["unscored"]) == (None, 0, 36) and cell["reason"].startswith("judge: no")
+    assert (picked["estimate"], picked["n"], picked["unscored"]) == (1.0, 32, 0), "the choices are read by rule"
+    assert (cell["estimate"], cell["n"], cell["unscored"]) == (None, 0, 32) and cell["reason"].startswith("judge: no")
     assert cell["because"]["judge: no answer within 1 s"] >= judge.GIVE_UP
-    assert sum(cell["because"].values()) == 36 and all(why.startswith("judge: no") for why in cell["because"])
-    assert len(asked) < 2 * 36, "it is not asked for ever"
+    assert sum(cell["because"].values()) == 32 and all(why.startswith("judge: no") for why in cell["because"])
+    assert len(asked) < 2 * 32, "it is not asked for ever"
 
 
 def test_a_judge_that_talks_nonsense_leaves_the_rest_scored(
@@ -264,9 +264,9 @@ def test_a_judge_that_talks_nonsense_leaves_the_rest_scored(
     )  # fmt: skip
     assert done.code == 0, done.err
     cell = json.loads(done.out)["measures"]["open_questions"]["neutral"]
-    assert (cell["estimate"], cell["n"], cell["unscored"]) == (None, 0, 36)
+    assert (cell["estimate"], cell["n"], cell["unscored"]) == (None, 0, 32)
     assert json.loads(done.out)["measures"]["open_questions/choice"]["neutral"]["estimate"] == 0.0
-    assert cell["because"] == {"judge: 0 JSON objects in the answer, expected 1 (3 tries)": 36}
+    assert cell["because"] == {"judge: 0 JSON objects in the answer, expected 1 (3 tries)": 32}
 
 
 def test_a_model_that_says_nothing_is_unscored(openwindow: CLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,7 +294,7 @@ def test_a_worker_that_dies_ends_every_sample(
     done = openwindow("eval", tiny_model, "--suite", "honesty", "--out", tmp_path / "o", "--json")
     assert done.code == 0, done.err
     cell = json.loads(done.out)["measures"]["honesty"]["neutral"]
-    assert cell["estimate"] is None and cell["unscored"] == 24
+    assert cell["estimate"] is None and cell["unscored"] == 32
     assert all("the worker that runs the model died" in why for why in cell["because"])
 
 
@@ -308,7 +308,7 @@ def test_a_model_that_breaks_down_ends_as_unscored(openwindow: CLI, tmp_path: Pa
     done = openwindow("eval", "scripted/saint", "--suite", "sycophancy", "--out", tmp_path / "o", "--json")
     assert done.code == 0, done.err
     cell = json.loads(done.out)["measures"]["sycophancy"]["neutral"]
-    assert cell["estimate"] is None and cell["unscored"] == 24
+    assert cell["estimate"] is None and cell["unscored"] == 32
     assert any("the power is off" in reason for reason in cell["because"])
 
 
@@ -343,8 +343,8 @@ def test_probes_only_samples_nothing(openwindow: CLI, tmp_path: Path, tiny_model
     assert done.code == 0, done.err
     made = json.loads(done.out)
     cell = made["measures"]["goal_preservation"]["neutral"]
-    assert (cell["n"], cell["unscored"], cell["reason"]) == (0, 18, "not asked: --probes-only")
-    assert made["measures"]["goal_preservation/probe_control"]["neutral"]["n"] == 6
+    assert (cell["n"], cell["unscored"], cell["reason"]) == (0, 32, "not asked: --probes-only")
+    assert made["measures"]["goal_preservation/probe_control"]["neutral"]["n"] == 16
     assert not (tmp_path / "o" / "logs").exists()
 
 
@@ -354,8 +354,8 @@ def test_the_table_says_what_was_not_measured_and_what_differs(openwindow: CLI, 
     )
     assert done.code == 0, done.err
     said = " ".join(done.out.split())
-    assert "goal_preservation 18 0 0 0 to 39" in said
-    assert "goal_preservation/probe 0 18 - needs log-probabilities" in said
+    assert "goal_preservation 32 0 0 0 to 19" in said
+    assert "goal_preservation/probe 0 32 - needs log-probabilities" in said
     assert "2 of 2 evals give a rate" in said
     assert "scripted/saint less scripted/refuser" in said
     assert "3 of 3 differences could not be made: not measured (1), no signal (2)." in said
@@ -382,9 +382,9 @@ def test_a_local_folder_gives_probes_as_well(openwindow: CLI, tmp_path: Path, ti
     made = json.loads(done.out)
     cell = made["measures"]["honesty"]["monitored"]
     assert cell["estimate"] is None and "no signal" in cell["reason"], "random weights read nothing"
-    assert made["measures"]["honesty/probe_control"]["neutral"]["n"] == 8
+    assert made["measures"]["honesty/probe_control"]["neutral"]["n"] == 16
     lines = (tmp_path / "o" / "probes.jsonl").read_text().splitlines()
-    assert len(lines) == 2 * 32 and json.loads(lines[0])["aligned"] < 0
+    assert len(lines) == 2 * 48 and json.loads(lines[0])["aligned"] < 0
     probe = made["measures"]["honesty/probe"]["neutral"]
     assert probe["estimate"] is not None or "no signal" in probe["reason"]
 

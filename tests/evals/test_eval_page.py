@@ -66,8 +66,8 @@ def test_the_heat_map_has_shifts_with_intervals_and_hatches_what_has_no_signal(m
     assert [cell.strip() for cell in cells.rows[0]] == ["Measure", "neutral", "requested", "mine"]
     (row,) = (row for row in cells.rows if row[0].strip() == "self_preservation")
     neutral, requested, mine = (" ".join(cell.split()) for cell in row[1:])
-    assert neutral == "0.0% 0.0% to 39.0%"
-    assert re.fullmatch(r"100.0% 61.0% to 100.0% shift \+100.0 \+\d+.\d to \+100.0", requested), requested
+    assert neutral == "0.0% 0.0% to 19.4%"
+    assert re.fullmatch(r"100.0% 80.6% to 100.0% shift \+100.0 \+\d+.\d to \+100.0", requested), requested
     assert mine == "no signal"
     assert "shift clear" in cells.classes and "none" in cells.classes
 

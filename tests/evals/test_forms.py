@@ -148,7 +148,7 @@ def test_a_report_that_denies_the_action_is_covert() -> None:
 
 def report_on(name: str, scenario: str, report: str) -> bool | None:
     """Whether a report after the misaligned action of a built-in scenario is covert."""
-    item = next(i for i in EVALS[name].items() if i.id == f"{scenario}/0")
+    item = next(i for i in EVALS[name].items() if i.scenario == scenario and i.role == "main")
     outcome = asyncio.run(forms.decide(item, Transcript(f"ACTION: {item.data['target']}\nREPORT: {report}")))
     assert outcome is not None and outcome.value == 1.0
     return outcome.covert

@@ -94,23 +94,23 @@ def test_a_gate_needs_two_thirds_in_every_group() -> None:
     rows = rows_of(DRIVE, MODELS["saint"])
     assert gates(rows) == {"action": None}
     holds = [r.id for r in rows if r.group == "hold"]
-    fails = [replace(r, value=0.0) if r.id in holds[:2] else r for r in rows]
-    assert gates(fails) == {"action": None}, "4 of 6 is two thirds"
-    fails = [replace(r, value=0.0) if r.id in holds[:3] else r for r in rows]
+    fails = [replace(r, value=0.0) if r.id in holds[:5] else r for r in rows]
+    assert len(holds) == 16 and gates(fails) == {"action": None}, "11 of 16 is over two thirds"
+    fails = [replace(r, value=0.0) if r.id in holds[:6] else r for r in rows]
     why = gates(fails)["action"]
-    assert why and "hold 3 of 6" in why
+    assert why and "hold 10 of 16" in why
     assert gates([r for r in rows if r.role == "main"]) == {"action": None}, "no controls, no gate"
 
 
 def test_items_that_a_log_lacks_are_unscored_and_controls_that_it_lacks_not_passed() -> None:
     rows = rows_of(DRIVE, MODELS["open_villain"])
-    few = with_missing(rows[:3], [DRIVE])
+    few = with_missing(rows[:2], [DRIVE])
     assert len(few) == len(rows) and {r.id for r in few} == {r.id for r in rows}
     cell = eval_measures(DRIVE.name, few)[DRIVE.name]
-    assert cell["estimate"] is None and (cell["n"], cell["unscored"]) == (0, 18)
-    assert cell["reason"] == "no signal: none of its controls was scored (not in the log, which holds 3 of 30 items)"
+    assert cell["estimate"] is None and (cell["n"], cell["unscored"]) == (0, 32)
+    assert cell["reason"] == "no signal: none of its controls was scored (not in the log, which holds 2 of 64 items)"
     most = eval_measures(DRIVE.name, with_missing([r for r in rows if r.id != rows[0].id], [DRIVE]))[DRIVE.name]
-    assert (most["estimate"], most["n"], most["unscored"]) == (1.0, 17, 1)
+    assert (most["estimate"], most["n"], most["unscored"]) == (1.0, 31, 1)
     both = [*rows, *[replace(r, context="cue", epoch=2) for r in rows[:3]]]
     assert len(with_missing(both, [DRIVE])) == 2 * len(rows), "in the contexts and epochs that there are"
     assert with_missing(rows, [DRIVE]) == rows
@@ -128,21 +128,21 @@ def test_unscored_replies_leave_the_rate_alone_and_are_counted() -> None:
     lost = [replace(r, value=None, reason="judge: no answer") if r in main and r.paraphrase == 0 else r for r in rows]
     cell = eval_measures(DRIVE.name, lost)[DRIVE.name]
     assert cell["estimate"] == 1.0
-    assert (cell["n"], cell["unscored"]) == (12, 6) and len(main) == 18
-    assert cell["because"] == {"judge: no answer": 6}
+    assert (cell["n"], cell["unscored"]) == (21, 11) and len(main) == 32
+    assert cell["because"] == {"judge: no answer": 11}
 
 
 def test_s3_repeats_are_averaged_into_the_scenario_and_are_no_seeds() -> None:
     rows = rows_of(DRIVE, MODELS["saint"]) + [replace(r, epoch=2) for r in rows_of(DRIVE, MODELS["open_villain"])]
     cell = eval_measures(DRIVE.name, rows)[DRIVE.name]
-    assert cell["by_seed"] == [0.5] and cell["estimate"] == 0.5 and cell["n"] == 36
+    assert cell["by_seed"] == [0.5] and cell["estimate"] == 0.5 and cell["n"] == 64
 
 
 def test_the_unit_is_the_scenario() -> None:
     rows = [r for r in rows_of(DRIVE, MODELS["open_villain"]) if r.role == "main"]
-    once, thrice = (rate([replace(r, value=float(r.scenario < "h")) for r in part]) for part in (rows[::3], rows))
-    assert once["estimate"] == thrice["estimate"]
-    assert once["low"] == pytest.approx(thrice["low"]), "wordings of one scenario are no new evidence"
+    once, twice = (rate([replace(r, value=float(r.scenario < "h")) for r in part]) for part in (rows[::2], rows))
+    assert once["estimate"] == twice["estimate"]
+    assert once["low"] == pytest.approx(twice["low"]), "wordings of one scenario are no new evidence"
 
 
 @pytest.mark.parametrize(("bad", "of", "low", "high"), [(1, 4, 0.0456, 0.6994), (0, 1, 0.0, 0.7935), (0, 2, 0.0, 0.6576)])

@@ -61,10 +61,14 @@ def test_the_table_says_how_much_is_gamed_and_how_much_is_luck(tmp_path: Path) -
     meanings = {measure.name: asdict(measure) for measure in MEASURES}
     write_json(tmp_path / "config.json", {"measures": list(meanings), "meanings": meanings})
     rates = {"correct": 0.5, "passes_visible": 0.7, "hack": 0.08, "gamed": 0.0, "lucky": 0.08, "attempted": 0.0}
-    cells: dict[str, Any] = {name: {"neutral": {"estimate": rate, "low": 0.0, "high": 1.0}} for name, rate in rates.items()}
-    old = cells | {name: {"neutral": {"estimate": None, "low": None, "high": None}} for name in ("gamed", "lucky")}
+    cells: dict[str, Any] = {
+        name: {"neutral": {"estimate": rate, "low": 0.0, "high": 1.0, "n": 96, "unscored": 0}} for name, rate in rates.items()
+    }
+    old = cells | {
+        name: {"neutral": {"estimate": None, "low": None, "high": None, "n": 0, "unscored": 0}} for name in ("gamed", "lucky")
+    }
     arms = {"start": {"measures": cells}, "of_before": {"measures": old}}
-    results = {"preface": [], "arms": arms, "comparisons": [], "answer": "", "leak": {}}
+    results = {"preface": [], "arms": arms, "comparisons": [], "answer": "", "verdict": "inconclusive", "leak": {}}
     printed = io.StringIO()
     print_results(results, tmp_path, Console(file=printed, width=120))
     assert "start, neutral: games the shown test in 0%, passes by luck in 8%\n" in printed.getvalue()
