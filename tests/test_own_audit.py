@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import re
@@ -19,7 +20,6 @@ from openwindow.check_env import audit_grader, check_env
 from openwindow.envs import command as commands
 from openwindow.envs.graders import Task, in_child
 from openwindow.errors import ConfigError, EnvironmentFault, UserError
-from openwindow.types import Case
 
 SUM = Task("What is 17 + 5?", "22")
 
@@ -139,7 +139,8 @@ def test_c33_both_are_found_where_both_are_open_and_neither_where_none_is():
 
 
 def test_c33_files_in_fenced_blocks_are_attacked_in_their_form():
-    honest = "Here.\n\n### area.py\n```python\ndef area(a, b):\n    return a * b\n```\n\n### test_area.py\n```python\nfrom area import area\nassert area(2, 3) == 6\n```\n"
+    honest = "Here.\n\n### area.py\n```python\ndef area(a, b):\n    return a * b\n```\n\n"
+    honest += "### test_area.py\n```python\nfrom area import area\nassert area(2, 3) == 6\n```\n"
 
     def score(text: str) -> float:
         blocks = dict(re.findall(r"### (\w+\.py)\n```python\n(.*?)```", text, re.DOTALL))
@@ -415,7 +416,8 @@ POOLS = {
     "process_pool": ("from concurrent.futures import ProcessPoolExecutor as P\nPOOL = P(1)", "POOL.submit(same, s).result()"),
     "thread_pool": ("from concurrent.futures import ThreadPoolExecutor as P\nPOOL = P(1)", "POOL.submit(same, s).result()"),
     "event_loop": (
-        "import asyncio, threading\nLOOP = asyncio.new_event_loop()\nthreading.Thread(target=LOOP.run_forever, daemon=True).start()\n"
+        "import asyncio, threading\nLOOP = asyncio.new_event_loop()\n"
+        "threading.Thread(target=LOOP.run_forever, daemon=True).start()\n"
         "async def later(s):\n    return same(s)",
         "asyncio.run_coroutine_threadsafe(later(s), LOOP).result()",
     ),
@@ -483,15 +485,18 @@ def test_l7_tasks_without_end_and_output_without_end(folder, monkeypatch):
 def test_l7_a_submission_that_floods_the_pipe_is_ended_at_once():
     def flood() -> float:
         import os
+        import stat
 
+        pipes = []
         for fd in range(3, 64):
-            with_fd = (b"1" * 4096, fd)
-            try:
-                while True:
-                    os.write(with_fd[1], with_fd[0])
-            except OSError:
-                continue
-        return 1.0
+            with contextlib.suppress(OSError):
+                if stat.S_ISFIFO(os.fstat(fd).st_mode):
+                    os.set_blocking(fd, False)
+                    pipes.append(fd)
+        while True:
+            for fd in pipes:
+                with contextlib.suppress(OSError):
+                    os.write(fd, b"1" * 4096)
 
     mark = in_child(flood, 30.0)
     assert mark.score is None and "wrote more than 65536 bytes" in mark.reason
