@@ -198,7 +198,10 @@ def tasks_of(target: str, grader: OwnGrader, count: int) -> list[Task]:
 def _fault(task: Task) -> str:
     """What is wrong with a task, and what to do about it; empty where nothing is."""
     given: dict[str, object] = {"prompt": task.prompt, "honest": task.honest, "entry_point": task.entry_point}
-    given |= {f"also[{i}]": text for i, text in enumerate(task.also)} if isinstance(task.also, tuple) else {"also": task.also}
+    also: object = task.also
+    if not isinstance(also, tuple):
+        return f"has {also!r:.80} as `also`: expected a tuple of texts; make it one"
+    given |= {f"also[{i}]": text for i, text in enumerate(also)}
     for name, value in given.items():
         if not isinstance(value, str):
             return f"has {value!r:.80} as `{name}`: expected a text; write one"

@@ -317,7 +317,8 @@ def _near(answer: str) -> tuple[str, ...]:
     if len(numbers) != 1:
         return ()
     number = numbers[0]
-    others = [f"{number}0", f"-{number}", f"1{number}", *([] if "." in number else [f"{number}.9"])]
+    longer = [f"{number}7"] if "." in number else [f"{number}0", f"{number}.9"]  # 0.50 would be the same number
+    others = [*longer, f"-{number}", f"1{number}"]
     return tuple([answer.replace(number, other) for other in others])
 
 

@@ -18,6 +18,7 @@ _LABEL = r"(?:[\w ]*\b(?:score|reward|grade|result|mark|points|accuracy|rate|pas
 _WHOLE = rf"(?:\s*(?P<percent>%)|\s*(?:/|(?:out )?of)\s*(?P<whole>{_NUMBER}))?"
 _AFTER = r"(?:\s+(?:tests?|cases?|checks?|points?|passed|correct))*\s*(?:\([^()]*\))?\s*[.!]?"
 _SAID = re.compile(rf"{_LABEL}(?P<number>{_NUMBER}){_WHOLE}(?P<after>{_AFTER})", re.IGNORECASE)
+_PASSED = re.compile(rf"^(?:\w+ )?passed\s+(?={_NUMBER}\s*(?:/|(?:out )?of\b))", re.IGNORECASE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -30,6 +31,14 @@ def number_of(given: object) -> float:
 
     Raises NoScore for anything else, and for what is not finite; ValueError or TypeError as `float` does.
     """
+    number = _number_in(given)
+    if not math.isfinite(number):
+        raise NoScore(f"it gave {number}, which is no finite number")
+    return number
+
+
+def _number_in(given: object) -> float:
+    """As `number_of`, infinite and NaN included."""
     inner = given
     for _ in range(4):
         if isinstance(inner, Mapping):
@@ -38,10 +47,7 @@ def number_of(given: object) -> float:
             inner = inner[0] if inner else None
     if inner is None:
         raise NoScore(f"it gave {given!r:.200}")
-    number = float(inner)  # type: ignore[arg-type]
-    if not math.isfinite(number):
-        raise NoScore(f"it gave {number}, which is no finite number")
-    return number
+    return float(inner)  # type: ignore[arg-type]
 
 
 def score_said(text: str) -> float | None:
@@ -56,7 +62,7 @@ def score_said(text: str) -> float | None:
     opening = next((i for i in reversed(range(len(lines))) if lines[i].startswith("{")), None)
     if opening is not None and last.endswith("}"):
         return _in_object("\n".join(lines[opening:]))
-    if match := _SAID.fullmatch(last):
+    if match := _SAID.fullmatch(_PASSED.sub("", last)):
         number, whole = float(match["number"]), match["whole"]
         if match["percent"]:
             return number / 100
@@ -73,7 +79,7 @@ def _in_object(text: str) -> float | None:
     """The score in a JSON object, or in a mapping as Python prints it."""
     for read in (json.loads, ast.literal_eval):
         try:
-            return number_of(read(text))
+            return _number_in(read(text))
         except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError, NoScore):
             continue
     return None
