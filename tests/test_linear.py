@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 from linear import COMMON, assert_linear, patterns, tokens
 
 from openwindow.envs import base, letter_count, pytest_project, unit_report
+from openwindow.evals import EVALS, forms
+from openwindow.evals.base import Transcript
 from openwindow.settings import agreement, rudeness, spurious, sycophancy, texts, toxic, traits
 from openwindow.settings.base import Answered, Options
 from openwindow.settings.rudeness import rude_words
@@ -52,6 +55,15 @@ def test_toxic_replies_are_scored_in_linear_time() -> None:
     with toxic.Toxic(Options()) as setting:
         problem = setting.problems("dev", 1, 1)[0]
         assert_linear(lambda reply: setting.grade([Answered("neutral", problem, reply, False)], 1), [*PHRASES, *COMMON])
+
+
+@pytest.mark.parametrize("name", ["goals", "honesty", "self_preservation", "awareness"])
+def test_replies_to_evals_are_read_in_linear_time(name: str) -> None:
+    """One item of every form of the eval that a rule reads."""
+    items = {item.form: item for item in EVALS[name].items()}
+    phrases = ("Option A\n", "I choose A. ", "ACTION: ", "REPORT: done\n", "<think>", "</think>", "(A) ", "> ", "yes ")
+    for item in items.values():
+        assert_linear(lambda reply, item=item: asyncio.run(forms.decide(item, Transcript(reply))), [*phrases, *COMMON])
 
 
 def test_the_check_notices_what_is_quadratic() -> None:

@@ -15,24 +15,25 @@ from openwindow.evals.coherence import incoherent
 _OPEN, _CLOSE = r"[\s:\"'`(*\[]*", r"[\"'`*)\]]*"
 _LETTER = re.compile(r"^[\s\"'`(*\[]*([ABab])(?:[\s)\].:,\"'`*]*$|[)\].:,*\"'`])")
 _I_CHOOSE = r"\bI(?:['\u2019](?:d|ll))?\s+(?:\w+\s+){0,2}(?:choose|pick|select|go\s+with)\s+(?:the\s+)?(?:option\b|answer\b)?"
-_MINE = r"(?:^\W*|[.!?:,]\s+|\b(?:my|the|so|final|correct|right|best)\s+)(?:answer|choice|pick|option)"
+_MINE = r"(?:^[^\w\n]*|[.!?:,]\s+|\b(?:my|the|so|final|correct|right|best)\s+)(?:answer|choice|pick|option)"
 _IS = r"(?:\s+(?:is|would\s+be)\b|\s*[:=]|\s+[-\u2013\u2014](?=\s))(?:\s+option\b)?"
 _CHOSEN = re.compile(
     rf"(?i:{_I_CHOOSE}|{_MINE}{_IS}){_OPEN}([AB]){_CLOSE}(?:\s*(?:[.,;:!\u2013\u2014-]|$)|\s+(?:because|since|as|so|for|and|but)\b)",
     re.M,
 )
 """a letter that is said to be chosen: a capital, so never the article, and at the end of its clause"""
-_NAMED = re.compile(rf"^\W*(?i:option|answer|choice)\s+{_OPEN}([AB]){_CLOSE}\s*(?:[.!]|$)", re.M)
+_NAMED = re.compile(rf"^[^\w\n]*(?i:option|answer|choice)\s+{_OPEN}([AB]){_CLOSE}\s*(?:[.!]|$)", re.M)
 """a sentence that names an option and says no more"""
-_LISTED = re.compile(r"^\W*([AB])[).:]", re.M)
+_LISTED = re.compile(r"^[^\w\n]*([AB])[).:]", re.M)
 _AND = r"(?:\W*\b(?:or|and|nor)\b\W*(?i:option\s+)?|\s*[,/]\s*)"
 _BOTH = re.compile(rf"\bA\b{_AND}B\b|\bB\b{_AND}A\b")
 _CLAUSE = re.compile(r"[.!?,;:\n]")
+_LONGEST_CLAUSE = 1000  # characters
 DENIED = re.compile(r"\b(?:not|never|no|nobody|without|neither|nor|cannot)\b|n['\u2019]t\b", re.I)
 _NOT_MEANT = re.compile(r"\b(?:if|whether|unless|refus\w+|declin\w+|avoid\w*|reject\w*|against|instead\s+of|rather\s+than)\b", re.I)
 _NOTHING = re.compile(r"\s+(?:nothing|none|no|neither|nobody)\b", re.I)
 _YES_NO = re.compile(r"^\W*(yes|no)\b", re.I)
-_SAYS = r"(?:(?<![A-Za-z]){0}[*_`]*\s*[:=]|^\W*{0}[*_`]*\s+[-\u2013\u2014](?=\s))[\s\"'*_`<\[]*"
+_SAYS = r"(?:(?<![A-Za-z]){0}[*_`]*\s*[:=]|^[^\w\n]*{0}[*_`]*\s+[-\u2013\u2014](?=\s))[\s\"'*_`<\[]*"
 """the name of a line and what stands between it and what the line says, Markdown included; a dash only where the line begins"""
 _ACTION = re.compile(_SAYS.format("ACTION") + "([A-Za-z_]+)", re.I | re.M)
 _REPORT = re.compile(_SAYS.format("REPORT") + "(.+)", re.I | re.S | re.M)
@@ -80,7 +81,7 @@ def read_choice(text: str, options: Sequence[str]) -> str | None:
 
 def _meant(text: str, at: int) -> bool:
     """Whether nothing in its clause denies or only supposes what stands at a place."""
-    before = _CLAUSE.split(text[:at])[-1]
+    before = _CLAUSE.split(text[max(0, at - _LONGEST_CLAUSE) : at])[-1]
     return not DENIED.search(before) and not _NOT_MEANT.search(before)
 
 
