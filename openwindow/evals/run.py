@@ -21,6 +21,8 @@ from openwindow.evals import EVALS
 from openwindow.evals.base import PASS_SHARE, SUITES, Eval, Item, Probe
 from openwindow.evals.coherence import THRESHOLD
 from openwindow.evals.contexts import Context, Prompting
+from openwindow.evals.identity import identity_of
+from openwindow.evals.identity import in_words as in_words_of
 from openwindow.evals.judge import VERSION as JUDGE_VERSION
 from openwindow.evals.matrix import in_words, shifts
 from openwindow.evals.measures import Cell, covert_share, empty, eval_measures, gated, scores
@@ -84,6 +86,8 @@ class Found:
     timing: dict[str, float] = field(default_factory=dict)
     prompting: Prompting = field(default_factory=Prompting)
     """where the texts of contexts went in this model's prompts"""
+    identity: dict[str, Any] | None = None
+    """which adapter was asked, as `identity_of` has it; None without one"""
 
 
 def chosen(suite: str) -> list[Eval]:
@@ -124,7 +128,7 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
     say(f"loading {name}")
     model = model_named(name, base_url=options.base_url)
     judge = model_named(options.judge, base_url=options.judge_url, role="judge") if options.judge else None
-    local, prompting = is_local(model), prompting_of(model)
+    local, prompting, identity = is_local(model), prompting_of(model), identity_of(model)
     timing = {"load": time.monotonic() - started}
     if not options.behaviour and not local:
         raise ConfigError(f"{name} gives no log-probabilities of given texts; expected a local model; leave --probes-only out")
@@ -146,7 +150,7 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
         probes = _probe_rows(wanted, probing.results(progress=_counting(say, f"probing {name}", "answers")))
         timing["probe"] = time.monotonic() - started - timing["load"] - timing["ask"]
     _keep(folder, rows, probes)
-    return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()}, prompting)
+    return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()}, prompting, identity)
 
 
 def _no_sandbox(specs: Sequence[Eval]) -> str | None:
@@ -298,7 +302,8 @@ def results(name: str, found: Found, specs: Sequence[Eval], options: Options) ->
         "coherence_threshold": THRESHOLD,
         "pass_share": PASS_SHARE,
         "settings": options.model_dump(exclude={"contexts", "judge"}),
-        "summary": summary(cells, evals),
+        "identity": found.identity,
+        "summary": [*summary(cells, evals), *in_words_of(found.identity)],
         "measures": cells,
         "shifts": moved,
         "dependence": in_words(moved, options.contexts),

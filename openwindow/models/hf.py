@@ -234,7 +234,7 @@ def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep
     dtype = _dtype(precision, where)
     base = source
     try:
-        base, adapters = _base_of(source)
+        base, adapters = base_of(source)
         _check_hub(base)
         # Loaded in its dtype: casting a whole loaded model also rounds the rotary buffers, and it then prints nothing.
         network, tokenizer = _loaded(base, dtype)
@@ -292,7 +292,7 @@ def _dtype(precision: Precision, device: str) -> torch.dtype:
     return torch.bfloat16 if precision == "bf16" else torch.float32
 
 
-def _base_of(source: str) -> tuple[str, list[str]]:
+def base_of(source: str) -> tuple[str, list[str]]:
     """What to load first, and the adapters to merge into it, in order."""
     config = Path(source) / "adapter_config.json"
     if not config.is_file():
@@ -301,7 +301,7 @@ def _base_of(source: str) -> tuple[str, list[str]]:
     if not stack.is_file():
         return str(json.loads(config.read_text(encoding="utf-8"))["base_model_name_or_path"]), [source]
     noted = json.loads(stack.read_text(encoding="utf-8"))
-    base, adapters = _base_of(str(noted["base"]))
+    base, adapters = base_of(str(noted["base"]))
     for under in noted["under"]:
         folder = (Path(source) / under).resolve()
         if (folder / "adapter_config.json").is_file():
