@@ -413,7 +413,6 @@ def test_c26_scores_in_mappings_and_tuples_are_read(made):
 
 
 POOLS = {
-    "process_pool": ("from concurrent.futures import ProcessPoolExecutor as P\nPOOL = P(1)", "POOL.submit(same, s).result()"),
     "thread_pool": ("from concurrent.futures import ThreadPoolExecutor as P\nPOOL = P(1)", "POOL.submit(same, s).result()"),
     "event_loop": (
         "import asyncio, threading\nLOOP = asyncio.new_event_loop()\n"
