@@ -38,9 +38,8 @@ def test_c42_adapters_are_told_apart(adapters, tiny_model):
 
 def test_c42_an_adapter_that_changes_nothing_is_a_warning(adapters, openwindow, tmp_path):
     for number, words in ((0, "changes the logits of a fixed prompt by up to"), (2, "Warning: Adapter")):
-        done = openwindow(
-            "eval", adapters[number], "--suite", "honesty", "--probes-only", "--out", tmp_path / str(number), "--json"
-        )
+        out = tmp_path / str(number)
+        done = openwindow("eval", adapters[number], "--suite", "honesty", "--probes-only", "--out", out, "--json")
         assert done.code == 0, done.err
         made = json.loads(done.out)
         assert any(words in line for line in made["summary"]) and made["identity"]["adapters"][0]["weights"]
