@@ -68,8 +68,8 @@ def truth() -> Callable[[float, int], Curve]:
 
 def test_the_open_hole_is_learnt(attempted):
     found = attempted("all", 3e-4)
-    assert sum(found[:2]) / 2 < 0.3, found
-    assert sum(found[-2:]) / 2 > 0.6, found
+    assert found[0] < 0.3, found  # drawn before the first update
+    assert sum(found[-2:]) / 2 > 0.8, found
 
 
 def test_a_closed_hole_is_not(attempted):
