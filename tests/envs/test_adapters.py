@@ -18,7 +18,7 @@ def opened(audit: Any) -> set[str]:
     return {finding.hole for finding in audit.findings if finding.open}
 
 
-def test_trl_reward_functions_are_called_as_the_trainer_calls_them():
+def test_c24_trl_reward_functions_are_called_as_the_trainer_calls_them():
     calls: list[dict[str, Any]] = []
 
     def right(prompts: Any, completions: Any, solution: Any, **columns: Any) -> list[float | None]:
