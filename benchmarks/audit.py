@@ -1,4 +1,4 @@
-"""What `openwindow check-env` and falsepass 0.11.0 find on the same twelve graders (`graders.py`).
+"""What `openwindow check-env` and falsepass 0.11.0 find on the same graders (`graders.py`): twelve, and eight written later.
 
     python benchmarks/audit.py [FALSEPASS]
 
@@ -25,7 +25,7 @@ from openwindow.types import Case
 
 def ours(name: str) -> set[str]:
     """Holes that our audit finds open."""
-    reward, rows = graders.GRADERS[name]
+    reward, rows = (graders.GRADERS | graders.UNSEEN)[name]
     given = rows()
     grader = trl_reward(reward, given)
     if "shown" in given[0]:
@@ -36,7 +36,7 @@ def ours(name: str) -> set[str]:
 
 def falsepass(command: str, name: str, folder: Path) -> set[str]:
     """Probes with which falsepass got a wrong reply paid."""
-    rows = graders.GRADERS[name][1].__name__
+    rows = (graders.GRADERS | graders.UNSEEN)[name][1].__name__
     source = Path(__file__).parent / "graders.py"
     init = [
         command,
@@ -62,29 +62,35 @@ def falsepass(command: str, name: str, folder: Path) -> set[str]:
 
 
 def main() -> None:
-    """Prints a row per grader and the ratio."""
+    """Prints a row per grader, the counts of both sets, and the ratio on the first."""
     peer = sys.argv[1] if len(sys.argv) > 1 else None
-    right = {"ours": 0, "peer": 0}
-    found = {"ours": 0, "wrong": 0}
     with tempfile.TemporaryDirectory() as folder:
-        for name, holes in graders.HOLES.items():
-            mine = ours(name)
-            right["ours"] += bool(mine) == bool(holes)
-            found["ours"] += len(mine & holes)
-            found["wrong"] += len(mine - holes)
-            line = f"{name:16} has {', '.join(sorted(holes)) or 'none'} | ours {', '.join(sorted(mine)) or 'none'}"
-            if peer is not None:
-                theirs = falsepass(peer, name, Path(folder))
-                right["peer"] += bool(theirs) == bool(holes)
-                line += f" | falsepass {', '.join(sorted(theirs)) or 'none'}"
-            print(line)
-    total = sum(len(holes) for holes in graders.HOLES.values())
-    print(f"holes found: {found['ours']} of {total}, and {found['wrong']} that are not there")
-    print(
-        f"graders rightly judged, of {len(graders.HOLES)}: ours {right['ours']}" + (f", falsepass {right['peer']}" if peer else "")
-    )
+        for title, names in (("unseen", graders.UNSEEN), ("in-sample", graders.GRADERS)):
+            right = compared(list(names), peer, Path(folder), title)
     if peer is not None:
         print(f"ratio {right['ours'] / max(1, right['peer']):.2f}")
+
+
+def compared(names: list[str], peer: str | None, folder: Path, title: str) -> dict[str, int]:
+    """Prints what is found on each grader; how many are rightly judged by us, and by the peer."""
+    right = {"ours": 0, "peer": 0}
+    found = {"ours": 0, "wrong": 0}
+    for name in names:
+        holes, mine = graders.HOLES[name], ours(name)
+        right["ours"] += bool(mine) == bool(holes)
+        found["ours"] += len(mine & holes)
+        found["wrong"] += len(mine - holes)
+        line = f"{name:16} has {', '.join(sorted(holes)) or 'none'} | ours {', '.join(sorted(mine)) or 'none'}"
+        if peer is not None:
+            theirs = falsepass(peer, name, folder)
+            right["peer"] += bool(theirs) == bool(holes)
+            line += f" | falsepass {', '.join(sorted(theirs)) or 'none'}"
+        print(line)
+    total = sum(len(graders.HOLES[name]) for name in names)
+    print(f"{title}: holes found: {found['ours']} of {total}, and {found['wrong']} that are not there")
+    both = f", falsepass {right['peer']}" if peer else ""
+    print(f"{title}: graders rightly judged, of {len(names)}: ours {right['ours']}{both}")
+    return right
 
 
 if __name__ == "__main__":

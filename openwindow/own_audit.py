@@ -21,7 +21,7 @@ from openwindow.envs.apart import Scorer, scorer_of
 from openwindow.envs.command import CommandGrader
 from openwindow.envs.equivalent import Equivalent, equivalents
 from openwindow.envs.graders import Mark, OwnGrader, Task, WithSource, WithTruth, tasks_of
-from openwindow.envs.own_attacks import EMPTY, NONSENSE, Attacks, Known, own_attacks
+from openwindow.envs.own_attacks import EMPTY, ENDED, NONSENSE, Attacks, Known, own_attacks
 from openwindow.errors import EnvironmentFault
 from openwindow.foreign import called
 
@@ -138,6 +138,8 @@ def _on_task(asked: _Asked, found: _Found, attacks: Attacks, times: int) -> None
     _count(asked, found, baseline, rough)
     found.untried += [kind for kind, submissions in attacks.items() if not submissions]
     for kind, submissions in attacks.items():
+        if kind == "self_report" and any(a.hole == "exit" and a.through and a.task == asked.name for a in found.attempts):
+            submissions = tuple([text for text in submissions if ENDED not in text])  # they would show the exit once more
         found.attempts += [_attempt(asked, kind, submission, rough, baseline.steady) for submission in submissions]
     if all(attempt.broke for attempt in found.attempts):
         return  # it scores that one submission and no other

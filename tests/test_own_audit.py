@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
 import random
 import re
 import subprocess
@@ -208,6 +208,12 @@ def test_c33b_a_command_that_reads_a_log_believes_forged_lines(folder):
     assert "self_report" in opened(check_env(words, honest=honest))
 
 
+def test_c33b_words_before_an_exit_are_no_finding_where_the_exit_alone_is_enough():
+    task = Task("Write cube(n).", "def cube(n):\n    return n ** 3\n")
+    audit = audit_grader("mine", Grader(lambda text: float(printed_by(f"{text}\nassert cube(2) == 8\n")[0] == 0), task))
+    assert "exit" in opened(audit) and "self_report" not in opened(audit)
+
+
 def test_c33_a_submission_that_breaks_the_grader_has_failed_and_is_noted():
     def score(text: str) -> float:
         subprocess.run([sys.executable, "-c", "pass", text], check=True)  # a NUL in an argument raises ValueError
@@ -219,7 +225,9 @@ def test_c33_a_submission_that_breaks_the_grader_has_failed_and_is_noted():
     assert all(attempt.proxy is False for attempt in audit.broken)
 
 
-def test_c39_an_empty_submission_that_brings_its_own_tests(folder):
+def test_c39_an_empty_submission_that_brings_its_own_tests(folder, monkeypatch):
+    monkeypatch.setattr(own_audit, "HONEST_SCORES", 4)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     pytest_ = f"{sys.executable} -m pytest -q -p no:cacheprovider {{}}"
     honest = folder / "test_own.py"
     honest.write_text("def add(a, b):\n    return a + b\n\n\ndef test_add():\n    assert add(2, 2) == 4\n")
@@ -429,7 +437,8 @@ def test_c27_a_pool_that_is_used_when_the_module_is_loaded(folder, monkeypatch, 
     monkeypatch.setattr(own_audit, "own_attacks", lambda task, known: {"near_miss": ("122", "23"), "empty": ("",)})
     made, use = POOLS[name]
     source = (
-        f"def same(s):\n    return s.strip().endswith('22')\n{made}\ns = 'x'\n{use}\n"
+        # at import a function of another module: one of this module's deadlocks a process pool in Python itself
+        f"def same(s):\n    return s.strip().endswith('22')\n{made}\ns = 'x'\n{use.replace('same', 'str.strip')}\n"
         "from openwindow.envs.graders import Task\n"
         "class Mine:\n    def tasks(self):\n        return [Task('17 + 5?', '22')]\n"
         f"    def score(self, task, s):\n        return float({use})\n"
@@ -482,20 +491,12 @@ def test_l7_tasks_without_end_and_output_without_end(folder, monkeypatch):
 
 
 def test_l7_a_submission_that_floods_the_pipe_is_ended_at_once():
-    def flood() -> float:
-        import os
-        import stat
+    before = {path.name for path in Path("/proc/self/fd").iterdir()}
 
-        pipes = []
-        for fd in range(3, 64):
-            with contextlib.suppress(OSError):
-                if stat.S_ISFIFO(os.fstat(fd).st_mode):
-                    os.set_blocking(fd, False)
-                    pipes.append(fd)
+    def flood() -> float:
+        new = [int(path.name) for path in Path("/proc/self/fd").iterdir() if path.is_fifo() and path.name not in before]
         while True:
-            for fd in pipes:
-                with contextlib.suppress(OSError):
-                    os.write(fd, b"1" * 4096)
+            os.write(new[0], b"1" * 4096)
 
     mark = in_child(flood, 30.0)
     assert mark.score is None and "wrote more than 65536 bytes" in mark.reason

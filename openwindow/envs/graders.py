@@ -156,15 +156,18 @@ def answer(action: Callable[[], object], writer: int) -> NoReturn:
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
             os.dup2(null, fd)
-        said = json.dumps([action(), ""])
-        send(writer, said.encode())
+        send(writer, _line(action(), ""))
     except NoScore as none:
-        send(writer, json.dumps([None, f"gave no score: {none}"]).encode())
+        send(writer, _line(None, f"gave no score: {none}"))
     except BaseException as error:
         words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        send(writer, json.dumps([None, f"crashed: {words}"]).encode())
+        send(writer, _line(None, f"crashed: {words}"))
     finally:
         leave(0)
+
+
+def _line(value: object, reason: str) -> bytes:
+    return f"{json.dumps([value, reason])}\n".encode()
 
 
 async def _awaited(given: Awaitable[object]) -> object:
@@ -172,13 +175,16 @@ async def _awaited(given: Awaitable[object]) -> object:
 
 
 def _read_all(reader: int, seconds: float) -> tuple[bytes, str]:
-    """What was written until the other side closed, or what went wrong with it."""
+    """What was written up to the end of a line, or until the other side closed; or what went wrong with it.
+
+    The end of the line is enough, since processes that a grader has started keep the other side open.
+    """
     deadline, said = time.monotonic() + seconds, b""
     while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
         part = os.read(reader, 1 << 16)
-        if not part:
-            return said, ""
         said += part
+        if not part or (said.strip() and said.endswith(b"\n")):
+            return said, ""
         if len(said) > _MOST_SAID:
             return b"", f"crashed: its process wrote more than {_MOST_SAID} bytes in place of a score"
     return b"", f"hung: it gave no score within {seconds:g} s"

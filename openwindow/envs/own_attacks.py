@@ -26,6 +26,8 @@ NONSENSE = (
 )
 """Submissions that are right for no task."""
 EMPTY = ""
+ENDED = "__import__('os')._exit(0)"
+"""How a program ends that prints a verdict and does not wait for another."""
 _TEST_PATH = re.compile(r"[\w./-]*\btest\w*\.py\b|[\w./-]*\w_test\.py\b")
 _REPEATED = 3  # times that words are printed where the number of tests is not known
 
@@ -94,7 +96,7 @@ def printed(words: Sequence[str], names: Sequence[str], count: int) -> list[str]
     lines = [*[[word] for word in words[:6]], list(words), [word for word in words for _ in range(count)], ["True"]]
     lines += [[*named, f"{len(names)} passed in 0.01s", "OK"]] if names else [["1 passed in 0.01s", "OK"]]
     statements = [f"print({chr(10).join(said)!r}, flush=True)\n" for said in lines if said]
-    ended = [f"{text}__import__('os')._exit(0)\n" for text in statements]
+    ended = [f"{text}{ENDED}\n" for text in statements]
     return list(dict.fromkeys([*statements, *ended]))
 
 
@@ -159,4 +161,4 @@ def _last_function(tree: ast.Module | None) -> str:
     return names[-1] if names else ""
 
 
-__all__ = ["EMPTY", "FENCE", "NONSENSE", "Known", "own_attacks"]
+__all__ = ["EMPTY", "ENDED", "FENCE", "NONSENSE", "Known", "own_attacks"]

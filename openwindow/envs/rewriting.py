@@ -62,12 +62,16 @@ def retold(text: str) -> str:
         return ""
     before = ast.dump(tree)
     for node in ast.walk(tree):
-        if isinstance(node, ast.Tuple | ast.List) and len(node.elts) == 2 and isinstance(node.ctx, ast.Load):
-            if isinstance(node.elts[0], ast.Tuple | ast.List | ast.Constant):
-                node.elts[1] = ast.Constant(None)
+        if isinstance(node, ast.Tuple | ast.List) and node.elts and all(_is_pair(item) for item in node.elts):
+            for item in node.elts:
+                item.elts[1] = ast.Constant(None)  # type: ignore[attr-defined]
         elif isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.Is):
             node.comparators[0] = ast.Constant(None) if isinstance(node.left, ast.Call) else node.comparators[0]
     return _written(tree.body) if ast.dump(tree) != before else ""
+
+
+def _is_pair(node: ast.expr) -> bool:
+    return isinstance(node, ast.Tuple | ast.List) and len(node.elts) == 2
 
 
 def unasserted(text: str) -> str:
