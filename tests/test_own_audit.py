@@ -422,6 +422,7 @@ def test_c26_scores_in_mappings_and_tuples_are_read(made):
 
 POOLS = {
     "thread_pool": ("from concurrent.futures import ThreadPoolExecutor as P\nPOOL = P(1)", "POOL.submit(same, s).result()"),
+    "process_pool": ("from concurrent.futures import ProcessPoolExecutor as P\nPOOL = P(1)", "POOL.submit(same, s).result()"),
     "event_loop": (
         "import asyncio, threading\nLOOP = asyncio.new_event_loop()\n"
         "threading.Thread(target=LOOP.run_forever, daemon=True).start()\n"
@@ -431,20 +432,22 @@ POOLS = {
 }
 
 
+@pytest.mark.parametrize("used", [True, False], ids=["used at import", "not used at import"])
 @pytest.mark.parametrize("name", sorted(POOLS))
-def test_c27_a_pool_that_is_used_when_the_module_is_loaded(folder, monkeypatch, name):
+def test_c27_a_pool_of_the_module(folder, monkeypatch, name, used):
     monkeypatch.setattr(own_audit, "HONEST_SCORES", 4)
     monkeypatch.setattr(own_audit, "own_attacks", lambda task, known: {"near_miss": ("122", "23"), "empty": ("",)})
     made, use = POOLS[name]
+    early = use.replace("same", "str.strip") if used and name != "event_loop" else use if used else ""
     source = (
         # at import a function of another module: one of this module's deadlocks a process pool in Python itself
-        f"def same(s):\n    return s.strip().endswith('22')\n{made}\ns = 'x'\n{use.replace('same', 'str.strip')}\n"
+        f"def same(s):\n    return s.strip().endswith('22')\n{made}\ns = 'x'\n{early}\n"
         "from openwindow.envs.graders import Task\n"
         "class Mine:\n    def tasks(self):\n        return [Task('17 + 5?', '22')]\n"
         f"    def score(self, task, s):\n        return float({use})\n"
     )
-    (folder / f"pooled_{name}.py").write_text(source)
-    audit = check_env(f"pooled_{name}:Mine", seconds=10.0)
+    (folder / f"pooled_{name}_{used}.py").write_text(source)
+    audit = check_env(f"pooled_{name}_{used}:Mine", seconds=10.0)
     assert opened(audit) == {"near_miss"} and audit.honest is not None and audit.honest.passed == audit.honest.scored
 
 

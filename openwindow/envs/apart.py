@@ -6,6 +6,7 @@ that has started some when it was loaded (a pool, an event loop) hangs there, so
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import multiprocessing
@@ -16,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from types import FunctionType
 from typing import Protocol
@@ -127,8 +129,9 @@ def load(module: str, name: str) -> object:
 
 
 def alive() -> int:
-    """Threads and processes of this interpreter's that a fork would not take along."""
-    return threading.active_count() + len(multiprocessing.active_children())
+    """Threads and processes of this interpreter's that a fork would not take along, and pools that will start some."""
+    pools = sum(issubclass(type(one), Executor) for one in gc.get_objects())
+    return threading.active_count() + len(multiprocessing.active_children()) + pools
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from openwindow.errors import ConfigError, StorageError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, Context, parse_contexts
+from openwindow.evals.identity import in_words
 from openwindow.evals.matrix import against as compare
 from openwindow.evals.page import write_page
 from openwindow.evals.resolve import model_named
@@ -77,7 +78,9 @@ def _made(
     made = results(name, found, specs, options)
     if against is not None:
         other = ask(against, specs, options, folder / "against", say)
-        made["against"] = {"model": against, "measures": results(against, other, specs, options)["measures"]}
+        theirs = results(against, other, specs, options)
+        made["against"] = {key: theirs[key] for key in ("model", "measures", "identity")}
+        made["summary"] += in_words(other.identity)
         right = [s.name for s in specs if s.measures == "right"]
         made["comparisons"] = compare((found.rows, found.probes), (other.rows, other.probes), (name, against), right)
         made["versus"] = versus(made["comparisons"], (name, against))

@@ -6,6 +6,7 @@ A name can lead to another adapter than was meant, and an adapter may be bound t
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ def _hash(path: Path) -> str:
 
 
 def _largest_change(local: Any) -> float | None:
-    """None where the adapter cannot be switched off."""
+    """None where the adapter cannot be switched off, or a logit is not finite."""
     import torch
     from peft import PeftModel
 
@@ -66,7 +67,8 @@ def _largest_change(local: Any) -> float | None:
         on = local.network(input_ids=ids).logits.float()
         with local.network.disable_adapter():
             off = local.network(input_ids=ids).logits.float()
-    return float((on - off).abs().max())
+    change = float((on - off).abs().max())
+    return change if math.isfinite(change) else None
 
 
 def in_words(found: Mapping[str, Any] | None) -> Sequence[str]:
@@ -76,7 +78,9 @@ def in_words(found: Mapping[str, Any] | None) -> Sequence[str]:
     top, change = found["adapters"][-1], found["largest_change"]
     which = f"Adapter {top['weights']} ({top['folder']})"
     if change is None:
-        return [f"{which}."]
+        return [
+            f"Warning: how far {which} moves the model is not known: it cannot be switched off, or gives logits that are not finite."
+        ]
     if change == 0.0:
         return [f"Warning: {which} changes no logit of a fixed prompt: the model is the one below it; check which was meant."]
     return [f"{which} changes the logits of a fixed prompt by up to {change:.3g}."]

@@ -1,11 +1,12 @@
 """C42: the page and the JSON of an eval say which adapter was asked, and warn where it changes nothing."""
 
 import json
+import shutil
 
 import pytest
 from safetensors.torch import load_file, save_file
 
-from openwindow.evals.identity import identity_of
+from openwindow.evals.identity import identity_of, in_words
 from openwindow.evals.resolve import model_named
 from openwindow.models.hf import load
 
@@ -46,9 +47,35 @@ def test_c42_an_adapter_that_changes_nothing_is_a_warning(adapters, openwindow, 
         assert made["identity"]["adapters"][0]["weights"] in (out / "report.html").read_text()
 
 
-def test_c42_another_file_has_another_hash(adapters, tmp_path):
-    import shutil
+def test_c42_both_adapters_of_a_comparison_are_named(adapters, openwindow, tmp_path):
+    words = (
+        "eval",
+        adapters[0],
+        "--against",
+        adapters[2],
+        "--suite",
+        "honesty",
+        "--probes-only",
+        "--out",
+        tmp_path / "o",
+        "--json",
+    )
+    done = openwindow(*words)
+    assert done.code == 0, done.err
+    made = json.loads(done.out)
+    assert made["against"]["identity"]["largest_change"] == 0.0 and made["identity"]["largest_change"] > 0
+    assert any(line.startswith("Warning: Adapter") and str(adapters[2]) in line for line in made["summary"])
 
+
+def test_c42_logits_that_are_not_finite_are_unmeasured_and_said(adapters, tmp_path):
+    shutil.copytree(adapters[0], tmp_path / "nan")
+    path = tmp_path / "nan" / "adapter_model.safetensors"
+    save_file({name: weight * float("nan") for name, weight in load_file(path).items()}, path)
+    found = identity_of(model_named(str(tmp_path / "nan")))
+    assert found["largest_change"] is None and "not known" in in_words(found)[0]
+
+
+def test_c42_another_file_has_another_hash(adapters, tmp_path):
     shutil.copytree(adapters[0], tmp_path / "copy")
     same = identity_of(model_named(str(tmp_path / "copy")))
     assert same["adapters"][0]["weights"] == identity_of(model_named(str(adapters[0])))["adapters"][0]["weights"]
