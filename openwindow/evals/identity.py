@@ -78,9 +78,8 @@ def in_words(found: Mapping[str, Any] | None) -> Sequence[str]:
     top, change = found["adapters"][-1], found["largest_change"]
     which = f"Adapter {top['weights']} ({top['folder']})"
     if change is None:
-        return [
-            f"Warning: how far {which} moves the model is not known: it cannot be switched off, or gives logits that are not finite."
-        ]
+        why = "it cannot be switched off, or gives logits that are not finite"
+        return [f"Warning: how far {which} moves the model is not known: {why}."]
     if change == 0.0:
         return [f"Warning: {which} changes no logit of a fixed prompt: the model is the one below it; check which was meant."]
     return [f"{which} changes the logits of a fixed prompt by up to {change:.3g}."]

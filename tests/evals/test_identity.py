@@ -48,19 +48,8 @@ def test_c42_an_adapter_that_changes_nothing_is_a_warning(adapters, openwindow, 
 
 
 def test_c42_both_adapters_of_a_comparison_are_named(adapters, openwindow, tmp_path):
-    words = (
-        "eval",
-        adapters[0],
-        "--against",
-        adapters[2],
-        "--suite",
-        "honesty",
-        "--probes-only",
-        "--out",
-        tmp_path / "o",
-        "--json",
-    )
-    done = openwindow(*words)
+    both = (adapters[0], "--against", adapters[2])
+    done = openwindow("eval", *both, "--suite", "honesty", "--probes-only", "--out", tmp_path / "o", "--json")
     assert done.code == 0, done.err
     made = json.loads(done.out)
     assert made["against"]["identity"]["largest_change"] == 0.0 and made["identity"]["largest_change"] > 0
