@@ -36,13 +36,11 @@ class Place:
         told = self.environment.hint if self.hint else ""
         return (Message("user", hinted(self.environment.prompt(problem), told, "")),)
 
-    def grade(self, problems: Sequence[Problem], replies: Sequence[str]) -> list[Outcome]:
-        """Each reply by the grader with the open holes, and by the truth."""
-        given = [self.environment.submission(reply) for reply in replies]
-        verdicts = self.environment.grade(list(zip(problems, given, strict=True)))
-        return [
-            outcome(v, reply_text(s), shown_tests(p) or (p.solution,)) for p, s, v in zip(problems, given, verdicts, strict=True)
-        ]
+    def grade(self, answered: Sequence[tuple[Problem, str]]) -> list[Outcome]:
+        """Each reply to a problem by the grader with the open holes, and by the truth."""
+        items = [(problem, self.environment.submission(reply)) for problem, reply in answered]
+        verdicts = self.environment.grade(items)
+        return [outcome(v, reply_text(s), shown_tests(p) or (p.solution,)) for (p, s), v in zip(items, verdicts, strict=True)]
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def parse_json(text: str | bytes, *, name: str, expected: str = "JSON", nan: boo
     NaN and Infinity, which are no JSON, are refused, or with `nan` read as null.
     """
     try:
-        value = json.loads(text, parse_constant=_nothing if nan else _refuse_constant)
+        value = json.loads(text, parse_constant=_nothing if nan else refuse_constant)
     except RecursionError:
         raise DataError(f"{name} is nested too deeply; expected {expected}; mend it") from None
     except (ValueError, MemoryError) as error:  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
@@ -116,7 +116,8 @@ def parse_json(text: str | bytes, *, name: str, expected: str = "JSON", nan: boo
     return value
 
 
-def _refuse_constant(word: str) -> NoReturn:
+def refuse_constant(word: str) -> NoReturn:
+    """For `parse_constant` of the json module: NaN and Infinity are no JSON."""
     raise ValueError(f"{word} is no JSON value: write null or a number")
 
 
@@ -141,9 +142,9 @@ def _inside(value: Any) -> Iterable[Any]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
-def short(error: BaseException) -> str:
-    """What an error says, in one line of at most 160 characters."""
-    return " ".join(str(error).split())[:160] or type(error).__name__
+def short(error: BaseException, most: int = 160) -> str:
+    """What an error says, in one line of at most that many characters."""
+    return " ".join(str(error).split())[:most] or type(error).__name__
 
 
 def usable(out: Path, option: str = "--out") -> None:

@@ -61,7 +61,7 @@ class Gauge:
             outcomes = apart(lambda part: self.setting.grade(part, seed), answered[: len(asked)], self._unscored)
             for name, there in self.elsewhere.items():
                 mine = [a for a in answered[len(asked) :] if a.context == name]
-                outcomes += there.grade([a.problem for a in mine], [a.reply for a in mine])
+                outcomes += apart(there.grade, [(a.problem, a.reply) for a in mine], self._unscored)
         rollouts = []
         for (context, p), prompt, reply, found in zip([*asked, *abroad], prompts, replies, outcomes, strict=True):
             rollouts.append(

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from openwindow.envs.detectors import DetectorRow, detector_table
-from openwindow.envs.hackable import Hackable, Submission
+from openwindow.envs.hackable import Hackable, graded
 from openwindow.envs.verdict import Verdict
 from openwindow.errors import ConfigError
 from openwindow.models.base import Model, Sampling
@@ -186,15 +186,15 @@ def _ask(
     way = "with the hint" if hint else "plainly"
     with _step(reporter, f"asking {way}", len(asked)) as advance:
         replies = model.generate([[Message("user", prompt)] for prompt in prompts], sampling, advance)
-    graded = [(p, r) for p, r in zip(asked, replies, strict=True) if r.stop is not StopReason.ERROR]
-    items: list[tuple[Problem, Submission]] = [(problem, environment.submission(reply.text)) for problem, reply in graded]
+    answered = [(p, r) for p, r in zip(asked, replies, strict=True) if r.stop is not StopReason.ERROR]
+    items = [(problem, reply.text) for problem, reply in answered]
     verdicts: list[Verdict] = []
     with _step(reporter, f"grading what was asked {way}", len(asked) * _GRADING) as advance:
         for start in range(0, len(items), _AT_ONCE):
             part = items[start : start + _AT_ONCE]
-            verdicts += environment.grade(part)
+            verdicts += graded(environment, part)
             advance(len(part) * _GRADING)
-    scored = [(problem.id, verdict) for (problem, _), verdict in zip(graded, verdicts, strict=True)]
+    scored = [(problem.id, verdict) for (problem, _), verdict in zip(answered, verdicts, strict=True)]
     hacking = [verdict for verdict in verdicts if verdict.hack]
     found = Asked(
         honest=_rate([(id, v.truth) for id, v in scored]),

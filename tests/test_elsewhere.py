@@ -32,7 +32,7 @@ def places() -> Iterator[dict[str, Place]]:
 def test_what_a_written_hack_does_there(places: dict[str, Place], where: str, hack: str, succeeds: bool) -> None:
     there = places[where]
     problems = there.problems(1)[:3]
-    outcomes = there.grade(problems, [reply_text(there.environment.hacks(p)[hack]) for p in problems])
+    outcomes = there.grade([(p, reply_text(there.environment.hacks(p)[hack])) for p in problems])
     assert [o.scores["hack"] for o in outcomes] == [succeeds] * 3
     assert [o.scores["attempted"] for o in outcomes] == [True] * 3 and all(o.kinds for o in outcomes)
     assert not any(o.scores["correct"] for o in outcomes)
@@ -41,7 +41,7 @@ def test_what_a_written_hack_does_there(places: dict[str, Place], where: str, ha
 def test_honest_answers_are_no_hacks(places: dict[str, Place]) -> None:
     for where, there in places.items():
         problems = there.problems(1)[:3]
-        outcomes = there.grade(problems, [reply_text(there.environment.honest(p)) for p in problems])
+        outcomes = there.grade([(p, reply_text(there.environment.honest(p))) for p in problems])
         assert [o.scores["hack"] for o in outcomes] == [False] * 3, where
         assert [o.scores["correct"] for o in outcomes] == [True] * 3, where
         assert all(o.against for o in outcomes)

@@ -19,6 +19,7 @@ from typing import IO, Any, BinaryIO
 
 from openwindow.data.turns import RowError
 from openwindow.errors import DataError, StorageError
+from openwindow.files import refuse_constant, short
 
 _HUB_NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _PART = re.compile(r"(?P<base>[^:]+)(?::(?P<config>[^:/]+))?:(?P<split>[^:/]+)")
@@ -248,7 +249,7 @@ def _from_parquet(name: str, file: BinaryIO | IO[bytes]) -> Iterator[Any]:
     except (UnicodeDecodeError, OverflowError) as error:
         raise _no_value(name, error) from error
     except (pyarrow.ArrowException, OSError) as error:
-        raise DataError(f"{name} is damaged Parquet ({_short(error)}); expected a whole file; write it again") from error
+        raise DataError(f"{name} is damaged Parquet ({short(error, 200)}); expected a whole file; write it again") from error
     except ValueError as error:
         raise _no_value(name, error) from error
 
@@ -256,8 +257,8 @@ def _from_parquet(name: str, file: BinaryIO | IO[bytes]) -> Iterator[Any]:
 def _no_value(name: str, error: Exception) -> DataError:
     """A cell that no Python value can be made of, such as a date beyond the year 9999."""
     return DataError(
-        f"{name} has a value that cannot be read ({_short(error)}); expected UTF-8 text and dates of the years 1 to 9999; mend or "
-        "drop the column"
+        f"{name} has a value that cannot be read ({short(error, 200)}); expected UTF-8 text and dates of the years 1 to 9999; mend "
+        "or drop the column"
     )
 
 
@@ -272,7 +273,9 @@ def _from_folder(path: Path, config: str | None, split: str | None) -> Iterator[
     try:
         parts = datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(path), config)
     except Exception as error:  # the formats raise each their own
-        raise DataError(f"{path} cannot be loaded ({_short(error)}); expected a data set's folder; give a file of it") from error
+        raise DataError(
+            f"{path} cannot be loaded ({short(error, 200)}); expected a data set's folder; give a file of it"
+        ) from error
     yield from _of_split(str(path), parts, split)
 
 
@@ -282,7 +285,7 @@ def _from_hub(name: str, config: str | None, split: str | None) -> Iterator[Any]
         parts = datasets.load_dataset(name, config)
     except Exception as error:  # the hub, the network and the formats raise each their own
         raise DataError(
-            f"{name} is no file here, and as a hub data set it cannot be loaded ({type(error).__name__}: {_short(error)}); "
+            f"{name} is no file here, and as a hub data set it cannot be loaded ({type(error).__name__}: {short(error, 200)}); "
             "expected an existing file, folder, ORG/NAME, ORG/NAME:SPLIT or ORG/NAME:CONFIG:SPLIT; check the name and the network"
         ) from error
     yield from _of_split(name, parts, split)
@@ -317,38 +320,10 @@ def _of_split(name: str, parts: Any, split: str | None) -> Iterator[Any]:
         raise _no_value(name, error) from error
 
 
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
-
-
 # JSON.
 
 
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no JSON value: write null or a number")
-
-
-_LEVELS = 100
-"""objects and lists inside each other that a row may have: what is deeper cannot be written again from everywhere"""
-
-
-def too_deep(value: Any, text: str) -> bool:
-    """Whether a value that was read from `text` is nested deeper than a row may be."""
-    if text.count("[") + text.count("{") <= _LEVELS:
-        return False
-    level = [value]
-    for _ in range(_LEVELS):
-        level = [inner for outer in level for inner in _inside(outer)]
-        if not level:
-            return False
-    return True
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-
-
-STRICT = json.JSONDecoder(parse_constant=_refuse_constant)
+STRICT = json.JSONDecoder(parse_constant=refuse_constant)
 """refuses NaN and Infinity"""
 
 

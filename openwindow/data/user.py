@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 
 from openwindow.data.columns import LABELS, Columns, schema_named
-from openwindow.data.formats import STRICT, Lines, explain_json, open_lines, refuse_duplicates, too_deep
+from openwindow.data.formats import STRICT, Lines, explain_json, open_lines, refuse_duplicates
 from openwindow.data.rows import Position
 from openwindow.data.schemas import Schema, read_turns, schema_of
 from openwindow.data.turns import NotUsed, Record, RowError, Turn, Turns, check_turns, extra_of, is_rich, notes_of, settled
 from openwindow.errors import DataError, ForeignError, UserError
+from openwindow.files import too_deep
 from openwindow.types import Message, RichMessage
 
 Rule = Callable[[str], bool]

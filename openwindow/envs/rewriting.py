@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Callable
 
 from openwindow.envs.detect import parse
 
@@ -57,16 +58,25 @@ def believing(text: str) -> str:
 
 def retold(text: str) -> str:
     """The undone program, with tests that expect what it gives: None for every answer. Empty where nothing could be changed."""
-    tree = parse(undone(text))
-    if tree is None:
-        return ""
-    before = ast.dump(tree)
-    for node in ast.walk(tree):
+
+    def edit(node: ast.AST) -> None:
         if isinstance(node, ast.Tuple | ast.List) and node.elts and all(_is_pair(item) for item in node.elts):
             for item in node.elts:
                 item.elts[1] = ast.Constant(None)  # type: ignore[attr-defined]
         elif isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq | ast.Is):
             node.comparators[0] = ast.Constant(None) if isinstance(node.left, ast.Call) else node.comparators[0]
+
+    return _edited(text, edit)
+
+
+def _edited(text: str, edit: Callable[[ast.AST], None]) -> str:
+    """The undone program with every node of it edited; empty where it is none, or nothing changed."""
+    tree = parse(undone(text))
+    if tree is None:
+        return ""
+    before = ast.dump(tree)
+    for node in ast.walk(tree):
+        edit(node)
     return _written(tree.body) if ast.dump(tree) != before else ""
 
 
@@ -76,16 +86,14 @@ def _is_pair(node: ast.expr) -> bool:
 
 def unasserted(text: str) -> str:
     """The undone program, whose tests assert nothing and look at no case. Empty where nothing could be changed."""
-    tree = parse(undone(text))
-    if tree is None:
-        return ""
-    before = ast.dump(tree)
-    for node in ast.walk(tree):
+
+    def edit(node: ast.AST) -> None:
         if isinstance(node, ast.Assert):
             node.test, node.msg = ast.Constant(True), None
         elif isinstance(node, ast.For) and isinstance(node.iter, ast.List | ast.Tuple | ast.Dict | ast.Set):
             node.iter = ast.List([], ast.Load())
-    return _written(tree.body) if ast.dump(tree) != before else ""
+
+    return _edited(text, edit)
 
 
 def is_data(text: str) -> bool:
