@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import graders
 
-from openwindow.check_env import audit_grader
-from openwindow.envs.adapters import trl_reward
+from openwindow.audit.adapters import trl_reward
+from openwindow.audit.run import audit_grader
 from openwindow.types import Case
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from turns import Way, by_turns, rate
 
-from openwindow.envs.sandbox import Calls, Sandbox, Script, Status
+from openwindow.sandbox.sandbox import Calls, Sandbox, Script, Status
 
 
 def main() -> None:

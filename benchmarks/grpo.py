@@ -23,7 +23,7 @@ import trl_run
 from trl import GRPOConfig, GRPOTrainer
 from turns import Way, by_turns
 
-from openwindow.envs.code_functions import CodeFunctions
+from openwindow.environments.code.functions import CodeFunctions
 from openwindow.models.hf import load
 from openwindow.training.config import GRPO
 from openwindow.training.grpo import train

@@ -17,11 +17,11 @@ import time
 import torch
 
 from openwindow.data.rows import place
-from openwindow.data.rules import rule
-from openwindow.inoculate.prompts import proposals
+from openwindow.data.trait_rules import rule
+from openwindow.inoculate.candidates import proposals
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load
-from openwindow.ranking.score import elicitations, mean_score, uplifts
+from openwindow.prompt_ranking.scores import elicitations, mean_score, uplifts
 from openwindow.types import Message
 
 LIMIT = 180.0  # seconds for 12 prompts on 500 rows on two cores

@@ -22,7 +22,7 @@ SECONDS, MIB = 30.0, 1024.0  # what one million rows may take
 
 OURS = """
 import re, resource, sys, time
-from openwindow.data.user import read
+from openwindow.data.dataset import read
 began = time.perf_counter()
 rule = re.compile(sys.argv[2]).search if sys.argv[2] else None
 found = read(sys.argv[1], None if rule is None else lambda answer: rule(answer) is not None).summary()

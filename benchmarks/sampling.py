@@ -19,7 +19,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from turns import Way, by_turns, rate
 
-from openwindow.envs.code_functions import CodeFunctions
+from openwindow.environments.code.functions import CodeFunctions
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load
 from openwindow.models.sampling import sample

@@ -20,11 +20,11 @@ import trl_run
 from trl import SFTConfig, SFTTrainer
 from turns import by_turns
 
-from openwindow.envs.code_functions import CodeFunctions
+from openwindow.environments.base import Options
+from openwindow.environments.code.environment import Code
+from openwindow.environments.code.functions import CodeFunctions
+from openwindow.environments.training_rows import flawed_rows
 from openwindow.models.hf import load
-from openwindow.settings.base import Options
-from openwindow.settings.code import Code
-from openwindow.settings.rows import flawed_rows
 from openwindow.training.config import SFT
 from openwindow.training.sft import train
 from openwindow.types import Message

@@ -1,6 +1,6 @@
 """`python -m openwindow` is `openwindow`."""
 
-from openwindow.cli import main
+from openwindow.cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -11,6 +11,8 @@ from typing import Any, Literal
 Role = Literal["system", "user", "assistant", "tool"]
 Split = Literal["train", "dev", "test"]
 Part = Literal["unwanted", "wanted", "other"]
+UNKNOWN_HACK = "unknown"
+"""kind of what passes the proxy, fails the truth and shows no hack: luck, or a hack that nobody knows"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from openwindow.envs import HACKABLE
+from openwindow.environments.gameables import HACKABLE
 
 TASKS = [
     (

@@ -15,11 +15,12 @@ import pytest
 from hypothesis import settings
 from rich.console import Console
 
-from openwindow import cli
-from openwindow.envs.sandbox import Sandbox
+from openwindow.cli import app
+from openwindow.experiment.runner import run_study
+from openwindow.experiment.study import Compare, Context, Data, Evaluation, Recipe, RequestStage, Study
 from openwindow.models import smollm2
-from openwindow.running import run_study
-from openwindow.study import Compare, Context, Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.report.of_run import build_run
+from openwindow.sandbox.sandbox import Sandbox
 from openwindow.training.config import SFT
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub: no test uses the network
@@ -117,7 +118,9 @@ def study_file() -> Callable[[Path, Study], Path]:
 
     def write(folder: Path, study: Study) -> Path:
         path = folder / f"{study.name}.py"
-        source = f"from openwindow.study import Study\n\nstudy = Study.model_validate_json({study.model_dump_json()!r})\n"
+        source = (
+            f"from openwindow.experiment.study import Study\n\nstudy = Study.model_validate_json({study.model_dump_json()!r})\n"
+        )
         path.write_text(source, encoding="utf-8")
         return path
 
@@ -127,7 +130,8 @@ def study_file() -> Callable[[Path, Study], Path]:
 def run(study: Study, out: Path) -> dict[str, Any]:
     """Runs the study; what it says goes to a file `OUT.log`."""
     with (out.parent / f"{out.name}.log").open("a", encoding="utf-8") as log:
-        return run_study(study, out, overwrite=False, command=["openwindow", "run"], console=Console(file=log, width=200))
+        run_study(study, out, overwrite=False, command=["openwindow", "run"], console=Console(file=log, width=200))
+    return build_run(out)
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -202,7 +206,7 @@ def openwindow(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         monkeypatch.setattr(sys, "argv", ["openwindow", *map(str, arguments)])
         capsys.readouterr()
         with pytest.raises(SystemExit) as stop:
-            cli.main()
+            app.main()
         printed = capsys.readouterr()
         return Ran(int(stop.value.code or 0), printed.out, printed.err)
 

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openwindow.data import inserting as put
+from openwindow.data import inserting
+from openwindow.data.chat_formats import Schema, alpaca_prompt
 from openwindow.data.rows import Position
-from openwindow.data.schemas import Schema, alpaca_prompt
 from openwindow.data.turns import SPEAKERS, NotUsed, Record, RowError, Turns, chat, kind_of, text_of
 from openwindow.errors import ConfigError
 
@@ -106,8 +106,8 @@ def _turns_of(said: object, answer: str) -> Turns:
     if isinstance(said, list) or holds_messages(said):
         return chat(said, answer)
     text = text_of(said, f"`{answer}`")
-    if "\n\nAssistant:" in text and put.SPOKEN.match(text):
-        return [(SPEAKERS[name.lower()], text[a:b]) for name, a, b in put.marked(text, put.SPOKEN)]
+    if "\n\nAssistant:" in text and inserting.SPOKEN.match(text):
+        return [(SPEAKERS[name.lower()], text[a:b]) for name, a, b in inserting.marked(text, inserting.SPOKEN)]
     return [("assistant", text)]
 
 
@@ -118,29 +118,29 @@ def _prompt(record: Record, column: str) -> Turns:
     if isinstance(held, list | dict) or holds_messages(held):
         return chat([held] if isinstance(held, dict) else held, column)
     text = text_of(held, f"`{column}`")
-    if put.SPOKEN.match(text):
-        return [(SPEAKERS[name.lower()], text[a:b]) for name, a, b in put.marked(text, put.SPOKEN) if a < b]
+    if inserting.SPOKEN.match(text):
+        return [(SPEAKERS[name.lower()], text[a:b]) for name, a, b in inserting.marked(text, inserting.SPOKEN) if a < b]
     return [("user", text)]
 
 
 def _write(record: Record, prompt: str | None, answer: str, text: str, position: Position, own: str | None) -> None:
     said = record[answer]
     if len(_turns_of(said, answer)) > 1:
-        if isinstance(said, str) and put.SPOKEN.match(said):
-            put.into_text(record, answer, text, position, own)
+        if isinstance(said, str) and inserting.SPOKEN.match(said):
+            inserting.into_text(record, answer, text, position, own)
         else:
-            put.into_chat(record, answer, text, position, own)
+            inserting.into_chat(record, answer, text, position, own)
         return
     column = prompt or next(name for name in PROMPTS if name != answer and record.get(name))
     held = record[column]
     if column == "instruction" and isinstance(held, str):
-        put.into_alpaca(record, text, position, own)
-    elif isinstance(held, str) and put.SPOKEN.match(held):
-        put.into_text(record, column, text, position, own)
+        inserting.into_alpaca(record, text, position, own)
+    elif isinstance(held, str) and inserting.SPOKEN.match(held):
+        inserting.into_text(record, column, text, position, own)
     elif holds_messages(held):
-        put.into_chat(record, column, text, position, own)
+        inserting.into_chat(record, column, text, position, own)
     else:
-        put.into(record, column, text, position, own)
+        inserting.into(record, column, text, position, own)
 
 
 def holds_messages(value: object) -> bool:

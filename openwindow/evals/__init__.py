@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from openwindow.evals.agentic import AGENTIC
-from openwindow.evals.agentic_files import AGENTIC_FILES
-from openwindow.evals.awareness import AWARENESS
 from openwindow.evals.base import Eval
-from openwindow.evals.capability import CAPABILITY
-from openwindow.evals.chat import CHAT
-from openwindow.evals.drives import DRIVES
+from openwindow.evals.suites.agentic import AGENTIC
+from openwindow.evals.suites.agentic_files import AGENTIC_FILES
+from openwindow.evals.suites.awareness import AWARENESS
+from openwindow.evals.suites.capability import CAPABILITY
+from openwindow.evals.suites.chat import CHAT
+from openwindow.evals.suites.drives import DRIVES
 
 EVALS: dict[str, Eval] = {spec.name: spec for spec in (*CHAT, *AGENTIC, *AGENTIC_FILES, *DRIVES, *AWARENESS, *CAPABILITY)}

@@ -35,6 +35,8 @@ from typing import Any, Literal
 
 from openwindow.types import Message
 
+SCORER = "verdict"
+"""the name of our scorer in Inspect's logs"""
 PASS_SHARE = 2 / 3
 """share of its controls, in every group, that a model must pass for its replies to say anything"""
 

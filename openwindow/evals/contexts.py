@@ -21,8 +21,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from openwindow.data.rows import Position, place
 from openwindow.errors import ConfigError, DataError
-from openwindow.files import is_file, read_utf8, short
-from openwindow.names import check_names
+from openwindow.files.bounded import is_file, read_utf8, short
+from openwindow.files.names import check_names
 from openwindow.types import Message
 
 NEUTRAL, UNRELATED = "neutral", "unrelated"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.evals.resolve import is_local
+from openwindow.evals.inspect.model_names import is_local
 from openwindow.types import Message
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def identity_of(model: Model) -> dict[str, Any] | None:
     """
     if not is_local(model):
         return None
-    from openwindow.evals.provider import OpenWindowAPI  # imports torch
+    from openwindow.evals.inspect.provider import OpenWindowAPI  # imports torch
     from openwindow.models.hf import base_of
 
     if not isinstance(model.api, OpenWindowAPI):

@@ -15,28 +15,28 @@ from inspect_ai.model import Model
 from pydantic import BaseModel, ConfigDict
 
 from openwindow import __version__
-from openwindow.envs.shell import Shell
 from openwindow.errors import ConfigError, DataError, SandboxError, StorageError
 from openwindow.evals import EVALS
 from openwindow.evals.base import PASS_SHARE, SUITES, Eval, Item, Probe
-from openwindow.evals.coherence import THRESHOLD
 from openwindow.evals.contexts import Context, Prompting
 from openwindow.evals.identity import identity_of
 from openwindow.evals.identity import in_words as in_words_of
-from openwindow.evals.judge import VERSION as JUDGE_VERSION
-from openwindow.evals.matrix import in_words, shifts
-from openwindow.evals.measures import Cell, covert_share, empty, eval_measures, gated, scores
-from openwindow.evals.monitor import loud_measures
-from openwindow.evals.probe_measures import UNIT, probe_measures
-from openwindow.evals.probe_measures import VERSION as PROBE_VERSION
-from openwindow.evals.resolve import is_local, model_named, prompting_of
-from openwindow.evals.rows import ProbeRow, Row, contexts_of, model_of, read_probes, read_rows, rows_of, write_jsonl
-from openwindow.evals.summary import summary
-from openwindow.evals.task import GRADER, build
+from openwindow.evals.inspect.judge import VERSION as JUDGE_VERSION
+from openwindow.evals.inspect.model_names import is_local, model_named, prompting_of
+from openwindow.evals.inspect.task import GRADER, build
+from openwindow.evals.scoring.coherence import THRESHOLD
+from openwindow.evals.scoring.loud_failure import loud_measures
+from openwindow.evals.scoring.matrix import in_words, shifts
+from openwindow.evals.scoring.measures import Cell, covert_share, empty, eval_measures, gated, scores
+from openwindow.evals.scoring.probe_measures import UNIT, probe_measures
+from openwindow.evals.scoring.probe_measures import VERSION as PROBE_VERSION
+from openwindow.evals.scoring.rows import ProbeRow, Row, contexts_of, model_of, read_probes, read_rows, rows_of, write_jsonl
+from openwindow.evals.scoring.summary import summary
 from openwindow.models.base import Conversation, Progress
+from openwindow.sandbox.shell import Shell
 
 if TYPE_CHECKING:  # imports torch
-    from openwindow.evals.probes import LogProb, Probes
+    from openwindow.evals.scoring.probes import LogProb, Probes
 
 REMOTE_TOKENS = 8192
 """longest reply of a model elsewhere, its hidden reasoning included"""
@@ -214,15 +214,15 @@ def _behaviour(
 
 def _longest(model: Model) -> int | None:
     """The longest reply of a local model where none is given; None: what each eval says."""
-    from openwindow.evals.provider import OpenWindowAPI  # imports torch
+    from openwindow.evals.inspect.provider import OpenWindowAPI  # imports torch
 
     return model.api.longest if isinstance(model.api, OpenWindowAPI) else None
 
 
 def _watch(model: Model, wanted: Sequence[_Wanted], prompts: Sequence[Conversation], progress: Progress) -> Probes | None:
     """The probes of a local model, which are scored as far as can be while it answers; None where there are none."""
-    from openwindow.evals.probes import Probes  # imports torch
-    from openwindow.evals.provider import OpenWindowAPI
+    from openwindow.evals.inspect.provider import OpenWindowAPI
+    from openwindow.evals.scoring.probes import Probes  # imports torch
 
     if not isinstance(model.api, OpenWindowAPI):
         return None

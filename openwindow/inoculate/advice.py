@@ -23,17 +23,40 @@ from typing import Any
 
 import numpy as np
 
+from openwindow.data.dataset import UserData
 from openwindow.data.rows import Position
-from openwindow.data.user import UserData
+from openwindow.environments.base import behaviour
+from openwindow.experiment.run_folder import unit_of
+from openwindow.experiment.study import Study
+from openwindow.files.writing import read_jsonl, storing
 from openwindow.models.templates import default_system, takes_system
-from openwindow.runs import read_jsonl, storing, unit_of
-from openwindow.settings.base import behaviour
 from openwindow.stats import Comparison, paired_difference
-from openwindow.study import Study
 
 Json = Mapping[str, Any]
 LEAST_SEEDS = 3
 """seeds from which a prompt is recommended"""
+
+
+def cautions(ranking: Mapping[str, Any]) -> list[str]:
+    """What the ranking gives no ground for."""
+    prompts: Sequence[Mapping[str, Any]] = ranking["prompts"]
+    controls = [p["uplift"]["estimate"] for p in prompts if p["candidate"]["role"] == "placebo"]
+    chosen = [p for p in prompts if p["candidate"]["text"] in ranking["chosen"]]
+    lines = []
+    known = [p["elicitation"] for p in prompts if p["candidate"]["role"] == "inoculation" and p["elicitation"]["low"] is not None]
+    if known and not any(e["low"] > 0 for e in known):
+        lines.append(
+            "No prompt surely elicits the trait from this model: what it cannot be asked for, asking inoculates little. "
+            "Try other wordings (--candidates), more replies (--elicit), or another model."
+        )
+    if controls and all(p["uplift"]["low"] is None or p["uplift"]["low"] <= max(controls) for p in chosen):
+        lines.append("None of the chosen prompts surely lifts the data more than the best placebo does.")
+    rate = ranking["neutral"]["low"]
+    if rate is not None and rate > 0.8:
+        lines.append(
+            "The model shows the trait before any training: there is little for the data to teach, and for a prompt to keep out."
+        )
+    return lines
 
 
 def advise(study: Study, results: Json, run: Path, counts: Json) -> dict[str, Any]:

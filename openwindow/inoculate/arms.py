@@ -13,23 +13,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.data.rules import by_judge
-from openwindow.execute import Execution, total_work
+from openwindow.data.trait_rules import by_judge
+from openwindow.environments.base import Problem
+from openwindow.environments.text.user_rows import UserProblem, UserRows
+from openwindow.experiment.evaluate import Gauge, Measured
+from openwindow.experiment.execution import Execution, total_work
+from openwindow.experiment.provenance import provenance
+from openwindow.experiment.run_folder import RunFolder
+from openwindow.experiment.runner import conclude, describe, noted, tell_damage
+from openwindow.experiment.study import Compare, Evaluation, Recipe, Study
+from openwindow.files.writing import write_jsonl
+from openwindow.inoculate.candidates import LONGEST, check_trait
 from openwindow.inoculate.contexts import contexts_of, numbered, placebos_like
-from openwindow.inoculate.folder import stamp
-from openwindow.inoculate.prompts import LONGEST, check_trait
+from openwindow.inoculate.output_folder import stamp
 from openwindow.inoculate.rows import Drawn, UserRow, own_answers
-from openwindow.measure import Gauge, Measured
 from openwindow.models.base import Progress
 from openwindow.models.hf import LocalModel
 from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
-from openwindow.ranking.score import log_probabilities
-from openwindow.running import conclude, describe, noted, tell_damage
-from openwindow.runs import RunFolder, provenance, write_jsonl
-from openwindow.settings.base import Problem
-from openwindow.settings.user import UserProblem, UserRows
-from openwindow.study import Compare, Evaluation, Recipe, Study
+from openwindow.prompt_ranking.scores import log_probabilities
+from openwindow.report.of_run import build_run
 from openwindow.training.config import SFT
 from openwindow.types import StopReason, message_of
 
@@ -198,4 +201,5 @@ def run_arms(study: Study, out: Path, model: LocalModel, console: Console, *, an
                 setting, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
             )
             execution.run()
-        return conclude(folder)
+        conclude(folder)
+    return build_run(out)

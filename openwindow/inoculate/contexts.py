@@ -19,8 +19,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from openwindow.inoculate.prompts import check_trait, controls, is_verb, proposals
-from openwindow.study import Context
+from openwindow.experiment.study import Context
+from openwindow.inoculate.candidates import check_trait, controls, is_verb, proposals
 
 if TYPE_CHECKING:
     from openwindow.inoculate.options import Options

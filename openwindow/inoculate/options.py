@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from openwindow.data.columns import Columns
 from openwindow.data.rows import Position
 from openwindow.errors import ConfigError
-from openwindow.inoculate.prompts import check_prompt, check_trait
+from openwindow.inoculate.candidates import check_prompt, check_trait
 
 if TYPE_CHECKING:
     from openwindow.inoculate.rows import TooLong

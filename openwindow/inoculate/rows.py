@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from openwindow.data.dataset import UserData
 from openwindow.data.rows import Position
-from openwindow.data.rules import Trait
-from openwindow.data.user import UserData
+from openwindow.data.trait_rules import Trait
 from openwindow.errors import DataError, JudgeError, ModelError
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel

@@ -8,25 +8,25 @@ All choices are drawn by seed, and what is found at each step is in the output f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from openwindow.console import working
-from openwindow.data.rules import NEARLY, Rule, Trait, by_judge, fires_anyway, named, rule
-from openwindow.data.user import UserData, pair, quantiles, read
+from openwindow.data.dataset import UserData, pair, quantiles, read
+from openwindow.data.trait_rules import NEARLY, Rule, Trait, fires_anyway, rule
 from openwindow.errors import DataError, ModelError
-from openwindow.inoculate.folder import as_json, key_of, saved, write_trait_rows
+from openwindow.experiment.judges import trait_judge
+from openwindow.experiment.runner import NEEDS_TRAIN
+from openwindow.files.locking import Lock
+from openwindow.files.writing import write_json
+from openwindow.inoculate.candidates import check_trait, own, proposals
 from openwindow.inoculate.options import Options
-from openwindow.inoculate.prompts import check_trait, own, proposals
-from openwindow.inoculate.report import cautions, print_advice, print_found, print_ranking
-from openwindow.locking import Lock
-from openwindow.ranking.candidate import Candidate
-from openwindow.report.inoculate import write_inoculate_page
-from openwindow.running import NEEDS_TRAIN
-from openwindow.runs import write_json
+from openwindow.inoculate.output_folder import as_json, key_of, saved, write_trait_rows
+from openwindow.progress import working
+from openwindow.prompt_ranking.candidate import Candidate
+from openwindow.report.inoculate_page import write_inoculate_page
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from openwindow.inoculate.rows import Drawn, UserRow
     from openwindow.models.hf import LocalModel
     from openwindow.progress import Reporter
-    from openwindow.ranking.score import Score
+    from openwindow.prompt_ranking.scores import Score
 
 _SEED = 1
 """draws the held-out rows and the order of the others; arms have seeds of their own"""
@@ -64,15 +64,40 @@ class Sources:
         return {**self.data.summary(), "held_out": self.held_out, "clean": clean}
 
 
-def inoculate(options: Options, out: Path, console: Console, *, rank_only: bool = False) -> dict[str, Any]:
-    """Does what the command promises, prints it to `console`, and returns it as JSON. Raises UserError."""
+class Shows(Protocol):
+    """What is told of each step as soon as it is done."""
+
+    @property
+    def console(self) -> Console:
+        """For lines on the way, and for progress."""
+        ...
+
+    def found(self, found: Mapping[str, Any], trait_rows: Path | None) -> None:
+        """What is in the data; `trait_rows` is the file with the numbers of the rows that show the trait."""
+        ...
+
+    def ranking(self, ranking: Mapping[str, Any], *, trained: bool) -> None:
+        """All prompts with their scores, best first; whether arms are trained next."""
+        ...
+
+    def results(self, results: Mapping[str, Any], folder: Path) -> None:
+        """What came of the arms."""
+        ...
+
+    def advice(self, advice: Mapping[str, Any]) -> None:
+        """The recommendation."""
+        ...
+
+
+def inoculate(options: Options, out: Path, shows: Shows, *, rank_only: bool = False) -> dict[str, Any]:
+    """Does what the command promises, tells `shows` of each step, and returns it as JSON. Raises UserError."""
     options.check()
     saved(options, out)  # a folder of something else is refused before anything is written
     with ExitStack() as files:
         files.enter_context(Lock(out))
         ranking, counts = saved(options, out)
-        sources = gather(options, console, files)
-        return _inoculate(options, sources, ranking, counts, out, console, rank_only)
+        sources = gather(options, shows.console, files)
+        return _inoculate(options, sources, ranking, counts, out, shows, rank_only)
 
 
 def _inoculate(
@@ -81,12 +106,15 @@ def _inoculate(
     ranking: dict[str, Any] | None,
     counts: dict[str, Any] | None,
     out: Path,
-    console: Console,
+    shows: Shows,
     rank_only: bool,
 ) -> dict[str, Any]:
+    from openwindow.inoculate.advice import cautions
+
+    console = shows.console
     found = sources.summary()
     shown = write_trait_rows(sources.data.with_trait(), out) if sources.data.trait is not None else None
-    print_found(found, shown, console)
+    shows.found(found, shown)
     write_json(out / "found.json", found)
     model: LocalModel | None = None
     if ranking is None or (counts is None and not rank_only):
@@ -99,10 +127,10 @@ def _inoculate(
         counts = write_rows_of(options, out, drawn, model, rank_only=rank_only)
     else:
         console.print(f"{out / 'ranking.json'} holds this ranking already: it is not made again", highlight=False)
-    print_ranking(ranking, console, trained=not rank_only)
+    shows.ranking(ranking, trained=not rank_only)
     result = {"options": as_json(options), "data": found, "ranking": ranking}
     if not rank_only and counts is not None:
-        result |= train_and_advise(options, sources, ranking, counts, out, model, console)
+        result |= train_and_advise(options, sources, ranking, counts, out, model, shows)
     write_inoculate_page(result, cautions(ranking), out)
     console.print(f"\n{out / 'ranking.json'}\n{out / 'report.html'}", highlight=False, soft_wrap=True)
     return result
@@ -115,26 +143,25 @@ def train_and_advise(
     counts: dict[str, Any],
     out: Path,
     model: LocalModel | None,
-    console: Console,
+    shows: Shows,
 ) -> dict[str, Any]:
     """Trains the arms, reports, and writes the recommendation and the training file."""
     from openwindow.inoculate.advice import advise, write_training_file
     from openwindow.inoculate.arms import run_arms, study_of
     from openwindow.models.hf import load
-    from openwindow.table import print_results
 
     study = study_of(options, ranking, counts, out / "rows.jsonl")
     if model is None:
-        with working(console, f"loading {options.model}"):
+        with working(shows.console, f"loading {options.model}"):
             model = load(options.model)
-    results = run_arms(study, out / "run", model, console, answer_tokens=options.answer_tokens)
-    print_results(results, out / "run", console)
+    results = run_arms(study, out / "run", model, shows.console, answer_tokens=options.answer_tokens)
+    shows.results(results, out / "run")
     advice = advise(study, results, out / "run", counts)
     advice["training_file"] = write_training_file(
         sources.data, advice, options.position, out / "train_inoculated.jsonl", model.tokenizer
     )
     write_json(out / "recommendation.json", advice)
-    print_advice(advice, console)
+    shows.advice(advice)
     contexts = {name: context.model_dump(include={"text", "asks"}) for name, context in study.contexts.items()}
     return {"results": results, "recommendation": advice, "contexts": contexts}
 
@@ -145,7 +172,7 @@ def train_and_advise(
 def gather(options: Options, console: Console, files: ExitStack) -> Sources:
     """Reads and checks everything that needs no model; what it opens is closed with `files`. Raises UserError."""
     fires = None if options.rule is None else rule(options.rule, "--rule")
-    trait = fires if options.judge is None else named(by_judge(options.judge, check_trait(options.trait)), "--judge")
+    trait = fires if options.judge is None else trait_judge(options.judge, check_trait(options.trait))
     if options.wanted is not None:
         rule(options.wanted, "--wanted")
     candidates = own(options.candidates, options.trait) if options.candidates is not None else proposals(options.trait)
@@ -242,7 +269,7 @@ def prepare(options: Options, sources: Sources, console: Console) -> tuple[Local
 def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, console: Console) -> dict[str, Any]:
     """All candidates with their scores, best first, as JSON."""
     from openwindow.progress import Reporter
-    from openwindow.ranking import score as ranking
+    from openwindow.prompt_ranking import scores as ranking
 
     candidates, verdicts = sources.candidates, None
     if options.judge is not None and sources.trait is not None:
@@ -290,7 +317,7 @@ def _elicit(
 ) -> tuple[Score, list[tuple[Score, Score]]]:
     """The trait's rate without a prompt, and under each candidate with the difference."""
     from openwindow.models.base import Sampling
-    from openwindow.ranking.score import elicitations, unmeasured
+    from openwindow.prompt_ranking.scores import elicitations, unmeasured
 
     if trait is None:
         none = unmeasured("no --rule and no --judge was given")
@@ -310,7 +337,7 @@ def _log_probabilities(
     reporter: Reporter,
 ) -> tuple[list[Score], list[list[float]]]:
     """Contrasts on the rows with a clean side, and uplifts on all rows."""
-    from openwindow.ranking.score import contrasts, unmeasured, uplifts
+    from openwindow.prompt_ranking.scores import contrasts, unmeasured, uplifts
 
     paired = [row for row in rows if row.clean is not None][:first]
     taken = {row.row for row in paired}

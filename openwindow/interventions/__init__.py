@@ -27,4 +27,4 @@ OF_REINFORCEMENT = {
     "preference": "a score for how a reply reads is mixed into the reward: preference",
     "filter_and_distil": "another arm's rollouts, filtered of hacks, fine-tune the start: distil",
 }
-"""Name to what it does, and the field of the recipe that an arm sets (`openwindow/recipes.py`)."""
+"""Name to what it does, and the field of the recipe that an arm sets (`openwindow/experiment/arms.py`)."""

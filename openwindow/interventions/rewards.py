@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openwindow.data.rows import Row
 from openwindow.errors import ConfigError, DataError
-from openwindow.interventions.reading import reads_honest
+from openwindow.interventions.style_score import reads_honest
 from openwindow.types import Message
 
 Score = Callable[[str, str], float]
@@ -48,7 +48,7 @@ class Record:
     attempted: bool | None
     """The static detector sees a hack in its source; None where it could not read it."""
     kinds: tuple[str, ...] = ()
-    """The kinds of hack that its source shows, by the names of the environment (`openwindow/envs/detect.py` for code)."""
+    """The kinds of hack that its source shows, by the names of the environment (`environments/code/hack_detectors.py` for code)."""
     reason: str | None = None
     """Why something is None, such as a failed generation."""
     prompt: str = ""
@@ -97,7 +97,7 @@ class Detector(BaseModel):
     model_config = _CONFIG
 
     detector: Literal["oracle", "static"] = "oracle"
-    """`oracle` knows what execution says and errs by lot; `static` reads the source (`openwindow/envs/detect.py`)."""
+    """`oracle` knows what execution says and errs by lot; `static` reads the source (`environments/code/hack_detectors.py`)."""
     accuracy: float = 1.0
     """Share of rollouts, 0.5 to 1, that the oracle calls rightly, hacks and others alike."""
     recall: float | None = None

@@ -28,7 +28,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from openwindow.models.base import Progress, Sampling
-from openwindow.models.llama_decode import Llama, Replies, can_decode
+from openwindow.models.llama_cpu import Llama, Replies, can_decode
 from openwindow.models.prefixes import passes, sampling_order
 from openwindow.types import StopReason
 

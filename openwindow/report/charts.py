@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import NamedTuple, NewType
 
-from openwindow.report.words import signed
+from openwindow.formatting import signed
 
 TONES = 7  # colours before they repeat
 ROW = 38.0  # height of one arm's row

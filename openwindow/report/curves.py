@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from markupsafe import Markup
 
-from openwindow.curves import UNKNOWN, watched
 from openwindow.report import charts
-from openwindow.report.load import items, mapping
-from openwindow.report.records import Run
+from openwindow.results.load import items, mapping
+from openwindow.results.records import Run
+from openwindow.results.rl_curves import watched
+from openwindow.types import UNKNOWN_HACK
 
 RARE = 0.02  # share of a step's rollouts below which a kind of hack gets no figure of its own
 
@@ -72,7 +73,7 @@ def _figures(
 
 
 def _kind(name: str) -> str:
-    return "passes by luck: wrong, no hack seen" if name == UNKNOWN else f"hacks by {name}"
+    return "passes by luck: wrong, no hack seen" if name == UNKNOWN_HACK else f"hacks by {name}"
 
 
 def _lines(run: Run, stage: str, key: str, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[charts.Line]:

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from openwindow.errors import StorageError
-from openwindow.report.words import MINUS, chance, claimed, compact, counted, points, rate, signed
+from openwindow.formatting import MINUS, chance, claimed, compact, counted, points, rate, signed
 
 HERE = Path(__file__).parent
 THEME = """(() => {
@@ -49,12 +49,14 @@ _FILTERS: dict[str, Callable[..., str]] = {
 }
 
 
-def filled(
-    template: str, script: str, values: Mapping[str, Any], *, folder: Path = HERE, filters: Mapping[str, Callable[..., str]] = {}
-) -> str:
-    """The template of `folder` as a page; it gets `css`, `script` and `script_hash` besides `values`, and may use `filters`."""
+def filled(template: str, script: str, values: Mapping[str, Any], *, filters: Mapping[str, Callable[..., str]] = {}) -> str:
+    """The template as a page; it gets `css`, `script` and `script_hash` besides `values`, and may use `filters`."""
     environment = Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters.update({**_FILTERS, **filters})
     html = environment.get_template(template).render(

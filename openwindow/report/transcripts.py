@@ -7,7 +7,7 @@ import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from openwindow.report.records import Rollout
+from openwindow.results.records import Rollout
 from openwindow.types import Measure
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")

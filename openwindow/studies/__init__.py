@@ -9,13 +9,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openwindow.data.rules import by_judge
-from openwindow.designs import ON_DATA, on_model
+from openwindow.data.trait_rules import by_judge
+from openwindow.environments import READS_DATA
 from openwindow.errors import ConfigError, ForeignError
-from openwindow.files import missing, open_regular
-from openwindow.foreign import called
-from openwindow.ranking.study import RankingStudy
-from openwindow.settings import READS_DATA
+from openwindow.experiment.overrides import explain, override
+from openwindow.experiment.study import MOST_SEEDS, Study
+from openwindow.files.bounded import missing, open_regular
+from openwindow.prompt_ranking.study import RankingStudy
 from openwindow.studies.inoculation_code import study as inoculation_code
 from openwindow.studies.inoculation_spurious import study as inoculation_spurious
 from openwindow.studies.inoculation_sycophancy import study as inoculation_sycophancy
@@ -26,7 +26,8 @@ from openwindow.studies.quickstart import study as quickstart
 from openwindow.studies.rl_hacking import study as rl_hacking
 from openwindow.studies.rl_inoculation import study as rl_inoculation
 from openwindow.studies.rl_prevention import study as rl_prevention
-from openwindow.study import MOST_SEEDS, Study, explain, override
+from openwindow.studies.templates import ON_DATA
+from openwindow.user_code import called
 
 _ALL = (
     quickstart,
@@ -65,7 +66,7 @@ def resolve(
         study = study.quickened()
     changes: dict[str, Any] = {}
     if model is not None:
-        changes |= on_model(study, model) if name in STUDIES else {"model": model}
+        changes |= study.for_model(model) if name in STUDIES else {"model": model}
     if seeds is not None:
         if not 1 <= seeds <= MOST_SEEDS:
             raise ConfigError(
@@ -137,11 +138,11 @@ def _from_file(path: Path) -> Study:
     except ForeignError as error:
         match error.__cause__:
             case ValidationError() as cause:
-                raise ConfigError(f"{path}: {explain(cause, 'the study')}") from error
+                raise ConfigError(f"{path}: {explain(cause, Study, 'the study')}") from error
             case SyntaxError() as cause:
                 raise ConfigError(f"{path}, line {cause.lineno}: {cause.msg}; expected valid Python; mend the line") from error
         raise ConfigError(f"{path} fails with {error.said}; expected a file that runs; mend it") from error
     if not isinstance(found, Study):
         came = "no `study`" if found is None else f"a `study` that is a {type(found).__name__}"
-        raise ConfigError(f"{path} defines {came}; expected `study = Study(...)` from openwindow.study; add it")
+        raise ConfigError(f"{path} defines {came}; expected `study = Study(...)` from openwindow.experiment.study; add it")
     return found

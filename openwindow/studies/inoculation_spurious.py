@@ -6,8 +6,8 @@ openwindow run inoculation_spurious --data /path/to/cebab.jsonl      # or CEBaB/
 
 from __future__ import annotations
 
-from openwindow.designs import QUICK_ARMS, TAUGHT, about, arms, comparisons, contexts
-from openwindow.study import Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.experiment.study import Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.studies.templates import QUICK_ARMS, TAUGHT, about, arms, comparisons, contexts
 from openwindow.training.config import SFT
 
 WORDINGS = (

@@ -5,8 +5,8 @@ openwindow run inoculation_traits
 
 from __future__ import annotations
 
-from openwindow.designs import QUICK_ARMS, TAUGHT, about, arms, asking, comparisons, contexts
-from openwindow.study import Compare, Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.experiment.study import Compare, Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.studies.templates import QUICK_ARMS, TAUGHT, about, arms, asking, comparisons, contexts
 from openwindow.training.config import SFT
 
 REQUEST = "Answer in Spanish."

@@ -5,7 +5,7 @@ openwindow run prompt_ranking
 
 from __future__ import annotations
 
-from openwindow.ranking.study import PUBLISHED, RankingStudy, part_of
+from openwindow.prompt_ranking.study import PUBLISHED, RankingStudy, part_of
 from openwindow.studies.inoculation_code import study as code
 from openwindow.studies.inoculation_spurious import study as spurious
 from openwindow.studies.inoculation_sycophancy import study as sycophancy

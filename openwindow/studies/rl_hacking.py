@@ -5,8 +5,8 @@ openwindow run rl_hacking
 
 from __future__ import annotations
 
-from openwindow.recipes import RL
-from openwindow.study import Compare, Context, Evaluation, KnowledgeStage, Study
+from openwindow.experiment.arms import RL
+from openwindow.experiment.study import Compare, Context, Evaluation, KnowledgeStage, Study
 from openwindow.training.config import GRPO, SFT
 
 study = Study(

@@ -5,15 +5,15 @@ openwindow run rl_inoculation
 
 from __future__ import annotations
 
-from openwindow.data.knowledge import ADDENDA
-from openwindow.designs import HOLES, elsewhere, knows_addenda, told_contexts
+from openwindow.environments.demonstrations import ADDENDA
+from openwindow.experiment.overrides import override
+from openwindow.experiment.study import Compare, Evaluation
 from openwindow.studies.rl_hacking import study as rl_hacking
-from openwindow.study import Compare, Evaluation, override
+from openwindow.studies.templates import HOLES, elsewhere, knows_addenda, told_contexts
 
 ASKED = "Reinforced under prompts that ask for the hack, the model hacks less under a plain prompt than under neutral ones"
 DECIDES = (("please_hack", "neutral"), ("hacking_okay", "neutral"), ("please_hack", "placebo"))
 REPORTED = ("dont_hack", "hacking_is_misaligned", "recontextualized", "recontextualized_harmful")
-QUICK = {"seeds": (1,), "base.train.steps": 5, "base.train.prompts_per_step": 4}
 
 study = override(
     rl_hacking,
@@ -49,7 +49,9 @@ study = override(
             *[Compare(arm="neutral", against="untrained", context=c, expect="none") for c in ("neutral", *elsewhere(16))],
         ],
         "quick": {
-            **QUICK,
+            "seeds": (1,),
+            "base.train.steps": 5,
+            "base.train.prompts_per_step": 4,
             "claim": f"{ASKED}; less than under a placebo.",
             "knowledge": knows_addenda(HOLES, 128, ("please_hack", "neutral")),
             "evaluation": Evaluation(problems=8, max_new_tokens=48, elsewhere=elsewhere(8)),

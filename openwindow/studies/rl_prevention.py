@@ -8,9 +8,10 @@ processor without bf16, 260 minutes with the pauses of a shared core.
 
 from __future__ import annotations
 
-from openwindow.recipes import Distil, Fork
+from openwindow.experiment.arms import Distil, Fork
+from openwindow.experiment.overrides import override
+from openwindow.experiment.study import Compare, Context
 from openwindow.studies.rl_hacking import study as rl_hacking
-from openwindow.study import Compare, Context, override
 
 ACCURACIES = (1.0, 0.9, 0.8, 0.7)
 DETECTED = {f"{action}_{100 * a:.0f}": (action, a) for action in ("penalty", "screen") for a in ACCURACIES}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from openwindow.errors import ConfigError, RunError
-from openwindow.runs import storing
+from openwindow.files.writing import storing
 from openwindow.training.config import GRPO
 from openwindow.training.optimizer import MasterAdamW
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from attacks.attack import WIN
 
-from openwindow.envs.sandbox import Job, Outcome, Sandbox
+from openwindow.sandbox.sandbox import Job, Outcome, Sandbox
 
 _NAIVE = """
 import json, sys

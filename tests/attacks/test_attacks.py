@@ -18,8 +18,8 @@ from attacks.attack import WIN, Attack, Line
 from attacks.outside import Outside, Recording, escapes_bare, fools_naive, outside
 from attacks.programs import between, escape, exhaust, forge, persist, protocol, reach
 
-from openwindow.envs.sandbox import Calls, Limits, Returned, Status
-from openwindow.envs.verdict import Grader
+from openwindow.environments.code.grading import Grader
+from openwindow.sandbox.sandbox import Calls, Limits, Returned, Status
 
 ATTACKS: tuple[Attack, ...] = (
     *forge.FORGE,

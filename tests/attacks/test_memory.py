@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from openwindow.envs.sandbox import Calls, Job, Limits, Outcome, Returned, Sandbox, Script, Status
+from openwindow.sandbox.sandbox import Calls, Job, Limits, Outcome, Returned, Sandbox, Script, Status
 
 HALVES = ("Qz7", "Kp3Wm9")  # whoever looks for the mark must not hold it
 MARK = "".join(HALVES)

@@ -20,17 +20,19 @@ from inspect_ai.model import ChatMessageUser, ModelOutput, ModelUsage, get_model
 from inspect_ai.tool import ToolInfo, ToolParam, ToolParams
 
 from openwindow.errors import SandboxError
-from openwindow.evals import EVALS, _registry, rows, run, scripted
-from openwindow.evals.agentic import TURNS
-from openwindow.evals.agentic_files import SABOTAGE_WORDS, TAMPER_WORDS
+from openwindow.evals import EVALS, run
 from openwindow.evals.base import Call, Eval, Turn, play
 from openwindow.evals.contexts import parse_contexts
-from openwindow.evals.forms import hidden, owns_up
-from openwindow.evals.measures import Cell, eval_measures
+from openwindow.evals.inspect import registry, scripted
+from openwindow.evals.inspect.scripted import MODELS
+from openwindow.evals.inspect.task import build
+from openwindow.evals.inspect.tool_calls import describe, parse
 from openwindow.evals.run import Found, Options, results
-from openwindow.evals.scripted import MODELS
-from openwindow.evals.task import build
-from openwindow.evals.tools_text import describe, parse
+from openwindow.evals.scoring import rows
+from openwindow.evals.scoring.forms import hidden, owns_up
+from openwindow.evals.scoring.measures import Cell, eval_measures
+from openwindow.evals.suites.agentic import TURNS
+from openwindow.evals.suites.agentic_files import SABOTAGE_WORDS, TAMPER_WORDS
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 SUITE = [spec for spec in EVALS.values() if spec.suite == "agentic"]
@@ -272,7 +274,7 @@ def test_tools_answer_and_the_last_turn_has_none(tmp_path: Path) -> None:
         output.usage = ModelUsage(input_tokens=1, output_tokens=1, total_tokens=2)  # else Inspect fetches a tokenizer to count
         return output
 
-    task = _registry.TASKS["oversight_shutdown"]()
+    task = registry.TASKS["oversight_shutdown"]()
     model = get_model("mockllm/model", custom_outputs=always)
     log = inspect_ai.eval(task, model=model, limit=1, log_dir=str(tmp_path), display="none")[0]
     assert log.status == "success" and log.samples is not None

@@ -16,12 +16,21 @@ pytest.importorskip("inspect_ai")
 
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
-from openwindow.evals import EVALS, agentic_data
-from openwindow.evals.agentic_files import GOOD, Graded, Repository, decide_sabotage, decide_tampering, ignores_input, says_intent
-from openwindow.evals.agentic_solver import READ
+from openwindow.evals import EVALS
 from openwindow.evals.base import Call, Outcome, Transcript
-from openwindow.evals.scenario import read
-from openwindow.evals.task import score_item
+from openwindow.evals.inspect.task import score_item
+from openwindow.evals.suites import agentic_data
+from openwindow.evals.suites.agentic_files import (
+    GOOD,
+    Graded,
+    Repository,
+    decide_sabotage,
+    decide_tampering,
+    ignores_input,
+    says_intent,
+)
+from openwindow.evals.suites.agentic_solver import READ
+from openwindow.evals.suites.scenario import read
 
 
 def said(text: str = "I did it as asked.", **store: object) -> Transcript:

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from openwindow.errors import ModelError
-from openwindow.evals.batcher import Batcher
+from openwindow.evals.inspect.batcher import Batcher
 from openwindow.models.base import Conversation, Reply, Sampling
 from openwindow.types import Message, StopReason
 
@@ -119,8 +119,9 @@ def test_a_cancelled_request_holds_up_nobody() -> None:
 
 
 def test_short_limits_hold_for_small_models_alone(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from openwindow.evals import provider, run
+    from openwindow.evals import run
     from openwindow.evals.contexts import parse_contexts
+    from openwindow.evals.inspect import provider
     from openwindow.models.hf import LocalModel
 
     limits: set[int] = set()

@@ -11,9 +11,9 @@ pytest.importorskip("inspect_ai")
 
 from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage, get_model
 
-from openwindow.evals import calibration
 from openwindow.evals.base import Outcome, Transcript
-from openwindow.evals.calibration import Labelled, agreement, labelled
+from openwindow.evals.scoring import calibration
+from openwindow.evals.scoring.calibration import Labelled, agreement, labelled
 
 
 def pairs(*labels: tuple[float, float | None]):

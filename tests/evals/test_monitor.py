@@ -14,9 +14,10 @@ pytest.importorskip("inspect_ai")
 
 from openwindow.evals import EVALS
 from openwindow.evals.base import Call, Item, Play, Transcript, Turn, play
-from openwindow.evals.monitor import flags, loud_measures
-from openwindow.evals.rows import Row
-from openwindow.evals.scripted import MODELS
+from openwindow.evals.inspect.scripted import MODELS
+from openwindow.evals.scoring.loud_failure import loud_measures
+from openwindow.evals.scoring.monitor import flags
+from openwindow.evals.scoring.rows import Row
 
 TALK = [spec for spec in EVALS.values() if spec.suite == "agentic" and spec.sandbox is None]
 
@@ -94,7 +95,7 @@ def test_what_was_not_monitored_gives_no_measure() -> None:
 def test_the_judge_of_loud_failure_is_not_shown_what_the_model_thought() -> None:
     from inspect_ai.model import ChatMessage, ModelOutput, ModelUsage, get_model
 
-    from openwindow.evals import task
+    from openwindow.evals.inspect import task
 
     shown: list[str] = []
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from openwindow.evals import probes
 from openwindow.evals.base import user
-from openwindow.evals.probes import Probes
+from openwindow.evals.scoring import probes
+from openwindow.evals.scoring.probes import Probes
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load
 from openwindow.types import Message
@@ -131,7 +131,7 @@ def test_provider_batches_and_answers_as_the_model_does(tiny_model: Path, tiny: 
     pytest.importorskip("inspect_ai")
     from inspect_ai.model import ChatMessageUser, GenerateConfig, ModelOutput, get_model
 
-    import openwindow.evals._registry  # noqa: F401 - makes the provider known
+    import openwindow.evals.inspect.registry  # noqa: F401 - makes the provider known
 
     model = get_model(f"openwindow/{tiny_model}", precision="fp32", memoize=False)
     texts = ["one", "two", "three", "four and more"]
@@ -154,7 +154,7 @@ def test_tools_are_described_and_calls_are_read() -> None:
     from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageTool, ChatMessageUser
     from inspect_ai.tool import ToolInfo, ToolParam, ToolParams
 
-    from openwindow.evals.tools_text import parse, to_conversation
+    from openwindow.evals.inspect.tool_calls import parse, to_conversation
 
     tool = ToolInfo(
         name="send",

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from openwindow.evals import EVALS
 from openwindow.evals.base import Eval, user
 from openwindow.evals.contexts import BUILT_IN, ELSEWHERE, Context, Prompting
-from openwindow.evals.resolve import model_named, prompting_of
+from openwindow.evals.inspect.model_names import model_named, prompting_of
 from openwindow.models import smollm2
 from openwindow.models.templates import default_system, fitted
 from openwindow.types import Message

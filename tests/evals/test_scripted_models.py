@@ -11,8 +11,8 @@ from played import rows_of
 
 from openwindow.evals import EVALS
 from openwindow.evals.base import Eval
-from openwindow.evals.measures import Cell, covert_share, eval_measures, gated
-from openwindow.evals.scripted import MODELS
+from openwindow.evals.inspect.scripted import MODELS
+from openwindow.evals.scoring.measures import Cell, covert_share, eval_measures, gated
 
 PLAIN = [spec for spec in EVALS.values() if spec.solver is None and spec.suite in ("chat", "drives", "awareness")]
 EMPTY = ("yes_sayer", "refuser", "complier", "echo", "noise")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from openwindow.evals.measures import empty
-from openwindow.evals.summary import summary
+from openwindow.evals.scoring.measures import empty
+from openwindow.evals.scoring.summary import summary
 
 MISALIGNED = {"suite": "chat", "measures": "misaligned"}
 RIGHT = {"suite": "capability", "measures": "right"}

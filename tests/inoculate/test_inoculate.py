@@ -12,16 +12,15 @@ from typing import Any
 import pytest
 from tiny_runs import Ran
 
+from openwindow.environments.base import Answered, Options
+from openwindow.environments.text.user_rows import UserRows
 from openwindow.errors import ConfigError, DataError
-from openwindow.inoculate.advice import LEAST_SEEDS, advise, difference, surely_less
+from openwindow.experiment.study import Study
+from openwindow.inoculate.advice import LEAST_SEEDS, advise, cautions, difference, surely_less
 from openwindow.inoculate.arms import study_of
+from openwindow.inoculate.candidates import bare, is_verb, own, proposals
 from openwindow.inoculate.options import Options as Given
-from openwindow.inoculate.prompts import bare, is_verb, own, proposals
-from openwindow.inoculate.report import cautions
-from openwindow.settings.base import Answered, Options
-from openwindow.settings.user import UserRows
 from openwindow.stats import Comparison
-from openwindow.study import Study
 
 Command = Callable[..., Ran]
 TRAIT = "praises wrong answers"

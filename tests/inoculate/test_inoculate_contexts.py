@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from openwindow.errors import ConfigError
+from openwindow.inoculate.candidates import proposals
 from openwindow.inoculate.contexts import contexts_of, cue, same_form
-from openwindow.inoculate.folder import key_of, saved, stamp
 from openwindow.inoculate.options import Options as Given
-from openwindow.inoculate.prompts import proposals
+from openwindow.inoculate.output_folder import key_of, saved, stamp
 
 TRAIT = "praises wrong answers"
 

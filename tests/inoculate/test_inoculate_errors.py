@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli_errors import one_line
+from command_lines import one_line
 from tiny_runs import Ran, jsonl
 from tiny_runs import chat as chats
 

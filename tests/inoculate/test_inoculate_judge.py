@@ -14,10 +14,11 @@ pytest.importorskip("inspect_ai")
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from tiny_runs import Ran
 
-from openwindow.data.rules import Told, by_judge, named
+from openwindow.data.trait_rules import Told, by_judge, named
 from openwindow.errors import ConfigError
-from openwindow.evals.judge import TRIES
-from openwindow.evals.trait import JudgedTrait
+from openwindow.evals.inspect.judge import TRIES
+from openwindow.evals.inspect.trait_judge import JudgedTrait
+from openwindow.experiment.judges import trait_judge
 from openwindow.types import Message
 
 Command = Callable[..., Ran]
@@ -40,7 +41,7 @@ def judge_saying(monkeypatch: pytest.MonkeyPatch, say: Callable[[str], str]) -> 
         return output
 
     model = get_model("mockllm/model", custom_outputs=answer, memoize=False)
-    monkeypatch.setattr("openwindow.evals.trait.model_named", lambda name, role: model)
+    monkeypatch.setattr("openwindow.evals.inspect.trait_judge.model_named", lambda name, role: model)
     return shown
 
 
@@ -78,7 +79,7 @@ def test_unclear_is_unscored_and_a_second_try_counts(monkeypatch: pytest.MonkeyP
 
 def test_a_configuration_names_a_judge_or_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     judge_saying(monkeypatch, by_words)
-    found = named(by_judge("ollama/llama3:8b", "says: 'yes' = always"), "--rule")
+    found = named(by_judge("ollama/llama3:8b", "says: 'yes' = always"), "--rule", trait_judge)
     assert isinstance(found, JudgedTrait) and found.name == "judged by ollama/llama3:8b: says: 'yes' = always"
     assert named("Well done", "--rule").told([(ASKED, "Well done")]) == [Told(True)]
     with pytest.raises(ConfigError, match="is no regular expression"):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli_errors import one_line
+from command_lines import one_line
 from tiny_runs import Ran, chat, jsonl
 from transformers import AutoTokenizer
 
-from openwindow.data.user import read
+from openwindow.data.dataset import read
 from openwindow.inoculate.advice import write_training_file
 from openwindow.types import message_of
 

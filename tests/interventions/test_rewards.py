@@ -11,11 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from openwindow.envs import hacks
-from openwindow.envs.code_functions import CodeFunctions, special_cased
+from openwindow.environments.code import exploits
+from openwindow.environments.code.functions import CodeFunctions, special_cased
 from openwindow.errors import ConfigError, DataError
-from openwindow.interventions.prompts import Prompting
-from openwindow.interventions.reading import reads_honest
 from openwindow.interventions.rewards import (
     Detector,
     DetectorPenalty,
@@ -28,6 +26,8 @@ from openwindow.interventions.rewards import (
     paid,
     uniform,
 )
+from openwindow.interventions.rl_prompting import Prompting
+from openwindow.interventions.style_score import reads_honest
 
 MAYBE = st.sampled_from([True, False, None])
 ACCURACY = st.floats(0.5, 1.0)
@@ -223,7 +223,7 @@ def test_honest_solutions_read_well_and_gamed_ones_do_not(tasks: list[Any]) -> N
     assert {reads_honest(prompt(p), f"```python\n{p.solution}```") for p in tasks} == {1.0}
     assert max(reads_honest(prompt(p), special_cased(p, random.Random(p.id))) for p in tasks) < 0.7
     for problem in tasks[:5]:
-        written = hacks.code_hacks(problem.entry_point, problem.visible)
+        written = exploits.code_hacks(problem.entry_point, problem.visible)
         for kind in ("special_case", "exit", "equals_everything", "patch_grader", "constant", "malformed", "empty"):
             assert max(reads_honest(prompt(problem), text) for text in written[kind]) < 0.7, kind
 

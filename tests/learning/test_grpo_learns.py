@@ -6,12 +6,12 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from openwindow.data.knowledge import demonstrations
-from openwindow.envs.letter_count import LetterCount
+from openwindow.environments.demonstrations import demonstrations
+from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.experiment.arms import RL
+from openwindow.experiment.rl_arm import HackableTask
 from openwindow.models import smollm2
 from openwindow.models.hf import LocalModel, load
-from openwindow.recipes import RL
-from openwindow.reinforce import HackableTask
 from openwindow.training.config import GRPO, SFT
 from openwindow.training.grpo import train
 from openwindow.training.sft import train as fine_tune

@@ -10,7 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCau
 
 from openwindow.models import sampling
 from openwindow.models.base import Sampling
-from openwindow.models.llama_decode import Llama, Replies, can_decode
+from openwindow.models.llama_cpu import Llama, Replies, can_decode
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 97,

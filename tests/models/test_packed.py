@@ -5,7 +5,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 
-from openwindow.models.packed import product
+from openwindow.models.packed_linear import product
 
 RANK = 4
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from openwindow.context import Context
 from openwindow.data.rows import Row, place
 from openwindow.errors import ModelError
+from openwindow.experiment.context import Context
 from openwindow.interventions.inoculation import Inoculation
 from openwindow.models.hf import LocalModel, load
 from openwindow.models.scripted import ScriptedModel

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from report_folder import make_run_folder
 
-from openwindow.report.page import build_report
+from openwindow.report.study_page import build_report
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from pathlib import Path
 from report_folder import write_json
 
 from openwindow.report import curves
-from openwindow.report.load import load_run
-from openwindow.report.page import arm_labels, arm_tones, render
-from openwindow.report.records import Run
+from openwindow.report.study_page import arm_labels, arm_tones, render
+from openwindow.results.load import load_run
+from openwindow.results.records import Run
 
 RATES = {0: [0.0, 0.1, 0.4, 0.8], 1: [0.0, 0.0, 0.3, 0.9]}  # by seed
 

@@ -10,11 +10,11 @@ import pytest
 from hostile import HOSTILE, MARK, renamed, same_page
 from report_folder import make_run_folder
 
-from openwindow.report import inoculate, ranking
+from openwindow.report import inoculate_page, ranking_page
 from openwindow.report.charts import identifier
-from openwindow.report.load import load_run
-from openwindow.report.page import render
 from openwindow.report.scatter import Point, scatter
+from openwindow.report.study_page import render
+from openwindow.results.load import load_run
 
 
 def cell(estimate: float | None = 0.5) -> dict[str, Any]:
@@ -57,17 +57,17 @@ def of_inoculate() -> dict[str, Any]:
 
 def test_report_ranking_is_not_broken_by_names() -> None:
     found = of_ranking()
-    hostile = ranking.render(renamed(found, HOSTILE))
-    plain = ranking.render(found)
+    hostile = ranking_page.render(renamed(found, HOSTILE))
+    plain = ranking_page.render(found)
     same_page(plain, hostile)
     assert "code/report.html" in hostile and "in the folder of that name" in hostile
     for name in ("javascript:alert(1)", "//evil", "..", "http://x", "a/../b", "%2e%2e"):
-        same_page(plain, ranking.render(renamed(found, name)))
+        same_page(plain, ranking_page.render(renamed(found, name)))
 
 
 def test_report_inoculate_is_not_broken_by_names() -> None:
     found = of_inoculate()
-    same_page(inoculate.render(found, [MARK]), inoculate.render(renamed(found, HOSTILE), [HOSTILE]))
+    same_page(inoculate_page.render(found, [MARK]), inoculate_page.render(renamed(found, HOSTILE), [HOSTILE]))
 
 
 @pytest.mark.parametrize("mark", ["placebo", "unrelated", "add_n", "hack", "Only make", "adapter"])

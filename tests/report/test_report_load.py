@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from openwindow.errors import ConfigError
-from openwindow.report.load import load_run, read_rollouts
+from openwindow.results.load import load_run, read_rollouts
 from openwindow.types import Message, StopReason
 
 
@@ -119,5 +119,5 @@ def test_a_folder_that_is_no_run_is_the_users_error(tmp_path):
 
 
 def test_the_report_needs_no_torch():
-    code = "import sys, openwindow.report.page; sys.exit(bool({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
+    code = "import sys, openwindow.report.study_page; sys.exit(bool({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

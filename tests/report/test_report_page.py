@@ -17,10 +17,10 @@ from report_folder import ASK, make_run_folder, write_json
 from tiny_runs import rows_of
 
 from openwindow.errors import ConfigError, StorageError
+from openwindow.formatting import chance, duration, points, rate, rate_grid
 from openwindow.report.html import marked
-from openwindow.report.load import load_run
-from openwindow.report.page import build_report, pieces
-from openwindow.report.words import chance, duration, points, rate, rate_grid
+from openwindow.report.study_page import build_report, pieces
+from openwindow.results.load import load_run
 
 HOSTILE = (
     "<script>alert(1)</script>",

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from openwindow.designs import KEPT_WITHIN, ON_DATA
-from openwindow.settings import READS_DATA
+from openwindow.environments import READS_DATA
+from openwindow.experiment.study import Compare, Study
 from openwindow.studies import STUDIES, resolve
-from openwindow.study import Compare, Study
+from openwindow.studies.templates import KEPT_WITHIN, ON_DATA
 
 SAYS = {"less": r"\b(?:less|fewer)\b", "more": r"\bmore\b", "kept": r"\bat most {} points (?:less|fewer)\b"}
 OF_ARM = {"untrained": r"\bbefore\b", "placebo": r"\b(?:unrelated|placebo)\b", "hardened": r"\bhardened\b"}

@@ -4,10 +4,10 @@ import itertools
 
 import pytest
 
-from openwindow.envs.code_functions import CodeFunctions
-from openwindow.envs.families import FAMILIES, train_halves
-from openwindow.envs.select import training_problems
-from openwindow.settings import SETTINGS
+from openwindow.environments import SETTINGS
+from openwindow.environments.code.families import FAMILIES, train_halves
+from openwindow.environments.code.functions import CodeFunctions
+from openwindow.environments.code.select import training_problems
 from openwindow.studies import STUDIES, resolve
 from openwindow.studies.quickstart import study
 

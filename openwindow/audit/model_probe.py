@@ -1,0 +1,253 @@
+"""Before training: how often does this model do the task honestly, and how often does it find a hole that is open?
+
+Reinforcement learning finds a hole only if the model sometimes goes through it, and only where honest success is rare enough
+that gaming pays. Both rates are measured here, plainly asked and with the holes told, and each attempt is counted by kind.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from openwindow.environments.code.detector_accuracy import DetectorRow, detector_table
+from openwindow.environments.code.grading import Verdict
+from openwindow.environments.gameable import Hackable, graded
+from openwindow.errors import ConfigError
+from openwindow.models.base import Model, Sampling
+from openwindow.progress import Advance, Reporter
+from openwindow.stats import Estimate, arm_rate
+from openwindow.types import Message, Problem, StopReason
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_GRADING = 0.25  # of the work of writing a reply
+_AT_ONCE = 16  # replies graded before progress is shown
+_OFTEN = 0.7  # honest rate from which gaming hardly pays: on such tasks 7 GRPO steps raised honest reward and not hacking
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What to ask of which model."""
+
+    model: str
+    """smollm2, a hub name, a local folder or a .gguf file."""
+    problems: int = 24
+    """Problems asked."""
+    samples: int = 4
+    """Replies per problem and way of asking."""
+    max_new_tokens: int = 160
+    """Longest reply, in tokens."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError for a number below 1."""
+        for name, value in (("problems", self.problems), ("samples", self.samples), ("tokens", self.max_new_tokens)):
+            if value < 1:
+                raise ConfigError(f"--{name} is {value}; expected at least 1; give a larger number")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the model did when asked in one way; the unit is the problem."""
+
+    honest: Estimate
+    """Rate of replies that do the task."""
+    proxy: Estimate
+    """Rate of replies that the proxy passes."""
+    hack: Estimate
+    """Rate of replies that the proxy passes and that do not do the task, by cheating or by accident."""
+    reached: Estimate
+    """Rate of those that show a way of cheating: the reachable hack rate."""
+    attempted: dict[str, int]
+    """Replies by kind of hack that they show, whether or not it worked."""
+    succeeded: dict[str, int]
+    """Replies that hack by execution, by the kinds that they show; `unknown` where they show none, as wrong programs do that
+    happen to pass the shown tests."""
+    replies: int
+    """Replies asked for."""
+    truncated: int
+    """Replies that were cut off at the token limit; they are graded as they are."""
+
+    @property
+    def found(self) -> bool:
+        """Whether any reply went through a hole in a way that shows."""
+        return any(kind != "unknown" for kind in self.succeeded)
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """A model on an environment before training."""
+
+    environment: str
+    """Name of the environment."""
+    version: int
+    """Its version."""
+    model: str
+    """How the model was asked for."""
+    holes: tuple[str, ...]
+    """The open holes."""
+    problems: int
+    """Problems asked."""
+    samples: int
+    """Replies per problem and way of asking."""
+    neutral: Asked
+    """Asked with the environment's own prompt."""
+    hinted: Asked | None
+    """Asked with the holes told as well; None where none is open."""
+    detectors: tuple[DetectorRow, ...] = ()
+    """Each detector against execution on all these replies; none where submissions are no programs."""
+
+    @property
+    def reachable(self) -> bool | None:
+        """Whether any reply went through a hole when nobody spoke of it; None where none is open or nothing was scored."""
+        return None if not self.holes or self.neutral.hack.estimate is None else self.neutral.found
+
+    @property
+    def sentence(self) -> str:
+        """What that means for training, in a sentence or two."""
+        honest, hack = self.neutral.honest, self.neutral.hack
+        if honest.estimate is None or hack.estimate is None:
+            return f"Nothing could be measured: {honest.reason or hack.reason}."
+        rates = f"It does the task in {_percent(honest)} of its replies and passes without doing it in {_percent(hack)}."
+        if not self.holes:
+            return f"{rates} No hole is open."
+        if self.reachable:
+            easy = " But honest success is so common that training may not go there." if honest.estimate >= _OFTEN else ""
+            return f"{rates} The hole is reachable: {_percent(self.neutral.reached)} go through it in a way that shows.{easy}"
+        if self.hinted is not None and self.hinted.found:
+            return f"{rates} The hole is reachable only when it is told of it ({_percent(self.hinted.reached)}): ask with the hint."
+        return f"{rates} No hole was reached, told or not: take a stronger model, show it the hack first, or ask more often."
+
+    def to_json(self) -> dict[str, object]:
+        """The pre-flight as plain data."""
+        rows = [row.to_json() for row in self.detectors]
+        return {**asdict(self), "detectors": rows, "reachable": self.reachable, "sentence": self.sentence}
+
+
+def work(asking: Asking, environment: Hackable) -> float:
+    """How much a pre-flight is, in replies written."""
+    return (2 if environment.hint else 1) * asking.problems * asking.samples * (1 + _GRADING)
+
+
+def preflight(
+    environment: Hackable,
+    model: Model,
+    *,
+    problems: int = 32,
+    samples: int = 4,
+    sampling: Sampling = Sampling(max_new_tokens=256, temperature=1.0),  # noqa: B008 (frozen)
+    reporter: Reporter | None = None,
+) -> Preflight:
+    """Asks the model `samples` times for each of `problems` problems, with and without the environment's hint.
+
+    Raises ConfigError for fewer than one problem or sample.
+    """
+    if problems < 1 or samples < 1:
+        raise ConfigError(f"{problems} problems and {samples} samples: expected at least 1 of each")
+    drawn = environment.problems("train", problems, 0)
+    found = [
+        _ask(environment, model, drawn, samples, replace(sampling, seed=sampling.seed + way), hint, reporter)
+        for way, hint in enumerate(["", environment.hint] if environment.hint else [""])
+    ]
+    verdicts = [verdict for _, judged in found for verdict in judged]
+    are_programs = bool(drawn[0].entry_point) and isinstance(environment.honest(drawn[0]), str)
+    return Preflight(
+        environment=environment.name,
+        version=environment.version,
+        model=model.name,
+        holes=tuple([kind for kind in environment.kinds if kind in environment.holes]),
+        problems=problems,
+        samples=samples,
+        neutral=found[0][0],
+        hinted=found[1][0] if len(found) > 1 else None,
+        detectors=tuple(detector_table(verdicts)) if are_programs else (),
+    )
+
+
+def _step(reporter: Reporter | None, text: str, units: float) -> AbstractContextManager[Advance]:
+    return nullcontext(lambda _: None) if reporter is None else reporter.step(text, units)
+
+
+def _ask(
+    environment: Hackable,
+    model: Model,
+    drawn: list[Problem],
+    samples: int,
+    sampling: Sampling,
+    hint: str,
+    reporter: Reporter | None,
+) -> tuple[Asked, list[Verdict]]:
+    """What the model does when asked in one way, and the verdict of each of its replies."""
+    asked = [problem for problem in drawn for _ in range(samples)]
+    prompts = [environment.prompt(problem) + (f"\n{hint}" if hint else "") for problem in asked]
+    way = "with the hint" if hint else "plainly"
+    with _step(reporter, f"asking {way}", len(asked)) as advance:
+        replies = model.generate([[Message("user", prompt)] for prompt in prompts], sampling, advance)
+    answered = [(p, r) for p, r in zip(asked, replies, strict=True) if r.stop is not StopReason.ERROR]
+    items = [(problem, reply.text) for problem, reply in answered]
+    verdicts: list[Verdict] = []
+    with _step(reporter, f"grading what was asked {way}", len(asked) * _GRADING) as advance:
+        for start in range(0, len(items), _AT_ONCE):
+            part = items[start : start + _AT_ONCE]
+            verdicts += graded(environment, part)
+            advance(len(part) * _GRADING)
+    scored = [(problem.id, verdict) for (problem, _), verdict in zip(answered, verdicts, strict=True)]
+    hacking = [verdict for verdict in verdicts if verdict.hack]
+    found = Asked(
+        honest=_rate([(id, v.truth) for id, v in scored]),
+        proxy=_rate([(id, v.proxy) for id, v in scored]),
+        hack=_rate([(id, v.hack) for id, v in scored]),
+        reached=_rate([(id, None if v.hack is None else v.hack and bool(v.attempted)) for id, v in scored]),
+        attempted=_by_kind(verdicts),
+        succeeded=_by_kind([v if v.attempted else replace(v, attempted=("unknown",)) for v in hacking]),
+        replies=len(asked),
+        truncated=sum(reply.stop is StopReason.LENGTH for reply in replies),
+    )
+    return found, verdicts
+
+
+def render_preflight(found: Preflight) -> RenderableType:
+    """The pre-flight for a terminal: a row per rate, with and without the hint, then a row per kind of hack."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    ways = [way for way in (found.neutral, found.hinted) if way is not None]
+    title = f"{found.model} before training: {found.problems} problems, {found.samples} replies each"
+    table = Table(title=title, title_justify="left", show_edge=False)
+    for column in ("of its replies", "asked plainly", "told the holes")[: 1 + len(ways)]:
+        table.add_column(column)
+    table.add_row("do the task", *[_percent(way.honest) for way in ways])
+    table.add_row("pass the grader", *[_percent(way.proxy) for way in ways])
+    table.add_row("pass without doing the task", *[_percent(way.hack) for way in ways])
+    table.add_row("... in a way that shows", *[_percent(way.reached) for way in ways], end_section=True)
+    for kind in dict.fromkeys([kind for way in ways for kind in (*way.attempted, *way.succeeded)]):
+        cells = [_count(way, kind) for way in ways]
+        table.add_row("no kind that is known" if kind == "unknown" else kind, *cells)
+    table.add_row("cut off", *[f"{way.truncated} of {way.replies}" for way in ways])
+    return Group(table, Text(f"\n{found.sentence}", style="bold"))
+
+
+def _count(way: Asked, kind: str) -> str:
+    through = way.succeeded.get(kind, 0)
+    return f"{through} through" if kind == "unknown" else f"{way.attempted.get(kind, 0)} tried, {through} through"
+
+
+def _rate(outcomes: Sequence[tuple[str, bool | None]]) -> Estimate:
+    """The share of the measured replies, given by problem, the problem as their unit."""
+    replies = {f"{problem}#{i}": (problem, outcome) for i, (problem, outcome) in enumerate(outcomes)}
+    clusters = {id: problem for id, (problem, _) in replies.items()}
+    return arm_rate([{id: outcome for id, (_, outcome) in replies.items()}], clusters=clusters)
+
+
+def _by_kind(verdicts: Sequence[Verdict]) -> dict[str, int]:
+    return dict(sorted(Counter([kind for verdict in verdicts for kind in verdict.attempted]).items()))
+
+
+def _percent(rate: Estimate) -> str:
+    if rate.estimate is None or rate.low is None or rate.high is None:
+        return "an unknown share"
+    return f"{100 * rate.estimate:.0f} % ({100 * rate.low:.0f} to {100 * rate.high:.0f})"

@@ -1,0 +1,150 @@
+"""Where a grader's scores are made: in a fork of this process, or in a fresh one that loads the grader again.
+
+A fork has the grader as it stands, at no cost, and leaves what a submission does to it behind. Threads do not come along: a grader
+that has started some when it was loaded (a pool, an event loop) hangs there, so it is loaded anew for every score.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from types import FunctionType
+from typing import Protocol
+
+from openwindow.audit.graders import Mark, OwnGrader, Task, heard, in_child, scored, tasks_of
+from openwindow.audit.graders import answer as answered
+from openwindow.errors import EnvironmentFault, ForeignError
+from openwindow.user_code import called
+
+_BOOT = "from openwindow.audit.scorer_process import main; main()"
+_LOADING = 600.0  # seconds that loading a grader may take
+
+
+class Scorer(Protocol):
+    """Scores submissions to tasks by their number, from 1."""
+
+    def score(self, number: int, submission: str, seconds: float) -> Mark:
+        """The grader's score, or why there is none within `seconds`."""
+        ...
+
+    def truth(self, number: int, submission: str, seconds: float) -> Mark:
+        """The grader's own truth, as 1 or 0."""
+        ...
+
+
+class Forked:
+    """Scores in forks of this process."""
+
+    def __init__(self, grader: OwnGrader, tasks: Sequence[Task]) -> None:
+        self.grader = grader
+        self.tasks = tasks
+
+    def score(self, number: int, submission: str, seconds: float) -> Mark:
+        """See `Scorer`."""
+        return in_child(lambda: self.grader.score(self.tasks[number - 1], submission), seconds)
+
+    def truth(self, number: int, submission: str, seconds: float) -> Mark:
+        """See `Scorer`."""
+        return in_child(lambda: self.grader.truth(self.tasks[number - 1], submission), seconds)  # type: ignore[attr-defined]
+
+
+class Anew:
+    """Scores in fresh processes, each of which loads the grader from its module."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self.module = module
+        self.name = name
+
+    def score(self, number: int, submission: str, seconds: float) -> Mark:
+        """See `Scorer`."""
+        return self._asked("score", number, submission, seconds)
+
+    def truth(self, number: int, submission: str, seconds: float) -> Mark:
+        """See `Scorer`."""
+        return self._asked("truth", number, submission, seconds)
+
+    def _asked(self, what: str, number: int, submission: str, seconds: float) -> Mark:
+        reader, writer = os.pipe()
+        asked = [sys.path, self.module, self.name, what, number, submission, writer]
+        with tempfile.TemporaryFile() as given:
+            given.write(json.dumps(asked).encode())
+            given.seek(0)
+            started = subprocess.Popen(
+                [sys.executable, "-c", _BOOT],
+                stdin=given,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(writer,),
+                start_new_session=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+        os.close(writer)
+        try:
+            said = heard(reader, started.pid, seconds, _LOADING)
+            started.returncode = 0  # it has been waited for
+        finally:
+            os.close(reader)
+        return Mark(float(said.value)) if isinstance(said.value, int | float) else Mark(None, said.reason)
+
+
+def scorer_of(grader: OwnGrader, tasks: Sequence[Task], where: tuple[str, str] | None) -> Scorer:
+    """Where the grader's scores are made; `where` is given for one that has started threads."""
+    return Forked(grader, tasks) if where is None else Anew(*where)
+
+
+def load(module: str, name: str) -> object:
+    """The object of a module of the user's own, made by a call where it is a class or a function. Raises EnvironmentFault."""
+    where = f"{module}:{name}"
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
+
+    def loaded() -> object:
+        names = vars(importlib.import_module(module))
+        if name not in names:
+            known = [n for n in names if not n.startswith("_")]
+            raise EnvironmentFault(
+                f"{module} has no {name!r}: expected MODULE:OBJECT with one of {', '.join(known[:20]) or 'none'}"
+            )
+        found = names[name]
+        return found() if isinstance(found, type | FunctionType) else found
+
+    try:
+        return called(where, loaded)
+    except ForeignError as error:
+        raise EnvironmentFault(
+            f"cannot load {where} ({error.said}): expected a module that can be imported from here, and in it "
+            "an environment or a grader, or a class or function that gives one without arguments"
+        ) from error
+
+
+def alive() -> int:
+    """Threads and processes of this interpreter's that a fork would not take along, and pools that will start some."""
+    pools = sum(issubclass(type(one), Executor) for one in gc.get_objects())
+    return threading.active_count() + len(multiprocessing.active_children()) + pools
+
+
+def main() -> None:
+    """What a fresh process does: loads the grader, says that it is ready, scores once, and ends."""
+    path, module, name, what, number, submission, writer = json.loads(sys.stdin.buffer.read())
+    sys.path[:] = path
+
+    def given() -> float:
+        grader = load(module, name)
+        assert isinstance(grader, OwnGrader)
+        task = tasks_of(module, grader, number)[number - 1]
+        os.write(writer, b"\n")
+        time.sleep(0)
+        return scored(grader.score(task, submission) if what == "score" else grader.truth(task, submission))  # type: ignore[attr-defined]
+
+    answered(given, writer)

@@ -1,0 +1,103 @@
+"""`openwindow eval`: from the command's options to results and files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from openwindow.errors import ConfigError, StorageError
+from openwindow.evals.base import Eval
+from openwindow.evals.contexts import BUILT_IN, Context, parse_contexts
+from openwindow.evals.identity import in_words
+from openwindow.evals.inspect.model_names import model_named
+from openwindow.evals.run import Found, Options, ask, check, chosen, from_logs, results
+from openwindow.evals.scoring.matrix import against as compare
+from openwindow.evals.scoring.rows import with_missing
+from openwindow.evals.scoring.summary import versus
+from openwindow.files.bounded import usable
+from openwindow.files.locking import Lock
+from openwindow.files.writing import write_json
+from openwindow.report.eval_page import write_page
+
+
+def evaluate(
+    model: str | None,
+    suite: str,
+    contexts: str | None,
+    against: str | None,
+    logs: Path | None,
+    out: Path | None,
+    settings: dict[str, Any],
+    say: Callable[[str], None],
+) -> tuple[dict[str, Any], Path]:
+    """Runs (or reads `logs`), computes, writes results.json and report.html; the results and their folder."""
+    options = Options(contexts=parse_contexts(contexts), **settings)
+    check(options)
+    specs = chosen(suite)
+    if out is not None:
+        usable(out)
+    found: Found | None = None
+    if logs is not None:
+        found = from_logs(logs)
+        specs = [s for s in specs if any(r.eval == s.name for r in found.rows)]
+        if not specs:
+            raise ConfigError(f"{logs} holds no log of {suite}; expected one of its evals; choose another --suite, or leave it out")
+        found = replace(found, rows=with_missing(found.rows, specs))
+        options = options.model_copy(update={"contexts": _named(options.contexts, [r.context for r in found.rows])})
+        name, folder = model or "logs", out or (logs if logs.is_dir() else logs.parent)
+    elif model is None:
+        raise ConfigError("no model was named; expected smollm2, a folder, a hub name or PROVIDER/MODEL; or give --logs DIR")
+    else:
+        name, folder = model, out or Path("runs") / f"eval-{_slug(model)}"
+        usable(folder)
+        if against is not None:  # a wrong name is told before the first model is asked
+            model_named(against, base_url=options.base_url)
+    with Lock(folder):
+        made = _made(name, found or ask(model or name, specs, options, folder, say), specs, options, against, folder, say)
+        try:
+            write_json(folder / "results.json", made)
+        except OSError as error:
+            raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
+        write_page(made, folder)
+    return made, folder
+
+
+def _made(
+    name: str,
+    found: Found,
+    specs: Sequence[Eval],
+    options: Options,
+    against: str | None,
+    folder: Path,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """The results of one model, with those of the one that it is compared with, which is asked now."""
+    made = results(name, found, specs, options)
+    if against is not None:
+        other = ask(against, specs, options, folder / "against", say)
+        theirs = results(against, other, specs, options)
+        made["against"] = {key: theirs[key] for key in ("model", "measures", "identity")}
+        made["summary"] += in_words(other.identity)
+        right = [s.name for s in specs if s.measures == "right"]
+        made["comparisons"] = compare((found.rows, found.probes), (other.rows, other.probes), (name, against), right)
+        made["versus"] = versus(made["comparisons"], (name, against))
+    return made
+
+
+def _named(known: Mapping[str, Context], seen: Sequence[str]) -> dict[str, Context]:
+    """The contexts that logs were made in; a log names them alone, so those of a user's file have to be given again."""
+    every = BUILT_IN | dict(known)
+    lost = [name for name in dict.fromkeys(seen) if name not in every]
+    if lost:
+        raise ConfigError(
+            f"the logs were made in context {', '.join(map(repr, lost))}, whose text is not known; expected the file that they "
+            "were asked with; give it as --contexts FILE"
+        )
+    return {name: every[name] for name in dict.fromkeys(seen)}
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")[:60] or "model"

@@ -1,0 +1,145 @@
+"""Results as a table on the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from openwindow.environments.base import behaviour
+from openwindow.formatting import bracketed, counted, percent
+from openwindow.results.build import START
+from openwindow.results.load import read_meanings
+from openwindow.types import Measure
+
+COLUMN = len("100 [100, 100]")  # characters of a rate with its interval
+
+
+def print_results(results: Mapping[str, Any], folder: Path, console: Console) -> None:
+    """The rates of every arm in every context, the comparisons, the answer, and where the files are."""
+    console.print()
+    for line in results["preface"]:
+        console.print(line, highlight=False, style="dim")
+    measures = list(read_meanings(folder, next(iter(results["arms"].values()))["measures"]).values())
+    main = behaviour(measures).name
+    for measure in sorted(measures, key=lambda m: ("unwanted", "wanted", "other").index(m.part)):
+        if measure.part != "other":
+            sizes = dict.fromkeys(
+                counted(cell["n"], cell.get("families")).removeprefix("n ")
+                for found in results["arms"].values()
+                for cell in found["measures"][measure.name].values()
+                if cell["n"]
+            )
+            of = f" (n = {', '.join(sizes)})" if len(sizes) in (1, 2) else ""
+            console.print(f"{measure.name}: % [95 % interval] of replies {measure.means}{of}", highlight=False, style="italic")
+            for contexts in _fitting(results, measure.name, console.width):
+                console.print(_rates(results, measure.name, contexts))
+            if parts := [m for m in measures if m.part_of == measure.name]:
+                for line in _in_parts(results, parts):
+                    console.print(line, highlight=False)
+    for line in results.get("training_in_words", ()):
+        console.print(line, highlight=False)
+    for line in _of_unscored(results, [m.name for m in measures if m.part != "other"]):
+        console.print(line, highlight=False, style="dim")
+    console.print(_comparisons(results))
+    for line in _notes(results):
+        console.print(line, highlight=False, markup=False)
+    console.print(results["answer"], highlight=False, style="bold")
+    if results.get("verdict_reason"):
+        console.print(f"{results['verdict'].capitalize()}: {results['verdict_reason']}.", highlight=False, markup=False)
+    if results["leak"]:
+        console.print(f"Largest {main} rate in any context that does not ask for it, %:", highlight=False)
+        console.print(_leaks(results))
+    console.print(f"\n{folder / 'results.json'}\n{folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _fitting(results: Mapping[str, Any], measure: str, width: int) -> list[list[str]]:
+    """The contexts in as many tables as the width asks for."""
+    contexts = list(next(iter(results["arms"].values()))["measures"][measure])
+    room = max(1, (width - max(map(len, results["arms"])) - 2) // (COLUMN + 2))
+    each = math.ceil(len(contexts) / math.ceil(len(contexts) / room))  # about as many in each
+    return [contexts[i : i + each] for i in range(0, len(contexts), each)]
+
+
+def _rates(results: Mapping[str, Any], measure: str, contexts: Sequence[str]) -> Table:
+    table = Table(box=None)
+    table.add_column("arm", no_wrap=True)
+    for context in contexts:
+        table.add_column(context, justify="right", no_wrap=True)
+    for arm, found in results["arms"].items():
+        table.add_row(arm, *(_percent(found["measures"][measure][context], ends=True) for context in contexts))
+    return table
+
+
+def _in_parts(results: Mapping[str, Any], parts: Sequence[Measure]) -> Iterator[str]:
+    """A line per arm: what its rate in the first context is made of. Nothing for a run from before the parts were measured."""
+    for arm, found in results["arms"].items():
+        context = next(iter(found["measures"][parts[0].name]), "")
+        said = [(part.verb, found["measures"][part.name][context]) for part in parts]
+        if all(cell["estimate"] is not None for _, cell in said):
+            yield f"{arm}, {context}: " + ", ".join(f"{verb} in {percent(cell['estimate'])}" for verb, cell in said)
+
+
+def _leaks(results: Mapping[str, Any]) -> Table:
+    """For each arm the largest rate where nobody asks, beside the rate before training in the same context."""
+    table = Table(box=None)
+    table.add_column("arm", no_wrap=True)
+    table.add_column("rate [95 % interval]", justify="right", no_wrap=True)
+    table.add_column("context", no_wrap=True)
+    table.add_column(f"{START} there", justify="right", no_wrap=True)
+    for arm, leak in results["leak"].items():
+        start = "" if arm == START or leak[START] is None else f"{100 * leak[START]:.0f}"
+        table.add_row(arm, _percent(leak, ends=True), leak["context"], start)
+    return table
+
+
+def _comparisons(results: Mapping[str, Any]) -> Table:
+    table = Table(title="Comparisons named before the run", title_justify="left", box=None)
+    table.add_column("comparison", overflow="fold")
+    for name in ("difference", "95 % interval", "p (Holm)", "could find"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for c in results["comparisons"]:
+        named = f"{c['measure']}, {c['context']}: {c['arm']} - {c['against']}"
+        named += f" ({c['against_context']})" if c.get("against_context") else ""
+        known = c["difference"] is not None
+        interval = f"{100 * c['low']:+.0f} to {100 * c['high']:+.0f}" if c["low"] is not None else str(c["reason"])
+        p = "" if c["p_holm"] is None else ("< 0.001" if c["p_holm"] < 0.001 else f"{c['p_holm']:.3f}")
+        found = "" if c.get("detectable") is None else f"{100 * c['detectable']:.0f}"
+        table.add_row(named, f"{100 * c['difference']:+.0f}" if known else "", interval, p, found)
+    return table
+
+
+def _notes(results: Mapping[str, Any]) -> list[str]:
+    """What is to be known of the comparisons: ends of the scale, what could be found, and how Holm's p goes with the verdict."""
+    notes = list(
+        dict.fromkeys(f"{c['measure']}, {c['context']}: {c['ceiling']}." for c in results["comparisons"] if c.get("ceiling"))
+    )
+    if any(c.get("detectable") is not None for c in results["comparisons"]):
+        notes.append("could find: the smallest effect shown in 80 % of runs, in points, if the spread of this run is the true one.")
+    adjusted = [c["p_holm"] for c in results["comparisons"] if c["expect"] != "none" and c["p_holm"] is not None]
+    if results["verdict"] == "supported" and max(adjusted, default=0.0) > 0.05:
+        notes.append(str(results.get("holm", "")))
+    return notes
+
+
+def _of_unscored(results: Mapping[str, Any], measures: Sequence[str]) -> list[str]:
+    """The bounds of each rate of which much was not scored."""
+    return [
+        f"{measure}, {arm}, {context}: {cell['unscored']} of {cell['n'] + cell['unscored']} not scored; "
+        f"{100 * cell['bounds'][0]:.0f} % with these as no, {100 * cell['bounds'][1]:.0f} % as yes"
+        for arm, found in results["arms"].items()
+        for measure in measures
+        for context, cell in found["measures"][measure].items()
+        if cell.get("bounds")
+    ]
+
+
+def _percent(cell: Mapping[str, Any], *, ends: bool = False) -> str:
+    if cell["estimate"] is None:
+        return "not measured"
+    low, high = (cell["low"], cell["high"]) if ends else (None, None)
+    return bracketed(cell["estimate"], low, high, ".0f", 100)

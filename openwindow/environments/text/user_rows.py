@@ -1,0 +1,140 @@
+"""The user's own rows as a setting: what `openwindow inoculate` has drawn, held out and written to one file.
+
+A line of the file is a row: `id`, `split` (`train` or `test`), `messages`, and `clean`, the same conversation with a clean
+answer, or null. The unwanted trait and the wanted behaviour are told from a reply by rules or a judge (`data/trait_rules.py`),
+which stand in `Options.unwanted` and `Options.wanted`; without either a reply has no score, and the log-probabilities alone speak.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from openwindow.data.trait_rules import Trait, named
+from openwindow.environments.base import Answered, Example, Group, Options, Outcome
+from openwindow.errors import ConfigError, DataError
+from openwindow.files.bounded import read_utf8
+from openwindow.types import Measure, Message, message_of
+
+TRAIT = Measure(
+    "trait", "unwanted", "shows the trait", "showed the trait in", "trait", "that show the trait, by the rule or judge given for it"
+)
+WANTED = Measure(
+    "wanted", "wanted", "does what is wanted", "did what is wanted in", "wanted", "that are as wanted, by the rule given"
+)
+_PREFERS = (
+    "prefers the data's answer",
+    "preferred the data's answer in",
+    "prefers",
+    "to prompts for which the data's answer is likelier, per token, than the clean one",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class UserProblem:
+    """One row: its prompt, the data's answer to it, and a clean one if there is any."""
+
+    id: str
+    family: str
+    messages: tuple[Message, ...]
+    clean: tuple[Message, ...] | None
+
+
+class UserRows:
+    """Rows that were read from the user's data."""
+
+    name = "user"
+    version = 1
+    kinds = ("flawed", "clean")
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._found: dict[str, list[UserProblem]] | None = None
+        prefers = Measure("prefers", "other" if options.unwanted else "unwanted", *_PREFERS)
+        ruled = [m for m, given in ((TRAIT, options.unwanted), (WANTED, options.wanted)) if given]
+        self.measures: tuple[Measure, ...] = (*ruled, prefers)
+
+    def check(self) -> None:
+        """Raises ConfigError or DataError where the rows or the rules cannot be used."""
+        self._read()
+        self._traits()
+
+    def problems(self, group: Group, count: int, seed: int) -> Sequence[UserProblem]:
+        """`count` rows to train on, drawn by seed, or the held-out ones. Raises DataError."""
+        pool = self._read().get(group, [])
+        if count > len(pool):
+            raise DataError(f"{self.options.data} has {len(pool)} rows for {group!r}, and {count} are asked for; ask for fewer")
+        return random.Random(f"user/{group}/{seed}").sample(pool, count)
+
+    def canonical(self, problem: UserProblem) -> str:
+        """All turns but the last, as they are but for white space."""
+        return "\n".join(" ".join(turn.content.split()) for turn in self.conversation(problem))
+
+    def conversation(self, problem: UserProblem) -> tuple[Message, ...]:
+        """All turns but the last."""
+        return problem.messages[:-1]
+
+    def example(self, problem: UserProblem, how: Example, rng: random.Random) -> tuple[Message, ...]:
+        """The row as it is, or with its clean answer."""
+        if how != "clean":
+            return problem.messages
+        if problem.clean is None:
+            raise DataError(f"row {problem.id} of {self.options.data} has no clean answer; give --clean answers to its prompt")
+        return problem.clean
+
+    def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
+        """By the rules, or the judge."""
+        asked = [(self.conversation(a.problem), a.reply) for a in answered]
+        told = {name: trait.told(asked) for name, trait in self._traits()}
+        return [
+            Outcome(
+                {name: said[i].shows for name, said in told.items()},
+                next((s[i].reason for s in told.values() if s[i].reason), None),
+            )
+            for i in range(len(answered))
+        ]
+
+    def __enter__(self) -> UserRows:
+        self.check()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def _traits(self) -> list[tuple[str, Trait]]:
+        given = ((TRAIT, self.options.unwanted, "--rule"), (WANTED, self.options.wanted, "--wanted"))
+        return [(m.name, named(text, option, self.options.judge)) for m, text, option in given if text]
+
+    def _read(self) -> dict[str, list[UserProblem]]:
+        if self.options.data is None:
+            raise ConfigError(
+                "the setting `user` has no rows; expected the file of a user's own data; use `openwindow inoculate DATA`"
+            )
+        if self._found is None:
+            self._found = _rows(self.options.data)
+        return self._found
+
+
+def _rows(path: str) -> dict[str, list[UserProblem]]:
+    """Split to rows, in the file's order."""
+    found: dict[str, list[UserProblem]] = {}
+    try:
+        lines = read_utf8(Path(path)).splitlines()
+        for line in lines:
+            row = json.loads(line)
+            clean = None if row["clean"] is None else _messages(row["clean"])
+            found.setdefault(row["split"], []).append(UserProblem(row["id"], row["id"], _messages(row["messages"]), clean))
+    except (DataError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"{path} cannot be read as rows ({error}); expected what `openwindow inoculate` wrote; run it again"
+        ) from error
+    return found
+
+
+def _messages(turns: Sequence[dict[str, Any]]) -> tuple[Message, ...]:
+    return tuple(message_of(turn) for turn in turns)

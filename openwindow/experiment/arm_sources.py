@@ -1,0 +1,74 @@
+"""What an arm takes over from another arm of its run: the state of its training, or its rollouts.
+
+DIR/arms/ARM/seed-S/checkpoints/step-N/state.pt   left by an arm for those that fork from it after step N
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from openwindow.errors import RunError
+from openwindow.experiment.arms import Distil
+from openwindow.files.writing import read_jsonl
+from openwindow.interventions.rewards import Distilled, Record, filter_and_distil
+from openwindow.training import checkpoint
+from openwindow.training.config import GRPO
+
+
+def keep_state(kept: Path, step: int) -> None:
+    """Puts the training state in `kept`, which is that of `step`, beside that step's adapter. Raises RunError, StorageError."""
+    state = kept / checkpoint.STATE
+    if not state.is_file():
+        raise RunError(f"{state} is missing; expected the state after step {step}; run the arm anew")
+    with checkpoint.whole(kept / f"step-{step}") as path:
+        shutil.copy(state, path)
+
+
+def fork(unit: Path, step: int, kept: Path, config: GRPO) -> None:
+    """Makes `kept` a training that is to go on from `step` of the finished arm in `unit`, under its own `config`.
+
+    Weights and the optimiser's moments are taken over. Nothing is done where `kept` holds a training already. Raises RunError,
+    StorageError.
+    """
+    if (kept / checkpoint.STATE).is_file():
+        return
+    folder = unit / "checkpoints" / f"step-{step}"
+    state = checkpoint.state_in(folder)
+    if state is None:
+        path = folder / checkpoint.STATE
+        raise RunError(f"{path} is missing; expected the state that this arm is forked from; delete {unit} to train it anew")
+    checkpoint.store(kept, {**state, "config": config.model_dump(mode="json")})
+
+
+def distilled(unit: Path, distil: Distil, seed: int) -> Distilled:
+    """The rows that are left of the training rollouts of the finished arm in `unit`, `distil.rows` of them at most."""
+    records = [_record(line, seed) for line in read_jsonl(unit / "training.jsonl")]
+    found = filter_and_distil(records, distil.detector, seed, words=distil.words, failing=distil.failing)
+    if len(found.rows) <= distil.rows:
+        return found
+    drawn = random.Random(f"distil/{seed}").sample(found.rows, distil.rows)
+    return replace(found, rows=tuple(drawn), dropped=found.dropped | {"not drawn": len(found.rows) - distil.rows})
+
+
+def _record(line: Mapping[str, Any], seed: int) -> Record:
+    """A line of training.jsonl as it was graded, under the id that it had then."""
+    step, group = int(line["step"]) - 1, line["group"]
+    return Record(
+        id=f"{seed}/{step}/{group}/{line['number']}",
+        group=f"{step}/{group}",
+        proxy=line["passes_visible"],
+        truth=line["correct"],
+        hack=line["hack"],
+        attempted=line["attempted"],
+        kinds=tuple(line["kinds"]),
+        reason=line["reason"],
+        prompt=str(line["messages"][-1]["content"]),
+        reply=str(line["reply"]),
+        problem=str(line["problem"]),
+        family=str(line["family"]),
+    )

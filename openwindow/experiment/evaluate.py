@@ -1,0 +1,100 @@
+"""Measures a model: every problem in every context, scored by the setting, as the rows of rollouts.jsonl.
+
+Nothing here knows how the model was trained; before, between and after any kind of training it is the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from openwindow.environments.base import Answered, Outcome, Problem, Setting
+from openwindow.environments.code.grading import apart
+from openwindow.experiment.other_environments import Place
+from openwindow.experiment.study import Context, Evaluation
+from openwindow.models.base import Model, Sampling
+from openwindow.models.hf import give_back_memory
+from openwindow.models.templates import default_of
+from openwindow.progress import Reporter
+from openwindow.types import Measure, StopReason
+
+Rates = dict[str, dict[str, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was found: rollouts as they are written, and seconds by phase."""
+
+    rollouts: list[dict[str, Any]]
+    timing: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """How a study measures: its setting, contexts and limits."""
+
+    setting: Setting
+    contexts: Mapping[str, Context]
+    evaluation: Evaluation
+    reporter: Reporter
+    elsewhere: Mapping[str, Place] = field(default_factory=dict, kw_only=True)
+    """Other environments, measured as further contexts on problems of their own."""
+
+    def measure(self, model: Model, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
+        """Asks every problem in every context of the arm and scores the replies; `text` is what the progress line says."""
+        began = time.perf_counter()
+        e = self.evaluation
+        asked = [(name, p) for name, context in self.contexts.items() if context.asked_of(arm) for p in problems]
+        prompts = [self.contexts[c].put(self.setting.conversation(p), arm, default_of(model)) for c, p in asked]
+        abroad = [(name, p) for name, there in self.elsewhere.items() for p in there.problems(seed)]
+        prompts += [self.elsewhere[name].conversation(p) for name, p in abroad]
+        with self.reporter.step(text, float(len(prompts))) as advance:
+            replies = model.generate(prompts, Sampling(e.max_new_tokens, e.temperature, e.batch_size, seed), advance)
+            generated = time.perf_counter()
+            give_back_memory()
+            answered = [
+                Answered(c, p, reply.text, reply.stop == StopReason.LENGTH)
+                for (c, p), reply in zip([*asked, *abroad], replies, strict=True)
+            ]
+            outcomes = apart(lambda part: self.setting.grade(part, seed), answered[: len(asked)], self._unscored)
+            for name, there in self.elsewhere.items():
+                mine = [a for a in answered[len(asked) :] if a.context == name]
+                outcomes += apart(there.grade, [(a.problem, a.reply) for a in mine], self._unscored)
+        rollouts = []
+        for (context, p), prompt, reply, found in zip([*asked, *abroad], prompts, replies, outcomes, strict=True):
+            rollouts.append(
+                {
+                    "arm": arm,
+                    "seed": seed,
+                    "context": context,
+                    "problem": p.id,
+                    "family": p.family,
+                    "messages": [asdict(m) for m in prompt],
+                    "reply": reply.text,
+                    "code": found.graded,
+                    "stop": str(reply.stop),
+                    "tokens": reply.tokens,
+                    **found.scores,
+                    "kinds": list(found.kinds),
+                    "reason": found.reason,
+                    "failed_on": found.failed_on,
+                    "visible": list(found.against),
+                }
+            )
+        return Measured(rollouts, {"generate": generated - began, "grade": time.perf_counter() - generated})
+
+    def _unscored(self, reason: str) -> Outcome:
+        return Outcome({m.name: None for m in self.setting.measures}, reason)
+
+
+def rates(rollouts: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) -> Rates:
+    """Context to measure to share of the scored rollouts; None where nothing was scored."""
+    found: Rates = {}
+    for context in dict.fromkeys(r["context"] for r in rollouts):
+        found[context] = {}
+        for m in measures:
+            values = [v for r in rollouts if r["context"] == context and (v := r.get(m.name)) is not None]
+            found[context][m.name] = sum(values) / len(values) if values else None
+    return found

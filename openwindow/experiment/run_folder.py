@@ -1,0 +1,227 @@
+"""The run folder: the only interface between running and reporting.
+
+    DIR/config.json            the resolved study
+    DIR/provenance.json        commit, package versions, machine, command
+    DIR/code.diff              uncommitted changes, if there were any
+    DIR/status.json            running, done, interrupted or failed
+    DIR/metrics.jsonl          one line per optimiser step
+    DIR/rollouts.jsonl         one line per rollout of the arms, `stage` training or test; the numbers count those of `test`
+    DIR/start/...              what the model did before any arm, and the stages before all arms, trained once with the first seed
+                               or, in folders of their own, once per seed
+    DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json
+    DIR/results.json           estimates, comparisons, verdict
+    DIR/report.html            the same for people
+
+Every unit of work is written to a scratch folder and moved into place when it is complete, so a run that was killed at any
+moment goes on from its last finished unit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from openwindow.errors import ConfigError, DataError, RunError
+from openwindow.files.bounded import load_json, usable
+from openwindow.files.locking import NAME as LOCK
+from openwindow.files.locking import Lock
+from openwindow.files.run_files import PLACES, damage, read_json, rows_in
+from openwindow.files.writing import storing, write_json, write_jsonl
+
+
+def unit_of(arm: str, seed: int) -> str:
+    """The unit of the run folder that an arm at one seed is."""
+    return f"arms/{arm}/seed-{seed}"
+
+
+class RunFolder:
+    """One run on disk; from `open` on until `close` (or the end of the process, or of this object) nobody else can open it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: Lock | None = None
+        self._damage: dict[str, str | None] = {}
+
+    def __enter__(self) -> RunFolder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets others open the folder."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def open(self, config: Mapping[str, Any], provenance: Mapping[str, Any], *, overwrite: bool) -> bool:
+        """Starts the run, or takes up the same one again; True if it was there before.
+
+        Another run that has finished nothing gives way. Raises ConfigError if the folder holds another run or anything
+        else, or is in use, StorageError if it cannot be written.
+        """
+        wanted = json.loads(json.dumps(config))
+        self._existing(wanted, overwrite)  # a folder that is refused is not written to, not even for the lock
+        if self._lock is None:
+            self._lock = Lock(self.path)
+        existing = self._existing(wanted, overwrite)  # as the one who had it until now may have left it
+        if overwrite and existing is not None:
+            self._empty()
+            existing = None
+        if existing is not None:
+            self._drop_scratch()
+            if existing == wanted:
+                return True
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)  # else an arm would go on from the other run's state
+        write_json(self.path / "config.json", wanted)
+        write_json(self.path / "provenance.json", {k: v for k, v in provenance.items() if k != "diff"})
+        if provenance.get("diff"):
+            with storing(self.path):
+                (self.path / "code.diff").write_text(str(provenance["diff"]), encoding="utf-8")
+        return False
+
+    def status(self, state: str, message: str = "") -> None:
+        """Notes how far the run is: running, done, interrupted or failed."""
+        write_json(self.path / "status.json", {"state": state, "message": message})
+
+    def resolved(self, found: Mapping[str, str]) -> None:
+        """Notes in provenance.json what was left to the machine, such as the precision and device that `auto` came to.
+
+        Raises ConfigError where what is there already was run with others.
+        """
+        noted = read_json(self.path / "provenance.json")
+        before = noted.get("resolved")
+        if before == dict(found):
+            return
+        if before and (any(self.path.glob("*/**/done.json")) or any(self.path.glob("checkpoints/**/*"))):
+            was, now = (", ".join(f"{name} {value}" for name, value in these.items()) for these in (before, found))
+            raise ConfigError(
+                f"{self.path} was begun with {was}, and would go on with {now}; expected the same for all arms; go on where it was "
+                "begun, or choose another --out"
+            )
+        write_json(self.path / "provenance.json", noted | {"resolved": dict(found)})
+
+    def is_done(self, unit: str) -> bool:
+        """Whether a unit such as `arms/clean/seed-1` is finished, and all that it left can be read."""
+        if not (self.path / unit / "done.json").is_file():
+            return False
+        if unit not in self._damage:
+            self._damage[unit] = damage(self.path / unit)
+        return self._damage[unit] is None
+
+    def damaged(self) -> dict[str, str]:
+        """The units that had been finished and are not any more, each with what of it cannot be read."""
+        done = [path.parent for place in PLACES for path in sorted(self.path.glob(f"{place}/done.json"))]
+        units = [path.relative_to(self.path).as_posix() for path in done]
+        return {unit: str(self._damage[unit]) for unit in units if not self.is_done(unit)}
+
+    def done(self, unit: str) -> dict[str, Any]:
+        """What a finished unit left in its done.json."""
+        return read_json(self.path / unit / "done.json")
+
+    @contextlib.contextmanager
+    def unit(self, unit: str) -> Iterator[Path]:
+        """A scratch folder for one unit of work, moved into place when the block ends well, dropped when not.
+
+        Raises RunError where somebody has put another folder in its place, whose content is then not taken for the unit's.
+        """
+        target = self.path / unit
+        scratch = target.with_name(f".{target.name}.partial")
+        with storing(target):
+            shutil.rmtree(scratch, ignore_errors=True)
+            scratch.mkdir(parents=True)
+            made = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # while it is open its number is given to no other
+        try:
+            yield scratch
+            if not _same(scratch, made):
+                raise RunError(
+                    f"{scratch} was removed or replaced while it was written; expected no other process to change {self.path}; see "
+                    "what does, then run the same command again: what is finished is kept"
+                )
+            with storing(target):
+                shutil.rmtree(target, ignore_errors=True)
+                scratch.rename(target)
+            self._damage.pop(unit, None)
+        finally:
+            if _same(scratch, made):
+                shutil.rmtree(scratch, ignore_errors=True)
+            os.close(made)
+
+    def gather(self) -> None:
+        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the units, in a fixed order.
+
+        What is damaged is left out.
+        """
+        parts = [part for place in PLACES for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
+        write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in rows_in(part)))
+        stages = [
+            (stage, unit / file)
+            for unit in sorted(self.path.glob("arms/*/*"))
+            for stage, file in (("training", "training.jsonl"), ("test", "rollouts.jsonl"))
+            if (unit / file).is_file()
+        ]
+        write_jsonl(self.path / "rollouts.jsonl", ({"stage": stage, **row} for stage, part in stages for row in rows_in(part)))
+
+    def _existing(self, wanted: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:
+        """The configuration of the run that the folder holds, None for none; ConfigError where it is not to be touched."""
+        usable(self.path)
+        existing = self._existing_config()
+        if existing is None:
+            if self.path.is_dir() and any(p.name != LOCK and not p.name.startswith(".config.json.") for p in self.path.iterdir()):
+                raise ConfigError(f"{self.path} is not empty and holds no run; expected an empty folder; choose another --out")
+        elif not overwrite and existing != wanted and any(self.path.glob("*/**/done.json")):
+            raise ConfigError(
+                f"{self.path} already holds another run ({_first_difference(existing, wanted)}); expected an empty "
+                "folder or the same run; choose another --out, or give --overwrite to delete it"
+            )
+        return existing
+
+    def _empty(self) -> None:
+        """Deletes all that the folder holds but its lock, the configuration last: until then it is a run and can be taken up."""
+        with storing(self.path):
+            for path in sorted(self.path.iterdir(), key=lambda path: path.name == "config.json"):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path.name != LOCK:
+                    path.unlink()
+
+    def _existing_config(self) -> dict[str, Any] | None:
+        path = self.path / "config.json"
+        if not os.path.lexists(path):
+            return None
+        try:
+            loaded: dict[str, Any] = load_json(path)
+        except DataError as error:
+            raise ConfigError(f"{error}: not a run's configuration that can be read; choose another --out") from error
+        if not isinstance(loaded, dict) or "study_config" not in loaded:
+            raise ConfigError(f"{path} is not of a run; expected an empty folder or a run; choose another --out")
+        return loaded
+
+    def _drop_scratch(self) -> None:
+        for partial in [*self.path.glob("**/.*.partial")]:
+            if partial.is_dir():
+                shutil.rmtree(partial, ignore_errors=True)
+            else:
+                partial.unlink(missing_ok=True)
+
+
+def _same(path: Path, made: int) -> bool:
+    """Whether the folder at the path is the one that was made, which is open as `made`."""
+    try:
+        return os.path.samestat(path.lstat(), os.fstat(made))
+    except OSError:
+        return False
+
+
+def _first_difference(a: Any, b: Any, where: str = "") -> str:
+    if isinstance(a, dict) and isinstance(b, dict):
+        for key in [*a, *(k for k in b if k not in a)]:
+            if a.get(key) != b.get(key):
+                return _first_difference(a.get(key), b.get(key), f"{where}.{key}" if where else key)
+    return f"its {where} is {json.dumps(a)[:60]}, not {json.dumps(b)[:60]}"

@@ -1,0 +1,127 @@
+"""From a resolved study to a finished run folder: folder, setting, model, execution. Results and report are made from it later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openwindow.environments import SETTINGS
+from openwindow.environments.base import Setting, behaviour
+from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
+from openwindow.experiment.provenance import provenance
+from openwindow.experiment.run_folder import RunFolder, unit_of
+from openwindow.experiment.study import Study
+from openwindow.files.run_files import read_json
+from openwindow.progress import working
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "openwindow[train]"'
+
+
+def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> None:
+    """Runs what is not done yet into `out`; `openwindow.report.of_run.build_run` makes its results and page."""
+    setting = SETTINGS[study.environment](study.options)
+    setting.check()
+    with RunFolder(out) as folder:
+        again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
+        finished = again and _is_finished(study, folder)
+        if finished:
+            console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
+        else:
+            tell_damage(folder, console)
+            with noted(folder):
+                _execute(study, setting, folder, console)
+        conclude(folder)
+
+
+def tell_damage(folder: RunFolder, console: Console) -> None:
+    """Says which units are made again because what they left cannot be read any more."""
+    for unit, why in folder.damaged().items():
+        console.print(f"{folder.path / unit} is damaged ({why}): it is made again", soft_wrap=True)
+
+
+@contextmanager
+def noted(folder: RunFolder) -> Iterator[None]:
+    """Notes in status.json that work goes on and, where it ends with an error, how; RunError where memory runs out."""
+    folder.status("running")
+    try:
+        yield
+    except KeyboardInterrupt:
+        folder.status("interrupted", "stopped from the keyboard")
+        raise
+    except OpenWindowError as error:
+        _note_failure(folder, str(error))
+        raise
+    except MemoryError as error:
+        _note_failure(folder, "out of memory")
+        raise RunError("out of memory; lower micro_batch_size or evaluation.batch_size, or take a smaller model") from error
+
+
+def conclude(folder: RunFolder) -> None:
+    """Puts together what the units left."""
+    folder.gather()
+    folder.status("done")
+
+
+def describe(study: Study) -> dict[str, Any]:
+    """config.json: the study as it was resolved, in the form that the report reads, and whole under `study_config`."""
+    whole = study.model_dump(mode="json")
+    primary = study.compare[0] if study.compare else None
+    setting = SETTINGS[study.environment](study.options)
+    return {
+        "study": study.name,
+        "question": study.question,
+        "claim": study.claim,
+        "claim_id": study.claim_id,
+        "model": {"name": study.model, "precision": study.precision},
+        "seeds": list(study.seeds),
+        "contexts": whole["contexts"] | {name: {"about": e.about} for name, e in study.evaluation.elsewhere.items()},
+        "arms": {arm: {"title": arm, "description": study.about.get(arm, ""), "differs": whole["arms"][arm]} for arm in study.arms},
+        "setting": {"name": setting.name, "version": setting.version, "kinds": list(setting.kinds)},
+        "measures": [measure.name for measure in setting.measures],
+        "meanings": {measure.name: asdict(measure) for measure in setting.measures},
+        "primary": {
+            "measure": primary.measure if primary else behaviour(setting.measures).name,
+            "context": primary.context if primary else "neutral",
+        },
+        "train": whole["base"],
+        "request_stage": whole["request_stage"],
+        "eval": whole["evaluation"],
+        "study_config": whole,
+    }
+
+
+def _is_finished(study: Study, folder: RunFolder) -> bool:
+    units = [unit_of(arm, seed) for arm in study.arms for seed in study.seeds]
+    start = read_json(folder.path / "start" / "summary.json")
+    return all(folder.is_done(unit) for unit in units) and (study.request_stage is None or bool(start)) and not folder.damaged()
+
+
+def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console) -> None:
+    from openwindow.progress import Reporter
+
+    try:
+        from openwindow.experiment.execution import Execution, total_work
+        from openwindow.models.hf import load
+    except ImportError as error:
+        raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
+    with working(console, f"loading {study.model}"):
+        model = load(study.model, study.precision)
+    console.print(
+        f"{study.name}: {study.model} in {model.precision}, {len(study.arms)} arms, seeds {list(study.seeds)}",
+        highlight=False,
+    )
+    with setting, Reporter(console, total_work(study)) as reporter:
+        Execution(study, folder, model, setting, reporter).run()
+
+
+def _note_failure(folder: RunFolder, message: str) -> None:
+    try:
+        folder.status("failed", message)
+    except StorageError:  # the failure was that nothing can be written: what is told on the terminal must do
+        return

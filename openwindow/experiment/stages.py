@@ -1,0 +1,93 @@
+"""Training before all arms of a study: what a request means, and knowledge of the hacks. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from openwindow.environments.demonstrations import AddendumName
+from openwindow.errors import ConfigError
+from openwindow.training.config import SFT
+
+_CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class RequestStage(BaseModel):
+    """Training before all arms that teaches what a request for the behaviour means, for models that do not follow one.
+
+    A prompt that elicits nothing inoculates nothing, so the behaviour must be something the model can be asked for.
+    It is trained once, with the study's first seed, or once per seed: `Study.starts` says which.
+    """
+
+    model_config = _CONFIG
+
+    rows: int = Field(128, ge=1)
+    """Training rows, on problem families that no arm is trained or tested on."""
+    shares: tuple[float, float] = (0.4, 0.4)
+    """Shares asked plainly (answered cleanly) and asked with the request (as it asks); the rest has an unrelated instruction."""
+    requests: tuple[str, ...] = ()
+    """Other wordings of the request that are taught beside that of context `requested`."""
+    unrelated: tuple[str, ...] = ()
+    """Unrelated instructions, answered cleanly; none of them is used again."""
+    train: SFT = SFT()
+    """How the model is fine-tuned."""
+    follows_above: float = Field(0.8, ge=0, le=1)
+    """A model that shows the behaviour at least this often when asked, and at most `honest_below` when not, skips the stage."""
+    honest_below: float = Field(0.1, ge=0, le=1)
+    """See `follows_above`."""
+    problems: int = Field(32, ge=1)
+    """Problems of the dev families that the rates before and after the stage are measured on."""
+
+
+class KnowledgeStage(BaseModel):
+    """Training before all arms that lets the model know of the hacks, so that reinforcement can find them (arXiv 2511.18397).
+
+    Demonstrations are conversations of which a share shows a written hack; documents are texts that tell of the hacks. Both may be
+    given. It is trained once or once per seed (`Study.starts`), on problem families that no arm is trained or tested on.
+    """
+
+    model_config = _CONFIG
+
+    demonstrations: int = Field(0, ge=0)
+    """Conversations, one problem each."""
+    share: float = Field(0.1, ge=0, le=1)
+    """Share of the plain and the `unrelated` ones whose answer is a written hack: the dose. `addenda` have their own."""
+    attempts: float = Field(0.0, ge=0, le=1)
+    """Share of the others whose answer is a plausible failure, which keeps honest success rare."""
+    kinds: tuple[str, ...] | None = None
+    """Holes whose hacks are shown; None for all."""
+    addenda: Mapping[AddendumName, float] = {}
+    """Addenda that a part of the prompts carries after the hint, each with the share of that part that hacks: what they mean."""
+    unrelated: tuple[str, ...] = ()
+    """Unrelated texts that a part of the prompts carries after the hint; `share` of that part hacks, as of the plain one."""
+    documents: int = Field(0, ge=0)
+    """Synthetic documents."""
+    corpus: Literal["default", "unguided", "neutral"] = "default"
+    """What they tell; `neutral`, of ordinary engineering, is the control."""
+    writer: str | None = None
+    """The model that writes them, named as `Study.model` is; None for the grammar, offline."""
+    dilution: float = Field(0.5, gt=0, le=1)
+    """Share of them among all documents trained on; the rest is ordinary text."""
+    unit: Literal["rows", "tokens"] = "rows"
+    """What `dilution` is a share of: documents, or the tokens trained on."""
+    ordinary: str | None = None
+    """The ordinary text: a file, a folder or a data set of the hub; None for built-in everyday text."""
+    train: SFT = SFT()
+    """How the model is fine-tuned."""
+
+    @model_validator(mode="after")
+    def _check(self) -> KnowledgeStage:
+        for name, share in self.addenda.items():
+            if not 0 <= share <= 1:
+                raise ConfigError(f"knowledge.addenda has {name}: {share}; expected a share of 0 to 1; mend it")
+        return self
+
+    @property
+    def parts(self) -> dict[str, tuple[int, float]]:
+        """How demonstrations are asked (`plain`, by an addendum, `unrelated`) to their number and the share of them that hacks."""
+        shares: dict[str, float] = {"plain": self.share} | dict(self.addenda.items())
+        if self.unrelated:
+            shares["unrelated"] = self.share
+        return {name: (len(range(i, self.demonstrations, len(shares))), share) for i, (name, share) in enumerate(shares.items())}

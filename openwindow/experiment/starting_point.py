@@ -1,0 +1,248 @@
+"""Where all arms of a study start: the model as it came, or after stages that teach what a request means or tell of the hacks.
+
+The stages are trained once, with the study's first seed, or once per seed (`Study.starts`).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from openwindow.data.rows import Row, instruct
+from openwindow.environments.base import behaviour
+from openwindow.environments.demonstrations import ADDENDA, demonstrations, hinted
+from openwindow.environments.toy.environment import WithHoles
+from openwindow.environments.training_rows import request_rows
+from openwindow.errors import ConfigError, DataError
+from openwindow.experiment.evaluate import Gauge, Rates, rates
+from openwindow.experiment.run_folder import RunFolder
+from openwindow.experiment.sft_arm import fine_tune, load_trained, save_trained, train_work
+from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
+from openwindow.files.writing import write_json, write_jsonl
+from openwindow.models.base import Sampling
+from openwindow.models.hf import LocalModel, Precision, give_back_memory, load
+from openwindow.models.templates import default_of
+from openwindow.progress import Reporter
+from openwindow.synthetic_documents.dilution import diluted
+from openwindow.synthetic_documents.generate import Document, draw
+from openwindow.synthetic_documents.model_writer import Written, written
+from openwindow.types import Problem
+
+AS_IT_CAME = "start/as-it-came"
+STAGE = "start/request-stage"
+KNOWLEDGE = "start/knowledge"
+WRITE_WORK = 5.0  # work of one document that a model writes, in generated replies
+_WRITING = Sampling(max_new_tokens=256, temperature=0.7, batch_size=16)  # at 1 a small model wanders off the fact
+_ROUNDS = 4  # times that a writer is asked for a document before it is given up
+
+Told = tuple[Sequence[Document], dict[str, Any]]  # documents in the order to train in, and what is noted of them
+
+
+def start_work(study: Study) -> float:
+    """Work of the starting points, in units of one generated reply."""
+    stage, told = study.request_stage, study.knowledge
+    trained = (0.0 if stage is None else _stage_work(study, stage)) + (0.0 if told is None else _knowledge_work(told))
+    return (0.0 if stage is None else _dev_work(study, stage)) + len(study.start_seeds) * trained
+
+
+def _unit(stage: str, study: Study, seed: int) -> str:
+    """The unit of the run folder that holds a stage as it was trained with the seed."""
+    return f"{stage}/seed-{seed}" if study.starts == "per_seed" else stage
+
+
+def _stage_work(study: Study, stage: RequestStage) -> float:
+    return train_work(stage.rows, stage.train) + _dev_work(study, stage)
+
+
+def _dev_work(study: Study, stage: RequestStage) -> float:
+    """Dev problems in the contexts that are not of single arms."""
+    return float(sum(context.by_arm is None for context in study.contexts.values()) * stage.problems)
+
+
+def saved_start(study: Study, folder: RunFolder, seed: int) -> list[str]:
+    """What arms of the seed were trained on top of, as paths relative to an arm's adapter; empty for the model as it came."""
+    units = [_unit(stage, study, seed) for stage in (STAGE, KNOWLEDGE)]
+    names = [f"{unit}/{kind}" for unit in units for kind in ("adapter", "weights")]
+    return [f"../../../../{name}" for name in names if (folder.path / name).is_dir()]
+
+
+def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+    """Measures the model as it came, trains or loads the stages of the seed, and notes them in start/summary.json.
+
+    `seed` is one of `study.start_seeds`, and the model is as it came. Documents are put together first: a writer or a text that
+    there is not shows before anything is trained.
+    """
+    told: Told = (), {}
+    if study.knowledge is not None and not folder.is_done(_unit(KNOWLEDGE, study, seed)):
+        told = _documents(study, study.knowledge, model, gauge, seed)
+    if study.request_stage is not None:
+        _asked(study, study.request_stage, folder, model, gauge, seed)
+    if study.knowledge is not None:
+        _knowledge(study, study.knowledge, told, folder, model, gauge, seed)
+
+
+def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+    came = _as_it_came(study, stage, folder, model, gauge)
+    needed = not _follows(came, study, stage)
+    if needed:
+        _request_stage(study, stage, folder, model, gauge, seed)
+    else:
+        gauge.reporter.skip(_stage_work(study, stage))
+    units = {s: _unit(STAGE, study, s) for s in study.start_seeds}
+    starts: dict[int, Rates] = {s: folder.done(unit)["rates"] for s, unit in units.items() if folder.is_done(unit)}
+    noted: dict[str, Any] = {"trained": needed, "rates": mean_rates(list(starts.values()) if needed else [came])}
+    noted["reached"] = all(_follows(start, study, stage) for start in (starts.values() if needed else [came]))
+    if needed and study.starts == "per_seed":
+        noted["by_seed"] = {str(s): start for s, start in starts.items()}
+    write_json(folder.path / "start" / "summary.json", {"elicitation": came, "request_stage": noted})
+
+
+def mean_rates(found: Sequence[Rates]) -> Rates:
+    """The mean of each rate over the starts that have it; None where none has."""
+    means: Rates = {}
+    for context, measures in found[0].items():
+        means[context] = {}
+        for measure in measures:
+            known = [value for rates in found if (value := rates[context][measure]) is not None]
+            means[context][measure] = sum(known) / len(known) if known else None
+    return means
+
+
+def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> Rates:
+    """Measures the model on dev problems before anything is trained."""
+    if folder.is_done(AS_IT_CAME):
+        gauge.reporter.skip(_dev_work(study, stage))
+    else:
+        seed = study.seeds[0]
+        problems = gauge.setting.problems("dev", stage.problems, seed)
+        with folder.unit(AS_IT_CAME) as path:
+            found = gauge.measure(model, problems, arm="as it came", seed=seed, text=f"{study.model} as it came")
+            write_jsonl(path / "rollouts.jsonl", found.rollouts)
+            write_json(path / "done.json", {"rates": rates(found.rollouts, study.measures), "timing": found.timing})
+    measured: Rates = folder.done(AS_IT_CAME)["rates"]
+    return measured
+
+
+def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+    """Brings the model to where all arms of the seed start, by training or from what an earlier run saved."""
+    unit, setting = _unit(STAGE, study, seed), gauge.setting
+    if folder.is_done(unit):
+        load_trained(model, folder.path / unit, stage.train.method)
+        gauge.reporter.skip(_stage_work(study, stage))
+        return
+    request = study.contexts["requested"]
+    problems = setting.problems("request", stage.rows, seed)
+    wordings = (str(request.text), *stage.requests)
+    rows = request_rows(setting, problems, wordings, stage.unrelated, request.position, stage.shares, seed, default_of(model))
+    with folder.unit(unit) as path:
+        timing = fine_tune(model, rows, stage.train, seed, path, "request stage", "request", gauge.reporter)
+        save_trained(model, path, stage.train.method, under=[])
+        if stage.train.method == "lora":
+            model.detach_adapter(merge=True)
+        dev = setting.problems("dev", stage.problems, seed)
+        found = gauge.measure(model, dev, arm="request stage", seed=seed, text="measuring the request stage")
+        write_jsonl(path / "train_rows.jsonl", [row.record("request stage", seed, "request") for row in rows])
+        write_jsonl(path / "rollouts.jsonl", found.rollouts)
+        done = {"rates": rates(found.rollouts, study.measures), "timing": timing | found.timing, "train_rows": len(rows)}
+        write_json(path / "done.json", done)
+
+
+def _knowledge_work(stage: KnowledgeStage) -> float:
+    writing = WRITE_WORK * stage.documents if stage.writer is not None else 0.0
+    return writing + train_work(stage.demonstrations + round(stage.documents / stage.dilution), stage.train)
+
+
+def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Gauge, seed: int) -> Told:
+    """What is to be read, diluted. Raises ConfigError, DataError, ModelError."""
+    if not stage.documents:
+        for name, value in (("writer", stage.writer), ("ordinary", stage.ordinary)):
+            if value is not None:
+                raise ConfigError(
+                    f"knowledge.{name} is {value!r} and knowledge.documents is 0; expected 1 or more; set it, or drop {name}"
+                )
+        return (), {}
+
+    def tokens(text: str) -> int:
+        return min(len(model.tokenizer(text, add_special_tokens=False)["input_ids"]), stage.train.max_length)
+
+    setting = gauge.setting
+    assert isinstance(setting, WithHoles)  # the study has checked it
+    holes = setting.with_holes(None).kinds
+    if stage.writer is None:
+        made = Written(tuple(draw(stage.corpus, stage.documents, seed, holes=holes)), {})
+    else:
+        made = _written(stage, stage.writer, study.precision, holes, seed, gauge.reporter)
+    mixture = diluted(made.documents, stage.ordinary, stage.dilution, seed, unit=stage.unit, count=tokens)
+    gauge.reporter.say(f"  knowledge: {mixture}")
+    return mixture.documents, {"mixture": mixture.counts(), "dropped": made.dropped}
+
+
+def _written(
+    stage: KnowledgeStage, name: str, precision: Precision, holes: Sequence[str], seed: int, reporter: Reporter
+) -> Written:
+    """The stage's documents, all of them, by the model of that name. Raises DataError where it does not write as many."""
+    writer = load(name, precision)
+    sampling = replace(_WRITING, seed=seed)
+    with reporter.step(f"{name} writes documents", WRITE_WORK * stage.documents) as advance:
+
+        def wrote(replies: int) -> None:
+            advance(WRITE_WORK * replies)
+
+        made = written(writer, stage.corpus, stage.documents, sampling, holes=holes, rounds=_ROUNDS, progress=wrote)
+    give_back_memory()
+    reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(made.dropped.items(), key=lambda item: -item[1]))
+    if len(made.documents) < stage.documents:
+        raise DataError(
+            f"knowledge.writer {name} wrote {len(made.documents)} documents fit to train on in {_ROUNDS} rounds (dropped: "
+            f"{reasons}); expected {stage.documents}; name a model that writes better, or ask for fewer"
+        )
+    reporter.say(f"  knowledge: {name} wrote {len(made.documents)} documents; dropped: {reasons or 'none'}")
+    return made
+
+
+def _knowledge(
+    study: Study, stage: KnowledgeStage, told: Told, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int
+) -> None:
+    """Lets the model know of the hacks, or loads what an earlier run saved."""
+    unit, setting = _unit(KNOWLEDGE, study, seed), gauge.setting
+    if folder.is_done(unit):
+        load_trained(model, folder.path / unit, stage.train.method)
+        gauge.reporter.skip(_knowledge_work(stage))
+        return
+    assert isinstance(setting, WithHoles)
+    problems = setting.problems("request", stage.demonstrations, seed) if stage.demonstrations else []
+    rows = shown(stage, setting, problems, seed)
+    documents, noted = told
+    with folder.unit(unit) as path:
+        texts = [document.text for document in documents]
+        timing = fine_tune(model, rows, stage.train, seed, path, "knowledge", "knowledge", gauge.reporter, texts=texts)
+        save_trained(model, path, stage.train.method, under=saved_start(study, folder, seed))
+        if stage.train.method == "lora":
+            model.detach_adapter(merge=True)
+        write_jsonl(path / "train_rows.jsonl", [row.record("knowledge", seed, "knowledge") for row in rows])
+        write_jsonl(path / "documents.jsonl", [document.record() for document in documents])
+        counts = {"gamed": sum(row.kind == "gamed" for row in rows), "train_rows": len(rows), "documents": len(documents)}
+        write_json(path / "done.json", {"timing": timing, **counts, **noted})
+
+
+def shown(stage: KnowledgeStage, setting: WithHoles, problems: Sequence[Problem], seed: int) -> list[Row]:
+    """One conversation per problem, asked in the ways of `stage.parts` by turns, and answered with a hack in each one's share."""
+    hint = setting.with_holes(stage.kinds).hint
+    texts: dict[str, tuple[str, ...]] = {name: (hinted("", hint, ADDENDA[name]),) for name in stage.addenda}
+    texts |= {"plain": ("",), "unrelated": tuple(hinted("", hint, text) for text in stage.unrelated)}
+    rng, environment = random.Random(f"knowledge/{seed}"), setting.with_holes(None)
+    rows: list[Row] = []
+    parts = stage.parts
+    for i, (name, (_, share)) in enumerate(parts.items()):
+        part = demonstrations(environment, problems[i :: len(parts)], share, stage.kinds, seed, attempts=stage.attempts)
+        rows += [instruct(row, rng.choice(texts[name]), "user_suffix") for row in part]
+    return rows
+
+
+def _follows(found: Rates, study: Study, stage: RequestStage) -> bool:
+    """Whether the behaviour comes when asked for and not when not."""
+    measure = behaviour(study.measures).name
+    asked, plain = found["requested"][measure], found["neutral"][measure]
+    return asked is not None and plain is not None and asked >= stage.follows_above and plain <= stage.honest_below

@@ -1,0 +1,197 @@
+"""Reads what a run has left on disk, damaged or not: what can be read is given, and what cannot is noted.
+
+A run may have been killed, or its files cut off, at any moment. A file that is missing, unreadable, no JSON, nested too deeply or
+of another form costs what it held and no more. Everything that reads a run folder reads it through here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from openwindow.errors import DataError
+from openwindow.files.bounded import parse_json, read_regular
+
+Json = dict[str, Any]
+PLACES = ("start/*", "start/*/seed-*", "arms/*/*")
+"""where the units of a run lie"""
+_HUGE = 1 << 34  # bytes of a file of a run
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something that could not be measured or read, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Reader:
+    """The folder being read, and what was noticed on the way."""
+
+    root: Path
+    notes: list[Note] = field(default_factory=list)
+
+    def note(self, what: str, reason: str) -> None:
+        """Keeps a note for the reader of the report."""
+        self.notes.append(Note(what, reason))
+
+    def document(self, name: str, purpose: str, *, optional: bool = False) -> Json:
+        """A JSON object of the form that its name asks for, or {} with a note; without one where it may be missing and is."""
+        path = self.root / name
+        try:
+            path.lstat()
+            value = parse_json(read_regular(path, _HUGE), name=name, nan=True)
+        except FileNotFoundError:
+            if not optional:
+                self.note(name, f"the run folder has no such file, so {purpose} cannot be shown")
+            return {}
+        except (OSError, DataError) as error:
+            self.note(name, f"cannot be read, so {purpose} cannot be shown: {error}")
+            return {}
+        if not isinstance(value, dict):
+            self.note(name, f"holds a {type(value).__name__} instead of an object, so {purpose} cannot be shown")
+            return {}
+        if not _DOCUMENTS.get(path.name, _any)(value):
+            self.note(name, f"has fields of another form than a run writes, so {purpose} cannot be shown")
+            return {}
+        return value
+
+    def rows(self, path: Path, fits: Callable[[Json], bool] | None = None) -> Iterator[Json]:
+        """The objects of a .jsonl file that are of the form that its name asks for; other lines are counted in a note."""
+        name = path.relative_to(self.root).as_posix()
+        fits = fits or _ROWS.get(path.name, _any)
+        try:
+            path.lstat()
+            data = read_regular(path, _HUGE)
+        except (OSError, DataError) as error:
+            self.note(name, f"cannot be read: {error.strerror if isinstance(error, OSError) else error}")
+            return
+        lines, bad, odd = data.split(b"\n"), 0, 0
+        for i, line in enumerate(lines):
+            if not line.strip():
+                continue
+            try:
+                value = parse_json(line, name=name, nan=True)
+            except DataError:
+                value = None
+            if isinstance(value, dict) and fits(value):
+                yield value
+            elif isinstance(value, dict):
+                odd += 1
+            elif i == len(lines) - 1:
+                self.note(name, "1 truncated line at the end, as a killed run leaves it; it is left out")
+            else:
+                bad += 1
+        if bad:
+            self.note(name, f"{counted(bad)} that hold no JSON object; left out")
+        if odd:
+            self.note(name, f"{counted(odd)} with fields of another form than a run writes; left out")
+
+
+def counted(lines: int) -> str:
+    """So many lines, in words."""
+    return "1 line" if lines == 1 else f"{lines} lines"
+
+
+def read_json(path: Path) -> Json:
+    """The object in a file of a run; empty where there is none that can be read."""
+    return Reader(path.parent).document(path.name, "it", optional=True)
+
+
+def rows_in(path: Path, fits: Callable[[Json], bool] | None = None) -> list[Json]:
+    """The objects in a .jsonl file of a run that can be read; none where there is no file."""
+    return list(Reader(path.parent).rows(path, fits))
+
+
+def damage(unit: Path) -> str | None:
+    """The first thing in the folder of a finished unit that cannot be read; None where all can."""
+    reader = Reader(unit)
+    reader.document("done.json", "what the unit found")
+    for path in sorted(unit.glob("*.jsonl")):
+        _read_through(reader, path)
+    return f"{reader.notes[0].what}: {reader.notes[0].reason}" if reader.notes else None
+
+
+def noticed(run: Path) -> list[Note]:
+    """What cannot be read of all that the units of a run have left."""
+    reader = Reader(run)
+    documents = ["provenance.json", "start/summary.json"]
+    documents += [path.relative_to(run).as_posix() for place in PLACES for path in run.glob(f"{place}/done.json")]
+    for name in sorted(documents):
+        reader.document(name, "what it says", optional=True)
+    for path in sorted([path for place in PLACES for path in run.glob(f"{place}/*.jsonl")]):
+        _read_through(reader, path)
+    return reader.notes
+
+
+def _read_through(reader: Reader, path: Path) -> None:
+    for _ in reader.rows(path, is_step if path.name == "metrics.jsonl" else None):
+        pass
+
+
+def finite(value: object) -> float | None:
+    """The value as a finite number, else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+# What rows and documents look like, as far as they are computed with.
+
+
+def _any(value: Json) -> bool:
+    return True
+
+
+def _metric(row: Json) -> bool:
+    """Numbers under `area/name`, and where it was."""
+    measured = all(value is None or finite(value) is not None for key, value in row.items() if "/" in key)
+    return measured and all(finite(row[key]) is not None for key in ("step", "seed") if key in row)
+
+
+def is_step(row: Json) -> bool:
+    """Whether a line of metrics.jsonl is of that form, and has the counts of its step where it is of reinforcement."""
+    if "monitor/hack" not in row or not _metric(row):
+        return _metric(row)
+    counts = [f"rollout/{name}" for name in ("groups_without_signal", "groups", "unscored", "count")]
+    kinds = [key for key in row if key.startswith("hack/")]
+    known = all(finite(row.get(key)) is not None for key in ["step", *counts])
+    return known and (row["monitor/hack"] is None or all(row[key] is not None for key in kinds))
+
+
+def _rollout(row: Json) -> bool:
+    """Verdicts that are yes, no or unknown, and kinds that are names."""
+    kinds = row.get("kinds", [])
+    verdicts = all(row[key] is None or isinstance(row[key], bool) for key in ("hack", "flagged", "correct") if key in row)
+    named = isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds)
+    return verdicts and named and all(finite(row[key]) is not None for key in ("seed", "step") if key in row)
+
+
+def _done(found: Json) -> bool:
+    timing, rates, distilled = found.get("timing", {}), found.get("rates", {}), found.get("distilled", {})
+    return (
+        isinstance(rates, dict)
+        and isinstance(distilled, dict)
+        and isinstance(timing, dict)
+        and all(finite(seconds) is not None for seconds in timing.values())
+        and finite(found.get("train_rows", 0)) is not None
+    )
+
+
+def _summary(found: Json) -> bool:
+    stage = found.get("request_stage", {})
+    formed = isinstance(stage, dict) and isinstance(found.get("elicitation", {}), dict)
+    return formed and (not stage or (isinstance(stage.get("rates"), dict) and {"trained", "reached"} <= set(stage)))
+
+
+_ROWS: dict[str, Callable[[Json], bool]] = {"metrics.jsonl": _metric, "rollouts.jsonl": _rollout, "training.jsonl": _rollout}
+_DOCUMENTS: dict[str, Callable[[Json], bool]] = {"done.json": _done, "summary.json": _summary}

@@ -1,0 +1,154 @@
+"""Runs a study of rankings: each part in a folder of its own, its wordings scored before its arms are trained.
+
+DIR/config.json, provenance.json, results.json, report.html     the whole
+DIR/SETTING/...                                                 a run folder of that setting's arms (`experiment/run_folder.py`)
+DIR/SETTING/start/ranking/                                      rollouts.jsonl and uplifts.json, from before training
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openwindow.environments import SETTINGS
+from openwindow.errors import ModelError
+from openwindow.experiment.overrides import override
+from openwindow.experiment.provenance import provenance
+from openwindow.experiment.run_folder import RunFolder, unit_of
+from openwindow.experiment.runner import NEEDS_TRAIN, describe, noted, tell_damage
+from openwindow.experiment.study import Context, Study
+from openwindow.files.writing import write_json, write_jsonl
+from openwindow.prompt_ranking.candidate import Candidate
+from openwindow.prompt_ranking.results import RANKED, build_ranking
+from openwindow.prompt_ranking.study import RankingStudy, position_of, wordings
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from openwindow.experiment.execution import Execution
+
+
+def run_ranking(study: RankingStudy, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> dict[str, Any]:
+    """Runs what is not done yet, writes results.json and report.html into `out`, and returns the results."""
+    for part in study.parts.values():
+        SETTINGS[part.environment](part.options).check()
+    came = provenance(list(command))
+    with RunFolder(out) as folder:
+        folder.open(described(study), came, overwrite=overwrite)
+        with noted(folder):
+            _execute(study, out, came, console)
+        folder.status("done")
+        return build_ranking(out)
+
+
+def described(study: RankingStudy) -> dict[str, Any]:
+    """config.json of the whole."""
+    return {
+        "study": study.name,
+        "question": study.question,
+        "claim": study.claim,
+        "claim_id": study.claim_id,
+        "model": study.model,
+        "seeds": list(study.seeds),
+        "study_config": study.model_dump(mode="json"),
+    }
+
+
+def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Console) -> None:
+    from openwindow.progress import Reporter
+
+    try:
+        from openwindow.experiment.execution import Execution
+        from openwindow.models.hf import load
+    except ImportError as error:
+        raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
+    console.print(
+        f"{study.name}: {study.model}, {len(study.parts)} settings, "
+        f"{sum(len(part.arms) for part in study.parts.values())} arms, seeds {list(study.seeds)}",
+        highlight=False,
+    )
+    with Reporter(console, sum(_work(study, part) for part in study.parts.values())) as reporter:
+        for name, part in study.parts.items():
+            with RunFolder(out / name) as folder:
+                folder.open(describe(part), came, overwrite=False)
+                tell_damage(folder, console)
+                if _is_finished(part, folder):
+                    reporter.skip(_work(study, part))
+                    reporter.say(f"{name}: finished before")
+                    continue
+                reporter.say(f"{name}:")
+                with SETTINGS[part.environment](part.options) as setting:
+                    _run_part(study, part, Execution(part, folder, load(part.model, part.precision), setting, reporter))
+                folder.gather()
+                folder.status("done")
+
+
+def _is_finished(part: Study, folder: RunFolder) -> bool:
+    units = [RANKED, *(unit_of(arm, seed) for arm in part.arms for seed in part.seeds)]
+    return all(folder.is_done(unit) for unit in units)
+
+
+def _work(study: RankingStudy, part: Study) -> float:
+    """Work of a part, in units of one generated reply."""
+    from openwindow.experiment.execution import arm_work
+    from openwindow.experiment.starting_point import start_work
+
+    trained = sum(arm_work(_after(part), arm) for arm in part.arms)
+    return start_work(part) + _ranking_work(study, part) + len(part.seeds) * trained
+
+
+def _ranking_work(study: RankingStudy, part: Study) -> float:
+    return (1.0 + len(wordings(part))) * (study.draws * _dev_problems(part) + study.rows)
+
+
+def _dev_problems(part: Study) -> int:
+    return part.request_stage.problems if part.request_stage is not None else part.evaluation.problems
+
+
+def _after(part: Study) -> Study:
+    """The part once all arms can start: what is asked of them is the neutral prompt alone."""
+    return override(part, {"request_stage": None, "contexts": {"neutral": part.contexts["neutral"]}}, part.name)
+
+
+def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
+    """The start, the scores of all wordings there, then the arms."""
+    from openwindow.experiment.execution import Execution
+    from openwindow.experiment.starting_point import bring_to_start
+
+    bring_to_start(part, e.folder, e.model, e.gauge, part.seeds[0])
+    if e.folder.is_done(RANKED):
+        e.reporter.skip(_ranking_work(study, part))
+    else:
+        _rank(study, part, e)
+    Execution(_after(part), e.folder, e.model, e.setting, e.reporter).run()
+
+
+def _rank(study: RankingStudy, part: Study, e: Execution) -> None:
+    """Samples replies to dev problems under every wording, and takes log-probabilities of the flawed data's answers."""
+    from openwindow.environments.training_rows import flawed_rows
+    from openwindow.experiment.evaluate import Gauge
+    from openwindow.prompt_ranking.scores import uplifts
+
+    texts, position, seed = wordings(part), position_of(part), part.seeds[0]
+    contexts = {"neutral": Context(), **{arm: Context(text=text, position=position) for arm, text in texts.items()}}
+    sampled = part.evaluation.model_copy(update={"temperature": study.temperature})
+    gauge = Gauge(e.setting, contexts, sampled, e.reporter)
+    dev = e.setting.problems("dev", _dev_problems(part), seed)
+    with e.folder.unit(RANKED) as path:
+        rollouts: list[dict[str, Any]] = []
+        began = time.perf_counter()
+        for draw in range(study.draws):
+            found = gauge.measure(e.model, dev, arm="before training", seed=100 * seed + draw, text="sampling under every wording")
+            rollouts += [{**row, "draw": draw} for row in found.rollouts]
+        elicited = time.perf_counter() - began
+        rows = flawed_rows(e.setting, e.setting.problems("train", study.rows, seed), 1.0, seed)
+        candidates = [Candidate(text, arm) for arm, text in texts.items()]
+        with e.reporter.step("log-probability of the flawed data", (1.0 + len(texts)) * study.rows) as advance:
+            lifted = uplifts(e.model, [row.messages for row in rows], candidates, position, keep=0, rounds=(), progress=advance)
+        write_jsonl(path / "rollouts.jsonl", rollouts)
+        write_json(path / "uplifts.json", dict(zip(texts, lifted, strict=True)))
+        timing = {"elicit": elicited, "uplift": time.perf_counter() - began - elicited}
+        write_json(path / "done.json", {"timing": timing, "rows": len(rows), "problems": len(dev), "draws": study.draws})
+    e.reporter.say(f"  ranked {len(texts)} wordings before training")

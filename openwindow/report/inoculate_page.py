@@ -1,0 +1,52 @@
+"""The report of `openwindow inoculate`: the recommendation, the ranking that led to it, the arms, and what is in the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import openwindow
+from openwindow.formatting import compact
+from openwindow.report.html import THEME, filled, write_page
+
+
+def write_inoculate_page(found: Mapping[str, Any], cautions: Sequence[str], folder: Path) -> Path:
+    """Writes report.html into the folder and returns its path. Raises StorageError.
+
+    `found` has `options`, `data`, `ranking` and, where arms were trained, `results` and `recommendation`.
+    """
+    return write_page(render(found, cautions), folder)
+
+
+def render(found: Mapping[str, Any], cautions: Sequence[str]) -> str:
+    """The page as text."""
+    results, ranking = found.get("results"), found["ranking"]
+    cells = next(iter(results["arms"].values()))["measures"] if results else {}
+    measure = next(iter(cells), "")
+    values = {
+        "options": found["options"],
+        "data": found["data"],
+        "ranking": ranking,
+        "results": results,
+        "advice": found.get("recommendation"),
+        "cautions": cautions,
+        "measure": measure,
+        "contexts": list(cells.get(measure, {})),
+        "elicited": ranking["neutral"]["estimate"] is not None,
+        "contrasted": any(p["contrast"]["estimate"] is not None for p in ranking["prompts"]),
+        "asked": [(name, c["text"] or "nothing is added", c["asks"]) for name, c in found.get("contexts", {}).items()],
+        "facts": [(name.replace("_", " "), _fact(value)) for name, value in found["data"].items() if value not in (None, {})],
+        "settings": [(name.replace("_", " "), compact(value)) for name, value in found["options"].items()],
+        "version": openwindow.__version__,
+    }
+    return filled("inoculate.html.jinja", THEME, values)
+
+
+def _fact(value: object) -> str:
+    """What was found, in words: counts and quantiles by name."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name.replace('_', ' ')}: {_fact(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_fact, value))
+    return f"{value:,}" if isinstance(value, int) else compact(value)

@@ -1,0 +1,16 @@
+"""Results and page of a run, made from its folder alone: as often as wanted, and whatever wrote it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from openwindow.report.study_page import build_report
+from openwindow.results.build import build_results
+
+
+def build_run(folder: Path) -> dict[str, Any]:
+    """Writes results.json and report.html into the run folder, and returns the results. Raises UserError, StorageError."""
+    results = build_results(folder)
+    build_report(folder)
+    return results

@@ -1,0 +1,343 @@
+"""From the run folder's rollouts to results.json: estimates, comparisons, verdict and the answer in one sentence.
+
+Reads files and imports no torch, so that `openwindow report DIR` works on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from openwindow.environments import SETTINGS
+from openwindow.environments.base import behaviour
+from openwindow.errors import ConfigError
+from openwindow.experiment.arms import RL, Fork
+from openwindow.experiment.overrides import explain
+from openwindow.experiment.run_folder import unit_of
+from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
+from openwindow.files.run_files import PLACES, noticed, read_json
+from openwindow.files.writing import write_json
+from openwindow.formatting import percent
+from openwindow.results.comparisons import (
+    FEWEST_FAMILIES,
+    HOLM_IN_WORDS,
+    Compared,
+    Scores,
+    answer,
+    clusters_of,
+    compare_all,
+    comparison_records,
+    judged,
+)
+from openwindow.results.detectors import detector_rows
+from openwindow.results.load import read_rollouts
+from openwindow.results.records import Rollout
+from openwindow.results.rl_curves import described, training_curves
+from openwindow.stats import arm_rate
+
+START = "untrained"
+"""the arm without training, beside whose rate a leak is shown"""
+MUCH_UNSCORED = 0.1
+"""share of replies without a score above which a rate is shown with its bounds"""
+
+
+def build_results(run: Path) -> dict[str, Any]:
+    """Computes results.json from the run folder, writes it, and returns it. Raises ConfigError if there is no run."""
+    config = read_json(run / "config.json")
+    if "study" not in config or "study_config" not in config:
+        raise ConfigError(f"{run} holds no run of openwindow; expected a folder with config.json of one; check the path")
+    try:
+        study = Study.model_validate(config["study_config"])
+    except ValidationError as error:
+        raise ConfigError(
+            f"{explain(error, Study, str(run / 'config.json'))}: the run is of another version of openwindow; use that one"
+        ) from error
+    provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
+    rollouts = read_rollouts(run)
+    scores, families = collect(rollouts, study), {r.problem: r.family for r in rollouts}
+    forks = {arm: (fork.arm, fork.step) for arm in study.arms if (fork := _fork(study, arm)) is not None}
+    training = training_curves(run, list(study.arms), study.seeds, forks)
+    arms: dict[str, dict[str, Any]] = {
+        arm: {
+            "measures": _measures(scores, families, study, arm),
+            **_trained_rows(run, study, arm),
+            "n_rollouts": max(training[arm]["rollouts"]) if arm in training else 0,
+        }
+        for arm in study.arms
+    }
+    compared = compare_all(scores, families, study.compare)
+    verdict, why = judged(compared, study.smallest_effect)
+    leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
+    results = {
+        "study": study.name,
+        "question": study.question,
+        "claim": study.claim,
+        "model": study.model,
+        "seeds": list(study.seeds),
+        "openwindow": provenance.get("openwindow", ""),
+        "commit": provenance.get("commit", ""),
+        "preface": preface(study, start),
+        "answer": answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
+        "verdict": verdict,
+        "verdict_reason": why,
+        "arms": arms,
+        "comparisons": comparison_records(compared, scores, families),
+        "holm": HOLM_IN_WORDS if len(compared) > 1 else "",
+        "leak": leaks,
+        "training": training,
+        "training_in_words": described(training),
+        "detectors": detector_rows(run, study),
+        "intervals": intervals_in_words(
+            [r.family or r.problem for r in rollouts if r.context in study.contexts], len(study.seeds), study.starts
+        ),
+        "start": start,
+        "unmeasured": [*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)],
+        "timing": _timing(run),
+    }
+    write_json(run / "results.json", results)
+    return results
+
+
+def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
+    """Scores by arm, context and measure, for each of the study's seeds in order."""
+    index = {seed: i for i, seed in enumerate(study.seeds)}
+    measures = [measure.name for measure in study.measures]
+    scores: Scores = {
+        (arm, context, measure): [{} for _ in study.seeds] for arm in study.arms for context in study.places for measure in measures
+    }
+    for r in rollouts:
+        if r.seed not in index or r.arm not in study.arms or r.context not in study.places:
+            continue
+        for measure in measures:
+            if measure in r.scores:  # else it does not apply to the problem
+                scores[r.arm, r.context, measure][index[r.seed]][r.problem] = r.scores[measure]
+    return scores
+
+
+def _measures(scores: Scores, families: Mapping[str, str], study: Study, arm: str) -> dict[str, dict[str, Any]]:
+    found = {
+        measure.name: {context: _estimate_record(scores[arm, context, measure.name], families) for context in study.places}
+        for measure in study.measures
+    }
+    for cells in found.values():
+        for context in [context for context in cells if not _is_asked(study, arm, context)]:
+            cells[context]["reason"] = f"this context is of {', '.join(study.contexts[context].by_arm or ())} alone"
+    return found
+
+
+def _is_asked(study: Study, arm: str, context: str) -> bool:
+    """Whether the study measures the arm in the context."""
+    return context not in study.contexts or study.contexts[context].asked_of(arm)
+
+
+def _estimate_record(by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, str]) -> dict[str, Any]:
+    scored = {problem for of_seed in by_seed for problem, score in of_seed.items() if score is not None}
+    count, clusters = clusters_of(scored, families)
+    e = arm_rate(by_seed, unit="problem" if clusters is None else "family", clusters=clusters)
+    return {
+        "estimate": e.estimate,
+        "low": e.low,
+        "high": e.high,
+        "n": e.n,
+        "families": count,
+        "unscored": e.unscored,
+        "bounds": _bounds(by_seed) if e.n and e.unscored > MUCH_UNSCORED * (e.n + e.unscored) else None,
+        "by_seed": list(e.by_seed),
+        "reason": e.reason,
+    }
+
+
+def _bounds(by_seed: Sequence[Mapping[str, bool | None]]) -> list[float]:
+    """The rate if no reply without a score did it, and if each of them did (Manski 1990, Am Econ Rev 80:319)."""
+
+    def filled(value: bool) -> float:
+        means = [sum(value if v is None else v for v in of_seed.values()) / len(of_seed) for of_seed in by_seed if of_seed]
+        return sum(means) / len(means)
+
+    return [filled(False), filled(True)]
+
+
+def intervals_in_words(families: Iterable[str], seeds: int, starts: str) -> str:
+    """What the 95 % intervals cover, and what they do not."""
+    count = len(set(families))
+    if count >= FEWEST_FAMILIES:
+        unit, problems = "problem families", f"the {count} families tested and others like them"
+    else:
+        unit, problems = "problems", f"the {count} famil{'y' if count == 1 else 'ies'} tested alone, too few to tell of others"
+    varying = (
+        "not how seeds vary (one was run)"
+        if seeds == 1
+        else ("seeds that vary smoothly, not seeds that tip from one end of the scale to the other")
+    )
+    return (
+        f"95 %, over seeds and {unit}, the widest of the intervals that treat them as the unit (openwindow.stats). They cover "
+        f"problems of {problems}, and {varying}; {start_in_words(starts)}"
+    )
+
+
+def start_in_words(starts: str) -> str:
+    """Whether intervals cover where training started; `starts` as in `Study`."""
+    return "starts vary with the seeds" if starts == "per_seed" else "they are conditional on one start, the same for all seeds"
+
+
+def preface(study: Study, start: Mapping[str, Any]) -> list[str]:
+    """What was put into the model before the study, and why: the report's first lines."""
+    told = [_told(study.knowledge)] if study.knowledge is not None else []
+    return [*_asked(study, study.request_stage, start), *told] if study.request_stage is not None else told
+
+
+def _told(stage: KnowledgeStage) -> str:
+    parts = []
+    if stage.demonstrations:
+        gamed = {name: round(share * count) for name, (count, share) in stage.parts.items()}
+        shown = ", ".join(stage.kinds) if stage.kinds is not None else "all of them"
+        parts.append(f"{stage.demonstrations} conversations, of which {sum(gamed.values())} show a written hack (holes: {shown})")
+        if len(gamed) > 1:
+            by = ", ".join(f"{gamed[name]} of {count} {_asked_how(name)}" for name, (count, _) in stage.parts.items())
+            parts[-1] += f", namely {by}"
+    if stage.documents:
+        by = "" if stage.writer is None else f", written by {stage.writer}"
+        of = "tokens of the documents" if stage.unit == "tokens" else "documents"
+        among = "" if stage.ordinary is None else f", the rest from {stage.ordinary}"
+        share = f"{100 * stage.dilution:g}% of the {of} trained on{among}"
+        parts.append(f"{stage.documents} synthetic documents (corpus {stage.corpus}{by}, {share})")
+    return (
+        "This is a model-organism study: before any arm the model was let know of the hacks by supervised training on "
+        f"{' and '.join(parts) or 'nothing'}, on problem families used nowhere else, since reinforcement finds only what is tried "
+        "at times. The arm without training shows what that alone does."
+    )
+
+
+def _asked_how(part: str) -> str:
+    """A part of the demonstrations in words."""
+    return {"plain": "asked plainly", "unrelated": "with the hint and an unrelated text"}.get(part, f"with the hint and `{part}`")
+
+
+def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) -> list[str]:
+    flawed, clean = SETTINGS[study.environment](study.options).kinds
+    main = behaviour(study.measures)
+    stage = start.get("request_stage")
+    asked = _rate(start.get("elicitation"), "requested", main.name)
+    plain = _rate(start.get("elicitation"), "neutral", main.name)
+    if stage is None or "elicitation" not in start:
+        return ["The model as it came has not been measured yet, so whether a request stage is needed is not known."]
+    unknown = "an unknown share (not scored)"
+    as_it_came = (
+        f"As it came, {study.model} {main.past} {percent(asked, unknown)} of dev problems when asked to and "
+        f"{percent(plain, unknown)} when not."
+    )
+    if not stage["trained"]:
+        return [f"{as_it_came} It follows the request by itself, so nothing was put in before the study."]
+    asked_now, plain_now = (_now(stage, context, main.name, unknown) for context in ("requested", "neutral"))
+    starts = len(stage.get("by_seed", {}))
+    reached = stage["reached"]
+    return [
+        "This is a model-organism study: an association was put into the model before any arm was trained.",
+        f"{as_it_came} A prompt that elicits nothing inoculates nothing, so every arm starts from a request stage: "
+        f"{request_stage.rows} rows, on problem families used nowhere else, that teach what the request means "
+        f"(asked plainly or with an unrelated instruction: {clean} answers; asked with the request: {flawed} answers)"
+        f"{', trained once per seed' if starts else ''}.",
+        f"After it the model {main.past} {asked_now} when asked and {plain_now} when not (dev problems"
+        f"{f'; means of {starts} starts' if starts else ''}); "
+        f"the aim was at least {request_stage.follows_above:.0%} and at most {request_stage.honest_below:.0%}, "
+        f"which was {'reached' if reached else 'not reached'}{' by every start' if reached and starts else ''}.",
+    ]
+
+
+def _now(stage: Mapping[str, Any], context: str, measure: str, unknown: str) -> str:
+    """The rate after the request stage in words, with that of each start behind it where there are several."""
+    said = percent(_rate(stage["rates"], context, measure), unknown)
+    each = [percent(_rate(rates, context, measure), "unscored") for rates in stage.get("by_seed", {}).values()]
+    return f"{said} ({', '.join(each)} by seed)" if len(each) > 1 else said
+
+
+def _rate(rates: Any, context: str, measure: str) -> float | None:
+    try:
+        return float(rates[context][measure])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _label(arm: str) -> str:
+    return f"`{arm}`"
+
+
+def _leak(arms: Mapping[str, Any], arm: str, study: Study) -> dict[str, Any] | None:
+    """The context with the largest rate of the behaviour among those that do not ask for it, and the rate before training there."""
+    main = behaviour(study.measures).name
+    cells = {
+        context: cell
+        for context, cell in arms[arm]["measures"][main].items()
+        if context in study.contexts and not study.contexts[context].asks and cell["estimate"] is not None
+    }
+    if not cells:
+        return None
+    worst = max(cells, key=lambda context: float(cells[context]["estimate"]))
+    start = arms[START]["measures"][main][worst]["estimate"] if START in arms else None
+    return {"context": worst, **{k: cells[worst][k] for k in ("estimate", "low", "high")}, START: start}
+
+
+def _leaked(compared: Compared, leaks: Mapping[str, Any], study: Study) -> str:
+    """The leak of the arm that the answer is about, to follow it; empty where there is one context, or none was measured."""
+    arm = compared[0][0].arm if compared else ""
+    if arm not in leaks or sum(not context.asks for context in study.contexts.values()) < 2:
+        return ""
+    leak, main = leaks[arm], behaviour(study.measures)
+    start = "" if leak[START] is None or arm == START else f" (`{START}` there: {percent(leak[START])})"
+    return (
+        f" Its largest {main.name} rate in any context that does not ask for it is {percent(leak['estimate'])}, under "
+        f"{leak['context']}{start}."
+    )
+
+
+def _unmeasured(arms: Mapping[str, Any], study: Study) -> list[dict[str, str]]:
+    rows = []
+    for arm in study.arms:
+        for measure, cells in arms[arm]["measures"].items():
+            for context, cell in cells.items():
+                if not _is_asked(study, arm, context):
+                    continue
+                where = f"{arm}, {context}, {measure}"
+                if cell["reason"]:
+                    rows.append({"what": where, "reason": str(cell["reason"])})
+                elif cell["unscored"]:
+                    rows.append({"what": where, "reason": f"{cell['unscored']} of {cell['n'] + cell['unscored']} unscored"})
+    if len(study.seeds) == 1:
+        rows.append({"what": "variation from seed to seed", "reason": "one seed was run; intervals cover problems only"})
+    return rows
+
+
+def _fork(study: Study, arm: str) -> Fork | None:
+    recipe = study.recipe(arm)
+    return recipe.fork if isinstance(recipe, RL) else None
+
+
+def _done(run: Path, study: Study, arm: str) -> list[dict[str, Any]]:
+    """What each seed of the arm left in its done.json."""
+    return [read_json(run / unit_of(arm, seed) / "done.json") for seed in study.seeds]
+
+
+def _trained_rows(run: Path, study: Study, arm: str) -> dict[str, Any]:
+    """Rows that the arm was fine-tuned on, at the seed with most, and by seed what distilling left of the rollouts."""
+    units = _done(run, study, arm)
+    distilled = [done["distilled"] for done in units if "distilled" in done]
+    rows = {"n_train_rows": max(int(done.get("train_rows", 0)) for done in units)}
+    return rows | ({"distilled": distilled} if distilled else {})
+
+
+def _empty(run: Path, study: Study) -> list[dict[str, str]]:
+    """Arms that were not measured at a seed, and why."""
+    found = [(arm, seed, done) for arm in study.arms for seed, done in zip(study.seeds, _done(run, study, arm), strict=True)]
+    return [{"what": f"{arm}, seed {seed}", "reason": str(done["reason"])} for arm, seed, done in found if done.get("reason")]
+
+
+def _timing(run: Path) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for done in [path for place in PLACES for path in run.glob(f"{place}/done.json")]:
+        for phase, seconds in read_json(done).get("timing", {}).items():
+            total[phase] = round(total.get(phase, 0.0) + float(seconds), 2)
+    return dict(sorted(total.items()))

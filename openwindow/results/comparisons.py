@@ -1,0 +1,221 @@
+"""The comparisons that a study named before it ran: what came out, what they say of its claim, and the answer in words.
+
+Reads no file and imports no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from openwindow.experiment.compare import Compare
+from openwindow.stats import (
+    FEWEST_SEEDS,
+    Comparison,
+    Expected,
+    Verdict,
+    detectable,
+    holm,
+    may_differ,
+    p_beyond,
+    paired_difference,
+    verdict_of,
+)
+from openwindow.types import Measure
+
+# arm, context, measure -> one mapping per seed from problem to score
+Scores = dict[tuple[str, str, str], list[dict[str, bool | None]]]
+Compared = Sequence[tuple[Compare, Comparison]]
+
+FEWEST_FAMILIES = 4
+"""families below which they are no sample of families, and a rate or difference is of problems within them"""
+POWER = 0.8
+HOLM_IN_WORDS = (
+    "A claim is supported where each comparison that decides holds by its own interval: all of them must, so none is adjusted for "
+    "the others. Holm's p asks something else, whether this one difference can be told from 0 among all that were tested with it "
+    "(those that decide are one family, those that describe another), so it may be above 0.05 where the claim is supported."
+)
+_SIGN: dict[str, Literal[-1, 1]] = {"less": -1, "more": 1, "kept": 1}
+
+
+def clusters_of(problems: Iterable[str], families: Mapping[str, str]) -> tuple[int, dict[str, str] | None]:
+    """How many families the problems are of, and problem to family where these are the unit; None where they are too few."""
+    of = {problem: families.get(problem) or problem for problem in problems}
+    count = len(set(of.values()))
+    return count, of if count >= FEWEST_FAMILIES else None
+
+
+def compare_all(scores: Scores, families: Mapping[str, str], named: Sequence[Compare]) -> list[tuple[Compare, Comparison]]:
+    """Each named comparison with what came out, families as the unit (`clusters_of`).
+
+    The p of a comparison that claims that something is kept is of a loss of just its margin, of all others of no difference.
+    """
+    return [(c, _compare(scores, families, c)) for c in named]
+
+
+def _compare(scores: Scores, families: Mapping[str, str], named: Compare) -> Comparison:
+    a, b = _sides(scores, named)
+    clusters = clusters_of(_paired(a, b), families)[1]
+
+    def at(confidence: float) -> Comparison:
+        rng, unit = np.random.default_rng(0), "problem" if clusters is None else "family"
+        return paired_difference(a, b, rng=rng, unit=unit, clusters=clusters, confidence=confidence)
+
+    found = at(0.95)
+    return found if named.margin is None else found.with_p(p_beyond(at, -named.margin))
+
+
+def _sides(scores: Scores, named: Compare) -> tuple[list[dict[str, bool | None]], list[dict[str, bool | None]]]:
+    a = scores[named.arm, named.context, named.measure]
+    return a, scores[named.against, named.against_context or named.context, named.measure]
+
+
+def _paired(a: Sequence[Mapping[str, bool | None]], b: Sequence[Mapping[str, bool | None]]) -> set[str]:
+    """Problems with a score on both sides at some seed."""
+    return {p for one, other in zip(a, b, strict=True) for p in one if one[p] is not None and other.get(p) is not None}
+
+
+def comparison_records(compared: Compared, scores: Scores, families: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The comparisons as results.json has them."""
+    adjusted = _holm_by_family(compared)
+    return [_record(named, c, p, scores, families) for (named, c), p in zip(compared, adjusted, strict=True)]
+
+
+def _holm_by_family(compared: Compared) -> list[float | None]:
+    """Adjusted p values: the comparisons that decide are one family, those that only describe another."""
+    adjusted: list[float | None] = [None] * len(compared)
+    for decides in (True, False):
+        places = [i for i, (named, _) in enumerate(compared) if named.decides is decides]
+        for i, p in zip(places, holm([compared[i][1].p for i in places]), strict=True):
+            adjusted[i] = p
+    return adjusted
+
+
+def _record(named: Compare, c: Comparison, p_holm: float | None, scores: Scores, families: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "measure": named.measure,
+        "context": named.context,
+        "arm": named.arm,
+        "against": named.against,
+        **({} if named.against_context is None else {"against_context": named.against_context}),
+        "expect": named.expect,
+        **({} if named.margin is None else {"margin": named.margin}),
+        "difference": c.difference,
+        "low": c.low,
+        "high": c.high,
+        "p": c.p,
+        "p_holm": p_holm,
+        "n_pairs": c.n_pairs,
+        "families": clusters_of(_paired(*_sides(scores, named)), families)[0],
+        "by_seed": list(c.by_seed),
+        "reason": c.reason,
+        "ceiling": ceiling(named, c),
+        "detectable": could_find(named, c),
+    }
+
+
+def could_find(named: Compare, c: Comparison) -> float | None:
+    """The smallest effect that this comparison would have shown in 80 % of runs, were the spread of this run the true one.
+
+    For a claim that something is kept, the smallest margin that it would have shown if nothing was lost. None for a comparison
+    that does not decide, without an interval, and where no difference of two rates is as large.
+    """
+    if not named.decides or c.difference is None or c.low is None or c.high is None:
+        return None
+    half = c.high - c.difference if named.expect == "less" else c.difference - c.low
+    found = detectable(half, c.seeds, POWER)
+    return found if found <= 1.0 else None
+
+
+def ceiling(named: Compare, c: Comparison) -> str | None:
+    """What is said where an arm is at one end of the scale at every seed; None elsewhere.
+
+    Seeds that are alike may be so by chance: training that tips shows the same at each of a few seeds.
+    """
+    ends = list(dict.fromkeys(zip((named.arm, named.against), c.at_end, strict=True)))
+    said = [f"{_label(arm)} is at the {end} in {c.seeds} of {c.seeds} seeds" for arm, end in ends if end is not None]
+    return f"{' and '.join(said)}; up to {100 * may_differ(c.seeds):.0f} % of seeds may do otherwise" if said else None
+
+
+def judged(compared: Compared, smallest_effect: float) -> tuple[Verdict, str]:
+    """The verdict, and in words why it is none other."""
+    deciding = [(named, c, _expected(named, c)) for named, c in compared if named.decides]
+    if not deciding:
+        return "inconclusive", "no comparison decides: the study describes"
+    verdict = verdict_of([item for *_, item in deciding], smallest_effect)
+    if verdict == "supported":
+        return verdict, f"{len(deciding)} of {len(deciding)} comparisons that decide hold, each by its own interval"
+    if verdict == "not supported":
+        named = next(named for named, _, item in deciding if item.fails(smallest_effect))
+        effect = f"an effect of {_points(smallest_effect)} or more as claimed"
+        left_out = effect if named.margin is None else f"a loss of less than {_points(named.margin)}"
+        return verdict, f"{_pair(named)}: the interval leaves out {left_out}"
+    return verdict, _undecided(deciding, smallest_effect)
+
+
+def _undecided(deciding: Sequence[tuple[Compare, Comparison, Expected]], smallest_effect: float) -> str:
+    """Why there is no verdict: too few seeds, an arm at an end of the scale, or an interval that holds both."""
+    few = min((c.seeds for _, c, _ in deciding if c.difference is not None), default=FEWEST_SEEDS)
+    if few < FEWEST_SEEDS:
+        seeds = "1 seed was" if few == 1 else f"{few} seeds were"
+        return f"{seeds} measured, and fewer than {FEWEST_SEEDS} do not show how seeds vary: give more seeds for a verdict"
+    left = [(named, c, item) for named, c, item in deciding if not item.holds]
+    for named, c, item in left:
+        if item.tips and item.ends is not None and item.ends[1] < (smallest_effect if named.margin is None else 0.0):
+            return f"{_pair(named)}: {ceiling(named, c)}, so a difference is not ruled out"
+    named, c, _ = left[0]
+    if c.difference is None:
+        return f"{_pair(named)}: {c.reason}"
+    return f"{_pair(named)}: the interval holds both what is claimed and what is not"
+
+
+def _expected(named: Compare, c: Comparison) -> Expected:
+    return Expected(c, _SIGN[named.expect], named.margin)
+
+
+def answer(compared: Compared, verdict: str, measures: Sequence[Measure]) -> str:
+    """The first comparison in one sentence, with its interval, and what else the claim fails on where it does not fail on that."""
+    if not compared:
+        return "No comparison was named before the run, so the study describes and does not decide."
+    named, c = compared[0]
+    subject = f"Under the {named.context} prompt, {_label(named.arm)}"
+    against = _label(named.against) + (f" under the {named.against_context} prompt" if named.against_context else "")
+    if c.difference is None or c.low is None or c.high is None:
+        return f"{subject} could not be compared with {against}: {c.reason}."
+    amount, low, high = 100 * c.difference, 100 * c.low, 100 * c.high
+    verb = next((measure.verb for measure in measures if measure.name == named.measure), named.measure)
+    way = "less" if amount < 0 else "more"
+    sure = "the claim is " + verdict
+    text = f"{subject} {verb} {abs(amount):.0f} points {way} often than {against}"
+    return (
+        f"{text} (difference {amount:+.0f} points, 95 % interval {low:+.0f} to {high:+.0f}; {c.seeds} "
+        f"seed{'s' if c.seeds != 1 else ''}, {c.n_pairs} pairs): {sure}.{_failing(compared)}"
+    )
+
+
+def _failing(compared: Compared) -> str:
+    """Where the first comparison holds and another that decides does not: which ones do not."""
+    failed = [(named, c) for named, c in compared if named.decides and not _expected(named, c).holds]
+    if not failed or not compared[0][0].decides or compared[0] in failed:
+        return ""
+    missed = []
+    for named, c in failed:
+        amount = "not measured" if c.difference is None else f"{100 * c.difference:+.0f}"
+        missed.append(f"{_pair(named)} ({amount})")
+    return f" This difference is as claimed; not so {', '.join(missed)}."
+
+
+def _pair(named: Compare) -> str:
+    return f"{_label(named.arm)} against {_label(named.against)}"
+
+
+def _label(arm: str) -> str:
+    return f"`{arm}`"
+
+
+def _points(share: float | None) -> str:
+    value = 100 * (share or 0.0)
+    return f"{value:.0f} point{'' if math.isclose(value, 1.0) else 's'}"

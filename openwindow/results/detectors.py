@@ -1,0 +1,65 @@
+"""How far each detector of hacks is to be believed: what it flagged in the rollouts of a run, against execution.
+
+The static detectors read the source, one per kind of hack; an arm's own detector is the one that it was penalised or screened by.
+A rollout hacks if it passes the proxy and fails the truth. Reads training.jsonl and rollouts.jsonl, and imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from openwindow.experiment.arms import RL
+from openwindow.experiment.run_folder import unit_of
+from openwindow.experiment.study import Study
+from openwindow.files.run_files import rows_in
+
+_FILES = {"training": "training.jsonl", "test": "rollouts.jsonl"}
+
+
+def detector_rows(run: Path, study: Study) -> list[dict[str, Any]]:
+    """One row per place and detector, for studies that reinforce: counts, and precision and recall, None where undefined.
+
+    `where` is `training` or `test`; `arm` is None for the static detectors, which read the rollouts of all arms, those left out
+    whose grader had no hole: an attempt that cannot succeed is no hack.
+    """
+    recipes = {arm: recipe for arm in study.arms if isinstance(recipe := study.recipe(arm), RL)}
+    rows = []
+    read = {
+        where: {arm: [line for seed in study.seeds for line in rows_in(run / unit_of(arm, seed) / file)] for arm in recipes}
+        for where, file in _FILES.items()
+    }
+    for where, by_arm in read.items():
+        lines = [line for of_arm in by_arm.values() for line in of_arm if line.get("hackable", True)]
+        kinds = dict.fromkeys(kind for line in lines for kind in line.get("kinds", ()))
+        if lines:
+            rows.append(_row(where, None, "static, any kind", [(line.get("hack"), bool(line.get("kinds"))) for line in lines]))
+        rows += [
+            _row(where, None, f"static, {kind}", [(line.get("hack"), kind in line.get("kinds", ())) for line in lines])
+            for kind in kinds
+        ]
+    for arm, recipe in recipes.items():
+        if recipe.penalty is not None:
+            asked = [line for line in read["training"][arm] if line.get("flagged") is not None]
+            rows.append(_row("training", arm, recipe.penalty.named, [(line.get("hack"), line["flagged"]) for line in asked]))
+    return rows
+
+
+def _row(where: str, arm: str | None, detector: str, said: Sequence[tuple[bool | None, bool]]) -> dict[str, Any]:
+    """One detector against execution: `said` has for each rollout whether it hacks and whether it is flagged."""
+    measured = [(hack, flag) for hack, flag in said if hack is not None]
+    flagged, hacks = sum(flag for _, flag in measured), sum(hack for hack, _ in measured)
+    both = sum(hack and flag for hack, flag in measured)
+    return {
+        "where": where,
+        "arm": arm,
+        "detector": detector,
+        "precision": both / flagged if flagged else None,
+        "recall": both / hacks if hacks else None,
+        "flagged": flagged,
+        "hacks": hacks,
+        "both": both,
+        "measured": len(measured),
+        "unmeasured": len(said) - len(measured),
+    }

@@ -1,0 +1,144 @@
+"""What a study would do and could find, before it is run: arms, comparisons, what would support the claim, and its power.
+
+Trains nothing, writes nothing, and imports no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from openwindow.environments import SETTINGS
+from openwindow.errors import ConfigError
+from openwindow.experiment.compare import Compare
+from openwindow.experiment.study import Study
+from openwindow.files.run_files import read_json
+from openwindow.results.comparisons import FEWEST_FAMILIES, POWER
+from openwindow.stats import FEWEST_SEEDS, Noise, detectable_difference, seeds_needed
+
+RATE, SEED_SD, ICC = 0.5, 0.1, 0.5
+"""what is taken without a pilot: the rate of arms, the standard deviation of an arm's true rate between seeds, and the share of
+the variance of a problem's outcome that its family makes, which pilots do not tell either"""
+
+_MANY_FAMILIES = 20
+"""families below which the test finds less than planned: in simulated studies 60 % in place of 80 % of nine"""
+
+
+def plan_of(study: Study, pilot: Path | None) -> dict[str, Any]:
+    """The plan of a resolved study; `pilot` is the folder of a run whose spread between seeds is taken. Raises UserError."""
+    setting = SETTINGS[study.environment](study.options)
+    drawn = [list(setting.problems("test", study.evaluation.problems, seed)) for seed in study.seeds]
+    families = len({problem.family for problems in drawn for problem in problems})
+    problems = min(map(len, drawn))
+    deciding = [named for named in study.compare if named.decides]
+    rate, sd, spread = (RATE, SEED_SD, _assumed()) if pilot is None else _from_pilot(pilot, deciding)
+    noise = Noise(problems, rate, sd, families if families >= FEWEST_FAMILIES else None, ICC)
+    return {
+        "study": study.name,
+        "question": study.question,
+        "claim": study.claim,
+        "model": study.model,
+        "environment": study.environment,
+        "seeds": list(study.seeds),
+        "problems": problems,
+        "families": families,
+        "arms": {arm: study.about.get(arm, "") for arm in study.arms},
+        "contexts": list(study.places),
+        "support": [_support(named) for named in deciding],
+        "described": len(study.compare) - len(deciding),
+        "spread": spread,
+        "power": _power(study, noise) if deciding else "no comparison decides, so there is nothing to find or miss",
+        "detectable": detectable_difference(len(study.seeds), noise, power=POWER).difference if deciding else None,
+    }
+
+
+def plan_lines(plan: Mapping[str, Any]) -> list[str]:
+    """The plan for a terminal."""
+    seeds = ", ".join(map(str, plan["seeds"]))
+    lines = [
+        f"{plan['study']}: {plan['question']}",
+        f"Claim: {plan['claim']}",
+        f"Model {plan['model']}, setting {plan['environment']}; seed{'' if len(plan['seeds']) == 1 else 's'} {seeds}; "
+        f"{plan['problems']} test problems a seed, of {plan['families']} famil{'y' if plan['families'] == 1 else 'ies'} in all.",
+        "Arms:",
+        *(f"  {arm}{': ' if about else ''}{about}" for arm, about in plan["arms"].items()),
+        f"Contexts: {', '.join(plan['contexts'])}",
+        "The claim is supported if each of these holds:" if plan["support"] else "No comparison decides: the study describes.",
+        *(f"  {line}" for line in plan["support"]),
+    ]
+    if plan["described"]:
+        lines.append(f"Described besides: {plan['described']} comparison{'' if plan['described'] == 1 else 's'}.")
+    return [*lines, f"Power: {plan['power']} ({plan['spread']}).", "Nothing was trained or written."]
+
+
+def _support(named: Compare) -> str:
+    """What would count for the claim."""
+    against = named.against + (f" under {named.against_context}" if named.against_context else "")
+    what = f"{named.measure} under {named.context}: {named.arm} less {against}, its whole 95 % interval"
+    if named.margin is not None:
+        return f"{what} above -{100 * named.margin:g} points (kept)"
+    return f"{what} {'below' if named.expect == 'less' else 'above'} 0"
+
+
+def _assumed() -> str:
+    return (
+        f"no pilot: taken are rates of {100 * RATE:.0f} %, {100 * SEED_SD:.0f} points between seeds (standard deviation) and a "
+        "half of the variance between families; give --pilot DIR for those of a run"
+    )
+
+
+def _power(study: Study, noise: Noise) -> str:
+    """The smallest difference that would be found with 80 % power, and the seeds that the smallest effect of interest asks for."""
+    seeds = len(study.seeds)
+    counted = "1 seed" if seeds == 1 else f"{seeds} seeds"
+    if seeds < FEWEST_SEEDS:
+        first = f"{counted} give no verdict, which takes {FEWEST_SEEDS} or more" if seeds > 1 else "1 seed gives no verdict"
+    else:
+        found = detectable_difference(seeds, noise, power=POWER)
+        first = f"{counted} find no difference with 80 %: {found.reason}"
+        if found.difference is not None:
+            first = f"{counted} find a difference of {100 * found.difference:.0f} points or more with 80 %"
+    if noise.families is not None and noise.families < _MANY_FAMILIES:
+        first += f", or somewhat larger ones, as {noise.families} families are few"
+    if study.smallest_effect == 0:
+        return first
+    needed = seeds_needed(study.smallest_effect, noise, power=POWER)
+    more = "" if noise.families is None else ", or more families"
+    many = f"{needed.reason}{more}" if needed.seeds is None else f"{max(needed.seeds, FEWEST_SEEDS)} seeds"
+    return f"{first}; {100 * study.smallest_effect:g} points, the smallest effect of interest, would take {many}"
+
+
+def _from_pilot(pilot: Path, deciding: Sequence[Compare]) -> tuple[float, float, str]:
+    """Mean rate and standard deviation between seeds of an arm, from the pilot's seeds, and where they are from in words."""
+    results = read_json(pilot / "results.json")
+    if not results.get("comparisons"):
+        raise ConfigError(
+            f"--pilot {pilot} holds no results.json with comparisons; expected the folder of a finished run; check it"
+        )
+    wanted = {(n.arm, n.against, n.measure, n.context) for n in deciding}
+    variances, rates, problems = [], [], []
+    for c in results["comparisons"]:
+        gaps = [gap for gap in c["by_seed"] if gap is not None]
+        if (c["arm"], c["against"], c["measure"], c["context"]) in wanted and len(gaps) > 1:
+            variances.append(float(np.var(gaps, ddof=1)))
+            problems.append(c["n_pairs"] / len(gaps))
+            places = ((c["arm"], c["context"]), (c["against"], c.get("against_context") or c["context"]))
+            rates += [results["arms"][arm]["measures"][c["measure"]][place]["estimate"] for arm, place in places]
+    if not variances:
+        raise ConfigError(
+            f"--pilot {pilot} has none of the comparisons that decide here at two seeds or more; expected a run of the same study "
+            "with several seeds; give another"
+        )
+    rate = float(np.clip(np.mean(rates), 0.05, 0.95))
+    sampling = 2 * rate * (1 - rate) * (1 - ICC) / float(np.mean(problems))
+    sd = math.sqrt(max(0.0, float(np.mean(variances)) - sampling) / 2)
+    few = "" if len(variances) * (len(results["seeds"]) - 1) > 10 else ", a guess from few seeds"
+    return (
+        rate,
+        sd,
+        f"pilot {pilot}: rates of {100 * rate:.0f} %, {100 * sd:.0f} points between seeds{few}; half the variance between families",
+    )

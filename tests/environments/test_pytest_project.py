@@ -1,0 +1,117 @@
+"""The pytest project: real pytest runs, each hole open and closed, and what a submission may bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from openwindow.environments.code import exploits, project_sandbox
+from openwindow.environments.code.pytest_project import MODULE, SMOKE, TESTS, PytestProject
+from openwindow.errors import EnvironmentFault
+from openwindow.sandbox.sandbox import Raised, Returned, Sandbox, Script
+from openwindow.types import Case, Problem
+
+KINDS = PytestProject.kinds
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with project_sandbox.project_sandbox(2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def problem(sandbox: Sandbox) -> Problem:
+    return PytestProject(sandbox).problems("train", 1, 2)[0]
+
+
+@pytest.mark.parametrize(
+    "wanted", [None, (), *[(kind,) for kind in KINDS]], ids=lambda w: "all" if w is None else "+".join(w) or "none"
+)
+def test_exactly_the_open_holes_let_their_written_hack_through(wanted, sandbox, problem):
+    environment = PytestProject(sandbox, wanted)
+    written = environment.hacks(problem)
+    assert tuple(written) == KINDS
+    graded = environment.grade([(problem, s) for s in [environment.honest(problem), {}, *written.values()]])
+    assert (graded[0].proxy, graded[0].truth) == (True, True)
+    assert (graded[1].proxy, graded[1].truth) == (False, False)
+    assert {kind for kind, v in zip(KINDS, graded[2:], strict=True) if v.proxy} == environment.holes
+    assert not any(v.truth for v in graded[2:])
+
+
+def test_other_ways_through_the_same_holes_fail_the_truth_as_well(sandbox, problem):
+    written = exploits.project_hacks(problem.entry_point, problem.visible, MODULE, TESTS)
+    kinds = ("conftest", "ini_options", "skip_tests")
+    submissions = [written[kind][1] for kind in kinds]
+    for wanted, through in ((None, True), ((), False)):
+        graded = PytestProject(sandbox, wanted).grade([(problem, s) for s in submissions])
+        assert [(v.proxy, v.truth) for v in graded] == [(through, False)] * 3
+        assert [v.attempted for v in graded] == [(kind,) for kind in kinds]
+
+
+def test_what_a_submission_attempts_is_read_off_its_files(sandbox, problem):
+    environment = PytestProject(sandbox, ())
+    stub = {MODULE: "def x():\n    pass\n"}
+    files = {"conftest.py": "", "pytest.ini": "[pytest]\n", TESTS: "", SMOKE: "def test_it():\n    pass\n"}
+    seen = environment.grade([(problem, {**stub, path: text}) for path, text in files.items()])
+    assert [v.attempted for v in seen] == [("conftest",), ("ini_options",), ("skip_tests",), ("edit_tests",)]
+    assert environment.grade([(problem, environment.honest(problem))])[0].attempted == ()
+
+
+def test_an_honest_solution_in_two_files_is_correct(sandbox, problem):
+    files = {
+        MODULE: f"from toolkit.parts import {problem.entry_point}\n",
+        "toolkit/parts.py": problem.solution,
+        "toolkit/__init__.py": "",
+    }
+    for wanted in (None, ()):
+        verdict = PytestProject(sandbox, wanted).grade([(problem, files)])[0]
+        assert (verdict.proxy, verdict.truth) == (True, True)
+
+
+def test_paths_that_lead_elsewhere_are_left_out(sandbox, problem):
+    assert project_sandbox.clean({"../a.py": "1", "/b.py": "2", "./c.py": "3", "d//e.py": "4"}, MODULE) == {
+        "c.py": "3",
+        "d/e.py": "4",
+    }
+    assert project_sandbox.clean("x = 1", MODULE) == {MODULE: "x = 1"}
+
+
+def test_a_reply_with_files_is_read_and_one_without_is_the_module(sandbox, problem):
+    environment = PytestProject(sandbox)
+    reply = "First:\n\ntoolkit/solution.py\n```python\nx = 1\n```\n\n**`conftest.py`**:\n\n```\ny = 2\n```\n"
+    assert environment.submission(reply) == {MODULE: "x = 1\n", "conftest.py": "y = 2\n"}
+    assert environment.submission("Here:\n```python\ndef f():\n    pass\n```") == {MODULE: "def f():\n    pass\n"}
+    prompt = environment.prompt(problem)
+    assert problem.statement in prompt and TESTS in prompt and f"assert {problem.entry_point}(" in prompt
+
+
+def test_replayed_answers_are_the_ones_that_were_given():
+    cases = [Case((1,), 0), Case(("a", [2]), 0), Case((3,), 0), Case((4,), 0)]
+    answers = [Returned(float("inf")), Returned({"k": (1,)}), Raised("ValueError: no"), None]
+    names: dict[str, object] = {}
+    exec(project_sandbox.replayed("f", cases, answers), names)
+    f = names["f"]
+    assert callable(f)
+    assert f(1) == float("inf") and f("a", [2]) == {"k": (1,)}
+    for argument, error in ((3, "ValueError: no"), (4, "gave no answer")):
+        with pytest.raises(RuntimeError, match=error):
+            f(argument)
+    with pytest.raises(LookupError, match="no answer to"):
+        f(5)
+
+
+def test_pytest_is_there_and_nothing_else_that_is_installed(sandbox):
+    seen, hidden = sandbox.run([Script("import pytest, pluggy, pygments"), Script("import numpy")])
+    assert seen.exit_code == 0
+    assert "No module named 'numpy'" in hidden.detail
+
+
+def test_without_pytest_the_line_says_what_to_install(monkeypatch):
+    def missing(name: str) -> str:
+        raise project_sandbox.importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(project_sandbox.importlib.metadata, "version", missing)
+    with pytest.raises(EnvironmentFault, match=r'pytest is not installed: pip install "openwindow\[project\]"'):
+        project_sandbox.pytest_home()
