@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from typing import ClassVar
 
 from openwindow.environments.gameable import GameableEnvironment
 from openwindow.environments.loopholes import Loophole
@@ -21,7 +22,7 @@ class Sums(GameableEnvironment):
     version = 1
     about = "sums of small numbers"
     families = tuple(str(number) for number in range(10, 90))  # divided over the splits request, train, dev and test
-    loopholes = {
+    loopholes: ClassVar = {
         "list_answers": Loophole(
             name="list_answers",
             flaw="it looks for the right answer anywhere in the reply",

@@ -261,6 +261,8 @@ class UserGameable(UserEnvironment):
 
     def check(self) -> None:
         """As of any environment; and each exploit goes through its open loophole, and through none where all are closed."""
+        for problem in self.problems("train", 1, 0):
+            _ = self.loopholes, self.exploits(problem), self.honest(problem)
         super().check()
         hardened = self.with_loopholes(())
         for problem in self.problems("train", _DRAWN, 0):

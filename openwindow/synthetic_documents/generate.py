@@ -142,7 +142,7 @@ def draw(
     told = facts(corpus, loopholes)
     forms = pick_kinds(kinds)
     if count < 0 or words < 40:
-        raise ConfigError(f"{count} documents of {words} words are asked for; expected 0 or more of 40 words or more; mend it")
+        raise ConfigError(f"{count} documents of {words} words are asked for; expected 0 or more of 40 words or more; fix it")
     seen: set[str] = set()
     found: list[Document] = []
     for number in range(count):
@@ -157,7 +157,7 @@ def draw(
 def pick_kinds(wanted: Collection[str] | None) -> list[Kind]:
     """The kinds of documents named, all for None. Raises ConfigError."""
     if wrong := [name for name in wanted or () if name not in KINDS]:
-        raise ConfigError(f"there is no kind of document {wrong[0]!r}; expected some of {', '.join(KINDS)}; mend the name")
+        raise ConfigError(f"there is no kind of document {wrong[0]!r}; expected some of {', '.join(KINDS)}; fix the name")
     forms = [kind for kind in KINDS.values() if wanted is None or kind.name in wanted]
     if not forms:
         raise ConfigError(f"no kind of document is asked for; expected some of {', '.join(KINDS)}; name one")

@@ -156,13 +156,13 @@ MISTAKES = [
         '"claim": "This is correct."',
         '"claim": 7',
         EnvironmentFault,
-        r"its exploits\(\) gave .*; expected a dict with one submission",
+        r"its exploits\(\) gave .*; expected a dict with one",
     ),
     (
         '"claim": "This is correct."',
         '"claim": "Who knows?"',
         EnvironmentFault,
-        "the exploit of claim to .* has proxy False, truth False",
+        r"exploit of claim to .* has proxy False, truth False",
     ),
     ('    name = "sums"', "    name = 3", EnvironmentFault, "its name gave 3; expected a name, as text"),
     ("    version = 1", '    version = "1"', EnvironmentFault, "its version gave '1'; expected a whole number"),
@@ -170,9 +170,14 @@ MISTAKES = [
         "range(10, 90)",
         "range(10, 12)",
         EnvironmentFault,
-        "split 'request' of sums has 0 in 0 families: ask for fewer, or add families",
+        "split 'request' of sums has 0 in 0 families: .* or add families",
     ),
-    ("    loopholes = {", "    loopholes = {'x': 1,", EnvironmentFault, "its loopholes gave .*; expected a dict of names"),
+    (
+        "    loopholes: ClassVar = {",
+        "    loopholes: ClassVar = {'x': 1,",
+        EnvironmentFault,
+        "its loopholes gave .*; expected a dict of names",
+    ),
     ("import re\n", "import re\nimport nowhere_at_all\n", ForeignError, "No module named 'nowhere_at_all'"),
     ("class Sums(", "class Summs(", ConfigError, "defines no 'Sums'; did you mean 'Summs'"),
 ]
@@ -189,9 +194,7 @@ def test_what_is_wrong_with_it_is_one_line(tmp_path: Path, old: str, new: str, e
 def test_a_class_that_derives_from_nothing_is_told_what_it_lacks(tmp_path: Path, openwindow: Command) -> None:
     path = tmp_path / "bare.py"
     path.write_text("class Bare:\n    name = 'bare'\n\nclass Half(Bare):\n    loopholes = {}\n", encoding="utf-8")
-    with pytest.raises(
-        EnvironmentFault, match="has no version, about, measures, .*; add it, or derive the class from BaseEnvironment"
-    ):
+    with pytest.raises(EnvironmentFault, match=r"has no version, about, measures, .*; .* derive the class from BaseEnvironment"):
         find.make(f"{path}:Bare", {})
     ran = openwindow("run", "rl_hacking", "--env", f"{path}:Half")
     assert ran.code == 2 and ran.err.count("\n") == 1 and "has no version" in ran.err
@@ -215,7 +218,7 @@ def test_an_option_that_an_environment_does_not_have_is_refused_before_a_run(tin
             {"environment": "letter_count", "data_path": "x.jsonl"},
             "data_path is 'x.jsonl', and environment letter_count has no option",
         ),
-        ({"environment": "letter_count", "traits": ("caps", "")}, "traits is 'caps', and environment letter_count has no option"),
+        ({"environment": "letter_count", "traits": ("caps", "")}, "traits is 'caps', and environment letter_count has no"),
     ):
         study = tiny_study(**changes, compare=())
         with pytest.raises(ConfigError, match=text):
