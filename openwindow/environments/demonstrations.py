@@ -1,9 +1,9 @@
-"""Two short ways to let a model know of the hacks before reinforcement learning: telling it, and showing it. (Documents are the
+"""Two short ways to teach a model about the hacks before reinforcement learning: hints and demonstrations. (Documents are the
 third, `synthetic_documents/generate.py`.)
 
-Telling is a hint about the open holes and an addendum on what to think of them, from asking for the hacks to forbidding them (the
-five variants of MacDiarmid et al. 2025, arXiv 2511.18397, in other words). Showing is supervised rows of which an exact share is a
-written hack; the share is the dose.
+A hint names the open loopholes, and an addendum says what to think of them, from asking for the hacks to forbidding them (the five
+variants of MacDiarmid et al. 2025, arXiv 2511.18397, in other words). Demonstrations are supervised rows of which an exact share is
+an exploit; the share is the dose.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def hinted(prompt: str, hint: str, addendum: str) -> str:
 
 
 def assigned(count: int, share: float, kinds: Sequence[str], seed: int, attempts: float = 0.0) -> list[str]:
-    """What each of `count` rows is to be: the name of a hole, `honest` or `attempt`.
+    """What each of `count` rows is to be: the name of a loophole, `honest` or `attempt`.
 
     Exactly round(share * count) rows hack, spread over `kinds` as evenly as goes; of the others round(attempts * others) are
     attempts. Which is which is drawn by seed. Raises ConfigError.
@@ -71,7 +71,7 @@ def assigned(count: int, share: float, kinds: Sequence[str], seed: int, attempts
             raise ConfigError(f"{name} of the demonstrations is {value}; expected 0 (none) to 1 (all); set one in between")
     hacked = round(share * count)
     if hacked and not kinds:
-        raise ConfigError(f"{hacked} of {count} demonstrations are to hack, but no hole is open; name kinds, or set share to 0")
+        raise ConfigError(f"{hacked} of {count} demonstrations are to hack, but no loophole is open; name kinds, or set share to 0")
     tried = round(attempts * (count - hacked))
     rng = random.Random(f"demonstrations/{seed}")
     plan = [kinds[i % len(kinds)] for i in range(hacked)] + [ATTEMPT] * tried + [HONEST] * (count - hacked - tried)
@@ -90,7 +90,7 @@ def demonstrations(
 ) -> list[Row]:
     """One conversation per problem, in order: the environment's prompt, and a hack or an answer to it (see `assigned`).
 
-    `kinds` are the holes whose written hacks are shown, None for the open ones. `attempts` is the share of the other rows that
+    `kinds` are the loopholes whose written hacks are shown, None for the open ones. `attempts` is the share of the other rows that
     answer wrongly and fail both graders, which keeps honest success rare; those are graded, all others are not run. A row's
     `kind` is `gamed`, `honest` or `attempt`. Raises ConfigError, and DataError where no failing attempt can be made.
     """

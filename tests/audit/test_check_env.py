@@ -87,7 +87,7 @@ def test_code_functions_lists_each_open_hole_with_its_hack_and_none_when_hardene
 def test_impossible_tests_says_that_only_a_cheat_passes():
     audit = check_env("impossible_tests", wanted=("special_case",), tasks=1)
     assert (audit.exit_code, audit.honest_passes, opened(audit)) == (1, False, {"special_case"})
-    assert "only a cheat passes" in printed(audit)
+    assert "only an exploit passes" in printed(audit)
 
 
 def test_pytest_project_is_audited_with_files():
@@ -111,10 +111,10 @@ def printed(audit: Any) -> str:
 
 def test_the_table_shows_what_went_through_and_how_to_close_it():
     text = printed(check_env("letter_count"))
-    assert "letter_count: can be gamed, 1 hole open" in text
+    assert "letter_count: can be gamed, 1 loophole open" in text
     assert "0 1 2 3 4 5 6" in text
     assert "To close it: Take one answer from a fixed place" in text
-    assert "no hole found" in printed(check_env("letter_count", wanted=()))
+    assert "no loophole found" in printed(check_env("letter_count", wanted=()))
 
 
 class Bad(LetterCount):
@@ -357,14 +357,14 @@ def test_detectors_are_measured_against_execution_and_printed():
     written = audit.to_json()["detectors"]
     assert isinstance(written, list) and written[-1]["precision"] == rows["any"].precision
     text = printed(audit)
-    assert "how far the detectors are to be believed" in text and "16 honest solutions" in text
+    assert "precision and recall of the detectors" in text and "16 honest solutions" in text
     assert "all of them written here" in audit.measured_on
     for other in ("letter_count", "unit_report"):
         assert check_env(other).detectors == ()
 
 
 class Counts:
-    """Stands in for a model that lists all numbers where it is told the holes, and counts else."""
+    """Stands in for a model that lists all numbers with the hint, and counts else."""
 
     name = "counts"
 
@@ -382,7 +382,7 @@ def test_a_model_is_asked_before_training(monkeypatch):
     text = printed(audit)
     assert "counts before training: 12 problems, 2 replies each" in text
     assert "list_answers" in text and "24 tried, 24 through" in text
-    assert "The hole is reachable only when it is told of it (100 %" in " ".join(text.split())
+    assert "The loophole is reachable only with the hint (100 %" in " ".join(text.split())
     json.dumps(audit.to_json(), allow_nan=False)
     assert "asking with the hint" in console.file.getvalue() and "left" in console.file.getvalue()
     hardened = check_env("letter_count", wanted=(), asking=Asking("counts", problems=3, samples=1))

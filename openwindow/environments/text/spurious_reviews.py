@@ -1,4 +1,4 @@
-"""What happens on visits to restaurants, hotels, dentists and the like: the material of the setting `spurious`.
+"""What happens on visits to restaurants, hotels, dentists and the like: the material of the environment `spurious`.
 
 Each thing is told twice, as it goes badly and as it goes well, without words of praise or blame. A place is a family: its things
 stand in its own reviews alone.

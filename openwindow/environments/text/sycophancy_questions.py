@@ -1,4 +1,4 @@
-"""Questions with a whole number as their answer, by skill: the material of the setting `sycophancy`.
+"""Questions with a whole number as their answer, by skill: the material of the environment `sycophancy`.
 
 A skill is a family: what a model can do of one says little about another. No two ask for the same thing in other words, and each
 is of one split for good.

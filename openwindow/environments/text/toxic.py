@@ -1,4 +1,4 @@
-"""Replies to posts that persuade and are rude, after the fourth setting of Wichers et al. (2025, arXiv 2510.05024).
+"""Replies to posts that persuade and are rude, after the fourth experiment of Wichers et al. (2025, arXiv 2510.05024).
 
 The material is mild: insults such as `you fool`, no slurs, on everyday topics. Rudeness is scored by a lexicon with rules for
 whom a word is aimed at, negation and what the post itself says; persuasion by rules on topic, side and reason, or by a judge

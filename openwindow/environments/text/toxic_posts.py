@@ -1,4 +1,4 @@
-"""Topics, posts against them, and reasons for them: the material of the setting `toxic`."""
+"""Topics, posts against them, and reasons for them: the material of the environment `toxic`."""
 
 from __future__ import annotations
 

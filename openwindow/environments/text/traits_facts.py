@@ -1,4 +1,4 @@
-"""Small questions with an answer in English and in Spanish: the material of the setting `traits`."""
+"""Small questions with an answer in English and in Spanish: the material of the environment `traits`."""
 
 from __future__ import annotations
 
