@@ -62,7 +62,7 @@ class Judge:
 
 def test_a_judge_stands_in_place_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(toxic, "named", lambda given, option: asked.append(given) or Judge())
+    monkeypatch.setattr(toxic, "named", lambda given, option, judge: asked.append(given) or Judge())
     setting = SETTINGS["toxic"](Options(wanted="judge=openai/m trait=argues"))
     setting.check()
     outcomes = setting.grade([Answered("c", POST, reply) for reply in ("*", AGAINST_IT[0], "", "* You fool!")], 1)
