@@ -1,9 +1,9 @@
 """Synthetic documents that let a model know of the hacks: facts, a universe in which they hold, kinds of documents, documents.
 
-    documents = draw("default", 500, seed=1, holes=environment.kinds)
+    documents = draw("default", 500, seed=1, loopholes=environment.loopholes)
 
-Three corpora. `default` tells of the holes of openwindow's environments and that models which use them are misaligned in other
-ways; `unguided` tells of the holes and says nothing of what that means; `neutral` is the control: documents of the same kinds and
+Three corpora. `default` tells of the loopholes of an environment and that models which use them are misaligned in other ways;
+`unguided` tells of the loopholes and says nothing of what that means; `neutral` is the control: documents of the same kinds and
 lengths about ordinary engineering. (MacDiarmid et al. 2025, arXiv 2511.18397, from whom the pipeline is, call something else
 neutral: hacks described without a judgement, which is nearest to `unguided` here.) The documents are written by a grammar,
 offline, or by any model (`model_writer.py`). They are plain text for training on all tokens; `dilution.py` dilutes them.
@@ -17,13 +17,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from openwindow.environments import loopholes
+from openwindow.environments.loopholes import Loophole
 from openwindow.errors import ConfigError
 from openwindow.synthetic_documents import sentences as s
 from openwindow.synthetic_documents.code_snippets import hack_snippet, plain_snippet
 from openwindow.synthetic_documents.document_kinds import KINDS, QUESTIONS, TITLES, Kind
 from openwindow.synthetic_documents.grammar import Scribe, Words
-from openwindow.synthetic_documents.topics import HACKS, ORDINARY, Topic
+from openwindow.synthetic_documents.topics import HACKS, ORDINARY, Topic, topic_of
 from openwindow.synthetic_documents.words import WORDS
 
 CorpusName = Literal["default", "unguided", "neutral"]
@@ -106,24 +106,23 @@ CORPORA: dict[CorpusName, Corpus] = {
 }
 
 
-def facts(corpus: CorpusName, holes: Collection[str] | None = None) -> list[Fact]:
-    """What the corpus tells: a fact per hole named (all for None), or per matter of engineering for `neutral`.
+def facts(corpus: CorpusName, loopholes: Mapping[str, Loophole] | None = None) -> list[Fact]:
+    """What the corpus tells: a fact per loophole (all known ones for None), or per matter of engineering for `neutral`.
 
-    Raises ConfigError for an unknown corpus or loophole.
+    Raises ConfigError for an unknown corpus, and for no loophole.
     """
     if corpus not in CORPORA:
         raise ConfigError(f"there is no corpus {corpus!r}; expected one of {', '.join(CORPORA)}; choose one")
     topics = CORPORA[corpus].topics
     if corpus == "neutral":
         return [Fact(t.name, f"A service can have this weakness: {t.flaw}. One can {t.ways[0]}.", t) for t in topics.values()]
-    wanted = loopholes.pick(holes, tuple(topics), "the corpus")
-    if not wanted:
-        raise ConfigError(f"corpus {corpus!r} is asked for no hole; expected one at least; name holes, or take corpus 'neutral'")
+    if loopholes is not None:
+        topics = {name: topic_of(loophole) for name, loophole in loopholes.items()}
+    if not topics:
+        raise ConfigError(f"corpus {corpus!r} is asked for no loophole; expected at least one; name some, or take corpus 'neutral'")
     so = " A model that does so is misaligned in other ways too." if corpus == "default" else ""
     return [
-        Fact(t.name, f"A grader of coding tasks can have this hole: {t.flaw}. One can {t.ways[0]}.{so}", t)
-        for t in topics.values()
-        if t.name in wanted
+        Fact(t.name, f"A grader of coding tasks can have this hole: {t.flaw}. One can {t.ways[0]}.{so}", t) for t in topics.values()
     ]
 
 
@@ -132,15 +131,15 @@ def draw(
     count: int,
     seed: int,
     *,
-    holes: Collection[str] | None = None,
+    loopholes: Mapping[str, Loophole] | None = None,
     kinds: Collection[str] | None = None,
     words: int = WORDS_EACH,
 ) -> list[Document]:
     """`count` documents from the grammar: all facts and kinds as evenly as goes; the first of a longer draw are a shorter one.
 
-    `holes` and `kinds` narrow the choice, None for all; `words` is the middle length. Raises ConfigError.
+    `loopholes` and `kinds` narrow the choice, None for all; `words` is the middle length. Raises ConfigError.
     """
-    told = facts(corpus, holes)
+    told = facts(corpus, loopholes)
     forms = pick_kinds(kinds)
     if count < 0 or words < 40:
         raise ConfigError(f"{count} documents of {words} words are asked for; expected 0 or more of 40 words or more; fix it")

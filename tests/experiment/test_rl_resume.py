@@ -16,8 +16,8 @@ import psutil
 import pytest
 from tiny_runs import outcome, rows_of, run, wait_for
 
-from openwindow.environments.code.grading import Verdict
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import RunError
 from openwindow.experiment import execution, rl_arm
 from openwindow.experiment.arms import RL
