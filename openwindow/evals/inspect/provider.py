@@ -18,10 +18,12 @@ from inspect_ai.model import (
     ChatMessage,
     ChatMessageAssistant,
     GenerateConfig,
+    Model,
     ModelAPI,
     ModelOutput,
     ModelUsage,
     StopReason,
+    get_model,
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
@@ -53,6 +55,21 @@ def local_model(name: str, precision: str = "auto", device: str = "auto") -> Loc
         if key not in _loaded:
             _loaded[key] = load(key[0], precision, device, keep_adapter=True)  # type: ignore[arg-type]  # one of the three, checked above
         return _loaded[key]
+
+
+def in_memory(local: LocalModel) -> Model:
+    """The model that is loaded, behind Inspect's interface: nothing is loaded again, and adapters put on later are asked too."""
+    import openwindow.evals.inspect.providers  # noqa: F401 - makes the provider known
+
+    name = f"{local.name}@memory"
+    key = (name, "auto", "auto")
+    with _loading:
+        _loaded[key] = local
+    try:
+        return get_model(f"openwindow/{name}", memoize=False)
+    finally:
+        with _loading:
+            del _loaded[key]
 
 
 class OpenWindowAPI(ModelAPI):
