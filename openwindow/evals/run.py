@@ -117,11 +117,12 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
     model = model_named(name, base_url=options.base_url)
     loaded = time.monotonic() - started
     found = ask_model(model, name, specs, options, folder, say)
+    _keep(folder, found.rows, found.probes)
     return replace(found, timing={"load": round(loaded, 2)} | found.timing)
 
 
 def ask_model(model: Model, name: str, specs: Sequence[Eval], options: Options, folder: Path, say: Say) -> Found:
-    """Asks a model that is there everything, as `ask`; `name` is what progress calls it."""
+    """Asks a model that is there everything, as `ask`, and leaves the logs alone; `name` is what progress calls it."""
     check(options)
     started = time.monotonic()
     judge = model_named(options.judge, base_url=options.judge_url, role="judge") if options.judge else None
@@ -147,7 +148,6 @@ def ask_model(model: Model, name: str, specs: Sequence[Eval], options: Options, 
         say(f"probing {name}")
         probes = _probe_rows(wanted, probing.results(progress=_counting(say, f"probing {name}", "answers")))
         timing["probe"] = time.monotonic() - started - timing["ask"]
-    _keep(folder, rows, probes)
     said = {key: found for log in logs for key, found in said_in(log).items()}
     return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()}, prompting, said, identity)
 

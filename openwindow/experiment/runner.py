@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from openwindow.environments import SETTINGS
 from openwindow.environments.base import Setting, behaviour
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
+from openwindow.evals.base import Eval
+from openwindow.experiment.evals import evals_of, units_left
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder, unit_of
 from openwindow.experiment.study import Study
@@ -27,6 +29,7 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
     """Runs what is not done yet into `out`; `openwindow.report.of_run.build_run` makes its results and page."""
     setting = SETTINGS[study.environment](study.options)
     setting.check()
+    evals = evals_of(study)
     with RunFolder(out) as folder:
         again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
         finished = again and _is_finished(study, folder)
@@ -35,7 +38,7 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
         else:
             tell_damage(folder, console)
             with noted(folder):
-                _execute(study, setting, folder, console)
+                _execute(study, setting, folder, console, evals)
         conclude(folder)
 
 
@@ -99,10 +102,11 @@ def describe(study: Study) -> dict[str, Any]:
 def _is_finished(study: Study, folder: RunFolder) -> bool:
     units = [unit_of(arm, seed) for arm in study.arms for seed in study.seeds]
     start = read_json(folder.path / "start" / "summary.json")
-    return all(folder.is_done(unit) for unit in units) and (study.request_stage is None or bool(start)) and not folder.damaged()
+    trained = all(folder.is_done(unit) for unit in units) and (study.request_stage is None or bool(start))
+    return trained and not folder.damaged() and not units_left(study, folder)
 
 
-def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console) -> None:
+def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console, evals: Sequence[Eval]) -> None:
     from openwindow.progress import Reporter
 
     try:
@@ -117,7 +121,7 @@ def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console
         highlight=False,
     )
     with setting, Reporter(console, total_work(study)) as reporter:
-        Execution(study, folder, model, setting, reporter).run()
+        Execution(study, folder, model, setting, reporter, evals).run()
 
 
 def _note_failure(folder: RunFolder, message: str) -> None:

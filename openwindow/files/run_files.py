@@ -16,7 +16,7 @@ from openwindow.errors import DataError
 from openwindow.files.bounded import parse_json, read_regular
 
 Json = dict[str, Any]
-PLACES = ("start/*", "start/*/seed-*", "arms/*/*")
+PLACES = ("start/*", "start/*/seed-*", "arms/*/*", "arms/*/*/evals", "arms/*/*/evals-step-*")
 """where the units of a run lie"""
 _HUGE = 1 << 34  # bytes of a file of a run
 
