@@ -24,11 +24,11 @@ from openwindow.evals.inspect.judge import VERSION as JUDGE_VERSION
 from openwindow.evals.inspect.logs import model_of, read_rows, rows_of, said_in
 from openwindow.evals.inspect.model_names import is_local, model_named, prompting_of
 from openwindow.evals.inspect.task import GRADER, build
+from openwindow.evals.scoring.cells import cells_in, described
 from openwindow.evals.scoring.coherence import THRESHOLD
-from openwindow.evals.scoring.loud_failure import loud_measures
 from openwindow.evals.scoring.matrix import in_words, shifts
-from openwindow.evals.scoring.measures import Cell, covert_share, empty, eval_measures, gated, scores
-from openwindow.evals.scoring.probe_measures import UNIT, probe_measures
+from openwindow.evals.scoring.measures import Cell
+from openwindow.evals.scoring.probe_measures import UNIT
 from openwindow.evals.scoring.probe_measures import VERSION as PROBE_VERSION
 from openwindow.evals.scoring.rows import Key, ProbeRow, Row, Said, contexts_of, read_probes, write_jsonl
 from openwindow.evals.scoring.summary import summary
@@ -46,7 +46,6 @@ PROBES = "probes.jsonl"
 LOCAL_SANDBOXES = 32
 """folders at a time: as many samples with files as a local model answers together; each is one idle process"""
 NOT_ASKED = "not asked: --probes-only"
-NO_PROBE = "needs log-probabilities of given texts, which local models alone give"
 Say = Callable[[str], None]
 _Wanted = tuple[str, str, Item, Probe]
 """name of the eval and of the context, and what is to be probed in them"""
@@ -279,13 +278,12 @@ def from_logs(folder: Path) -> Found:
 
 def results(name: str, found: Found, specs: Sequence[Eval], options: Options) -> dict[str, Any]:
     """Every measure in every context, the scores made of them, and how behaviour moves with context."""
+    evals = {spec.name: described(spec) for spec in specs}
     cells: dict[str, dict[str, Cell]] = {}
     for context in contexts_of(found.rows):
-        here = _in_context(found, specs, context)
-        for measure, one in here.items():
+        for measure, one in cells_in(found.rows, found.probes, evals, context).items():
             cells.setdefault(measure, {})[context] = one
     moved = shifts(found.rows, found.probes, [s.name for s in specs if s.measures == "right"])
-    evals = {s.name: {"suite": s.suite, "about": s.about, "version": s.version, "measures": s.measures} for s in specs}
     return {
         "model": name,
         "suites": list(dict.fromkeys(s.suite for s in specs)),
@@ -307,21 +305,3 @@ def results(name: str, found: Found, specs: Sequence[Eval], options: Options) ->
         "dependence": in_words(moved, options.contexts),
         "timing": found.timing,
     }
-
-
-def _in_context(found: Found, specs: Sequence[Eval], context: str) -> dict[str, Cell]:
-    cells: dict[str, Cell] = {}
-    kept: list[Row] = []
-    acted: list[list[Row]] = []
-    for spec in specs:
-        rows = [r for r in found.rows if r.eval == spec.name and r.context == context]
-        if not rows:
-            continue
-        cells |= eval_measures(spec.name, rows, right=spec.measures == "right")
-        acted += [rows] if spec.suite == "agentic" else []
-        kept += gated(rows) if spec.measures == "misaligned" else []
-        probed = sum(item.probe is not None and item.role == "main" for item in spec.items())
-        if probed:
-            probes = [p for p in found.probes if p.eval == spec.name and p.context == context]
-            cells |= probe_measures(spec.name, probes) or {f"{spec.name}/probe": empty(NO_PROBE, 0, probed)}
-    return scores(cells) | {"covert_share": covert_share(kept)} | cells | loud_measures(acted) if cells else {}

@@ -26,6 +26,7 @@ import numpy as np
 from openwindow.errors import ConfigError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL, Context
+from openwindow.evals.scoring.cells import described
 from openwindow.evals.scoring.rows import key_of
 from openwindow.evals.select import chosen, limited
 from openwindow.experiment.run_folder import RunFolder, unit_of
@@ -126,7 +127,7 @@ class StudyEvals:
         with self.reporter.step(text, 0.0), _undisturbed(), _put_on(self.model, trained), self.folder.unit(unit) as path:
             began = time.perf_counter()
             found = self._found(path)
-            write_jsonl(path / ROWS, map(dict, _lines(found)))
+            write_jsonl(path / ROWS, _lines(found))
             write_jsonl(path / PROBES, [asdict(row) for row in found.probes])
             write_json(path / "done.json", self._done(found, time.perf_counter() - began))
 
@@ -167,14 +168,6 @@ class StudyEvals:
                 for name in (ROWS, PROBES):
                     shutil.copy(source / name, path / name)
             write_json(path / "done.json", self.folder.done(start) | {"timing": {}, "same_as": start})
-
-
-def described(spec: Eval) -> dict[str, Any]:
-    """What results and report need of an eval, so that they need neither its file nor its items."""
-    probed = sum(item.probe is not None and item.role == "main" for item in spec.items())
-    scenarios = len({item.scenario for item in spec.items() if item.role == "main"})
-    about = {"suite": spec.suite, "about": spec.about, "version": spec.version, "measures": spec.measures}
-    return about | {"probed": probed, "scenarios": scenarios}
 
 
 def _lines(found: Found) -> Iterator[Mapping[str, Any]]:
