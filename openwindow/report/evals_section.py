@@ -169,8 +169,8 @@ def _differences(rows: Sequence[Json], base: str, tones: Mapping[str, str]) -> d
     return {
         "base": base,
         "rows": [
-            row
-            | {
+            {
+                **row,
                 "nats": row["level"] == "probe",
                 "sure": row["p_holm"] is not None and row["p_holm"] < SURE,
                 "tone": tones.get(row["arm"], "tone-none"),

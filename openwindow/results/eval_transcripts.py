@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from openwindow.evals.contexts import NEUTRAL
 from openwindow.experiment.evals import ROWS
@@ -54,7 +54,7 @@ def _of_unit(path: Path, arm: str, seed: str, evals: Mapping[str, Json]) -> list
     return [_rollout(row, arm, number, mapping(evals, row["eval"])) for row in rows_in(path) if items(row.get("messages"))]
 
 
-def _rollout(row: Json, arm: str, seed: int, about: Json) -> Rollout:
+def _rollout(row: Json, arm: str, seed: int, about: Mapping[str, Any]) -> Rollout:
     kind = "control" if row["role"] == "control" else "right" if text(about, "measures") == "right" else "misaligned"
     value = row["value"]
     messages = tuple(
