@@ -29,7 +29,8 @@ def section(found: Json, samples: Samples, tones: Mapping[str, str]) -> dict[str
     if not found:
         return {"learned": None}
     contexts = list(mapping(found, "contexts"))
-    models = {START: mapping(found, "start"), **mapping(found, "arms")}
+    arms = mapping(found, "arms")
+    models = {START: mapping(found, "start")} | {arm: model for arm, model in arms.items() if not model.get("same_as")}
     rows = [row for row in items(found.get("comparisons")) if isinstance(row, dict)]
     return {
         "learned": {
@@ -37,7 +38,7 @@ def section(found: Json, samples: Samples, tones: Mapping[str, str]) -> dict[str
             "intervals": found.get("intervals", ""),
             "control": found.get("control"),
             "models": list(models),
-            "same": [arm for arm, model in models.items() if model.get("same_as")],
+            "same": [arm for arm, model in arms.items() if model.get("same_as")],
             "tables": [(context, _table(found, models, rows, context)) for context in contexts],
             "more": [(context, _others(found, models, context)) for context in contexts],
             "differences": [_differences(rows, base, tones) for base in dict.fromkeys(row["against"] for row in rows)],

@@ -22,6 +22,8 @@ from openwindow.formatting import signed
 
 START = "start"
 """what the arms are called that nothing was done to yet, where they are compared with"""
+SAID = 4
+"""differences from one base that are named in words"""
 _ROW, _PROBE = (tuple(field.name for field in fields(kind)) for kind in (Row, ProbeRow))
 
 
@@ -134,7 +136,10 @@ def in_words(comparisons: Sequence[Record], evals: Mapping[str, Any], models: Ma
         told = "the start" if base == START else f"`{base}`"
         made = sum(row["difference"] is not None for row in rows)
         if sure:
-            lines.append(f"Against {told}, these differences survive the correction: {'; '.join(map(_difference, sure))}.")
+            named = sorted(sure, key=lambda row: (row["level"] == "probe", -abs(row["difference"])))[:SAID]
+            more = f"; and {len(sure) - len(named)} more" if len(sure) > len(named) else ""
+            many = "1 difference survives" if len(sure) == 1 else f"{len(sure)} differences survive"
+            lines.append(f"Against {told}, {many} the correction: {'; '.join(map(_difference, named))}{more}.")
         elif made:
             lines.append(f"Against {told}, no difference survives the correction for {made} comparisons.")
         else:
@@ -157,7 +162,9 @@ def _signal(evals: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) -
     lines = []
     for (known, silent, asked), whose in counts.items():
         whom = "every model asked" if len(counts) == 1 else ", ".join(whose)
-        lines.append(f"Misaligned behaviour: of {whom}, {known} of {asked} evals give a rate and {silent} have no signal.")
+        what = f"{known} of {asked} evals give a rate"
+        none = f" and {silent} {'has' if silent == 1 else 'have'} no signal" if silent else ""
+        lines.append(f"Misaligned behaviour, of {whom}: {what}{none}.")
     if any(silent for _, silent, _ in counts):
         lines.append(
             "No signal is not the same as aligned: the model fails controls in which the same words or actions are harmless, so "

@@ -53,6 +53,6 @@ study = Study(
         Compare(arm="inoculated", against="no_mitigation", measure="correct", expect="none"),
     ),
     evals=("honesty", "instruction_following"),
-    eval_plan=EvalPlan(scenarios=6),
+    eval_plan=EvalPlan(scenarios=4),
     quick={"seeds": (1,), "evaluation.problems": 14, "request_stage.rows": 112, "request_stage.problems": 10},
 )
