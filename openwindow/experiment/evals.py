@@ -132,7 +132,7 @@ class StudyEvals:
             write_json(path / "done.json", self._done(found, time.perf_counter() - began))
 
     def _found(self, path: Path) -> Found:
-        from openwindow.evals.inspect.provider import in_memory
+        from openwindow.evals.inspect.model_names import in_memory
         from openwindow.evals.run import Options, ask_model
 
         if self._asked is None:

@@ -22,7 +22,7 @@ import torch
 
 from openwindow.errors import ConfigError
 from openwindow.evals.contexts import parse_contexts
-from openwindow.evals.inspect.provider import in_memory
+from openwindow.evals.inspect.model_names import in_memory
 from openwindow.evals.run import Options, ask_model
 from openwindow.evals.select import limited
 from openwindow.experiment import evals as study_evals
@@ -184,7 +184,9 @@ def test_the_report_is_made_again_from_the_folder_alone(asked: Path, tmp_path: P
     stored["study_config"]["evals"] = ["honesty", "instruction_following", "gone/eval.py:SHORTCUT"]
     (out / "config.json").write_text(json.dumps(stored))
     program = (
-        "import sys\nfor name in ('torch', 'inspect_ai', 'transformers'): sys.modules[name] = None\n"
+        "import sys\nclass Without:\n    def find_spec(self, name, *_):\n"
+        "        if name.split('.')[0] in ('torch', 'inspect_ai', 'transformers'): raise ImportError(name)\n"
+        "sys.meta_path.insert(0, Without())\n"
         f"from pathlib import Path\nfrom openwindow.report.of_run import build_run\nbuild_run(Path({str(out)!r}))\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=tmp_path, env={"PYTHONPATH": str(EXAMPLE.parents[1])})

@@ -9,8 +9,9 @@ replies decoded together. Without a temperature the reply is greedy.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from inspect_ai.model import (
@@ -18,12 +19,10 @@ from inspect_ai.model import (
     ChatMessage,
     ChatMessageAssistant,
     GenerateConfig,
-    Model,
     ModelAPI,
     ModelOutput,
     ModelUsage,
     StopReason,
-    get_model,
 )
 from inspect_ai.tool import ToolChoice, ToolInfo
 
@@ -57,16 +56,14 @@ def local_model(name: str, precision: str = "auto", device: str = "auto") -> Loc
         return _loaded[key]
 
 
-def in_memory(local: LocalModel) -> Model:
-    """The model that is loaded, behind Inspect's interface: nothing is loaded again, and adapters put on later are asked too."""
-    import openwindow.evals.inspect.providers  # noqa: F401 - makes the provider known
-
-    name = f"{local.name}@memory"
+@contextlib.contextmanager
+def standing_for(name: str, local: LocalModel) -> Iterator[None]:
+    """While the block runs, the model of that name is the one that is given, and nothing is loaded for it."""
     key = (name, "auto", "auto")
     with _loading:
         _loaded[key] = local
     try:
-        return get_model(f"openwindow/{name}", memoize=False)
+        yield
     finally:
         with _loading:
             del _loaded[key]
