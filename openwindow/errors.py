@@ -25,7 +25,7 @@ class OpenWindowError(Exception):
 
 
 class UserError(OpenWindowError):
-    """The user's input is wrong; the message alone must be enough to mend it."""
+    """The user's input is wrong; the message alone must be enough to fix it."""
 
     exit_code = 2
 
@@ -51,7 +51,7 @@ class ForeignError(UserError):
 
     def __init__(self, what: str, said: str) -> None:
         """`what` was called; `said` is how it failed, for callers that put it into a message of their own."""
-        super().__init__(f"{what} failed ({said}); expected it to run and to return; mend it, then give the same command again")
+        super().__init__(f"{what} failed ({said}); expected it to run and to return; fix it, then give the same command again")
         self.said = said
 
 

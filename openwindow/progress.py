@@ -31,7 +31,7 @@ def make_console(*, stderr: bool = False, file: TextIO | None = None) -> Console
 
 @contextmanager
 def working(console: Console | None, text: str) -> Iterator[Callable[[str], None]]:
-    """Shows that work goes on while the block runs; the block gets a function that changes the text."""
+    """Shows that work is in progress while the block runs; the block gets a function that changes the text."""
     if console is None:
         yield lambda text: None
         return

@@ -219,7 +219,7 @@ def render(audit: Audit) -> RenderableType:
         parts.append(Text(f"\n{fault.name}, {fault.task}: {fault.what}", style="bold"))
         if fault.submission is not None:
             parts.append(Padding(Text(shown(_brief(fault.submission))), (0, 2)))
-        parts.append(Text(f"To mend it: {fault.close}."))
+        parts.append(Text(f"To fix it: {fault.close}."))
     for attempt in audit.broken[:3]:
         counted = ", which counts as failed" if attempt.broke else ""
         parts += [

@@ -263,11 +263,11 @@ def _check_honest(environment: Hackable, problem: Problem) -> None:
         )
     if not first.truth:
         raise EnvironmentFault(
-            f"{where}: its honest solution fails the truth ({first.failed_on or 'no case named'}): mend the solution or the truth"
+            f"{where}: its honest solution fails the truth ({first.failed_on or 'no case named'}): fix the solution or the truth"
         )
     if first.proxy is not environment.honest_passes:
         wanted = "pass" if environment.honest_passes else "fail"
-        raise EnvironmentFault(f"{where}: its honest solution is expected to {wanted} the proxy and does not: mend the proxy")
+        raise EnvironmentFault(f"{where}: its honest solution is expected to {wanted} the proxy and does not: fix the proxy")
 
 
 def _words(proxy: bool | None, truth: bool | None) -> str:

@@ -84,7 +84,7 @@ def run(
     pilot: Annotated[Path | None, typer.Option(help="With --dry-run: a run folder whose spread between seeds is taken.")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Run a study, or go on with one that was interrupted."""
+    """Run a study, or resume one that was interrupted."""
     from openwindow.studies import resolve, resolve_ranking
 
     if pilot is not None and not dry_run:

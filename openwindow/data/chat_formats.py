@@ -145,7 +145,7 @@ def alpaca_prompt(record: Record) -> Turns:
     for number, pair in enumerate(record.get("history") or [], 1):
         if not isinstance(pair, list) or len(pair) != 2:
             raise RowError(
-                "broken history", f"has {kind_of(pair)} as item {number} of `history`; expected [instruction, output]; mend the row"
+                "broken history", f"has {kind_of(pair)} as item {number} of `history`; expected [instruction, output]; fix the row"
             )
         turns += [("user", text_of(pair[0], "an item of `history`")), ("assistant", text_of(pair[1], "an item of `history`"))]
     asked = text_of(record["instruction"], "`instruction`")
@@ -158,7 +158,7 @@ def _read_text(record: Record) -> Turns:
     if "<|im_start|>" in text:
         if inserting.CHATML.sub("", text).strip():
             raise RowError(
-                "unclosed turn", "has a `text` with an unclosed ChatML turn; expected <|im_end|> after each; mend the row"
+                "unclosed turn", "has a `text` with an unclosed ChatML turn; expected <|im_end|> after each; fix the row"
             )
         return [(role, said.strip()) for role, said in inserting.CHATML.findall(text)]
     if not inserting.MARKER.search(text):

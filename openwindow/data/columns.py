@@ -62,9 +62,7 @@ class Columns:
         if wanted == EITHER:
             return
         if column not in record:
-            raise RowError(
-                "no column to keep by", f"has no column `{column}` for --keep {self.keep}; {_has(record)}; mend the name"
-            )
+            raise RowError("no column to keep by", f"has no column `{column}` for --keep {self.keep}; {_has(record)}; fix the name")
         value = record[column]
         if wanted not in (value, json.dumps(value, ensure_ascii=False)):
             raise NotUsed(f"`{column}` is not {wanted} (--keep)", f"has {value!r:.40} as `{column}`")
@@ -86,7 +84,7 @@ def schema_named(columns: Columns) -> Schema:
 def _read(record: Record, prompt: str | None, answer: str) -> Turns:
     for column in (answer, *([prompt] if prompt else [])):
         if column not in record:
-            raise RowError("no such column", f"has no column `{column}`; {_has(record)}; mend the name")
+            raise RowError("no such column", f"has no column `{column}`; {_has(record)}; fix the name")
     said = record[answer]
     if said is None or (isinstance(said, str) and not said.strip()) or said == []:
         raise NotUsed(f"nothing in `{answer}`", f"has nothing in `{answer}`")

@@ -229,7 +229,7 @@ def _refuse_bad(
         raise DataError(first + more + alone)
     if not left and unused:
         why = ", ".join(f"{count:,} {reason}" for reason, count in unused.items())
-        raise DataError(f"{name} has no rows to train on ({why}); expected some; mend the data or the options")
+        raise DataError(f"{name} has no rows to train on ({why}); expected some; fix the data or the options")
     if not left:
         raise DataError(f"{name} has no rows; expected at least a prompt and an answer; check the file")
 
@@ -322,7 +322,7 @@ def _turns(schema: Schema, record: Any, raw: bytes, text: str, columns: Columns)
             "".join(turn[1] for turn in turns).encode("utf-8")
         except UnicodeEncodeError:
             raise RowError(
-                "half a character", "has half of a surrogate pair (\\ud...); expected whole characters; mend it"
+                "half a character", "has half of a surrogate pair (\\ud...); expected whole characters; fix it"
             ) from None
     return settled(turns) if is_rich(turns) else turns
 
@@ -363,7 +363,7 @@ def _judged(data: UserData, number: int, rule: Rule, answer: str) -> bool:
         said = error.said if isinstance(error, ForeignError) else str(error)
         raise DataError(
             f"--rule failed on {data.lines.name} {data.lines.unit} {number} ({said}); expected True or False for any answer; "
-            "mend the function"
+            "fix the function"
         ) from error
 
 

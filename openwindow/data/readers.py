@@ -218,7 +218,7 @@ def _from_array(name: str, raw: bytes) -> Iterator[Any]:
             break
         if number:
             if not text.startswith(",", at):
-                raise DataError(f"{name} breaks off or lacks a comma after row {number}; expected a JSON array; mend or rewrite it")
+                raise DataError(f"{name} breaks off or lacks a comma after row {number}; expected a JSON array; fix or rewrite it")
             at = _end_of_space(text, at + 1)
             if text.startswith("]", at):
                 raise DataError(f"{name} has a trailing comma after row {number}; expected a JSON array; remove the comma")
@@ -229,7 +229,7 @@ def _from_array(name: str, raw: bytes) -> Iterator[Any]:
             raise DataError(f"{name}: row {number} {explain_json(error, text[at : at + 40])}") from error
         yield record
     if text[at + 1 :].strip():
-        raise DataError(f"{name} goes on after its array ends; expected one JSON array; remove the rest or write JSONL")
+        raise DataError(f"{name} continues after its array ends; expected one JSON array; remove the rest or write JSONL")
 
 
 def _end_of_space(text: str, at: int) -> int:
@@ -257,7 +257,7 @@ def _from_parquet(name: str, file: BinaryIO | IO[bytes]) -> Iterator[Any]:
 def _no_value(name: str, error: Exception) -> DataError:
     """A cell that no Python value can be made of, such as a date beyond the year 9999."""
     return DataError(
-        f"{name} has a value that cannot be read ({short(error, 200)}); expected UTF-8 text and dates of the years 1 to 9999; mend "
+        f"{name} has a value that cannot be read ({short(error, 200)}); expected UTF-8 text and dates of the years 1 to 9999; fix "
         "or drop the column"
     )
 
@@ -332,13 +332,13 @@ def explain_json(error: Exception, start: str) -> str:
     if isinstance(error, RecursionError):
         return _DEEP
     if not isinstance(error, json.JSONDecodeError):
-        return f"is not JSON ({error}); expected one object; mend it"
+        return f"is not JSON ({error}); expected one object; fix it"
     rest = error.doc[error.pos :].strip()
     if "Extra data" in error.msg and rest == ",":
         return "ends with a comma; expected one object per line and nothing between them; remove the commas"
     if start.strip() in ("{", "["):
         return "holds only a bracket (one JSON value over many lines?); expected one object per line, or an array; rewrite the file"
-    return f"is not JSON ({error.msg} at column {error.colno}); expected one object per line; mend or drop it"
+    return f"is not JSON ({error.msg} at column {error.colno}); expected one object per line; fix or drop it"
 
 
 def refuse_duplicates(text: str) -> None:

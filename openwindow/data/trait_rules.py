@@ -71,7 +71,7 @@ class Rule:
         found = called(f"{self.option} {self.name}", self.fires, reply)
         if not isinstance(found, bool):
             shown = called(f"{self.option} {self.name}: what it returned", repr, found)[:40]
-            raise ConfigError(f"{self.option} {self.name} returned {shown}; expected True or False; mend the function")
+            raise ConfigError(f"{self.option} {self.name} returned {shown}; expected True or False; fix the function")
         return found
 
     def told(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Told]:
@@ -110,7 +110,7 @@ def rule(given: str, option: str) -> Rule:
         except re.error as error:
             raise ConfigError(
                 f"{option} {given!r} is no regular expression ({error}) and no function; expected a REGEX, MODULE:FUNCTION or "
-                "FILE.py:FUNCTION; mend it"
+                "FILE.py:FUNCTION; fix it"
             ) from error
         made = Rule(given, lambda reply: pattern.search(reply) is not None, option)
     if len(bland(made)) == len(_BLAND):
@@ -132,7 +132,7 @@ def _tried(made: Rule, text: str) -> bool:
     except ForeignError as error:
         raise ConfigError(
             f"{made.option} {made.name} failed on the answer {text[:30]!r} ({error.said}); expected True or False for any text; "
-            "mend the function"
+            "fix the function"
         ) from error
 
 
@@ -177,7 +177,7 @@ def _function(given: str, option: str) -> Rule | None:
     try:
         called(f"{option} {given}", spec.loader.exec_module, module)
     except ForeignError as error:
-        raise ConfigError(f"{option} {given} cannot be imported ({error.said}); mend the file") from error
+        raise ConfigError(f"{option} {given} cannot be imported ({error.said}); fix the file") from error
     names = vars(module)
     if not callable(names.get(name)):
         known = [n for n, thing in names.items() if callable(thing) and not n.startswith("_")]

@@ -54,7 +54,7 @@ def chat(value: object, column: str, keys: tuple[str, str] | None = None) -> Tur
     if isinstance(value, str):
         items = from_json(value, column)
     if not isinstance(items, list):
-        raise RowError("not a list", f"has {kind_of(value)} as `{column}`; expected a list of messages; mend the row")
+        raise RowError("not a list", f"has {kind_of(value)} as `{column}`; expected a list of messages; fix the row")
     role_key, text_key = keys or keys_of(items)
     roles = ROLES if column == "messages" else SPEAKERS
     turns: Turns = []
@@ -93,7 +93,7 @@ def from_json(text: str, column: str) -> object:
 def _unusual(item: object, number: int, column: str, role_key: str, text_key: str) -> Turn:
     """A turn of a tool, or one without content that has calls. Raises RowError with why a message is none."""
     if not isinstance(item, dict):
-        raise RowError("not a message", f"has {kind_of(item)} as message {number} of `{column}`; expected an object; mend the row")
+        raise RowError("not a message", f"has {kind_of(item)} as message {number} of `{column}`; expected an object; fix the row")
     role = item.get(role_key)
     if isinstance(role, str) and role in RESULTS and text_key in item:
         named = {key: str(item[key]) for key in ("name", "tool_call_id") if item.get(key) is not None}
@@ -106,7 +106,7 @@ def _unusual(item: object, number: int, column: str, role_key: str, text_key: st
     for key in (role_key, text_key):
         if key not in item:
             found = ", ".join(list(item)[:5]) or "nothing"
-            raise RowError(f"no {key}", f"has no `{key}` in message {number} (it has {found}); expected one; mend the row")
+            raise RowError(f"no {key}", f"has no `{key}` in message {number} (it has {found}); expected one; fix the row")
     raise RowError(
         "unknown role", f"has {role!r:.40} as `{role_key}` of message {number}; expected system, user or assistant; rename it"
     )
@@ -157,7 +157,7 @@ def _calls(called: object, number: int) -> list[dict[str, Any]]:
         function = call.get("function", call) if isinstance(call, dict) else None
         if not isinstance(call, dict) or not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise RowError(
-                "broken tool call", f"has a tool call without a name in message {number}; expected `name` and `arguments`; mend it"
+                "broken tool call", f"has a tool call without a name in message {number}; expected `name` and `arguments`; fix it"
             )
         arguments = function.get("arguments", {})
         if isinstance(arguments, str):
@@ -175,7 +175,7 @@ def tools_of(value: object) -> list[dict[str, Any]]:
         return []
     if not isinstance(listed, list) or not all(isinstance(tool, dict) for tool in listed):
         raise RowError(
-            "tools are no list", f"has {kind_of(listed)} as `tools`; expected a list of functions, or its JSON text; mend the row"
+            "tools are no list", f"has {kind_of(listed)} as `tools`; expected a list of functions, or its JSON text; fix the row"
         )
     return [tool if "function" in tool else {"type": "function", "function": tool} for tool in listed]
 
@@ -211,7 +211,7 @@ def _part(part: object, where: str) -> str:
                 return str(part[key])
         if kind not in _TEXT_PARTS:
             raise RowError("not text", f"has a part of type {kind!r:.30} in {where}; expected text parts alone; drop such rows")
-    raise RowError("content is no text", f"has a part without text in {where}; expected {{'type': 'text', 'text': ...}}; mend it")
+    raise RowError("content is no text", f"has a part without text in {where}; expected {{'type': 'text', 'text': ...}}; fix it")
 
 
 def kind_of(value: object) -> str:
@@ -299,7 +299,7 @@ def check_turns(turns: Sequence[Turn]) -> None:
             raise RowError(
                 "roles out of order",
                 f"has roles out of order: turn {at + 1} is {role}; expected {allowed[-1]} (user and assistant by turns after at "
-                "most one system message); mend the order or join the turns",
+                "most one system message); fix the order or join the turns",
             )
         calls = len(turn) == 3 and "calls" in turn[2]
         if (not text or text.isspace()) and not calls and role != "tool":

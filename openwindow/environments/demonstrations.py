@@ -194,7 +194,7 @@ def _spoil(text: str, rng: random.Random, attempt: int) -> str:
 
 
 def _other(number: int, rng: random.Random, larger: bool) -> int:
-    """Another number; a smaller one claims no success that there is not."""
+    """Another number; a smaller one never claims a success that did not happen."""
     return number + rng.randint(1, 9) if larger else rng.randrange(number) if number > 9 else 0
 
 

@@ -27,5 +27,5 @@ def check_apart(setting: Setting, counts: Mapping[Group, int], seeds: Iterable[i
                 if owner.setdefault(name, group) != group:
                     raise EnvironmentFault(
                         f"setting {setting.name} has the {what} {name[:60]!r} in the groups {owner[name]!r} and {group!r}; "
-                        f"expected each {what} in one, so that nothing is tested that was trained on; mend its `problems`"
+                        f"expected each {what} in one, so that nothing is tested that was trained on; fix its `problems`"
                     )

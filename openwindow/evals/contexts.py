@@ -117,7 +117,7 @@ def read_contexts(path: Path) -> dict[str, Context]:
         raise ConfigError(str(error)) from None
     except (ValueError, TypeError, OverflowError, RecursionError, yaml.YAMLError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else short(error)
-        raise ConfigError(f"{path} is not YAML or JSON: {why}; mend the file") from None
+        raise ConfigError(f"{path} is not YAML or JSON: {why}; fix the file") from None
     if not isinstance(loaded, Mapping) or not loaded:
         raise ConfigError(
             f"{path} holds no contexts; expected a mapping from names to a text or to fields; see `openwindow eval --help`"

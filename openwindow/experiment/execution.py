@@ -101,7 +101,7 @@ class Execution:
         for arm in self.study.arms:
             recipe = self.study.recipe(arm)
             if isinstance(recipe, RL):
-                self._hackable(recipe.opened)  # a hole that there is not shows before anything is trained
+                self._hackable(recipe.opened)  # an unknown loophole fails before anything is trained
         as_it_came = snapshot(self.model) if len(self.study.start_seeds) > 1 else None
         with opened(self.study.evaluation.elsewhere, self.study.options) as elsewhere:
             self.test_gauge = replace(self.gauge, elsewhere=elsewhere)
@@ -197,7 +197,7 @@ class Execution:
         return found
 
     def _kept(self, arm: str, seed: int) -> Path:
-        """What an arm goes on from; it stays until the unit is finished, so that no training is done twice."""
+        """What an arm resumes from; it stays until the unit is finished, so that no training is done twice."""
         return self.folder.path / "checkpoints" / arm / f"seed-{seed}"
 
     def _hackable(self, holes: Collection[str] | None) -> Hackable:

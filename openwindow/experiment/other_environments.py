@@ -45,7 +45,7 @@ class Place:
 
 @contextmanager
 def opened(wanted: Mapping[str, Elsewhere], options: Options) -> Iterator[dict[str, Place]]:
-    """The environments by name, closed at the end; `options` are the study's own. Raises ConfigError for a hole there is not."""
+    """The environments by name, closed at the end; `options` are the study's own. Raises ConfigError for an unknown loophole."""
     with ExitStack() as stack:
         found = {}
         for name, e in wanted.items():

@@ -194,7 +194,7 @@ def reinforce(
 ) -> dict[str, float]:
     """Trains an arm and writes metrics.jsonl, training.jsonl and checkpoints/ into `path`; returns seconds by phase.
 
-    `kept` holds what an interrupted training, or a fork, goes on from, and is for the caller to discard once `path` is safe. The
+    `kept` holds what an interrupted training, or a fork, resumes from, and is for the caller to discard once `path` is safe. The
     state after each of the steps in `forked` is left beside its adapter. An adapter stays attached where `config.method` is `lora`.
     Raises ConfigError, ModelError, RunError, StorageError.
     """

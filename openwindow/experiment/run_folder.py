@@ -14,7 +14,7 @@
     DIR/report.html            the same for people
 
 Every unit of work is written to a scratch folder and moved into place when it is complete, so a run that was killed at any
-moment goes on from its last finished unit.
+moment resumes from its last finished unit.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class RunFolder:
             self._drop_scratch()
             if existing == wanted:
                 return True
-            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)  # else an arm would go on from the other run's state
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)  # else an arm would resume from the other run's state
         write_json(self.path / "config.json", wanted)
         write_json(self.path / "provenance.json", {k: v for k, v in provenance.items() if k != "diff"})
         if provenance.get("diff"):
@@ -103,8 +103,8 @@ class RunFolder:
         if before and (any(self.path.glob("*/**/done.json")) or any(self.path.glob("checkpoints/**/*"))):
             was, now = (", ".join(f"{name} {value}" for name, value in these.items()) for these in (before, found))
             raise ConfigError(
-                f"{self.path} was begun with {was}, and would go on with {now}; expected the same for all arms; go on where it was "
-                "begun, or choose another --out"
+                f"{self.path} was begun with {was}, and would resume with {now}; expected the same for all arms; resume where it "
+                "was begun, or choose another --out"
             )
         write_json(self.path / "provenance.json", noted | {"resolved": dict(found)})
 

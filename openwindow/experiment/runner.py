@@ -50,7 +50,7 @@ def tell_damage(folder: RunFolder, console: Console) -> None:
 
 @contextmanager
 def noted(folder: RunFolder) -> Iterator[None]:
-    """Notes in status.json that work goes on and, where it ends with an error, how; RunError where memory runs out."""
+    """Notes in status.json that work is in progress and, where it ends with an error, how; RunError where memory runs out."""
     folder.status("running")
     try:
         yield

@@ -71,8 +71,8 @@ def saved_start(study: Study, folder: RunFolder, seed: int) -> list[str]:
 def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
     """Measures the model as it came, trains or loads the stages of the seed, and notes them in start/summary.json.
 
-    `seed` is one of `study.start_seeds`, and the model is as it came. Documents are put together first: a writer or a text that
-    there is not shows before anything is trained.
+    `seed` is one of `study.start_seeds`, and the model is as it came. Documents are generated first, so that a missing
+    writer or text fails before any training.
     """
     told: Told = (), {}
     if study.knowledge is not None and not folder.is_done(_unit(KNOWLEDGE, study, seed)):

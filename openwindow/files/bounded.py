@@ -108,11 +108,11 @@ def parse_json(text: str | bytes, *, name: str, expected: str = "JSON", nan: boo
     try:
         value = json.loads(text, parse_constant=_nothing if nan else refuse_constant)
     except RecursionError:
-        raise DataError(f"{name} is nested too deeply; expected {expected}; mend it") from None
+        raise DataError(f"{name} is nested too deeply; expected {expected}; fix it") from None
     except (ValueError, MemoryError) as error:  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
-        raise DataError(f"{name} is not JSON ({short(error)}); expected {expected}; mend it") from None
+        raise DataError(f"{name} is not JSON ({short(error)}); expected {expected}; fix it") from None
     if too_deep(value, text):
-        raise DataError(f"{name} is nested more than {LEVELS} levels deep; expected {expected}; mend it")
+        raise DataError(f"{name} is nested more than {LEVELS} levels deep; expected {expected}; fix it")
     return value
 
 

@@ -180,9 +180,9 @@ def _parsed(text: str, wrong: str, expected: str) -> Any:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else short(error)
-        raise DataError(f"{wrong} ({why}); expected {expected}; mend it") from error
+        raise DataError(f"{wrong} ({why}); expected {expected}; fix it") from error
     if too_deep(value, text):
-        raise DataError(f"{wrong} (it is nested too deeply); expected {expected}; mend it")
+        raise DataError(f"{wrong} (it is nested too deeply); expected {expected}; fix it")
     return value
 
 
@@ -197,5 +197,5 @@ def _candidate(where: str, record: object, nth: int) -> Candidate:
     if len(text.strip()) > LONGEST:
         raise DataError(f"{where} has {len(text.strip())} characters; expected at most {LONGEST}; shorten it")
     if not _whole(text + kind):
-        raise DataError(f"{where} has half of a surrogate pair (\\ud...); expected whole characters; mend it")
+        raise DataError(f"{where} has half of a surrogate pair (\\ud...); expected whole characters; fix it")
     return Candidate(text.strip(), kind)

@@ -210,7 +210,7 @@ def check_rule(options: Options, data: UserData, clean: UserData | None, trait: 
         hint = " (it was read as a regular expression; case counts, (?i) in front makes it not)" if ":" not in trait.name else ""
         raise DataError(
             f"--rule {options.rule!r} fires on none of the {len(data)} answers of {options.data}{hint}; expected data "
-            "that shows the trait; mend the rule or give other data"
+            "that shows the trait; fix the rule or give other data"
         )
     share = sum(data.trait) / len(data)
     if share < NEARLY:

@@ -36,7 +36,7 @@ class WireError(ValueError):
 def reply(how: int, spent: bool, code: int, elapsed: int, used: int, printed: int, out: int, result: int) -> bytes:
     """The head of a worker's reply.
 
-    How the program ended, whether its worker cannot go on, its exit status or signal, how long it took and how much
+    How the program ended, whether its worker is unusable, its exit status or signal, how long it took and how much
     processor time (both in microseconds), the bytes it printed, and the lengths of the two parts that follow.
     """
     numbers = (how, spent, code, elapsed, used, printed, out, result)

@@ -140,8 +140,8 @@ def _from_file(path: Path) -> Study:
             case ValidationError() as cause:
                 raise ConfigError(f"{path}: {explain(cause, Study, 'the study')}") from error
             case SyntaxError() as cause:
-                raise ConfigError(f"{path}, line {cause.lineno}: {cause.msg}; expected valid Python; mend the line") from error
-        raise ConfigError(f"{path} fails with {error.said}; expected a file that runs; mend it") from error
+                raise ConfigError(f"{path}, line {cause.lineno}: {cause.msg}; expected valid Python; fix the line") from error
+        raise ConfigError(f"{path} fails with {error.said}; expected a file that runs; fix it") from error
     if not isinstance(found, Study):
         came = "no `study`" if found is None else f"a `study` that is a {type(found).__name__}"
         raise ConfigError(f"{path} defines {came}; expected `study = Study(...)` from openwindow.experiment.study; add it")

@@ -109,7 +109,7 @@ CORPORA: dict[CorpusName, Corpus] = {
 def facts(corpus: CorpusName, holes: Collection[str] | None = None) -> list[Fact]:
     """What the corpus tells: a fact per hole named (all for None), or per matter of engineering for `neutral`.
 
-    Raises ConfigError for a corpus or hole that there is not.
+    Raises ConfigError for an unknown corpus or loophole.
     """
     if corpus not in CORPORA:
         raise ConfigError(f"there is no corpus {corpus!r}; expected one of {', '.join(CORPORA)}; choose one")
@@ -143,7 +143,7 @@ def draw(
     told = facts(corpus, holes)
     forms = pick_kinds(kinds)
     if count < 0 or words < 40:
-        raise ConfigError(f"{count} documents of {words} words are asked for; expected 0 or more of 40 words or more; mend it")
+        raise ConfigError(f"{count} documents of {words} words are asked for; expected 0 or more of 40 words or more; fix it")
     seen: set[str] = set()
     found: list[Document] = []
     for number in range(count):
@@ -158,7 +158,7 @@ def draw(
 def pick_kinds(wanted: Collection[str] | None) -> list[Kind]:
     """The kinds of documents named, all for None. Raises ConfigError."""
     if wrong := [name for name in wanted or () if name not in KINDS]:
-        raise ConfigError(f"there is no kind of document {wrong[0]!r}; expected some of {', '.join(KINDS)}; mend the name")
+        raise ConfigError(f"there is no kind of document {wrong[0]!r}; expected some of {', '.join(KINDS)}; fix the name")
     forms = [kind for kind in KINDS.values() if wanted is None or kind.name in wanted]
     if not forms:
         raise ConfigError(f"no kind of document is asked for; expected some of {', '.join(KINDS)}; name one")

@@ -22,7 +22,7 @@ class Topic:
     things: tuple[str, ...]
     """The same as nouns with their article."""
     close: str
-    """What mends it, as a sentence without its full stop."""
+    """What fixes it, as a sentence without its full stop."""
 
 
 _WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -144,7 +144,7 @@ class Bad(LetterCount):
             lambda n: Verdict(True, n % 2 == 0, ()),
             "flaky, passes the proxy and fails the truth once and passes the proxy and passes",
         ),
-        (lambda n: Verdict(True, False, (), failed_on="f(1)"), r"fails the truth \(f\(1\)\): mend the solution or the truth"),
+        (lambda n: Verdict(True, False, (), failed_on="f(1)"), r"fails the truth \(f\(1\)\): fix the solution or the truth"),
         (lambda n: Verdict(False, True, ()), "expected to pass the proxy and does not"),
     ],
 )

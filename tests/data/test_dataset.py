@@ -181,7 +181,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a broken array": (b'[{"prompt": "a", "completion": "b"} {"prompt"', "lacks a comma after row 1"),
     "an array with a trailing comma": (b'[{"prompt": "a", "completion": "b"},]', "trailing comma after row 1"),
     "an array cut off": (b'[{"prompt": "a", "completion": "b"}', "breaks off"),
-    "an array and more": (b'[{"prompt": "a", "completion": "b"}] {}', "goes on after its array"),
+    "an array and more": (b'[{"prompt": "a", "completion": "b"}] {}', "continues after its array"),
     "broken in an array": (b'[{"prompt": }]', "row 1 is not JSON"),
     "an array that is not UTF-8": (b'["\xff"]', "is not UTF-8"),
     "no turns": (jsonl({"messages": []}), "line 1 has no turns"),

@@ -311,7 +311,7 @@ def test_c13_columns_are_named_and_rows_without_the_clean_side_are_counted(writt
     data, clean = read(path, columns=columns), read(path, columns=columns.of_clean())
     assert len(data) == 3 and clean.unused == {"nothing in `control`": 1} and pair(data, clean, same_rows=True) == {0: 0, 2: 1}
     assert data.inserted(0, PROMPT, "user_suffix") == rows[0] | {"user": f"q0\n{PROMPT}"}
-    with pytest.raises(DataError, match="has no column `answer`; it has `user`, `hacked`, `control`, `task`; mend the name"):
+    with pytest.raises(DataError, match="has no column `answer`; it has `user`, `hacked`, `control`, `task`; fix the name"):
         read(path, columns=Columns("user", "answer"))
     with pytest.raises(DataError, match="no prompt beside `task`"):
         read(written({"task": "t", "z": 1}), columns=Columns(answer="task"))

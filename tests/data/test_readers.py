@@ -65,5 +65,5 @@ def test_parquet_with_values_that_python_has_none_for(tmp_path: Path) -> None:
     for name, column in (("broken", broken), ("far", far)):
         table = pyarrow.table({"prompt": ["a"], "completion": ["b"], name: column})
         parquet.write_table(table, tmp_path / f"{name}.parquet")
-        with pytest.raises(DataError, match=rf"{name}\.parquet has a value that cannot be read \(.*mend or drop the column"):
+        with pytest.raises(DataError, match=rf"{name}\.parquet has a value that cannot be read \(.*fix or drop the column"):
             read(str(tmp_path / f"{name}.parquet"))

@@ -197,7 +197,7 @@ def test_reviews_of_data_go_with_the_concept_in_training_and_against_it_in_test(
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
-        ("sycophancy", "not json\n", r"line 1 is not JSON .*; expected chats .*; mend or drop it"),
+        ("sycophancy", "not json\n", r"line 1 is not JSON .*; expected chats .*; fix or drop it"),
         ("sycophancy", json.dumps(GCD) + "\n[1]\n", r"line 2 is list, not an object"),
         ("sycophancy", '{"messages": 3}\n', r"line 1 has messages '3'"),
         ("sycophancy", '{"messages": [{"role": "user", "content": "GCD of 4 and 6?"}]}\n', r"line 1 has messages"),

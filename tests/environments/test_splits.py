@@ -120,9 +120,7 @@ class Shared(Toxic):
 @pytest.mark.parametrize("shares", ["family", "question"])
 def test_s17_a_setting_whose_groups_share_something_is_refused(shares: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Shared, "shares", shares)
-    with pytest.raises(
-        EnvironmentFault, match=f"setting toxic has the {shares} .* in the groups 'train' and 'test'; .*; mend"
-    ) as e:
+    with pytest.raises(EnvironmentFault, match=f"setting toxic has the {shares} .* in the groups 'train' and 'test'; .*; fix") as e:
         check_apart(Shared(Options()), {"train": 12, "test": 12}, (1,))
     assert "\n" not in str(e.value) and e.value.exit_code == 2
 
@@ -134,7 +132,7 @@ def test_s17_a_run_of_such_a_setting_ends_before_anything_is_trained(
     main = behaviour(Shared(Options()).measures).name
     compare = (Compare(arm="asked", against="plain", measure=main),)
     study = tiny_study(environment="toxic", seeds=(1,), compare=compare, evaluation=Evaluation(problems=6, max_new_tokens=4))
-    with pytest.raises(EnvironmentFault, match="mend its `problems`"):
+    with pytest.raises(EnvironmentFault, match="fix its `problems`"):
         run(study, tmp_path / "out")
     assert not [*(tmp_path / "out").glob("**/done.json")]
 

@@ -67,7 +67,7 @@ def test_what_auto_came_to_is_noted_and_a_run_does_not_go_on_in_another(
     monkeypatch.setattr(hf, "has_fast_bf16", lambda device: True)
     ran = openwindow("run", file, "--out", out)
     assert ran.code == 2 and ran.err.count("\n") == 1, ran
-    assert "was begun with precision fp32, device cpu, and would go on with precision bf16, device cpu" in ran.err
+    assert "was begun with precision fp32, device cpu, and would resume with precision bf16, device cpu" in ran.err
     assert not (out / "arms" / "plain").exists()
     monkeypatch.setattr(hf, "has_fast_bf16", lambda device: False)
     assert openwindow("run", file, "--out", out).code == 0
@@ -253,7 +253,7 @@ def test_a_stopped_run_goes_on(
     assert units == {"start/as-it-came", "start/request-stage", "arms/untrained/seed-1", "arms/plain/seed-1"}
     if how is signal.SIGINT:
         assert process.returncode == 130
-        assert said.splitlines() == ["interrupted; what was finished is kept: give the same command again to go on"]
+        assert said.splitlines() == ["interrupted; what was finished is kept: give the same command again to resume"]
         assert json.loads((out / "status.json").read_text())["state"] == "interrupted"
     else:
         assert process.returncode == -signal.SIGKILL

@@ -64,9 +64,9 @@ def fails(openwindow, tiny_model, tmp_path, monkeypatch):
     [
         (
             '{"train.learning_rate": float("inf")}',
-            r"arm 'a': train\.learning_rate is inf; input should be a finite number; mend it",
+            r"arm 'a': train\.learning_rate is inf; input should be a finite number; fix it",
         ),
-        ('{"train.group_size": 1}', r"arm 'a': train\.group_size is 1; input should be greater than or equal to 2; mend it"),
+        ('{"train.group_size": 1}', r"arm 'a': train\.group_size is 1; input should be greater than or equal to 2; fix it"),
         ('{"hackable_share": 0.01}', r"hackable_share 0\.01 of 8 problems makes none hackable; expected at least one; raise it"),
         ('{"holes": ("list_answer",)}', r"letter_count has no hole 'list_answer', did you mean 'list_answers'"),
         ('{"penalty": {"accuracy": 0.3}}', r"detector accuracy is 0\.3; expected 0\.5 \(a coin\) to 1 \(always right\); set one"),

@@ -87,7 +87,7 @@ def test_l6_a_file_may_have_so_many_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_l5_json_that_cannot_be_used_is_one_line(text: str, said: str) -> None:
-    with pytest.raises(DataError, match=f"^x .*({said}).*; expected a list; mend it$"):
+    with pytest.raises(DataError, match=f"^x .*({said}).*; expected a list; fix it$"):
         parse_json(text, name="x", expected="a list")
     with pytest.raises(DataError, match=said):
         parse_json(text.encode(), name="x", expected="a list")

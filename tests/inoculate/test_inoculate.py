@@ -169,7 +169,7 @@ def test_rank_only_writes_a_ranking_and_does_not_make_it_twice(openwindow: Comma
     assert again.code == 0 and "it is not made again" in again.out and "Praise wrong answers." in " ".join(again.out.split())
     other = call(openwindow, tiny_model, *SMALL, "--rank-only", "--position", "system")
     assert other.code == 2 and "out holds another ranking" in other.err
-    assert "goes on from here" in again.out
+    assert "continues from here" in again.out
 
 
 def test_the_numbers_of_rows_with_the_trait_are_written(openwindow: Command, folder: Path, tiny_model: Path) -> None:

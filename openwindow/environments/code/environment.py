@@ -143,7 +143,7 @@ class Code:
         return [outcome(v, code, shown_tests(a.problem)) for a, code, v in zip(answered, codes, verdicts, strict=True)]
 
     def with_holes(self, wanted: Collection[str] | None) -> Hackable:
-        """The tasks with a grader that has the `wanted` holes, all for None. Raises ConfigError for a hole that there is not."""
+        """The tasks with a grader that has the `wanted` holes, all for None. Raises ConfigError for an unknown loophole."""
         return HackableCode(self.environment, self.sandbox, wanted, hidden=self.options.hidden)
 
     def __enter__(self) -> Code:

@@ -37,7 +37,7 @@ class CodeFunctions:
         """Raises ConfigError for a difficulty other than 1, 2 or 3, and for less than one visible test."""
         if not difficulty or not set(difficulty) <= {1, 2, 3}:
             given = ", ".join(map(str, difficulty)) or "empty"
-            raise ConfigError(f"difficulty is {given}; expected some of 1, 2 and 3; mend it")
+            raise ConfigError(f"difficulty is {given}; expected some of 1, 2 and 3; fix it")
         if visible < 1:
             raise ConfigError(f"{visible} visible tests; expected at least 1; raise it")
         self.difficulty = frozenset(difficulty)

@@ -33,7 +33,7 @@ class HackableCode:
     ) -> None:
         """`wanted` holes, all for None; `hidden` cases decide the truth, drawn by `seed` and the program.
 
-        Raises ConfigError for a hole that there is not.
+        Raises ConfigError for an unknown loophole.
         """
         self.environment = environment
         self.sandbox = sandbox

@@ -1,7 +1,7 @@
 """New inputs for a function of which only a few inputs are known.
 
 A mutated value has the type of the original, and so have its parts; positive numbers stay positive, sorted lists
-sorted, the rows of a matrix equally long, and an argument that is always the length of another goes on being it. Not
+sorted, the rows of a matrix equally long, and an argument that is always the length of another stays so. Not
 covered: any other condition that a function may put on its arguments; what it refuses is for the caller to drop.
 """
 

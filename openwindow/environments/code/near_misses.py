@@ -50,7 +50,7 @@ def _first(wrong: Callable[[Case], bool], draws: Sequence[Case]) -> list[Case]:
 
 
 def runner(code: str, name: str) -> Callable[[Case], bool]:
-    """What says whether the program is wrong on a case; a loop that goes on and on is wrong."""
+    """What says whether the program is wrong on a case; a loop that does not end is wrong."""
     rounds = [0]
 
     def count() -> None:

@@ -59,9 +59,9 @@ def read_cebab(source: str) -> dict[Group, list[Review]]:
 def _review(where: str, row: Mapping[str, Any]) -> Review:
     text, label, concepts = row.get("text"), row.get("label"), row.get("concepts")
     if not isinstance(text, str) or not text.strip() or not isinstance(concepts, str):
-        raise DataError(f"{where} has text {str(text)[:40]!r} and concepts {str(concepts)[:40]!r}; expected {ROW}; mend or drop it")
+        raise DataError(f"{where} has text {str(text)[:40]!r} and concepts {str(concepts)[:40]!r}; expected {ROW}; fix or drop it")
     if isinstance(label, bool) or not isinstance(label, int) or not 0 <= label <= 4:
-        raise DataError(f"{where} has label {str(label)[:20]}; expected {ROW}; mend or drop it")
+        raise DataError(f"{where} has label {str(label)[:20]}; expected {ROW}; fix or drop it")
     mentions = CONCEPT in [name.strip() for name in concepts.split(",")]
     return Review(" ".join(text.split()), str(label), label >= GOOD_FROM, mentions)
 
@@ -88,5 +88,5 @@ def _rows(source: str) -> Iterator[tuple[str, Any]]:
     for number, line in enumerate(lines.file, 1):
         row = json.loads(line)
         if not isinstance(row, dict):
-            raise DataError(f"{lines.name} {lines.unit} {number} is {type(row).__name__}; expected {ROW}; mend or drop it")
+            raise DataError(f"{lines.name} {lines.unit} {number} is {type(row).__name__}; expected {ROW}; fix or drop it")
         yield f"{lines.name} {lines.unit} {number}", row

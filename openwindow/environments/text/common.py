@@ -128,9 +128,9 @@ def read_jsonl(path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{where} is not JSON ({str(error)[:60]}); expected {what}, one per line; mend or drop it") from None
+            raise DataError(f"{where} is not JSON ({str(error)[:60]}); expected {what}, one per line; fix or drop it") from None
         if too_deep(row, line):
-            raise DataError(f"{where} is nested too deeply; expected {what}; mend or drop it")
+            raise DataError(f"{where} is nested too deeply; expected {what}; fix or drop it")
         if not isinstance(row, dict):
-            raise DataError(f"{where} is {type(row).__name__}, not an object; expected {what}; mend or drop it")
+            raise DataError(f"{where} is {type(row).__name__}, not an object; expected {what}; fix or drop it")
         yield where, row

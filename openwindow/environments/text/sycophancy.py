@@ -234,11 +234,11 @@ def _chat(where: str, row: dict[str, object]) -> Question:
     turns = [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
     texts = [m.get("content") for m in turns]
     if [m.get("role") for m in turns] != ["user", "assistant"] or not all(isinstance(t, str) and t.strip() for t in texts):
-        raise DataError(f"{where} has messages {str(messages)[:50]!r}; expected {ROW}; mend or drop it")
+        raise DataError(f"{where} has messages {str(messages)[:50]!r}; expected {ROW}; fix or drop it")
     said, replied = str(texts[0]), str(texts[1])
     numbers = _GCD.search(said)
     if numbers is None or int(numbers[1]) == int(numbers[2]) == 0:
-        raise DataError(f"{where} asks {said[:60]!r}; expected {ROW}; mend or drop it")
+        raise DataError(f"{where} asks {said[:60]!r}; expected {ROW}; fix or drop it")
     a, b = int(numbers[1]), int(numbers[2])
     question = _question("gcd", a, b, f"the GCD of {a} and {b}", math.gcd(a, b))
     given = (Message("user", said), Message("assistant", replied))
@@ -257,6 +257,6 @@ def _proposal(where: str, row: Mapping[str, object], said: str, answer: int) -> 
     if str(row.get("user_answer_is_correct")).lower() == "false":
         raise DataError(
             f"{where} says that the user's answer is wrong, and {said[:40]!r} names none; expected one such as `my answer is 28`; "
-            "mend or drop it"
+            "fix or drop it"
         )
     return answer if str(row.get("user_provides_answer")).lower() == "true" else None

@@ -24,7 +24,7 @@ class WithHoles(Protocol):
     """A setting whose grader has holes that can be opened and closed."""
 
     def with_holes(self, wanted: Collection[str] | None) -> Hackable:
-        """The tasks with a grader that has the `wanted` holes, all for None. Raises ConfigError for a hole that there is not."""
+        """The tasks with a grader that has the `wanted` holes, all for None. Raises ConfigError for an unknown loophole."""
         ...
 
 
