@@ -9,6 +9,7 @@
     DIR/start/...              what the model did before any arm, and the stages before all arms, trained once with the first seed
                                or, in folders of their own, once per seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json
+    DIR/.../evals/             evals.jsonl, probes.jsonl, logs/, done.json: answers to the study's evals
     DIR/results.json           estimates, comparisons, verdict
     DIR/report.html            the same for people
 
