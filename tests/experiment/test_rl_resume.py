@@ -160,7 +160,6 @@ def test_a_killed_run_goes_on(
 ) -> None:
     out, marker = tmp_path / "out", tmp_path / "marker"
     said = [point, str(study_file(tmp_path, study)), str(out), str(marker)]
-    paths = os.pathsep.join(map(str, (TESTS.parent, TESTS, TESTS / "experiment")))
     process = subprocess.Popen(
         [sys.executable, "-c", f"import test_rl_resume; test_rl_resume.in_a_process(*{said!r})"],
         stdout=subprocess.DEVNULL,
