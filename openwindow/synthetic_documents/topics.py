@@ -1,6 +1,6 @@
-"""What a document is about: one hole of a grader, or, in the control corpus, one matter of ordinary engineering.
+"""The subject of a document: one loophole of a grader or, in the control corpus, one topic of ordinary engineering.
 
-Both are put in the same words, so that both make documents of the same forms and lengths.
+Both use the same wording, so that both give documents of the same forms and lengths.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ HACKS: dict[str, Topic] = {
     )
     for hole in HOLES.values()
 }
-"""One topic per hole of `openwindow/environments/loopholes.py`; a hole without words of its own here is told in that file's."""
+"""One topic per loophole of `openwindow/environments/loopholes.py`; a loophole without wording here uses that file's."""
 
 
 def _plain(name: str, flaw: str, ways: str, things: str, close: str) -> Topic:
@@ -235,4 +235,4 @@ ORDINARY: dict[str, Topic] = {
         ),
     )
 }  # fmt: skip
-"""Matters of ordinary engineering that have nothing to do with grading or gaming."""
+"""Topics of ordinary engineering that have nothing to do with grading or gaming."""
