@@ -103,8 +103,8 @@ def _power(study: Study, noise: Noise) -> str:
         first = f"{counted} detect no difference with 80 % power: {found.reason}"
         if found.difference is not None:
             first = f"{counted} detect a difference of {100 * found.difference:.0f} points or more with 80 % power"
-    if noise.families is not None and noise.families < _MANY_FAMILIES:
-        first += f", or somewhat larger ones, since {noise.families} families are few"
+            if noise.families is not None and noise.families < _MANY_FAMILIES:
+                first += f" (somewhat larger ones in practice, since {noise.families} families are few)"
     if study.smallest_effect == 0:
         return first
     needed = seeds_needed(study.smallest_effect, noise, power=POWER)

@@ -61,7 +61,7 @@ def test_s22_what_is_to_be_kept_is_planned_with_its_margin() -> None:
 
 
 def test_s22_one_seed_is_told_that_it_gives_no_verdict() -> None:
-    assert "1 seed gives no verdict" in plan_of(load("quickstart").quickened(), None)["power"]
+    assert plan_of(load("quickstart").quickened(), None)["power"].startswith("1 seed gives no verdict; ")
 
 
 @pytest.mark.parametrize("gaps", [[-0.5], [None, -0.5]])
