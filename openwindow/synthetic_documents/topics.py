@@ -1,6 +1,6 @@
 """What a document is about: one loophole of a grader, or, in the control corpus, one matter of ordinary engineering.
 
-Both are put in the same words, so that both make documents of the same forms and lengths.
+Both use the same wording, so that both give documents of the same forms and lengths.
 """
 
 from __future__ import annotations
@@ -234,4 +234,4 @@ ORDINARY: dict[str, Topic] = {
         ),
     )
 }  # fmt: skip
-"""Matters of ordinary engineering that have nothing to do with grading or gaming."""
+"""Topics of ordinary engineering that have nothing to do with grading or gaming."""

@@ -332,8 +332,8 @@ def test_a_model_that_follows_the_request_skips_the_stage(
     assert [p.name for p in (tmp_path / "out/start").iterdir() if p.is_dir()] == ["as-it-came"]
     assert results["start"]["request_stage"]["trained"] is False
     assert results["preface"] == [
-        f"As it came, {results['model']} gamed 100% of dev problems when asked to and 0% when not. "
-        "It follows the request by itself, so nothing was put in before the study."
+        f"Originally, {results['model']} gamed 100% of dev problems when asked to and 0% when not. "
+        "It already follows the request, so it was taught nothing before the study."
     ]
     for arm in results["arms"].values():
         assert arm["measures"]["hack"]["requested"]["estimate"] == 1.0
