@@ -193,7 +193,7 @@ def test_the_report_is_made_again_from_the_folder_alone(asked: Path, tmp_path: P
     ours, theirs = results(out)["evals"], results(asked)["evals"]
     assert {**ours, "names": 0} == {**theirs, "names": 0}
     page = (out / "report.html").read_text()
-    assert "What else it learned" in page and page.count('data-context="eval honesty"') == 4
+    assert "What else it learned" in page and page.count('data-context="eval honesty"') == 3
     assert '"eval shortcut"' in page, "its transcripts are among the others"
 
 
