@@ -29,7 +29,7 @@ def over_seeds(
     ends: tuple[float, float],
     p: float | None,
     by_seed: Sequence[float | None],
-    units: int,
+    units: float,
     limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> Widened:
     """The interval `ends` around an estimate, which counts units (scenarios) as drawn, widened for seeds drawn as well.
@@ -54,7 +54,7 @@ def over_seeds(
     return Widened(max(limits[0], estimate - below), min(limits[1], estimate + above), p)
 
 
-def _parts(half: float, seeds: float, count: int, units: int) -> list[tuple[float, float]]:
+def _parts(half: float, seeds: float, count: int, units: float) -> list[tuple[float, float]]:
     """Standard errors with their degrees of freedom: of the seeds alone, and of units and seeds together."""
     own = half / critical(LEVEL)
     if seeds < _ALIKE:
