@@ -183,7 +183,7 @@ def _behaviour(
     logging.getLogger("inspect_ai").setLevel(logging.ERROR)  # what went wrong with a sample is counted in the results
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
-        return inspect_ai.eval(
+        logs = inspect_ai.eval(
             [
                 build(spec, options.contexts, max_tokens=longest, short=longest is None, connections=most, prompting=prompting)
                 for spec in specs
@@ -207,6 +207,9 @@ def _behaviour(
         )
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
+    if any(log.status == "cancelled" for log in logs):  # Inspect takes the signal for itself
+        raise KeyboardInterrupt
+    return logs
 
 
 def _longest(model: Model) -> int | None:

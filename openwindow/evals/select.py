@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import difflib
 import random
-import runpy
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from openwindow.errors import ConfigError, ForeignError
+from openwindow.environments.user_file import object_of
+from openwindow.errors import ConfigError
 from openwindow.evals import EVALS
 from openwindow.evals.base import SUITES, Eval, Item
-from openwindow.files.bounded import missing, open_regular
 from openwindow.files.names import check_names
 from openwindow.user_code import called
-
-_LARGEST = 1 << 24
-"""bytes of a user's file"""
 
 
 def chosen(names: str | Sequence[str]) -> list[Eval]:
@@ -81,26 +76,16 @@ def _built_in(name: str) -> list[Eval]:
 
 def _of_file(name: str) -> list[Eval]:
     """The evals that an object of a user's file is: one `Eval` or a list of them."""
-    file, _, wanted = name.rpartition(":") if not name.endswith(".py") else (name, "", "")
-    path = Path(file)
-    if missing(path):
-        raise ConfigError(f"no file {file!s:.200} for the eval {name!r:.200}; expected a Python file; check the path")
-    open_regular(path, _LARGEST, name=f"the file {file!s:.200}", expected="a Python file that defines an Eval").close()
-    try:
-        names: dict[str, Any] = called(file, runpy.run_path, str(path))
-    except ForeignError as error:
-        raise ConfigError(f"{file} fails with {error.said}; expected a file that runs; fix it") from error
-    evals = [key for key, value in names.items() if isinstance(value, Eval)]
-    if wanted not in names:
-        near = difflib.get_close_matches(wanted, evals, 1)
-        hint = (
-            f"did you mean {file}:{near[0]}?" if near else f"it defines {', '.join(evals) or 'no Eval'}; name one as FILE.py:OBJECT"
+    file, _, wanted = name.rpartition(":")
+    if not file or not wanted.isidentifier():
+        raise ConfigError(
+            f"{name} names a file and no object in it; expected FILE.py:OBJECT; add the name of an Eval or a list of them"
         )
-        raise ConfigError(f"{file} has no {wanted or 'object named'!r}; expected the name of an Eval in it; {hint}")
-    given = names[wanted]
-    found = list(given) if isinstance(given, list | tuple) else [given]
-    if not found or not all(isinstance(spec, Eval) for spec in found):
-        came = "an empty list" if not found else f"a {type(given).__name__}"
+    given = object_of(Path(file), wanted)
+    listed = list(given) if isinstance(given, list | tuple) else [given]
+    found = [spec for spec in listed if isinstance(spec, Eval)]
+    if not found or len(found) < len(listed):
+        came = f"a {type(given).__name__}" if listed else "an empty list"
         raise ConfigError(f"{name} is {came}; expected an openwindow.evals.base.Eval or a list of them; name another object")
     return [_checked(name, spec) for spec in found]
 

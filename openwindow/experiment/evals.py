@@ -17,7 +17,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from openwindow.errors import ConfigError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL, Context
 from openwindow.evals.scoring.cells import described
-from openwindow.evals.scoring.rows import key_of
+from openwindow.evals.scoring.rows import key_of, with_missing
 from openwindow.evals.select import chosen, limited
 from openwindow.experiment.run_folder import RunFolder, unit_of
 from openwindow.experiment.study import Study
@@ -146,7 +146,8 @@ class StudyEvals:
             max_tokens=plan.max_tokens,
             behaviour=plan.replies,
         )
-        return ask_model(self._asked, self.model.name, self.specs, options, path, lambda text: None)
+        found = ask_model(self._asked, self.model.name, self.specs, options, path, lambda text: None)
+        return replace(found, rows=with_missing(found.rows, self.specs))
 
     def _done(self, found: Found, seconds: float) -> dict[str, Any]:
         import inspect_ai

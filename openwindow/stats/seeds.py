@@ -29,16 +29,16 @@ def over_seeds(
     ends: tuple[float, float],
     p: float | None,
     by_seed: Sequence[float | None],
-    units: int,
+    units: float,
     limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> Widened:
     """The interval `ends` around an estimate, which counts units (scenarios) as drawn, widened for seeds drawn as well.
 
     `by_seed` has each seed's own estimate, None where it has none. On each side it is the widest of the given interval, Student's
     t over the seeds (df = S - 1), and t with the variances of units and seeds added, with the degrees of freedom of Satterthwaite
-    1946 (Biometrics Bull 2:110); what the two variances have in common is not taken off, which errs to the wide side. Where all
-    seeds are alike, which they may be by chance, the given interval is taken with S - 1 degrees of freedom. p is the greatest of
-    the parts' own, so that it is below 0.05 where the interval leaves out 0. With one seed nothing changes.
+    1946 (Biometrics Bull 2:110); what the two variances have in common is not subtracted, which errs on the wide side. Where all
+    seeds are alike, which they may be by chance, their spread is taken to be the sampling error of a seed's own estimate. p is the
+    greatest of the parts' own, so that it is below 0.05 where the interval leaves out 0. With one seed nothing changes.
     """
     known = np.array([value for value in by_seed if value is not None], dtype=np.float64)
     if len(known) < 2:
@@ -54,11 +54,11 @@ def over_seeds(
     return Widened(max(limits[0], estimate - below), min(limits[1], estimate + above), p)
 
 
-def _parts(half: float, seeds: float, count: int, units: int) -> list[tuple[float, float]]:
+def _parts(half: float, seeds: float, count: int, units: float) -> list[tuple[float, float]]:
     """Standard errors with their degrees of freedom: of the seeds alone, and of units and seeds together."""
     own = half / critical(LEVEL)
     if seeds < _ALIKE:
-        return [(own, count - 1.0), (own, count - 1.0)]
+        return [(own / math.sqrt(count), count - 1.0)]
     total = own**2 + seeds**2
     freedom = total**2 / (own**4 / max(1, units - 1) + seeds**4 / (count - 1))
     return [(seeds, count - 1.0), (math.sqrt(total), freedom)]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -20,17 +24,21 @@ pytest.importorskip("inspect_ai")
 
 import torch
 
+from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
 from openwindow.evals.contexts import parse_contexts
 from openwindow.evals.inspect.model_names import in_memory
 from openwindow.evals.run import Options, ask_model
 from openwindow.evals.select import limited
 from openwindow.experiment import evals as study_evals
+from openwindow.experiment.arms import RL
 from openwindow.experiment.evals import evals_of
-from openwindow.experiment.study import Data, EvalPlan, Recipe, Study
+from openwindow.experiment.study import Compare, Data, EvalPlan, Evaluation, Recipe, Study
 from openwindow.models import hf
 from openwindow.models.hf import load
 from openwindow.report.of_run import build_run
+from openwindow.training.config import GRPO
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "eval.py"
 NAMES = ("honesty", "instruction_following", f"{EXAMPLE}:SHORTCUT")
@@ -193,7 +201,7 @@ def test_the_report_is_made_again_from_the_folder_alone(asked: Path, tmp_path: P
     ours, theirs = results(out)["evals"], results(asked)["evals"]
     assert {**ours, "names": 0} == {**theirs, "names": 0}
     page = (out / "report.html").read_text()
-    assert "What else it learned" in page and page.count('data-context="eval honesty"') == 4
+    assert "What else it learned" in page and page.count('data-context="eval honesty"') == 3
     assert '"eval shortcut"' in page, "its transcripts are among the others"
 
 
@@ -206,6 +214,27 @@ def test_a_unit_that_is_missing_is_said(asked: Path, tmp_path: Path) -> None:
     assert {"what": "evals of asked, seed 2", "reason": "not asked yet, or not readable"} in found["missing"]
     wanted = ("asked", "start", "instruction_following")
     assert [r["seeds"] for r in found["comparisons"] if (r["arm"], r["against"], r["measure"]) == wanted] == [1]
+
+
+def test_a_run_that_is_interrupted_while_it_is_asked_goes_on_there(tiny_study: MakeStudy, asked: Path, tmp_path: Path) -> None:
+    out, study = tmp_path / "out", tiny_study(stage=True, evals=NAMES, eval_plan=PLAN)
+    shutil.copytree(asked, out)
+    shutil.rmtree(out / "arms/plain/seed-1/evals")
+    whole = hf.LocalModel.generate
+
+    def stopped(self: hf.LocalModel, *given: Any) -> Any:
+        if threading.current_thread() is not threading.main_thread():  # in the thread that answers Inspect
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.5)
+        return whole(self, *given)
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(hf.LocalModel, "generate", stopped)
+        run(study, out)
+    assert json.loads((out / "status.json").read_text())["state"] == "interrupted"
+    assert not (out / "arms/plain/seed-1/evals").exists()
+    run(study, out)
+    assert outcome(out) == outcome(asked)
 
 
 # What is refused before anything is trained.
@@ -235,7 +264,7 @@ def test_a_users_file_that_there_is_not_is_refused_before_the_folder_is_made(
 ) -> None:
     file = study_file(tmp_path, tiny_study(evals=("mine.py:EVAL",)))
     ran = openwindow("run", file, "--out", tmp_path / "out")
-    assert ran.code == 2 and "no file" in ran.err and len(ran.err.strip().splitlines()) == 1
+    assert ran.code == 2 and "does not exist" in ran.err and len(ran.err.strip().splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -243,3 +272,36 @@ def test_limits_reach_the_items(tiny_study: MakeStudy) -> None:
     study = tiny_study(evals=("honesty",), eval_plan=EvalPlan(scenarios=1))
     assert [spec.items() for spec in evals_of(study)] == [limited(evals_of(tiny_study(evals=("honesty",))), 1)[0].items()]
     assert evals_of(tiny_study()) == []
+
+
+def test_a_study_of_reinforcement_is_asked_at_the_steps_named_and_when_training_is_over(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train = GRPO(steps=4, prompts_per_step=2, group_size=3, max_new_tokens=4, lora_rank=4, checkpoint_every=2, learning_rate=1e-2)
+    study = Study(
+        name="reinforced",
+        question="What else?",
+        claim="Nothing.",
+        model=str(tiny_model),
+        precision="fp32",
+        environment="letter_count",
+        seeds=(1,),
+        base=RL(problems=8, train=train),
+        arms={"untrained": {"train.learning_rate": 0.0}, "open": {}, "closed": {"holes": "none"}},
+        evaluation=Evaluation(problems=3, max_new_tokens=4),
+        compare=(Compare(arm="open", against="closed", expect="more"),),
+        evals=("honesty",),
+        eval_plan=EvalPlan(scenarios=2, steps=(2,)),
+    )
+    monkeypatch.setattr(LetterCount, "_verdict", lambda self, problem, reply: Verdict(len(reply) % 2 == 0, len(reply) % 4 == 0, ()))
+    ended: list[str] = []
+    found = study_evals.StudyEvals._found
+    monkeypatch.setattr(study_evals.StudyEvals, "_found", lambda self, path: ended.append(path.name) or found(self, path))
+    made = run(study, tmp_path / "out")["evals"]
+    assert ended == [".evals.partial", ".evals-step-2.partial", ".evals.partial", ".evals-step-2.partial", ".evals.partial"]
+    assert set(made["steps"]) == {"open", "closed"} and list(made["steps"]["open"]) == ["2"]
+    assert made["control"] == "closed" and made["arms"]["untrained"]["same_as"] == "start"
+    lines = [rows_of(tmp_path / f"out/arms/open/seed-1/{name}/probes.jsonl") for name in ("evals", "evals-step-2")]
+    assert lines[0] != lines[1], "another adapter was asked"
+    with pytest.raises(ConfigError, match=r"has 4; expected steps before the last.*\(2\)"):
+        Study.model_validate(study.model_dump() | {"eval_plan": {"steps": (4,)}})

@@ -28,8 +28,8 @@ def test_seeds_that_vary_and_scenarios_that_do_not_are_students_t_over_the_seeds
 
 def test_seeds_that_are_alike_say_nothing_of_how_seeds_vary() -> None:
     found = over_seeds(0.3, (0.3 - 1.96 * 0.05, 0.3 + 1.96 * 0.05), 1e-8, [0.3, 0.3, 0.3], 16)
-    assert found.high - 0.3 == pytest.approx(0.05 * critical(0.95, 2), rel=1e-3)
-    assert found.p == pytest.approx(tail(6, 2), rel=1e-3), "no p from a spread of 0"
+    assert found.high - 0.3 == pytest.approx(0.05 / math.sqrt(3) * critical(0.95, 2), rel=1e-3)
+    assert found.p == pytest.approx(tail(6 * math.sqrt(3), 2), rel=1e-3), "no p from a spread of 0"
 
 
 @pytest.mark.parametrize("by_seed", [[0.1, 0.4], [0.25, 0.25], [0.2, 0.3, 0.26], [0.0, 0.5, 0.25, 0.25]])
@@ -42,7 +42,7 @@ def test_an_interval_is_never_narrower_and_its_p_agrees_with_it(by_seed: list[fl
 
 def test_ends_stay_on_the_scale() -> None:
     found = over_seeds(0.0, (0.0, 0.19), None, [0.0, 0.0], 16, (0.0, 1.0))
-    assert (found.low, found.p) == (0.0, None) and 0.9 < found.high <= 1.0
+    assert (found.low, found.p) == (0.0, None) and 0.8 < found.high <= 1.0
 
 
 @pytest.mark.parametrize(("seeds", "between"), [(2, 0.0), (3, 0.0), (3, 0.15), (5, 0.15), (5, 0.3)])

@@ -22,6 +22,7 @@ _SIGNED = ("gap", "compliance_gap", "gap_monitoring", "gap_tier", "accuracy_gap"
 _NATS = ("probe", "probe_control", "probe_lift")
 """last parts of those in nats"""
 INFINITE = float("inf")
+"""the units of a score made of several evals, whose interval is of a normal distribution"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def measured(asked: Asked, evals: About) -> dict[str, dict[str, Cell]]:
         single = [cells_in(*asked.at(place), evals, context) for place in range(len(asked))]
         for measure, cell in cells_in(rows, probes, evals, context).items():
             by_seed = [None if (own := of_seed.get(measure)) is None else own["estimate"] for of_seed in single]
-            units = evals.get(measure.partition("/")[0], {}).get("scenarios", 1)
+            units = evals.get(measure.partition("/")[0], {}).get("scenarios", INFINITE)
             found.setdefault(measure, {})[context] = _widened(cell, by_seed, units, _limits(measure))
     return found
 
@@ -85,7 +86,7 @@ def _limits(measure: str) -> tuple[float, float]:
     return (-INFINITE, INFINITE) if last in _NATS else (-1.0, 1.0) if last in _SIGNED else (0.0, 1.0)
 
 
-def _widened(cell: Cell, by_seed: Sequence[float | None], units: int, limits: tuple[float, float]) -> Cell:
+def _widened(cell: Cell, by_seed: Sequence[float | None], units: float, limits: tuple[float, float]) -> Cell:
     if len(by_seed) < 2 or cell["estimate"] is None:
         return cell | {"by_seed": list(by_seed)}
     if cell["low"] is None:
@@ -95,7 +96,7 @@ def _widened(cell: Cell, by_seed: Sequence[float | None], units: int, limits: tu
 
 
 def compared(ours: Asked, theirs: Asked, names: tuple[str, str], right: Collection[str] = ()) -> list[Record]:
-    """Every measure of the first model less that of the second, on the same samples, in every context; not yet adjusted.
+    """Every measure of the first model minus that of the second, on the same samples, in every context; not yet adjusted.
 
     A record has `by_seed` and `seeds`, how many of them could be compared.
     """
@@ -115,7 +116,7 @@ def _over_seeds(row: Record, single: Sequence[Record | None]) -> Record:
         return row | more
     limits = (-INFINITE, INFINITE) if row["level"] == "probe" else (-2.0, 2.0) if row["measure"] == "gap" else (-1.0, 1.0)
     ends = row["low"], row["high"]
-    found = over_seeds(row["difference"], ends, row["p"], by_seed, row["scenarios"] or 1, limits)
+    found = over_seeds(row["difference"], ends, row["p"], by_seed, row["scenarios"] or INFINITE, limits)
     return row | more | {"low": found.low, "high": found.high, "p": found.p}
 
 
