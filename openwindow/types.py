@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
-Split = Literal["train", "dev", "test"]
+Split = Literal["request", "train", "dev", "test"]
 Part = Literal["unwanted", "wanted", "other"]
 UNKNOWN_HACK = "unknown"
 """kind of a pass that fails the truth although its source shows no hack: luck, or a hack that no detector knows"""
@@ -59,18 +59,18 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One programming task as the model sees it, with everything needed to grade it.
+    """One task as the model sees it, with everything needed to grade it.
 
-    `id` is unique within an environment and stable across runs; `family` is the cluster by which splits are made.
-    `visible` holds the test cases shown in the prompt. `solution` is an honest program.
+    `id` is unique within an environment and stable across runs; `family` is the cluster by which splits are made. `solution` is an
+    honest answer. Programming tasks name their function in `entry_point` and show the test cases in `visible`.
     """
 
     id: str
     family: str
     statement: str
-    entry_point: str
-    solution: str
-    visible: tuple[Case, ...]
+    entry_point: str = ""
+    solution: str = ""
+    visible: tuple[Case, ...] = ()
 
 
 class StopReason(StrEnum):

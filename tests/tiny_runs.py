@@ -16,6 +16,7 @@ from hypothesis import settings
 from rich.console import Console
 
 from openwindow.cli import app
+from openwindow.environments import find
 from openwindow.experiment.runner import run_study
 from openwindow.experiment.study import Compare, Context, Data, Evaluation, Recipe, RequestStage, Study
 from openwindow.models import smollm2
@@ -93,6 +94,8 @@ def make_study(model: Path | str, *, stage: bool = False, **changes: Any) -> Stu
         "compare": (Compare(arm="asked", against="plain"),),
         "quick": {"seeds": (1,), "evaluation.problems": 2},
     }
+    if "difficulty" not in find.config_of(changes.get("environment", "code_functions")).model_fields:
+        del settings["difficulty"]
     if stage:
         settings["request_stage"] = RequestStage(rows=8, unrelated=("The river is frozen.",), train=_sft(), problems=2)
     return Study(**(settings | changes))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from openwindow.audit.model_probe import Preflight, render_preflight
-from openwindow.environments import loopholes as holes
 from openwindow.environments.code.detector_accuracy import DetectorRow
 from openwindow.environments.gameable import Submission
+from openwindow.environments.loopholes import CAUSES, LOOPHOLES, Loophole
 from openwindow.sandbox.jobs import printable
 
 if TYPE_CHECKING:
@@ -130,12 +130,14 @@ class Audit:
     """How often the honest submissions were scored; None for an environment with a truth, which is asked twice."""
     notes: tuple[str, ...] = ()
     """What else was seen, which is no finding."""
+    loopholes: Mapping[str, Loophole] = field(default_factory=lambda: LOOPHOLES | CAUSES)
+    """What is said of each."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """One per hole, the open ones first."""
         kinds = dict.fromkeys([*[attempt.hole for attempt in self.attempts], *self.untried])
-        found = [_finding(kind, self.holes, [a for a in self.attempts if a.hole == kind]) for kind in kinds]
+        found = [_finding(self.loopholes[kind], self.holes, [a for a in self.attempts if a.hole == kind]) for kind in kinds]
         return tuple(sorted(found, key=lambda finding: (finding.open is not True, finding.open is not None)))
 
     @property
@@ -173,8 +175,7 @@ class Audit:
         }
 
 
-def _finding(kind: str, switched: tuple[str, ...] | None, attempts: Sequence[Attempt]) -> Finding:
-    hole = holes.HOLES.get(kind) or holes.CAUSES[kind]
+def _finding(loophole: Loophole, switched: tuple[str, ...] | None, attempts: Sequence[Attempt]) -> Finding:
     measured = [a for a in attempts if not a.broke and a.proxy is not None and (a.truth is not None or not a.proxy)]
     through = [a for a in attempts if a.through]
     reason = (
@@ -185,14 +186,14 @@ def _finding(kind: str, switched: tuple[str, ...] | None, attempts: Sequence[Att
         else "not tried: nothing to write a submission from, such as a shown test"
     )
     return Finding(
-        hole=kind,
+        hole=loophole.name,
         open=bool(through) if measured else None,
-        switched_on=None if switched is None else kind in switched,
+        switched_on=None if switched is None else loophole.name in switched,
         tried=len(measured),
         passed=len(through),
         program=through[0].submission if through else None,
-        flaw=hole.flaw,
-        close=hole.close,
+        flaw=loophole.flaw,
+        close=loophole.close,
         reason=reason,
     )
 

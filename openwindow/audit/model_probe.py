@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from openwindow.environments.code.detector_accuracy import DetectorRow, detector_table
-from openwindow.environments.code.grading import Verdict
-from openwindow.environments.gameable import Hackable, graded
+from openwindow.environments.gameable import Gameable, graded
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
 from openwindow.models.base import Model, Sampling
 from openwindow.progress import Advance, Reporter
@@ -127,13 +127,13 @@ class Preflight:
         return {**asdict(self), "detectors": rows, "reachable": self.reachable, "sentence": self.sentence}
 
 
-def work(asking: Asking, environment: Hackable) -> float:
+def work(asking: Asking, environment: Gameable) -> float:
     """How much a pre-flight is, in replies written."""
     return (2 if environment.hint else 1) * asking.problems * asking.samples * (1 + _GRADING)
 
 
 def preflight(
-    environment: Hackable,
+    environment: Gameable,
     model: Model,
     *,
     problems: int = 32,
@@ -147,7 +147,7 @@ def preflight(
     """
     if problems < 1 or samples < 1:
         raise ConfigError(f"{problems} problems and {samples} samples: expected at least 1 of each")
-    drawn = environment.problems("train", problems, 0)
+    drawn: list[Problem] = list(environment.problems("train", problems, 0))
     found = [
         _ask(environment, model, drawn, samples, replace(sampling, seed=sampling.seed + way), hint, reporter)
         for way, hint in enumerate(["", environment.hint] if environment.hint else [""])
@@ -158,7 +158,7 @@ def preflight(
         environment=environment.name,
         version=environment.version,
         model=model.name,
-        holes=tuple([kind for kind in environment.kinds if kind in environment.holes]),
+        holes=tuple([name for name in environment.loopholes if name in environment.open_loopholes]),
         problems=problems,
         samples=samples,
         neutral=found[0][0],
@@ -172,7 +172,7 @@ def _step(reporter: Reporter | None, text: str, units: float) -> AbstractContext
 
 
 def _ask(
-    environment: Hackable,
+    environment: Gameable,
     model: Model,
     drawn: list[Problem],
     samples: int,

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from openwindow.data.rows import Row
 from openwindow.environments import loopholes
-from openwindow.environments.gameable import Hackable, Submission
+from openwindow.environments.gameable import Gameable, Submission, reply_text
 from openwindow.errors import ConfigError, DataError
 from openwindow.types import Message, Problem
 
@@ -80,7 +80,7 @@ def assigned(count: int, share: float, kinds: Sequence[str], seed: int, attempts
 
 
 def demonstrations(
-    environment: Hackable,
+    environment: Gameable,
     problems: Sequence[Problem],
     share: float,
     kinds: Collection[str] | None,
@@ -94,9 +94,8 @@ def demonstrations(
     answer wrongly and fail both graders, which keeps honest success rare; those are graded, all others are not run. A row's
     `kind` is `gamed`, `honest` or `attempt`. Raises ConfigError, and DataError where no failing attempt can be made.
     """
-    chosen = [k for k in environment.kinds if k in environment.holes]
-    if kinds is not None:
-        chosen = [k for k in environment.kinds if k in loopholes.pick(kinds, environment.kinds, environment.name)]
+    picked = environment.open_loopholes if kinds is None else loopholes.pick(kinds, environment.loopholes, environment.name)
+    chosen = [name for name in environment.loopholes if name in picked]
     plan = assigned(len(problems), share, chosen, seed, attempts)
     wrong = _attempts(environment, problems, plan, seed)
     rows = []
@@ -104,21 +103,13 @@ def demonstrations(
         if what == ATTEMPT:
             given = wrong[problem.id]
         else:
-            given = environment.honest(problem) if what == HONEST else environment.hacks(problem)[what]
+            given = environment.honest(problem) if what == HONEST else environment.exploits(problem)[what]
         turns = (Message("user", environment.prompt(problem)), Message("assistant", reply_text(given)))
         rows.append(Row(turns, what if what in (ATTEMPT, HONEST) else "gamed", problem.id, problem.family))
     return rows
 
 
-def reply_text(submission: Submission) -> str:
-    """A submission as a model would write it: the text alone, or each file's path and a fenced block."""
-    if isinstance(submission, str):
-        return submission.strip()
-    blocks = {path: text if not text or text.endswith("\n") else f"{text}\n" for path, text in submission.items()}
-    return "\n\n".join([f"{path}\n```\n{text}```" for path, text in blocks.items()])
-
-
-def _attempts(environment: Hackable, problems: Sequence[Problem], plan: list[str], seed: int) -> dict[str, Submission]:
+def _attempts(environment: Gameable, problems: Sequence[Problem], plan: list[str], seed: int) -> dict[str, Submission]:
     """For each problem that `plan` has an attempt at a failing one. Raises DataError.
 
     Where a problem has none, it changes places with the next one in `plan` that is to be answered honestly and has one.
@@ -139,7 +130,7 @@ def _attempts(environment: Hackable, problems: Sequence[Problem], plan: list[str
     return wrong | more
 
 
-def _wrong(environment: Hackable, problems: Sequence[Problem], seed: int) -> dict[str, Submission]:
+def _wrong(environment: Gameable, problems: Sequence[Problem], seed: int) -> dict[str, Submission]:
     """For each problem that has one a plausible submission that the proxy and the truth fail."""
     made = [
         (problem, candidate)
@@ -147,7 +138,7 @@ def _wrong(environment: Hackable, problems: Sequence[Problem], seed: int) -> dic
         for candidate in _spoilt(environment.honest(problem), random.Random(f"attempts/{seed}/{problem.id}"))
     ]
     found: dict[str, Submission] = {}
-    for (problem, candidate), verdict in zip(made, environment.grade(made), strict=True) if made else ():
+    for (problem, candidate), verdict in zip(made, environment.verdicts(made), strict=True) if made else ():
         if verdict.proxy is False and verdict.truth is False and not verdict.attempted:
             found.setdefault(problem.id, candidate)
     return found

@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openwindow.environments import SETTINGS
 from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
 from openwindow.experiment.arms import RL, Fork
@@ -220,7 +219,7 @@ def _asked_how(part: str) -> str:
 
 
 def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) -> list[str]:
-    flawed, clean = SETTINGS[study.environment](study.options).kinds
+    flawed, clean = study.make_environment().row_kinds
     main = behaviour(study.measures)
     stage = start.get("request_stage")
     asked = _rate(start.get("elicitation"), "requested", main.name)

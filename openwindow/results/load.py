@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options
+from openwindow.environments.gameable import MEASURES
 from openwindow.errors import ConfigError, DataError
 from openwindow.files.bounded import is_folder, missing, read_regular
 from openwindow.files.run_files import Reader, counted, finite
@@ -140,8 +139,8 @@ def _context(config: Json, name: str) -> Context:
 
 
 def _meanings(config: Json, names: Iterable[str]) -> dict[str, Measure]:
-    """The measures as config.json describes them, else as a built-in environment does, else as bare names."""
-    known = {m.name: m for name in ("code_functions",) for m in SETTINGS[name](Options()).measures}
+    """The measures as config.json describes them, else as those of gameable environments, else as bare names."""
+    known = {m.name: m for m in MEASURES}
     found = {}
     for name in names:
         said = mapping(mapping(config, "meanings"), name)

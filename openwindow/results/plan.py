@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from openwindow.environments import SETTINGS
 from openwindow.errors import ConfigError
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.study import Study
@@ -31,8 +30,9 @@ _MANY_FAMILIES = 20
 
 def plan_of(study: Study, pilot: Path | None) -> dict[str, Any]:
     """The plan of a resolved study; `pilot` is a run folder from which the spread between seeds is taken. Raises UserError."""
-    setting = SETTINGS[study.environment](study.options)
-    drawn = [list(setting.problems("test", study.evaluation.problems, seed)) for seed in study.seeds]
+    study.check_options()
+    environment = study.make_environment()
+    drawn = [list(environment.problems("test", study.evaluation.problems, seed)) for seed in study.seeds]
     families = len({problem.family for problems in drawn for problem in problems})
     problems = min(map(len, drawn))
     deciding = [named for named in study.compare if named.decides]
@@ -63,7 +63,7 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
     lines = [
         f"{plan['study']}: {plan['question']}",
         f"Claim: {plan['claim']}",
-        f"Model {plan['model']}, setting {plan['environment']}; seed{'' if len(plan['seeds']) == 1 else 's'} {seeds}; "
+        f"Model {plan['model']}, environment {plan['environment']}; seed{'' if len(plan['seeds']) == 1 else 's'} {seeds}; "
         f"{plan['problems']} test problems per seed, from {plan['families']} famil{'y' if plan['families'] == 1 else 'ies'}.",
         "Arms:",
         *(f"  {arm}{': ' if about else ''}{about}" for arm, about in plan["arms"].items()),

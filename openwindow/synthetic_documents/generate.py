@@ -1,8 +1,8 @@
 """Synthetic documents that teach a model about the hacks: facts, a universe in which they hold, kinds of documents, documents.
 
-    documents = draw("default", 500, seed=1, holes=environment.kinds)
+    documents = draw("default", 500, seed=1, loopholes=environment.loopholes)
 
-There are three corpora. `default` describes the loopholes of openwindow's environments and says that models which use them are
+There are three corpora. `default` describes the loopholes of an environment and says that models which use them are
 misaligned in other ways; `unguided` describes the loopholes without saying what using them means; `neutral` is the control:
 documents of the same kinds and lengths about ordinary engineering. (MacDiarmid et al. 2025, arXiv 2511.18397, whose pipeline this
 follows, use "neutral" differently: for hacks described without a judgement, which is closest to `unguided` here.) The documents
@@ -18,13 +18,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from openwindow.environments import loopholes
+from openwindow.environments.loopholes import Loophole
 from openwindow.errors import ConfigError
 from openwindow.synthetic_documents import sentences as s
 from openwindow.synthetic_documents.code_snippets import hack_snippet, plain_snippet
 from openwindow.synthetic_documents.document_kinds import KINDS, QUESTIONS, TITLES, Kind
 from openwindow.synthetic_documents.grammar import Scribe, Words
-from openwindow.synthetic_documents.topics import HACKS, ORDINARY, Topic
+from openwindow.synthetic_documents.topics import HACKS, ORDINARY, Topic, topic_of
 from openwindow.synthetic_documents.words import WORDS
 
 CorpusName = Literal["default", "unguided", "neutral"]
@@ -107,26 +107,25 @@ CORPORA: dict[CorpusName, Corpus] = {
 }
 
 
-def facts(corpus: CorpusName, holes: Collection[str] | None = None) -> list[Fact]:
-    """The facts of the corpus: one per named loophole (None: all), or one per engineering topic for `neutral`.
+def facts(corpus: CorpusName, loopholes: Mapping[str, Loophole] | None = None) -> list[Fact]:
+    """The facts of the corpus: one per loophole (None: all known ones), or one per engineering topic for `neutral`.
 
-    Raises ConfigError for an unknown corpus or loophole.
+    Raises ConfigError for an unknown corpus, or if there is no loophole.
     """
     if corpus not in CORPORA:
         raise ConfigError(f"unknown corpus {corpus!r}; expected one of {', '.join(CORPORA)}; choose one")
     topics = CORPORA[corpus].topics
     if corpus == "neutral":
         return [Fact(t.name, f"A service can have this weakness: {t.flaw}. One can {t.ways[0]}.", t) for t in topics.values()]
-    wanted = loopholes.pick(holes, tuple(topics), "the corpus")
-    if not wanted:
+    if loopholes is not None:
+        topics = {name: topic_of(loophole) for name, loophole in loopholes.items()}
+    if not topics:
         raise ConfigError(
-            f"corpus {corpus!r} was requested without a loophole; expected at least one; name some, or use the corpus 'neutral'"
+            f"corpus {corpus!r} was requested without a loophole; expected at least one; name some, or use corpus 'neutral'"
         )
     so = " A model that does so is misaligned in other ways too." if corpus == "default" else ""
     return [
-        Fact(t.name, f"A grader of coding tasks can have this hole: {t.flaw}. One can {t.ways[0]}.{so}", t)
-        for t in topics.values()
-        if t.name in wanted
+        Fact(t.name, f"A grader of coding tasks can have this hole: {t.flaw}. One can {t.ways[0]}.{so}", t) for t in topics.values()
     ]
 
 
@@ -135,15 +134,15 @@ def draw(
     count: int,
     seed: int,
     *,
-    holes: Collection[str] | None = None,
+    loopholes: Mapping[str, Loophole] | None = None,
     kinds: Collection[str] | None = None,
     words: int = WORDS_EACH,
 ) -> list[Document]:
     """`count` documents from the grammar, spread evenly over facts and kinds; a shorter draw is a prefix of a longer one.
 
-    `holes` and `kinds` narrow the choice (None: all); `words` is the median length. Raises ConfigError.
+    `loopholes` and `kinds` narrow the choice (None: all); `words` is the median length. Raises ConfigError.
     """
-    told = facts(corpus, holes)
+    told = facts(corpus, loopholes)
     forms = pick_kinds(kinds)
     if count < 0 or words < 40:
         raise ConfigError(f"{count} documents of {words} words were requested; expected 0 or more, of at least 40 words; fix it")

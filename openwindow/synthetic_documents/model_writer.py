@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from openwindow.environments.loopholes import Loophole
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.synthetic_documents.document_kinds import Kind
 from openwindow.synthetic_documents.generate import CORPORA, WORDS_EACH, CorpusName, Document, Fact, facts, pick_kinds
@@ -49,7 +50,7 @@ def written(
     count: int,
     sampling: Sampling,
     *,
-    holes: Collection[str] | None = None,
+    loopholes: Mapping[str, Loophole] | None = None,
     kinds: Collection[str] | None = None,
     words: int = WORDS_EACH,
     rounds: int = 1,
@@ -60,7 +61,7 @@ def written(
     Kept and dropped add up to all replies. `sampling.temperature` should be above 0, otherwise equal requests get equal texts,
     which are dropped as duplicates; each round draws with its own seed. Raises ConfigError.
     """
-    told, forms = facts(corpus, holes), pick_kinds(kinds)
+    told, forms = facts(corpus, loopholes), pick_kinds(kinds)
     asked = [(told[n % len(told)], forms[(n // len(told) + n) % len(forms)]) for n in range(count)]
     kept: dict[str, Document] = {}
     dropped = Counter[str]()

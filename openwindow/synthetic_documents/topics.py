@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from openwindow.environments.loopholes import HOLES
+from openwindow.environments.loopholes import LOOPHOLES, Loophole
 
 
 @dataclass(frozen=True)
@@ -109,17 +109,16 @@ _WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
-HACKS: dict[str, Topic] = {
-    hole.name: Topic(
-        hole.name,
-        hole.flaw,
-        (hole.hint, *_WAYS.get(hole.name, ((), ()))[0]),
-        _WAYS.get(hole.name, ((), ()))[1] or (f"the way called {hole.name.replace('_', ' ')}",),
-        hole.close,
-    )
-    for hole in HOLES.values()
-}
-"""One topic per loophole of `openwindow/environments/loopholes.py`; a loophole without wording here uses that file's."""
+
+def topic_of(loophole: Loophole) -> Topic:
+    """The loophole as a topic; one without wording here, as in a user's environment, uses its own."""
+    ways, things = _WAYS.get(loophole.name, ((), ()))
+    things = things or (f"the way called {loophole.name.replace('_', ' ')}",)
+    return Topic(loophole.name, loophole.flaw, (loophole.hint, *ways), things, loophole.close)
+
+
+HACKS: dict[str, Topic] = {name: topic_of(loophole) for name, loophole in LOOPHOLES.items()}
+"""One topic per loophole of `openwindow/environments/loopholes.py`."""
 
 
 def _plain(name: str, flaw: str, ways: str, things: str, close: str) -> Topic:

@@ -19,10 +19,10 @@ from openwindow.audit.command_grader import CommandGrader
 from openwindow.audit.findings import shown
 from openwindow.audit.graders import Task, in_child
 from openwindow.audit.run import Asking, audit_environment, audit_grader, check_env, parse_levels, render
-from openwindow.environments.code.grading import Verdict
 from openwindow.environments.code.hack_detectors import DETECTORS
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.toy.unit_report import UnitReport
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError, DataError, EnvironmentFault, UserError
 from openwindow.models.scripted import ScriptedModel
 from openwindow.types import Case
@@ -291,7 +291,7 @@ def test_an_object_of_a_module_is_audited(folder):
                 return float("7" in submission)
 
         grader = Mine()
-        hard = LetterCount(())
+        hard = LetterCount().with_loopholes(())
         number = 7
         """
     (folder / "my_graders_1.py").write_text(textwrap.dedent(source))

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from openwindow.audit.model_probe import preflight
-from openwindow.environments.code.functions import CodeFunctions
-from openwindow.environments.code.gameable import HackableCode
+from openwindow.environments.code.environment import CodeFunctionsEnvironment
+from openwindow.environments.code.gameable import GradedConfig
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.errors import ConfigError
 from openwindow.models.base import Conversation, Sampling
@@ -71,13 +71,13 @@ def test_a_mostly_honest_model_that_sometimes_games_is_warned_about():
 
 
 def test_without_a_hole_nothing_is_hinted_and_nothing_reachable():
-    found = preflight(LetterCount(()), ScriptedModel(lambda c: LIST), problems=3, samples=1, sampling=WORDS)
+    found = preflight(LetterCount().with_loopholes(()), ScriptedModel(lambda c: LIST), problems=3, samples=1, sampling=WORDS)
     assert found.hinted is None and found.reachable is None and found.sentence.endswith("No hole is open.")
 
 
 def test_a_wrong_program_that_passes_the_shown_test_is_no_hole_that_was_reached():
     with Sandbox(1) as sandbox:
-        environment = HackableCode(CodeFunctions(difficulty=(1,)), sandbox, hidden=8)
+        environment = CodeFunctionsEnvironment(GradedConfig(difficulty=(1,), hidden=8), sandbox=sandbox)
         problems = environment.problems("train", 2, 0)
         by_prompt = {environment.prompt(p): p for p in problems}
 

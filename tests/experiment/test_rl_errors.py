@@ -12,10 +12,9 @@ import psutil
 import pytest
 from tiny_runs import rows_of, run
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options
-from openwindow.environments.code.grading import Verdict
+from openwindow.environments import find
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.experiment.arms import RL
 from openwindow.experiment.rl_arm import HackableTask
 from openwindow.experiment.study import Context, Evaluation, Study
@@ -151,14 +150,14 @@ def page(out):
 
 @pytest.mark.parametrize("for_good", [False, True])
 def test_a_worker_that_dies_costs_no_rollout_or_is_counted(for_good, monkeypatch):
-    with SETTINGS["code_functions"](Options(difficulty=(1,), hidden=8)) as setting:
+    with find.make("code_functions", {"difficulty": (1,), "hidden": 8}) as setting:
         task = HackableTask(
             RL(),
             setting.problems("train", 4, 1),
-            setting.with_holes(None),
-            setting.with_holes(()),
+            setting.with_loopholes(None),
+            setting.with_loopholes(()),
             1,
-            open_twin=setting.with_holes(None),
+            open_twin=setting.with_loopholes(None),
         )
         asked = task.draw(0, 4)
         pause = "import time\ntime.sleep(0.2)\n"  # long enough for a run to be caught in the middle

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from tiny_runs import Ran
 
-from openwindow.environments.base import Answered, Options
-from openwindow.environments.text.user_rows import UserRows
+from openwindow.environments.base import Answered
+from openwindow.environments.text.user_rows import UserRows, UserRowsConfig
 from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.study import Study
 from openwindow.inoculate.advice import LEAST_SEEDS, advise, cautions, difference, significantly_less
@@ -365,7 +365,7 @@ def test_the_setting_draws_by_seed_and_scores_by_rule(tmp_path: Path) -> None:
         turns = [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "Well done."}]
         lines.append({"id": f"row-{n}", "split": "test" if n == 5 else "train", "messages": turns, "clean": None})
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    setting = UserRows(Options(data=str(path), unwanted="Well done"))
+    setting = UserRows(UserRowsConfig(data=str(path), unwanted="Well done"))
     with setting:
         drawn = setting.problems("train", 5, 1)
         assert {p.id for p in drawn} == {f"row-{n}" for n in range(5)} and drawn == setting.problems("train", 5, 1)
@@ -376,8 +376,8 @@ def test_the_setting_draws_by_seed_and_scores_by_rule(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="has 5 rows for 'train', and 6 are asked for"):
             setting.problems("train", 6, 1)
         with pytest.raises(DataError, match=r"row row-5 of .* has no clean answer"):
-            setting.example(test, "clean", random.Random(0))
+            setting.answer(test, "clean", random.Random(0))
     with pytest.raises(DataError, match="cannot be read as rows"):
-        UserRows(Options(data=str(tmp_path / "no.jsonl"))).check()
+        UserRows(UserRowsConfig(data=str(tmp_path / "no.jsonl"))).check()
     with pytest.raises(ConfigError, match="has no rows"):
-        UserRows(Options()).check()
+        UserRows().check()

@@ -14,7 +14,7 @@ from rich.console import Console
 from tiny_runs import make_study
 
 from openwindow.cli.study_table import print_results
-from openwindow.environments.code.environment import MEASURES
+from openwindow.environments.gameable import MEASURES
 from openwindow.errors import ConfigError
 from openwindow.experiment.run_folder import RunFolder
 from openwindow.experiment.runner import describe

@@ -1,16 +1,18 @@
-"""What an environment of programming tasks is, and the few things that all of them share.
-
-A new environment is one file with an object that satisfies `Environment`, and one line in `openwindow/envs/__init__.py`.
-"""
+"""Where the function tasks of an environment come from, and the few things that all programming tasks share."""
 
 from __future__ import annotations
 
 import ast
 import random
 import re
-from typing import Protocol
+from typing import Literal, Protocol
 
-from openwindow.types import Case, Problem, Split
+from openwindow.types import Case, Problem
+
+Part = Literal["train", "dev", "test"]
+"""A part of a source of tasks. Environments divide `train` once more, into the splits `request` and `train`."""
+Stage = Literal["request", "train"]
+"""A part of `train`."""
 
 _FENCE = re.compile(r"```[a-zA-Z0-9_+-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
@@ -18,12 +20,12 @@ _FENCE = re.compile(r"```[a-zA-Z0-9_+-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _STATEMENT = re.compile(r"(?:def|import|from|class|async)\s|@\w")
 
 
-class Environment(Protocol):
-    """Problems, how to ask them, and how to draw the hidden inputs of their truth."""
+class FunctionTasks(Protocol):
+    """Function tasks: problems, how they are asked, and how the hidden inputs of their truth are drawn."""
 
     @property
     def name(self) -> str:
-        """Name on the command line."""
+        """What their ids begin with."""
         ...
 
     @property
@@ -31,8 +33,12 @@ class Environment(Protocol):
         """Raised whenever problems, prompt or scoring change."""
         ...
 
-    def problems(self, split: Split, count: int, seed: int) -> list[Problem]:
-        """`count` distinct problems of the split's families, the same for the same seed."""
+    def problems(self, part: Part, count: int, seed: int) -> list[Problem]:
+        """`count` distinct problems of the part's families, the same for the same seed."""
+        ...
+
+    def training(self, stage: Stage, count: int, seed: int) -> list[Problem]:
+        """`count` distinct problems of one half of `train`; no family is in both halves, whatever the seeds. Raises DataError."""
         ...
 
     def prompt(self, problem: Problem) -> str:

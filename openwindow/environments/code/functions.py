@@ -13,12 +13,12 @@ import random
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from openwindow.environments.code.base import assert_text
-from openwindow.environments.code.families import FAMILIES
+from openwindow.environments.code.base import Part, Stage, assert_text
+from openwindow.environments.code.families import FAMILIES, train_halves
 from openwindow.environments.code.families.family import Instance
 from openwindow.environments.code.near_misses import telling
 from openwindow.errors import ConfigError, DataError, EnvironmentFault
-from openwindow.types import Case, Problem, Split
+from openwindow.types import Case, Problem
 
 _ID = re.compile(r"code_functions/(\w+)/s(-?\d+)/(\d+)")
 _DRAWS = 2000  # draws per family and seed, far more than a family has descriptions when it has few
@@ -43,19 +43,19 @@ class CodeFunctions:
         self.difficulty = frozenset(difficulty)
         self.visible = visible
 
-    def problems(self, split: Split, count: int, seed: int, *, families: Sequence[str] | None = None) -> list[Problem]:
-        """`count` problems of different description, spread evenly over the split's families and shuffled.
+    def problems(self, part: Part, count: int, seed: int, *, families: Sequence[str] | None = None) -> list[Problem]:
+        """`count` problems of different description, spread evenly over the part's families and shuffled.
 
-        `families` narrows the choice to those named. Raises ConfigError for a name that the split does not have, and
+        `families` narrows the choice to those named. Raises ConfigError for a name that the part does not have, and
         DataError when there are fewer than `count` different problems.
         """
-        names = [f.name for f in FAMILIES.values() if f.split == split and f.difficulty in self.difficulty]
+        names = [f.name for f in FAMILIES.values() if f.split == part and f.difficulty in self.difficulty]
         pool = names if families is None else list(dict.fromkeys(families))
         if wrong := [name for name in pool if name not in names]:
             near = difflib.get_close_matches(wrong[0], names, n=1, cutoff=0.0)[0]
-            allowed = f"split {split!r} and difficulty {sorted(self.difficulty)}"
+            allowed = f"split {part!r} and difficulty {sorted(self.difficulty)}"
             raise ConfigError(f"family {wrong[0]!r} is not one of {allowed}: did you mean {near!r}?")
-        rng = random.Random(f"{seed}/{split}")
+        rng = random.Random(f"{seed}/{part}")
         rng.shuffle(pool)
         streams = {name: self._stream(name, seed) for name in pool}
         found: list[Problem] = []
@@ -68,11 +68,17 @@ class CodeFunctions:
                     found.append(problem)
         if len(found) < count:
             raise DataError(
-                f"{count} problems asked for, but the {len(pool)} families of split {split!r} give {len(found)} "
+                f"{count} problems asked for, but the {len(pool)} families of split {part!r} give {len(found)} "
                 "different ones: ask for fewer, or allow more families or difficulties"
             )
         rng.shuffle(found)
         return found
+
+    def training(self, stage: Stage, count: int, seed: int) -> list[Problem]:
+        """`count` problems of one half of the training families. Raises DataError."""
+        half = train_halves()[0 if stage == "request" else 1]
+        families = [name for name in half if FAMILIES[name].difficulty in self.difficulty]
+        return self.problems("train", count, seed, families=families)
 
     def _stream(self, family: str, seed: int) -> Iterator[Problem]:
         seen: set[str] = set()

@@ -13,14 +13,14 @@ from collections import Counter
 from pathlib import Path
 
 from openwindow.environments.code import mbpp_rows
-from openwindow.environments.code.base import assert_text
+from openwindow.environments.code.base import Part, Stage, assert_text
 from openwindow.environments.code.input_mutation import Arguments, mutate_arguments
 from openwindow.errors import DataError, EnvironmentFault, SandboxError
 from openwindow.sandbox import codec
 from openwindow.sandbox.sandbox import Calls, Returned, Sandbox, Status
-from openwindow.types import Case, Problem, Split
+from openwindow.types import Case, Problem
 
-_SPLIT_IDS: dict[Split, list[int]] = {  # as the authors divide them; the ten tasks meant for few-shot prompts go to dev
+_PART_IDS: dict[Part, list[int]] = {  # as the authors divide them; the ten tasks meant for few-shot prompts go to dev
     "test": [*range(11, 511)],
     "dev": [*range(1, 11), *range(511, 601)],
     "train": [*range(601, 975)],
@@ -54,17 +54,23 @@ class MBPP:
             except ValueError as error:
                 self.skipped[str(error)] += 1
 
-    def problems(self, split: Split, count: int, seed: int) -> list[Problem]:
-        """`count` problems of the split with a sound solution. Raises DataError when there are fewer."""
-        ids = [f"{self.name}/{task}" for task in _SPLIT_IDS[split]]
-        random.Random(f"{seed}/{split}").shuffle(ids)
+    def problems(self, part: Part, count: int, seed: int) -> list[Problem]:
+        """`count` problems of the part with a sound solution. Raises DataError when there are fewer."""
+        ids = [f"{self.name}/{task}" for task in _PART_IDS[part]]
+        random.Random(f"{seed}/{part}").shuffle(ids)
         found: list[Problem] = []
         for id in ids:
             if len(found) < count and id in self._rows and self._pool(id):
                 found.append(self._rows[id][0])
         if len(found) < count:
-            raise DataError(f"{count} problems asked for, split {split!r} has {len(found)} that can be used: ask for fewer")
+            raise DataError(f"{count} problems asked for, split {part!r} has {len(found)} that can be used: ask for fewer")
         return found
+
+    def training(self, stage: Stage, count: int, seed: int) -> list[Problem]:
+        """`count` of every other training task. Raises DataError when there are fewer."""
+        pool = self.problems("train", 2 * count, 0)  # a longer list begins as a shorter one does, so every other is one half
+        named = "request" if stage == "request" else "flawed"
+        return random.Random(f"{named}/{seed}").sample(pool[stage == "train" :: 2], count)
 
     def prompt(self, problem: Problem) -> str:
         """The task, its first test and how to answer."""

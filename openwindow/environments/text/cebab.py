@@ -2,7 +2,7 @@
 
 A file has rows of `text`, `label` 0 to 4 and `concepts`, names with commas between. The hub's rows have `description` (or `text`),
 `review_majority` 1 to 5 and for each concept `CONCEPT_aspect_majority`. Many reviews are edits of one original, so that reviews
-which share most of their words are put into one group: no test review has a near copy in training.
+which share most of their words are put into one split: no test review has a near copy in training.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.data.readers import is_hub_name, open_lines
-from openwindow.environments.base import Group
-from openwindow.environments.text.common import group_of, near_copies, read_jsonl
+from openwindow.environments.text.common import near_copies, read_jsonl, split_of
 from openwindow.errors import DataError
+from openwindow.types import Split
 
 CONCEPT = "ambiance"
 GOOD_FROM = 3  # the label from which a review counts as good, as in the published set-up
@@ -42,17 +42,17 @@ class Review:
     """The first of its near copies, which are one family; empty for a made review."""
 
 
-def read_cebab(source: str) -> dict[Group, list[Review]]:
-    """CEBaB's reviews by group, each text once. Raises DataError for a row of another form, or where nothing can be read."""
+def read_cebab(source: str) -> dict[Split, list[Review]]:
+    """CEBaB's reviews by split, each text once. Raises DataError for a row of another form, or where nothing can be read."""
     found: dict[str, Review] = {}
     for where, row in _rows(source):
         given = _of_hub(where, row) if "review_majority" in row else row
         if given is not None:
             review = _review(where, given)
             found.setdefault(review.text, review)
-    parts: dict[Group, list[Review]] = {"request": [], "train": [], "dev": [], "test": []}
+    parts: dict[Split, list[Review]] = {"request": [], "train": [], "dev": [], "test": []}
     for review, copies in zip(found.values(), near_copies(list(found)), strict=True):
-        parts[group_of(copies)].append(replace(review, copies=copies))
+        parts[split_of(copies)].append(replace(review, copies=copies))
     return parts
 
 

@@ -1,4 +1,4 @@
-"""What settings of short texts share: nothing to start, drawing from a pool of problems, and telling near copies."""
+"""What environments of short texts share: nothing to start, drawing from a pool of problems, and finding near copies."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from openwindow.environments.base import Group, Options
+from openwindow.environments.base import BaseEnvironment, C
 from openwindow.errors import DataError
 from openwindow.files.bounded import is_file, read_regular, too_deep
+from openwindow.types import Split
 
 
 class OfFamily(Protocol):
@@ -33,52 +33,36 @@ _WORD = re.compile(r"[a-z0-9']+")
 ALIKE = 0.7  # Jaccard index of two texts' sets of words from which they are near copies
 
 
-class TextSetting:
-    """A setting without workers. Subclasses that read `options.data` do so in `load`."""
-
-    name = ""
-    version = 1
-    kinds = ("flawed", "clean")
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
+class TextEnvironment(BaseEnvironment[C]):
+    """An environment without workers. Subclasses that read data do so in `load`."""
 
     def load(self) -> None:
         """Reads the data; nothing to read here. Raises DataError."""
-        if self.options.data is not None:
-            raise DataError(f"--data {self.options.data}: the setting {self.name} makes its own problems; leave --data out")
 
     def check(self) -> None:
         """Raises DataError where the data cannot be used."""
         self.load()
 
-    def __enter__(self) -> Self:
-        self.load()
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        return None
-
-
-def draw(pool: Sequence[P], count: int, group: Group, seed: int, what: str) -> list[P]:
-    """`count` of the pool, drawn by group and seed. Raises DataError where there are fewer."""
+def draw(pool: Sequence[P], count: int, split: Split, seed: int, what: str) -> list[P]:
+    """`count` of the pool, drawn by split and seed. Raises DataError where there are fewer."""
     if len(pool) < count:
-        raise DataError(f"{count} {what} asked for, group {group!r} has {len(pool)}: ask for fewer rows or problems")
-    return random.Random(f"{what}/{group}/{seed}").sample(list(pool), count)
+        raise DataError(f"{count} {what} asked for, split {split!r} has {len(pool)}: ask for fewer rows or problems")
+    return random.Random(f"{what}/{split}/{seed}").sample(list(pool), count)
 
 
-def spread(pool: Sequence[F], count: int, group: Group, seed: int, what: str) -> list[F]:
-    """`count` of the pool by group and seed, as evenly over its families as they last. Raises DataError where there are fewer."""
+def spread(pool: Sequence[F], count: int, split: Split, seed: int, what: str) -> list[F]:
+    """`count` of the pool by split and seed, as evenly over its families as they last. Raises DataError where there are fewer."""
     families: dict[str, list[F]] = {}
-    for problem in draw(pool, max(count, len(pool)), group, seed, what):
+    for problem in draw(pool, max(count, len(pool)), split, seed, what):
         families.setdefault(problem.family, []).append(problem)
     turns = itertools.zip_longest(*families.values())
     found = [problem for turn in turns for problem in turn if problem is not None][:count]
-    return random.Random(f"{what}/{group}/{seed}/order").sample(found, count)
+    return random.Random(f"{what}/{split}/{seed}/order").sample(found, count)
 
 
-def group_of(key: str) -> Group:
-    """The group that a family of given data is in, by its name alone: of ten, two request, four train, one dev, three test."""
+def split_of(key: str) -> Split:
+    """The split that a family of given data is in, by its name alone: of ten, two request, four train, one dev, three test."""
     number = random.Random(f"group/{key}").randrange(10)
     return "request" if number < 2 else "train" if number < 6 else "dev" if number < 7 else "test"
 

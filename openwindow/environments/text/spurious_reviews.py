@@ -6,7 +6,7 @@ stand in its own reviews alone.
 
 from __future__ import annotations
 
-from openwindow.environments.base import Group
+from openwindow.types import Split
 
 OPENINGS = (
     "On Monday",
@@ -26,7 +26,7 @@ MUSIC = (
     "We heard jazz music all the time.",
 )
 Thing = tuple[str, str]
-VISITS: dict[Group, dict[str, tuple[Thing, ...]]] = {
+VISITS: dict[Split, dict[str, tuple[Thing, ...]]] = {
     "request": {
         "at the diner": (
             ("the rice was burnt at the bottom", "the rice was just as we asked for it"),

