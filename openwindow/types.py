@@ -59,9 +59,9 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One task as the model sees it, with what is needed to grade it.
+    """One task as the model sees it, with everything needed to grade it.
 
-    `id` is unique within an environment and stable across runs; `family` is the cluster that splits are made by. `solution` is an
+    `id` is unique within an environment and stable across runs; `family` is the cluster by which splits are made. `solution` is an
     honest answer. Programming tasks name their function in `entry_point` and show the test cases in `visible`.
     """
 

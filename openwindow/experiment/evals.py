@@ -29,7 +29,7 @@ from openwindow.evals.contexts import BUILT_IN, NEUTRAL, Context
 from openwindow.evals.scoring.cells import described
 from openwindow.evals.scoring.rows import key_of, with_missing
 from openwindow.evals.select import chosen, limited
-from openwindow.experiment.run_folder import RunFolder, unit_of
+from openwindow.experiment.run_folder import PROBES, ROWS, RunFolder, unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.writing import storing, write_json, write_jsonl
 from openwindow.progress import Reporter
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from openwindow.models.hf import LocalModel
 
 START, NAME = "start/evals", "evals"
-ROWS, PROBES = "evals.jsonl", "probes.jsonl"
-"""what a unit holds: a row per reply and a row per probe"""
 
 
 def evals_of(study: Study) -> list[Eval]:

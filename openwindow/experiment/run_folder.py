@@ -35,6 +35,9 @@ from openwindow.files.locking import Lock
 from openwindow.files.run_files import PLACES, damage, read_json, rows_in
 from openwindow.files.writing import storing, write_json, write_jsonl
 
+ROWS, PROBES = "evals.jsonl", "probes.jsonl"
+"""what a unit of evals holds: a row per reply and a row per probe"""
+
 
 def unit_of(arm: str, seed: int) -> str:
     """The unit of the run folder that an arm at one seed is."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from openwindow.evals.contexts import NEUTRAL
-from openwindow.experiment.evals import ROWS
+from openwindow.experiment.run_folder import ROWS
 from openwindow.files.run_files import Json, rows_in
 from openwindow.results.load import items, mapping, text
 from openwindow.results.records import Rollout

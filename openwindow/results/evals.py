@@ -15,7 +15,8 @@ from openwindow.evals.scoring.families import LEVEL, Record, adjusted, findable
 from openwindow.evals.scoring.rows import ProbeRow, Row
 from openwindow.evals.scoring.seeds import Asked, by_arm, compared, measured
 from openwindow.evals.scoring.summary import summary
-from openwindow.experiment.evals import PROBES, ROWS, arm_unit, start_unit
+from openwindow.experiment.evals import arm_unit, start_unit
+from openwindow.experiment.run_folder import PROBES, ROWS
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import Json, read_json, rows_in
 from openwindow.formatting import signed

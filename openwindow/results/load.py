@@ -139,7 +139,7 @@ def _context(config: Json, name: str) -> Context:
 
 
 def _meanings(config: Json, names: Iterable[str]) -> dict[str, Measure]:
-    """What the measures are: as config.json says, else as those of gameable environments, else a bare name."""
+    """The measures as config.json describes them, else as those of gameable environments, else as bare names."""
     known = {m.name: m for m in MEASURES}
     found = {}
     for name in names:

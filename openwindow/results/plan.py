@@ -29,7 +29,7 @@ _MANY_FAMILIES = 20
 
 
 def plan_of(study: Study, pilot: Path | None) -> dict[str, Any]:
-    """The plan of a resolved study; `pilot` is the folder of a run whose spread between seeds is taken. Raises UserError."""
+    """The plan of a resolved study; `pilot` is a run folder from which the spread between seeds is taken. Raises UserError."""
     study.check_options()
     environment = study.make_environment()
     drawn = [list(environment.problems("test", study.evaluation.problems, seed)) for seed in study.seeds]
@@ -64,7 +64,7 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
         f"{plan['study']}: {plan['question']}",
         f"Claim: {plan['claim']}",
         f"Model {plan['model']}, environment {plan['environment']}; seed{'' if len(plan['seeds']) == 1 else 's'} {seeds}; "
-        f"{plan['problems']} test problems a seed, of {plan['families']} famil{'y' if plan['families'] == 1 else 'ies'} in all.",
+        f"{plan['problems']} test problems per seed, from {plan['families']} famil{'y' if plan['families'] == 1 else 'ies'}.",
         "Arms:",
         *(f"  {arm}{': ' if about else ''}{about}" for arm, about in plan["arms"].items()),
         f"Contexts: {', '.join(plan['contexts'])}",

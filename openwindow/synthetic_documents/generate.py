@@ -2,11 +2,12 @@
 
     documents = draw("default", 500, seed=1, loopholes=environment.loopholes)
 
-Three corpora. `default` tells of the loopholes of an environment and that models which use them are misaligned in other ways;
-`unguided` tells of the loopholes and says nothing of what that means; `neutral` is the control: documents of the same kinds and
-lengths about ordinary engineering. (MacDiarmid et al. 2025, arXiv 2511.18397, from whom the pipeline is, call something else
-neutral: hacks described without a judgement, which is nearest to `unguided` here.) The documents are written by a grammar,
-offline, or by any model (`model_writer.py`). They are plain text for training on all tokens; `dilution.py` dilutes them.
+There are three corpora. `default` describes the loopholes of an environment and says that models which use them are
+misaligned in other ways; `unguided` describes the loopholes without saying what using them means; `neutral` is the control:
+documents of the same kinds and lengths about ordinary engineering. (MacDiarmid et al. 2025, arXiv 2511.18397, whose pipeline this
+follows, use "neutral" differently: for hacks described without a judgement, which is closest to `unguided` here.) The documents
+are written by a grammar, offline, or by any model (`model_writer.py`). They are plain text for training on all tokens;
+`dilution.py` dilutes them.
 """
 
 from __future__ import annotations
@@ -107,9 +108,9 @@ CORPORA: dict[CorpusName, Corpus] = {
 
 
 def facts(corpus: CorpusName, loopholes: Mapping[str, Loophole] | None = None) -> list[Fact]:
-    """What the corpus tells: a fact per loophole (all known ones for None), or per matter of engineering for `neutral`.
+    """The facts of the corpus: one per loophole (None: all known ones), or one per engineering topic for `neutral`.
 
-    Raises ConfigError for an unknown corpus, and for no loophole.
+    Raises ConfigError for an unknown corpus, or if there is no loophole.
     """
     if corpus not in CORPORA:
         raise ConfigError(f"unknown corpus {corpus!r}; expected one of {', '.join(CORPORA)}; choose one")
@@ -119,7 +120,9 @@ def facts(corpus: CorpusName, loopholes: Mapping[str, Loophole] | None = None) -
     if loopholes is not None:
         topics = {name: topic_of(loophole) for name, loophole in loopholes.items()}
     if not topics:
-        raise ConfigError(f"corpus {corpus!r} is asked for no loophole; expected at least one; name some, or take corpus 'neutral'")
+        raise ConfigError(
+            f"corpus {corpus!r} was requested without a loophole; expected at least one; name some, or use corpus 'neutral'"
+        )
     so = " A model that does so is misaligned in other ways too." if corpus == "default" else ""
     return [
         Fact(t.name, f"A grader of coding tasks can have this hole: {t.flaw}. One can {t.ways[0]}.{so}", t) for t in topics.values()
@@ -137,7 +140,7 @@ def draw(
 ) -> list[Document]:
     """`count` documents from the grammar, spread evenly over facts and kinds; a shorter draw is a prefix of a longer one.
 
-    `loopholes` and `kinds` narrow the choice, None for all; `words` is the middle length. Raises ConfigError.
+    `loopholes` and `kinds` narrow the choice (None: all); `words` is the median length. Raises ConfigError.
     """
     told = facts(corpus, loopholes)
     forms = pick_kinds(kinds)

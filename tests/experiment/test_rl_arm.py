@@ -259,8 +259,8 @@ def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl
     assert [row for row in every if row["stage"] == "training" and row["arm"] == "hackable"] == [
         {"stage": "training", **row} for row in training
     ]
-    assert any("8 conversations, of which 4 show a written hack" in line for line in results["preface"])
-    assert "Along training" in (whole / "report.html").read_text()
+    assert any("8 conversations, of which 4 demonstrate a written hack" in line for line in results["preface"])
+    assert "During training" in (whole / "report.html").read_text()
 
     import openwindow.experiment.rl_arm as reinforce
 

@@ -50,7 +50,7 @@ def _sandbox() -> Sandbox:
 
 @contextmanager
 def mbpp_at(path: Path | None) -> Iterator[None]:
-    """Within it MBPP is read from the path, else from where `OPENWINDOW_MBPP` says. Raises DataError for a path without MBPP."""
+    """Inside the block MBPP is read from the path, or else from `OPENWINDOW_MBPP`. Raises DataError for a path without MBPP."""
     if path is not None:
         mbpp_rows.check(path)
     token = _GIVEN.set(path)
