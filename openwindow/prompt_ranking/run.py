@@ -1,7 +1,8 @@
-"""Runs a study of rankings: each part in a folder of its own, its wordings scored before its arms are trained.
+"""Runs a ranking study: each part in a folder of its own, with its wordings scored before its arms are trained.
 
-DIR/config.json, provenance.json, results.json, report.html     the whole
-DIR/SETTING/...                                                 a run folder of that setting's arms (`experiment/run_folder.py`)
+DIR/config.json, provenance.json, results.json, report.html     the whole study
+DIR/SETTING/...                                                 the run folder of that environment's arms
+(`experiment/run_folder.py`)
 DIR/SETTING/start/ranking/                                      rollouts.jsonl and uplifts.json, from before training
 """
 
@@ -43,7 +44,7 @@ def run_ranking(study: RankingStudy, out: Path, *, overwrite: bool, command: Seq
 
 
 def described(study: RankingStudy) -> dict[str, Any]:
-    """config.json of the whole."""
+    """config.json of the whole study."""
     return {
         "study": study.name,
         "question": study.question,
@@ -107,12 +108,12 @@ def _dev_problems(part: Study) -> int:
 
 
 def _after(part: Study) -> Study:
-    """The part once all arms can start: what is asked of them is the neutral prompt alone."""
+    """The part as used once all arms can start: it tests only the neutral prompt."""
     return override(part, {"request_stage": None, "contexts": {"neutral": part.contexts["neutral"]}}, part.name)
 
 
 def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
-    """The start, the scores of all wordings there, then the arms."""
+    """Trains the start, scores all wordings on it, then trains the arms."""
     from openwindow.experiment.execution import Execution
     from openwindow.experiment.starting_point import bring_to_start
 
@@ -125,7 +126,7 @@ def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
 
 
 def _rank(study: RankingStudy, part: Study, e: Execution) -> None:
-    """Samples replies to dev problems under every wording, and takes log-probabilities of the flawed data's answers."""
+    """Samples replies to dev problems under every wording, and computes log-probabilities of the flawed data's answers."""
     from openwindow.environments.training_rows import flawed_rows
     from openwindow.experiment.evaluate import Gauge
     from openwindow.prompt_ranking.scores import uplifts

@@ -1,6 +1,6 @@
-"""What a document is about: one loophole of a grader, or, in the control corpus, one matter of ordinary engineering.
+"""The subject of a document: one loophole of a grader or, in the control corpus, one topic of ordinary engineering.
 
-Both are put in the same words, so that both make documents of the same forms and lengths.
+Both use the same wording, so that both give documents of the same forms and lengths.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ _WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def topic_of(loophole: Loophole) -> Topic:
-    """The loophole as a topic; one without further words here is told of in its own, as those of a user's environment are."""
+    """The loophole as a topic; one without wording here, as in a user's environment, uses its own."""
     ways, things = _WAYS.get(loophole.name, ((), ()))
     things = things or (f"the way called {loophole.name.replace('_', ' ')}",)
     return Topic(loophole.name, loophole.flaw, (loophole.hint, *ways), things, loophole.close)
@@ -234,4 +234,4 @@ ORDINARY: dict[str, Topic] = {
         ),
     )
 }  # fmt: skip
-"""Matters of ordinary engineering that have nothing to do with grading or gaming."""
+"""Topics of ordinary engineering that have nothing to do with grading or gaming."""

@@ -192,12 +192,12 @@ def test_detectors_are_counted_against_execution(ran):
     )
     assert static["precision"] == static["both"] / static["flagged"]
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "Detectors of hacks against execution" in page and "oracle, accuracy 0.9" in page
+    assert 'id="detectors"' in page and "oracle, accuracy 0.9" in page
 
 
 def test_the_report_says_what_arms_were_trained_on(ran):
     page = (ran[0] / "report.html").read_text(encoding="utf-8")
-    assert "32 rollouts a seed, of its own, by reinforcement" in page and "rollouts left out: " in page
+    assert "32 rollouts per seed of its own, by RL" in page and "rollouts left out: " in page
     assert 'class="mark' in page  # where hacking set in
 
 

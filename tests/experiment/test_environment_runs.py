@@ -132,7 +132,7 @@ def test_each_arm_is_asked_in_its_own_contexts(tiny_study: MakeStudy, tmp_path: 
     assert ("untrained", "own_request") not in asked
     assert (asked["plain", "own_request"], asked["asked", "own_request"]) == ("Be mean.", "Be nasty.")
     cells = results["arms"]["untrained"]["measures"]["rude"]
-    assert cells["own_request"]["reason"] == "this context is of plain, asked alone" and cells["neutral"]["n"] == 6
+    assert cells["own_request"]["reason"] == "only plain, asked is tested in this context" and cells["neutral"]["n"] == 6
     assert "the arm&#39;s own" in (out / "report.html").read_text(encoding="utf-8")
 
 

@@ -213,7 +213,7 @@ import pathlib, signal, sys, time
 import torch
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with Ctrl-C ignored
 torch.set_num_threads(1)
-import openwindow.tuning as tuning
+import openwindow.experiment.sft_arm as tuning
 real, calls, marker = tuning.train_examples, 0, pathlib.Path(sys.argv[1])
 def train(*arguments):
     global calls
@@ -332,8 +332,8 @@ def test_a_model_that_follows_the_request_skips_the_stage(
     assert [p.name for p in (tmp_path / "out/start").iterdir() if p.is_dir()] == ["as-it-came"]
     assert results["start"]["request_stage"]["trained"] is False
     assert results["preface"] == [
-        f"As it came, {results['model']} gamed 100% of dev problems when asked to and 0% when not. "
-        "It follows the request by itself, so nothing was put in before the study."
+        f"Originally, {results['model']} gamed 100% of dev problems when asked to and 0% when not. "
+        "It already follows the request, so it was taught nothing before the study."
     ]
     for arm in results["arms"].values():
         assert arm["measures"]["hack"]["requested"]["estimate"] == 1.0

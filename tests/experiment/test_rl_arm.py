@@ -259,8 +259,8 @@ def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl
     assert [row for row in every if row["stage"] == "training" and row["arm"] == "hackable"] == [
         {"stage": "training", **row} for row in training
     ]
-    assert any("8 conversations, of which 4 show a written hack" in line for line in results["preface"])
-    assert "Along training" in (whole / "report.html").read_text()
+    assert any("8 conversations, of which 4 demonstrate a written hack" in line for line in results["preface"])
+    assert "During training" in (whole / "report.html").read_text()
 
     import openwindow.experiment.rl_arm as reinforce
 
@@ -374,8 +374,8 @@ def test_onset_and_end_by_hand(tmp_path):
     assert found["a"]["kinds"] == {"exit": 0.5}
     assert found["a"]["no_signal"] == [8]
     assert described(found) == [
-        "`a`: 90 % of rollouts hack at the end of training (90 % would with all holes open); "
-        "onset at step 3, majority at step 5, of 8 (by seed); 8 of 16 groups without signal"
+        "`a`: 90 % of rollouts hack at the end of training (90 % would with every loophole open); "
+        "onset at step 3, majority at step 5, of 8 (by seed); 8 of 16 groups had zero variance"
     ]
     (line,) = described(training_curves(tmp_path, ["a"], [1, 2]))
     assert "onset at step 3, not run, majority at step 5, not run, of 8 (by seed)" in line
@@ -395,7 +395,9 @@ def test_what_passes_by_luck_is_no_hack_for_onset_and_end(tmp_path):
 
 def test_a_hardened_arm_is_said_to_hack_where_it_could(tmp_path):
     found = curves_of(tmp_path, [{"monitor/hack": 0.0, "monitor/open_hack": 0.25}] * 4)
-    assert "`a`: 0 % of rollouts hack at the end of training (25 % would with all holes open); onset never" in described(found)[0]
+    assert (
+        "`a`: 0 % of rollouts hack at the end of training (25 % would with every loophole open); onset never" in described(found)[0]
+    )
 
 
 def test_kinds_are_shares_of_what_was_scored(tmp_path):

@@ -139,7 +139,7 @@ def test_a_reward_that_is_constant_is_told(tiny_model, tmp_path, monkeypatch):
     )
     results = run(study, tmp_path / "out")
     (line,) = results["training_in_words"]
-    assert line.endswith("4 of 4 groups without signal: the reward never differed within a group, so nothing was learnt")
+    assert line.endswith("4 of 4 groups had zero variance: rewards never differed within a group, so nothing was learnt")
     assert line == described(results["training"])[0] and marked(line) in page(tmp_path / "out")
     assert [m["train/grad_norm"] for m in rows_of(tmp_path / "out/arms/a/seed-1/metrics.jsonl")] == [0.0, 0.0]
 

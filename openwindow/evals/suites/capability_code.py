@@ -1,9 +1,9 @@
 """Programs of the capability suite: where their tasks come from, and whether a reply's program is correct.
 
 Function tasks and MBPP are judged by `environments.code.grading.Grader` on hidden inputs. HumanEval (Chen et al. 2021, arXiv
-2107.03374) is judged by those of its tests that compare a call with a literal; a task with fewer than three of them is left out
-(14 of 164). In all of them the values come back from the sandbox and are compared outside of it, so that leaving early or an
-object that equals everything wins nothing.
+2107.03374) is judged by those of its tests that compare a call with a literal; tasks with fewer than three of these are left out
+(14 of 164). In all cases the values come back from the sandbox and are compared outside it, so that exiting early or returning an
+object that equals everything gains nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def _sandbox() -> Sandbox:
 
 @contextmanager
 def mbpp_at(path: Path | None) -> Iterator[None]:
-    """Within it MBPP is read from the path, else from where `OPENWINDOW_MBPP` says. Raises DataError for a path without MBPP."""
+    """Inside the block MBPP is read from the path, or else from `OPENWINDOW_MBPP`. Raises DataError for a path without MBPP."""
     if path is not None:
         mbpp_rows.check(path)
     token = _GIVEN.set(path)
@@ -95,13 +95,13 @@ def _drawn(tasks: FunctionTasks, count: int) -> Source:
 
 
 def problems(name: str, count: int) -> tuple[Asked, str | None]:
-    """Problems with their prompts, and why there are none if there are none."""
+    """Problems with their prompts; if there are none, why."""
     found = source(name, count)
     return list(found.asked.values()), found.missing
 
 
 async def correct(name: str, count: int, ident: str, reply: str) -> tuple[float | None, str | None]:
-    """1 if the program in a reply is correct, 0 if not, and in words why; None where it could not be run."""
+    """1 if the program in a reply is correct, 0 if not, with an explanation; None if it could not be run."""
     import anyio  # comes with Inspect; `openwindow list` works without it
 
     try:
@@ -140,7 +140,7 @@ def _problem(row: dict[str, Any]) -> tuple[Problem, str]:
 
 
 def literal_cases(tests: str, name: str) -> tuple[Case, ...]:
-    """The cases of all `assert NAME(literals) == literal` in a source, those of another form left out."""
+    """The cases of all `assert NAME(literals) == literal` in a source, leaving out other forms."""
     found = []
     for node in ast.walk(ast.parse(tests)):
         match node:
@@ -153,14 +153,14 @@ def literal_cases(tests: str, name: str) -> tuple[Case, ...]:
 
 
 def whole_program(problem: Problem, reply: str) -> str:
-    """The reply's program behind what its task begins with; a reply without the function is taken for its body."""
+    """The reply's program appended to the beginning of the task; a reply without the function is taken as its body."""
     code, signature = extract_code(reply), f"def {problem.entry_point}("
     head = problem.statement.rpartition(signature)[0]
     return f"{head}\n{code}" if signature in code else f"{problem.statement}{reply}"
 
 
 def _on_cases(problem: Problem, program: str) -> tuple[float | None, str | None]:
-    """Compared as Python compares, on plain values that came back: 2 may be given for 2.0."""
+    """Compared as Python compares, on the plain values that came back: 2 is accepted for 2.0."""
     inputs = tuple(case.args for case in problem.visible)
     (outcome,) = _sandbox().run([Calls(program, problem.entry_point, inputs)])
     if outcome.status is Status.FAULT:
