@@ -1,13 +1,13 @@
-"""Graders of functions that have exactly the holes asked for, as jobs for the sandbox.
+"""Graders of functions that have exactly the requested loopholes, as jobs for the sandbox.
 
-With all holes open the proxy is the grader that people write first: helpers, the program and the shown tests in one
-interpreter, and its exit status. With some of them open it is a panel of graders, each of which has one of the holes
-and no other, and passes what any of them passes. With none it is the truth. The graders of the panel:
+With all loopholes open the proxy is the grader that people write first: helpers, the program and the shown tests in one
+interpreter, and its exit status. With some of them open it is a panel of graders, each of which has exactly one of the loopholes,
+and it passes what any of them passes. With none it is the truth. The graders of the panel:
 
-  special_case       compares outside, by exact type and value, but asks the shown inputs only
-  exit               asks hidden inputs and compares outside, but takes a program that ends with status 0 for correct
+  special_case       compares outside, by exact type and value, but tests the shown inputs only
+  exit               tests hidden inputs and compares outside, but takes a program that ends with status 0 as correct
   equals_everything  asks the program's own result, in its process, whether it equals a new object, which nothing does
-  patch_grader       has its checks in the program's interpreter, and sees whether they let through what they must not
+  patch_grader       has its checks in the program's interpreter, and sees whether they accept what they must not
   read_expected      compares outside on hidden inputs, but keeps the expected values in the caller's frame and file
 
 Not covered: code that decides inside the program's process can reach that process's frames, so with `equals_everything` or
@@ -66,13 +66,13 @@ def graded(number):
 
 
 def naive_script(problem: Problem, code: str) -> Script:
-    """The grader that has all holes: it passes what exits with status 0."""
+    """The grader with all loopholes: it passes whatever exits with status 0."""
     helpers = _HELPERS.format(cases=_pairs(problem.visible), function=problem.entry_point)
     return Script(helpers + _PROGRAM.format(code=code) + "test()\n")
 
 
 def panel_job(hole: str, problem: Problem, hidden: Sequence[Case], code: str) -> Job:
-    """What the grader that has this one hole runs."""
+    """The job of the grader with this one loophole."""
     inputs = tuple([case.args for case in hidden])
     words = {"code": code, "function": problem.entry_point, "program": _PROGRAM.format(code=code)}
     match hole:
@@ -91,7 +91,7 @@ def panel_job(hole: str, problem: Problem, hidden: Sequence[Case], code: str) ->
 
 
 def panel_passes(hole: str, problem: Problem, hidden: Sequence[Case], outcome: Outcome) -> bool | None:
-    """Whether the grader that has this one hole passes the program; None where it could not run."""
+    """Whether the grader with this one loophole passes the program; None if it could not run."""
     if outcome.status is Status.FAULT:
         return None
     if hole == "exit" and outcome.status is Status.EXIT:
@@ -110,7 +110,7 @@ def _pairs(cases: Sequence[Case]) -> list[tuple[tuple[object, ...], object]]:
 
 
 def joined(said: Iterable[bool | None]) -> bool | None:
-    """Whether any grader passes the program; None where none does and one could not run."""
+    """Whether any grader passes the program; None if none does and one could not run."""
     opinions = list(said)
     if any(opinions):
         return True
