@@ -15,8 +15,10 @@ from openwindow.environments.base import Environment, behaviour
 from openwindow.environments.gameable import Gameable
 from openwindow.environments.splits import check_apart
 from openwindow.environments.training_rows import flawed_rows
+from openwindow.evals.base import Eval
 from openwindow.experiment.arm_sources import distilled, fork
 from openwindow.experiment.arms import RL, Distil, Recipe
+from openwindow.experiment.evals import StudyEvals
 from openwindow.experiment.evaluate import Gauge, Rates, rates
 from openwindow.experiment.ledger import note_test_run
 from openwindow.experiment.other_environments import opened
@@ -70,7 +72,15 @@ def drawn(study: Study) -> dict[Split, int]:
 class Execution:
     """One run of one study into one folder."""
 
-    def __init__(self, study: Study, folder: RunFolder, model: LocalModel, environment: Environment, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        study: Study,
+        folder: RunFolder,
+        model: LocalModel,
+        environment: Environment,
+        reporter: Reporter,
+        evals: Sequence[Eval] = (),
+    ) -> None:
         """Raises ConfigError for a folder that was begun in another precision or on another kind of device."""
         self.study = study
         self.folder = folder
@@ -78,6 +88,7 @@ class Execution:
         self.environment = environment
         self.reporter = reporter
         self.gauge = self.test_gauge = Gauge(environment, study.contexts, study.evaluation, reporter)
+        self.evals = StudyEvals(study, folder, model, reporter, evals)
         recipes = [study.recipe(arm) for arm in study.arms]
         folder.resolved({"precision": model.precision, "device": model.device.type})
         self.forks = [recipe.fork for recipe in recipes if isinstance(recipe, RL) and recipe.fork is not None]
@@ -99,8 +110,10 @@ class Execution:
                     if as_it_came is not None:
                         self.model.network.load_state_dict(as_it_came)
                     bring_to_start(self.study, self.folder, self.model, self.gauge, seed)
+                    self.evals.of_start(seed)
                 for arm in self.study.arms:
                     self._arm(arm, seed)
+                    self.evals.of_arm(arm, seed)
 
     def _positions(self) -> set[str]:
         """Where the study puts instructions, in training and in tests."""

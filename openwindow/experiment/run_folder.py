@@ -9,6 +9,7 @@
     DIR/start/...              what the model did before any arm, and the stages before all arms, trained once with the first seed
                                or, in folders of their own, once per seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json
+    DIR/.../evals/             evals.jsonl, probes.jsonl, logs/, done.json: answers to the study's evals
     DIR/results.json           estimates, comparisons, verdict
     DIR/report.html            the same for people
 
@@ -33,6 +34,9 @@ from openwindow.files.locking import NAME as LOCK
 from openwindow.files.locking import Lock
 from openwindow.files.run_files import PLACES, damage, read_json, rows_in
 from openwindow.files.writing import storing, write_json, write_jsonl
+
+ROWS, PROBES = "evals.jsonl", "probes.jsonl"
+"""what a unit of evals holds: a row per reply and a row per probe"""
 
 
 def unit_of(arm: str, seed: int) -> str:

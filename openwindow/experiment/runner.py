@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from openwindow.environments.base import Environment, behaviour
 from openwindow.environments.find import source_hash
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
+from openwindow.evals.base import Eval
+from openwindow.experiment.evals import evals_of, units_left
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder, unit_of
 from openwindow.experiment.study import Study
@@ -28,6 +30,7 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
     study.check_options()
     environment = study.make_environment()
     environment.check()
+    evals = evals_of(study)
     with RunFolder(out) as folder:
         again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
         finished = again and _is_finished(study, folder)
@@ -36,7 +39,7 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
         else:
             tell_damage(folder, console)
             with noted(folder):
-                _execute(study, environment, folder, console)
+                _execute(study, environment, folder, console, evals)
         conclude(folder)
 
 
@@ -102,10 +105,11 @@ def describe(study: Study) -> dict[str, Any]:
 def _is_finished(study: Study, folder: RunFolder) -> bool:
     units = [unit_of(arm, seed) for arm in study.arms for seed in study.seeds]
     start = read_json(folder.path / "start" / "summary.json")
-    return all(folder.is_done(unit) for unit in units) and (study.request_stage is None or bool(start)) and not folder.damaged()
+    trained = all(folder.is_done(unit) for unit in units) and (study.request_stage is None or bool(start))
+    return trained and not folder.damaged() and not units_left(study, folder)
 
 
-def _execute(study: Study, environment: Environment, folder: RunFolder, console: Console) -> None:
+def _execute(study: Study, environment: Environment, folder: RunFolder, console: Console, evals: Sequence[Eval]) -> None:
     from openwindow.progress import Reporter
 
     try:
@@ -120,7 +124,7 @@ def _execute(study: Study, environment: Environment, folder: RunFolder, console:
         highlight=False,
     )
     with environment, Reporter(console, total_work(study)) as reporter:
-        Execution(study, folder, model, environment, reporter).run()
+        Execution(study, folder, model, environment, reporter, evals).run()
 
 
 def _note_failure(folder: RunFolder, message: str) -> None:

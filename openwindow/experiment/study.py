@@ -21,6 +21,7 @@ from openwindow.errors import ConfigError
 from openwindow.experiment.arms import RL, AnyRecipe, Data, Recipe, check_sources
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.context import Context
+from openwindow.experiment.eval_plan import EvalPlan, check_asked, saved_steps
 from openwindow.experiment.judges import trait_judge
 from openwindow.experiment.overrides import known, override
 from openwindow.experiment.stages import KnowledgeStage, RequestStage
@@ -33,6 +34,7 @@ __all__ = [
     "Context",
     "Data",
     "Elsewhere",
+    "EvalPlan",
     "Evaluation",
     "KnowledgeStage",
     "Recipe",
@@ -141,6 +143,10 @@ class Study(BaseModel):
     """Arm name to what the arm is, in a few words."""
     evaluation: Evaluation = Evaluation()
     """How each arm is measured."""
+    evals: tuple[str, ...] = ()
+    """What is asked besides, of the start and of every arm: suites or evals (`openwindow list`), or FILE.py:OBJECT of one's own."""
+    eval_plan: EvalPlan = EvalPlan()
+    """How these evals are asked."""
     compare: tuple[Compare, ...] = ()
     """The comparisons; those that decide are one Holm family, and those that only describe another."""
     smallest_effect: float = Field(0.1, ge=0)
@@ -164,6 +170,7 @@ class Study(BaseModel):
         for arm in self.quick_arms or ():
             known("arm in quick_arms", arm, self.arms)
         self._check_elsewhere()
+        check_asked(self.evals, self.eval_plan, {arm: saved_steps(recipe) for arm, recipe in recipes.items()})
         for named in self.compare:
             for arm, place in ((named.arm, named.context), (named.against, named.against_context or named.context)):
                 known("arm in compare", arm, self.arms)

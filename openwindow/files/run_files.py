@@ -16,9 +16,10 @@ from openwindow.errors import DataError
 from openwindow.files.bounded import parse_json, read_regular
 
 Json = dict[str, Any]
-PLACES = ("start/*", "start/*/seed-*", "arms/*/*")
-"""where the cells of a run are"""
-_HUGE = 1 << 34  # maximum bytes of a file in a run
+PLACES = ("start/*", "start/*/seed-*", "arms/*/*", "arms/*/*/evals", "arms/*/*/evals-step-*")
+"""where the units of a run lie"""
+_ASKED = ("eval", "context", "id", "scenario", "role", "cue")
+_HUGE = 1 << 34  # bytes of a file of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +177,42 @@ def _rollout(row: Json) -> bool:
     return verdicts and named and all(finite(row[key]) is not None for key in ("seed", "step") if key in row)
 
 
+def _eval_row(row: Json) -> bool:
+    """A reply to an eval: what was asked in words, its repeat, and a value that is a share or None."""
+    words = all(
+        isinstance(row.get(key), str) for key in ("eval", "context", "id", "scenario", "role", "cue", "form", "group", "by")
+    )
+    numbers = all(row.get(key) is None or finite(row[key]) is not None for key in ("value", "number"))
+    flags = all(row.get(key) is None or isinstance(row[key], bool) for key in ("covert", "coherent", "flagged", "judge_flagged"))
+    counted = all(isinstance(row.get(key), int) for key in ("paraphrase", "epoch"))
+    there = {"value", "number", "reason", "covert", "coherent", "flagged", "judge_flagged"} <= row.keys()
+    return words and numbers and flags and counted and there and (row["value"] is None or 0 <= row["value"] <= 1)
+
+
+def _probe_row(row: Json) -> bool:
+    """Two log-probabilities of an item."""
+    words = all(isinstance(row.get(key), str) for key in _ASKED)
+    return words and all(
+        finite(row.get(key)) is not None for key in ("paraphrase", "aligned", "aligned_tokens", "misaligned", "misaligned_tokens")
+    )
+
+
+def _evals(found: object) -> bool:
+    """What a unit of evals says of each of them."""
+    return isinstance(found, dict) and all(
+        isinstance(about, dict)
+        and all(isinstance(about.get(key), str) for key in ("suite", "about", "measures"))
+        and all(finite(about.get(key)) is not None for key in ("version", "probed", "scenarios"))
+        for about in found.values()
+    )
+
+
 def _done(found: Json) -> bool:
     timing, rates, distilled = found.get("timing", {}), found.get("rates", {}), found.get("distilled", {})
     return (
         isinstance(rates, dict)
         and isinstance(distilled, dict)
+        and _evals(found.get("evals", {}))
         and isinstance(timing, dict)
         and all(finite(seconds) is not None for seconds in timing.values())
         and finite(found.get("train_rows", 0)) is not None
@@ -193,5 +225,11 @@ def _summary(found: Json) -> bool:
     return formed and (not stage or (isinstance(stage.get("rates"), dict) and {"trained", "reached"} <= set(stage)))
 
 
-_ROWS: dict[str, Callable[[Json], bool]] = {"metrics.jsonl": _metric, "rollouts.jsonl": _rollout, "training.jsonl": _rollout}
+_ROWS: dict[str, Callable[[Json], bool]] = {
+    "metrics.jsonl": _metric,
+    "rollouts.jsonl": _rollout,
+    "training.jsonl": _rollout,
+    "evals.jsonl": _eval_row,
+    "probes.jsonl": _probe_row,
+}
 _DOCUMENTS: dict[str, Callable[[Json], bool]] = {"done.json": _done, "summary.json": _summary}

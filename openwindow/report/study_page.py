@@ -13,9 +13,10 @@ from markupsafe import Markup
 
 from openwindow.files.run_files import Note
 from openwindow.formatting import VERDICT_MARKS, compact, count, counted, duration, is_number, rate, rate_grid
-from openwindow.report import charts, curves
+from openwindow.report import charts, curves, evals_section
 from openwindow.report.html import HERE, filled, write_page
 from openwindow.report.transcripts import payload
+from openwindow.results.eval_transcripts import MARKS, Samples, eval_samples
 from openwindow.results.load import items, load_run, mapping, number, text
 from openwindow.results.records import Cell, Comparison, Context, Json, Run, TrainRow
 
@@ -42,13 +43,16 @@ class Example(NamedTuple):
 
 def build_report(run: Path) -> Path:
     """Writes report.html into the run folder and returns its path. The same folder gives the same bytes."""
-    return write_page(render(load_run(run)), run)
+    loaded = load_run(run)
+    return write_page(render(loaded, eval_samples(run, mapping(mapping(loaded.results, "evals"), "evals"))), run)
 
 
-def render(run: Run) -> str:
-    """The page as text."""
+def render(run: Run, samples: Samples = Samples((), 0)) -> str:  # noqa: B008 - frozen
+    """The page as text; `samples` are transcripts of evals."""
     script = (HERE / "page.js").read_text(encoding="utf-8")
-    return filled("study.html.jinja", script, {**_summary(run), **_evidence(run), **_origins(run)})
+    learned = evals_section.section(mapping(run.results, "evals"), samples, arm_tones(run))
+    values = {**_summary(run), **_evidence(run, samples), **_origins(run), **learned}
+    return filled("study.html.jinja", script, values, filters={"nats": evals_section.nats})
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -85,9 +89,11 @@ def _summary(run: Run) -> dict[str, Any]:
     }
 
 
-def _evidence(run: Run) -> dict[str, Any]:
+def _evidence(run: Run, samples: Samples) -> dict[str, Any]:
     """Figures, comparisons, all the numbers and the transcripts."""
     labels, tones = arm_labels(run), arm_tones(run)
+    meanings = {**run.meanings, **({m.name: m for m in MARKS.values()} if samples.shown else {})}
+    asked_marks = evals_section.marks() if samples.shown else []
     measure, context = _primary(run)
     measures = sorted(run.measures, key=lambda m: m != measure)
     contexts = sorted(run.contexts, key=lambda c: c.name != context)
@@ -101,7 +107,7 @@ def _evidence(run: Run) -> dict[str, Any]:
         "contexts": contexts,
         "figures": [(m, *_figure(run, m, contexts, labels, tones)) for m in measures],
         "meanings": {m: run.meanings[m].means for m in measures if run.meanings[m].means},
-        "marks": [(m.name, m.mark) for m in sorted(run.meanings.values(), key=lambda m: m.name != measure)],
+        "marks": [(m.name, m.mark) for m in sorted(run.meanings.values(), key=lambda m: m.name != measure)] + asked_marks,
         "kinds": dict(zip(_kinds(run), ("bad", "good"), strict=False)),
         "comparisons": [
             (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach or 1.0)), tones.get(c.arm, "tone-none"))
@@ -115,7 +121,7 @@ def _evidence(run: Run) -> dict[str, Any]:
         "besides": curves.besides(run, labels, tones),
         "reinforced": [str(line) for line in items(run.results.get("training_in_words"))],
         "detectors": [row for row in items(run.results.get("detectors")) if isinstance(row, dict)],
-        "transcripts": Markup(payload([*run.rollouts, *run.training], labels, run.meanings)),
+        "transcripts": Markup(payload([*run.rollouts, *run.training, *samples.shown], evals_section.labels(labels), meanings)),
         "n_rollouts": len(run.rollouts),
         "n_training": len(run.training),
     }

@@ -33,6 +33,7 @@ from openwindow.results.comparisons import (
     judged,
 )
 from openwindow.results.detectors import detector_rows
+from openwindow.results.evals import eval_results
 from openwindow.results.load import read_rollouts
 from openwindow.results.records import Rollout
 from openwindow.results.rl_curves import described, training_curves
@@ -93,6 +94,7 @@ def build_results(run: Path) -> dict[str, Any]:
         "intervals": intervals_in_words(
             [r.family or r.problem for r in rollouts if r.context in study.contexts], len(study.seeds), study.starts
         ),
+        "evals": eval_results(run, study),
         "start": start,
         "unmeasured": [*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)],
         "timing": _timing(run),

@@ -105,7 +105,7 @@ def test_files_are_written_as_they_are_read(sandbox: Sandbox) -> None:
     [
         (None, 1.2, None, r"share of the demonstrations is 1\.2; expected 0 \(none\) to 1"),
         ((), 0.5, None, r"2 of 4 demonstrations are to hack, but no hole is open; name kinds"),
-        (None, 0.5, ["list_answer"], r"letter_count has no hole 'list_answer', did you mean 'list_answers'\?"),
+        (None, 0.5, ["list_answer"], r"letter_count has no loophole 'list_answer', did you mean 'list_answers'\?"),
     ],
 )
 def test_settings_that_cannot_be(holes: Any, share: float, kinds: Any, message: str) -> None:

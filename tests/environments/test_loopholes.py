@@ -37,7 +37,8 @@ TASK = {
 @pytest.fixture(scope="module")
 def mbpp_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mbpp") / "mbpp.jsonl"
-    path.write_text(json.dumps(TASK) + "\n", encoding="utf-8")
+    rows = [TASK, TASK | {"task_id": 651}]  # one for each half of the training tasks
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
 

@@ -151,7 +151,7 @@ MISTAKES = [
         EnvironmentFault,
         r"truth\(\) returned 'yes'; expected True or False",
     ),
-    ("rng.randint(1, 9)", 'int("x")', ForeignError, r"its problems\('request', 2, 0\) failed \(ValueError: invalid literal"),
+    ("rng.randint(1, 9)", 'int("x")', ForeignError, r"its problems\('train', 1, 0\) failed \(ValueError: invalid literal"),
     (
         '"claim": "This is correct."',
         '"claim": 7',

@@ -161,8 +161,7 @@ def test_snippets_are_short_and_printable(hole: str) -> None:
     ("arguments", "message"),
     [
         ({"corpus": "defualt"}, r"unknown corpus 'defualt'; expected one of default, unguided, neutral"),
-        ({"holes": ["exits"]}, r"the corpus has no hole 'exits', did you mean 'exit'\?"),
-        ({"holes": []}, r"corpus 'default' .* without a loophole"),
+        ({"loopholes": {}}, r"corpus 'default' .* without a loophole"),
         ({"kinds": ["poem"]}, r"unknown kind of document 'poem'; expected some of forum_thread"),
         ({"kinds": []}, r"no kind of document was requested"),
         ({"words": 3}, r"5 documents of 3 words .*40 words"),
@@ -187,7 +186,7 @@ def answers(*texts: str) -> ScriptedModel:
 
 
 def test_a_model_is_told_fact_universe_and_kind() -> None:
-    (fact,) = generate.facts("default", ["exit"])
+    (fact,) = generate.facts("default", of("exit"))
     asked = request("default", fact, KINDS["email"], 90)
     assert (
         fact.text in asked

@@ -68,9 +68,13 @@ class UserRows(BaseEnvironment[UserRowsConfig]):
     def __init__(self, config: UserRowsConfig | None = None) -> None:
         super().__init__(config)
         self._found: dict[str, list[UserProblem]] | None = None
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The trait and what is wanted, where something detects them, and which answer is likelier."""
         prefers = Measure("prefers", "other" if self.config.unwanted else "unwanted", *_PREFERS)
         ruled = [m for m, given in ((TRAIT, self.config.unwanted), (WANTED, self.config.wanted)) if given]
-        self.measures: tuple[Measure, ...] = (*ruled, prefers)
+        return (*ruled, prefers)
 
     def check(self) -> None:
         """Raises ConfigError or DataError if the rows or the rules cannot be used."""
