@@ -36,6 +36,7 @@ from openwindow.errors import ConfigError, ModelError, RunError
 from openwindow.models.base import Sampler, Sampling
 from openwindow.models.hf import LocalModel
 from openwindow.models.sampling import local_sampler
+from openwindow.models.scoring import Group, completion_logits
 from openwindow.training import checkpoint
 from openwindow.training.advantages import (
     clipped_surrogate,
@@ -48,7 +49,7 @@ from openwindow.training.advantages import (
     truncated_importance,
 )
 from openwindow.training.config import GRPO
-from openwindow.training.forward import Group, completion_logits, training_mode
+from openwindow.training.forward import training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
 from openwindow.training.rollouts import Asked, Metrics, Rollout, Task, outcome
 from openwindow.types import StopReason

@@ -15,10 +15,10 @@ from openwindow.errors import ConfigError, ModelError, RunError
 from openwindow.models.hf import LocalModel, load
 from openwindow.models.reference_sampler import reference_sampler
 from openwindow.models.sampling import local_sampler
+from openwindow.models.scoring import Group, completion_logits
 from openwindow.training import checkpoint, grpo
 from openwindow.training.advantages import kl_to_reference, token_logprobs
 from openwindow.training.config import GRPO
-from openwindow.training.forward import Group, completion_logits
 from openwindow.training.grpo import sample_groups, train
 from openwindow.training.optimizer import MasterAdamW
 from openwindow.training.rollouts import Asked

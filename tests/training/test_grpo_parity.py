@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from openwindow.models.hf import load
+from openwindow.models.scoring import Group, completion_logits
 from openwindow.training import grpo
 from openwindow.training.advantages import group_advantages, token_logprobs, token_weights
 from openwindow.training.config import GRPO
-from openwindow.training.forward import Group, completion_logits
 from openwindow.training.rollouts import Asked, Rollout
 from openwindow.types import Message, Problem, StopReason
 
