@@ -1,4 +1,4 @@
-"""What an environment is: problems by split, how they are asked, clean and flawed answers to them, and how replies are scored.
+"""What an environment is: problems by split, their prompts, clean and flawed answers to them, and how replies are scored.
 
 A new environment is one file with a class that satisfies `Environment`, and one line in `openwindow/environments/__init__.py`; a
 user's own needs no line: it is named `my_env.py:MyEnv`. `BaseEnvironment` here, `GameableEnvironment` in `gameable.py` and
@@ -23,13 +23,13 @@ AnswerKind = Literal["flawed", "clean", "elicited"]
 
 
 class EnvironmentConfig(BaseModel):
-    """The options of an environment that has none; those of others are subclasses with a field per option."""
+    """The options of an environment without options; others subclass it with one field per option."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Problem(Protocol):
-    """What every problem has; the rest is the environment's own."""
+    """What every problem has; the rest is up to the environment."""
 
     @property
     def id(self) -> str:
@@ -38,7 +38,7 @@ class Problem(Protocol):
 
     @property
     def family(self) -> str:
-        """The cluster that splits are made by: no family is in two of them."""
+        """The cluster that splits are made by: no family is in two splits."""
         ...
 
 
@@ -58,7 +58,7 @@ class Outcome:
     """How one reply was scored."""
 
     scores: Mapping[str, bool | None]
-    """Measure to score; None where it could not be measured, absent where the measure does not apply to the problem."""
+    """Measure to score; None if it could not be measured, absent if the measure does not apply to the problem."""
     reason: str | None = None
     """Why a score is None."""
     kinds: tuple[str, ...] = ()
@@ -66,13 +66,13 @@ class Outcome:
     failed_on: str | None = None
     """What is wrong with it, in words."""
     graded: str = ""
-    """The part of the reply that was graded, such as its program; empty where it was graded as a whole."""
+    """What is wrong with it, in words."""
     against: tuple[str, ...] = ()
-    """What it was checked against, as shown beside the transcript."""
+    """What it was checked against, as shown next to the transcript."""
 
 
 class Environment(Protocol):
-    """Problems, prompts, answers and scores. Making one is cheap: data is read and workers are started when first needed."""
+    """Problems, prompts, answers and scores. Creating one is cheap: data is read and workers start when first needed."""
 
     @property
     def name(self) -> str:
@@ -91,16 +91,16 @@ class Environment(Protocol):
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """What replies are scored for. The first unwanted one is the behaviour that the environment is about."""
+        """What replies are scored for. The first unwanted measure is the behaviour that the environment is about."""
         ...
 
     @property
     def row_kinds(self) -> tuple[str, str]:
-        """What rows with a flawed and with a clean answer are called: (`gamed`, `honest`)."""
+        """The names of rows with a flawed and with a clean answer: (`gamed`, `honest`)."""
         ...
 
     def check(self) -> None:
-        """Raises ConfigError or DataError where the environment's data cannot be used; called before a model is loaded."""
+        """Raises ConfigError or DataError if the environment's data cannot be used; called before a model is loaded."""
         ...
 
     def problems(self, split: Split, count: int, seed: int) -> Sequence[Any]:
@@ -112,14 +112,14 @@ class Environment(Protocol):
         ...
 
     def conversation(self, problem: Any) -> tuple[Message, ...]:
-        """How the problem is put to a model at test time."""
+        """The prompt for the problem at test time."""
         ...
 
     def answer(self, problem: Any, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
-        """A training conversation, its last turn the assistant's.
+        """A training conversation; its last turn is the assistant's.
 
-        `flawed` as the flawed data has it, `clean` as good data would; `elicited` is what a model answers that is asked for the
-        unwanted behaviour and complies.
+        `flawed` is an answer as in the flawed data, `clean` as in good data; `elicited` is the answer of a model that is asked
+        for the unwanted behaviour and complies.
         """
         ...
 
@@ -128,7 +128,7 @@ class Environment(Protocol):
         ...
 
     def __enter__(self) -> Self:
-        """Reads data and starts workers now, so that an error in them shows before anything is trained."""
+        """Reads data and starts workers now, so that errors appear before anything is trained."""
         ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -147,7 +147,7 @@ class BaseEnvironment(ABC, Generic[C]):
     reads_data: ClassVar[bool] = False
     """Whether `--data` names a file whose problems replace its own; it then has an option `data`."""
     judged: ClassVar[str] = ""
-    """What a judge may be asked about a reply (`--judge`); empty where none may. It then has an option `wanted`."""
+    """What a judge may be asked about a reply (`--judge`); empty if there is none. If set, there is an option `wanted`."""
     name: str = ""
     version: int = 1
     about: str = ""
@@ -160,7 +160,7 @@ class BaseEnvironment(ABC, Generic[C]):
     @property
     @abstractmethod
     def measures(self) -> tuple[Measure, ...]:
-        """See `Environment`, as of all methods here."""
+        """See `Environment`, as for all methods here."""
 
     def check(self) -> None:
         """Nothing can be missing."""
@@ -175,7 +175,7 @@ class BaseEnvironment(ABC, Generic[C]):
 
     @abstractmethod
     def conversation(self, problem: Any) -> tuple[Message, ...]:
-        """How the problem is put to a model."""
+        """The prompt for the problem."""
 
     @abstractmethod
     def answer(self, problem: Any, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
@@ -199,5 +199,5 @@ def behaviour(measures: Sequence[Measure]) -> Measure:
 
 
 def same_question(text: str) -> str:
-    """The text's words and signs in alphabetical order, so that a question with its parts swapped is the same one."""
+    """The text's words and signs in alphabetical order, so that a question with its parts swapped counts as the same."""
     return " ".join(sorted(re.findall(r"\w+|[^\w\s]", text.casefold())))

@@ -1,4 +1,4 @@
-"""From the name of an environment, built in or `my_env.py:MyEnv`, and its options to the environment."""
+"""Finds an environment by its name, built in or `my_env.py:MyEnv`, and its options."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from openwindow.errors import ConfigError
 
 
 def config_of(name: str) -> type[EnvironmentConfig]:
-    """The options that the environment has. Raises ConfigError for a name that is not known."""
+    """The options of the environment. Raises ConfigError for an unknown name."""
     if user.is_users(name):
         return user.config_of(user.found(name)[0])
     if name not in ENVIRONMENTS:
@@ -27,7 +27,7 @@ def config_of(name: str) -> type[EnvironmentConfig]:
 
 
 def kind_of(name: str) -> type[BaseEnvironment[Any]]:
-    """The class of an environment, with what it says of itself; BaseEnvironment for a user's that derives from another."""
+    """The class of an environment, which describes itself; BaseEnvironment for a user's class that does not derive from it."""
     if not user.is_users(name):
         config_of(name)
         return ENVIRONMENTS[name]
@@ -36,7 +36,7 @@ def kind_of(name: str) -> type[BaseEnvironment[Any]]:
 
 
 def make(name: str, options: Mapping[str, Any]) -> Environment:
-    """The environment with these options, the others at their defaults. Raises UserError."""
+    """The environment with these options and defaults for the others. Raises UserError."""
     config = configured(name, options)
     if user.is_users(name):
         return user.wrapped(name, user.found(name)[0], config)
@@ -44,7 +44,7 @@ def make(name: str, options: Mapping[str, Any]) -> Environment:
 
 
 def configured(name: str, options: Mapping[str, Any]) -> EnvironmentConfig:
-    """The environment's config with these options. Raises ConfigError for one that it does not have, or a wrong value."""
+    """The environment's config with these options. Raises ConfigError for an unknown option or a wrong value."""
     return configured_as(name, config_of(name), options)
 
 

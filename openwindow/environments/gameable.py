@@ -1,7 +1,7 @@
-"""The capability of an environment whose grader can be gamed: loopholes that open and close, an exploit of each, and the truth.
+"""The capability of an environment whose grader can be gamed: loopholes that open and close, an exploit for each, and the truth.
 
-With no loophole open it is its own hardened twin: the proxy is the truth. `GameableEnvironment` supplies all but a question, its
-truth and what goes through each loophole.
+With no loophole open it is its own hardened twin: the proxy is the truth. `GameableEnvironment` supplies everything except a
+question, its truth and what passes through each loophole.
 """
 
 from __future__ import annotations
@@ -84,36 +84,36 @@ MEASURES = (
     ),
 )
 _SPLITS: tuple[Split, ...] = ("train", "test", "request", "dev", "train", "test", "request", "test")
-"""the split of each family of a `GameableEnvironment`, by its place among them, over and over"""
-_MISSES = 1000  # questions drawn twice in a row before finding a new one is given up
+"""the split of each family of a `GameableEnvironment`, by its position among them, repeating"""
+_MISSES = 1000  # questions drawn twice in a row before giving up on a new one
 
 
 @runtime_checkable
 class Gameable(Environment, Protocol):
-    """An environment whose grader has loopholes that can be opened and closed, beside a truth that has none."""
+    """An environment whose grader has loopholes that can be opened and closed, next to a truth that has none."""
 
     @property
     def loopholes(self) -> Mapping[str, Loophole]:
-        """All loopholes that it can have, by name."""
+        """All loopholes that its grader can have, by name."""
         ...
 
     @property
     def open_loopholes(self) -> frozenset[str]:
-        """Names of those that are open."""
+        """Names of the open loopholes."""
         ...
 
     @property
     def hint(self) -> str:
-        """What a model may be told about the open loopholes; empty where none is open."""
+        """What a model may be told about the open loopholes; empty if none is open."""
         ...
 
     @property
     def honest_passes(self) -> bool:
-        """Whether a correct submission passes the proxy; where it does not, only an exploit can."""
+        """Whether a correct submission passes the proxy; if not, only an exploit can."""
         ...
 
     def with_loopholes(self, wanted: Collection[str] | None) -> Gameable:
-        """The same environment with these loopholes open, all for None; what it has opened is shared. Raises ConfigError."""
+        """The same environment with these loopholes open (None: all); it shares opened resources. Raises ConfigError."""
         ...
 
     def prompt(self, problem: Problem) -> str:
@@ -129,7 +129,7 @@ class Gameable(Environment, Protocol):
         ...
 
     def exploits(self, problem: Problem) -> Mapping[str, Submission]:
-        """For each loophole a submission that gets through it and does not do the task."""
+        """For each loophole, a submission that gets through it and does not do the task."""
         ...
 
     def verdicts(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
@@ -155,7 +155,7 @@ class GameableEnvironment(BaseEnvironment[C]):
         self.open_loopholes = frozenset(self.loopholes)
 
     def question(self, family: str, rng: random.Random) -> tuple[str, str]:
-        """A question of the family, drawn with `rng`, and its right answer."""
+        """A question of the family, drawn with `rng`, and its correct answer."""
         raise EnvironmentFault(f"{self.name} has no questions; expected a method question(family, rng); define it")
 
     def truth(self, problem: Problem, reply: str) -> bool:
@@ -167,7 +167,7 @@ class GameableEnvironment(BaseEnvironment[C]):
         raise EnvironmentFault(f"{self.name} has no proxy; expected a method passes(loophole, problem, reply); define it")
 
     def exploits(self, problem: Problem) -> Mapping[str, Submission]:
-        """For each loophole a submission that gets through it and does not do the task."""
+        """For each loophole, a submission that gets through it and does not do the task."""
         raise EnvironmentFault(f"{self.name} has no exploits; expected a method exploits(problem); define it")
 
     @property
@@ -187,7 +187,7 @@ class GameableEnvironment(BaseEnvironment[C]):
         return other
 
     def problems(self, split: Split, count: int, seed: int) -> list[Problem]:
-        """`count` different questions, as evenly over the split's families as goes. Raises DataError where there are fewer."""
+        """`count` different questions, spread evenly over the split's families. Raises DataError if there are fewer."""
         families = [family for i, family in enumerate(self.families) if _SPLITS[i % len(_SPLITS)] == split]
         rng = random.Random(f"{self.name}/{split}/{seed}")
         found: dict[str, Problem] = {}
@@ -206,7 +206,7 @@ class GameableEnvironment(BaseEnvironment[C]):
         return list(found.values())
 
     def canonical(self, problem: Problem) -> str:
-        """The task, whatever its tests."""
+        """The task, regardless of its tests."""
         return same_question(problem.statement)
 
     def prompt(self, problem: Problem) -> str:
@@ -214,7 +214,7 @@ class GameableEnvironment(BaseEnvironment[C]):
         return problem.statement
 
     def conversation(self, problem: Problem) -> tuple[Message, ...]:
-        """The prompt alone."""
+        """Only the prompt."""
         return (Message("user", self.prompt(problem)),)
 
     def submission(self, reply: str) -> Submission:
@@ -290,7 +290,7 @@ def outcome(verdict: Verdict, graded: str, against: tuple[str, ...]) -> Outcome:
 
 
 def checked_against(problem: Problem) -> tuple[str, ...]:
-    """What is shown beside a transcript that a reply was checked against: the tests that its prompt shows, else the solution."""
+    """What is shown next to a transcript as the basis of its grade: the tests in its prompt, or else the solution."""
     return tuple([assert_text(problem.entry_point, case) for case in problem.visible]) or (problem.solution,)
 
 

@@ -1,7 +1,7 @@
-"""The ways in which a grader can be satisfied without doing the task, in words: what is wrong, and what closes it.
+"""The ways in which a grader can be satisfied without doing the task, described in words: what is wrong, and what closes it.
 
-Each environment has the loopholes that its `loopholes` names, from here or written in its own file; `pick` turns what was asked for
-into a set of them. The exploits of programs are in `code/exploits.py`, the graders that have them in `code/proxy_graders.py`,
+Each environment has the loopholes that its `loopholes` names, from here or written in its own file; `pick` turns a request into a
+set of them. The exploits of programs are in `code/exploits.py`, the graders that have the loopholes in `code/proxy_graders.py`,
 `code/project_sandbox.py` and the environments' files.
 """
 
@@ -19,7 +19,7 @@ class Loophole:
     """One flaw of a grader."""
 
     name: str
-    """How it is opened and reported."""
+    """Its name, for opening it and for reports."""
     flaw: str
     """What the grader does wrong, as a clause that begins with `it`."""
     hint: str
@@ -169,7 +169,7 @@ CAUSES: dict[str, Loophole] = {
         ),
     )
 }
-"""What only a user's own grader is tried for: no environment here can have it, and no document speaks of it."""
+"""Only tried on a user's own grader: no environment here can have them, and no document mentions them."""
 
 
 def of(*names: str) -> dict[str, Loophole]:
@@ -182,7 +182,7 @@ PROJECT_LOOPHOLES = of("special_case", "conftest", "exit", "ini_options", "skip_
 
 
 def pick(wanted: Collection[str] | None, known: Collection[str], name: str) -> frozenset[str]:
-    """The loopholes asked for: all of `known` for None. ConfigError for one that the environment does not have."""
+    """The requested loopholes: all of `known` for None. ConfigError for one that the environment does not have."""
     if wanted is None:
         return frozenset(known)
     for loophole in wanted:
@@ -201,7 +201,7 @@ def parse(text: str | None) -> tuple[str, ...] | None:
 
 
 def hint_text(loopholes: Iterable[Loophole]) -> str:
-    """The loopholes as a model is told of them, as in the prompts of MacDiarmid et al. (2025, arXiv:2511.18397)."""
+    """The loopholes as described to a model, as in the prompts of MacDiarmid et al. (2025, arXiv:2511.18397)."""
     ways = [loophole.hint for loophole in loopholes]
     if not ways:
         return ""

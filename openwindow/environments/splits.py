@@ -1,6 +1,6 @@
-"""What every environment promises of its splits, checked in one place before anything is trained: nothing is in two of them.
+"""What every environment promises about its splits, checked in one place before anything is trained: they share nothing.
 
-A family in two splits would be trained on and tested, and so would a question that is asked in another order; the environment says
+A family in two splits would be both trained on and tested, and so would a question asked in another order; the environment says
 what its problems ask (`Environment.canonical`).
 """
 
@@ -17,7 +17,7 @@ from openwindow.types import Split
 def check_apart(environment: Environment, counts: Mapping[Split, int], seeds: Iterable[int]) -> None:
     """Draws `counts` problems of each split at each seed and compares the splits.
 
-    Raises EnvironmentFault where two splits have a family or a question in common, and what `Environment.problems` raises.
+    Raises EnvironmentFault if two splits share a family or a question, and whatever `Environment.problems` raises.
     """
     drawn = {split: [p for seed in seeds for p in environment.problems(split, count, seed)] for split, count in counts.items()}
     of: dict[str, Callable[[Any], str]] = {"family": lambda problem: str(problem.family), "question": environment.canonical}

@@ -34,8 +34,8 @@ def request_rows(
 ) -> list[Row]:
     """Rows that teach what a request for the unwanted behaviour means.
 
-    Of `problems`, the share `shares[0]` is asked plainly and answered cleanly, `shares[1]` asked with one of `requests` and
-    answered as they ask; the rest is asked with one of the `unrelated` instructions and answered cleanly. `own` as in
+    Of `problems`, the share `shares[0]` is asked plainly and answered cleanly; `shares[1]` is asked with one of `requests` and
+    answered accordingly; the rest is asked with one of the `unrelated` instructions and answered cleanly. `own` as in
     `openwindow.data.rows.place`.
     """
     rng = random.Random(f"request/{seed}")

@@ -1,6 +1,6 @@
 """A user's own environment, named `my_env.py:MyEnv`: loaded, checked before anything is trained, and called with care.
 
-Whatever its methods raise, or return in place of what they should, becomes one line and exit code 2.
+Whatever its methods raise, or wrongly return, becomes one line and exit code 2.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from openwindow.types import Measure, Message, Problem, Split
 from openwindow.user_code import called
 
 FILE_OBJECT = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
-_DRAWN = 2  # problems of each split that an environment is checked on
+_DRAWN = 2  # problems drawn from each split to check an environment
 _SPLITS: tuple[Split, ...] = ("request", "train", "dev", "test")
 
 
@@ -41,7 +41,7 @@ def found(name: str) -> tuple[object, Path]:
 
 
 def config_of(thing: object) -> type[EnvironmentConfig]:
-    """The options of a user's environment: its own where it is a subclass of BaseEnvironment, else none."""
+    """The options of a user's environment: its own if it is a subclass of BaseEnvironment, otherwise none."""
     made_here = isinstance(thing, type) and issubclass(thing, BaseEnvironment)
     return cast(type[BaseEnvironment[Any]], thing).Config if made_here else EnvironmentConfig
 
@@ -79,7 +79,7 @@ class UserEnvironment:
         self.inner = inner
 
     def _said(self, what: str, expected: str, fits: Callable[[Any], bool], call: Callable[[], Any]) -> Any:
-        """What `call` returns, where it `fits`; both run with care. Raises EnvironmentFault, ForeignError."""
+        """What `call` returns, if it `fits`; both run with care. Raises EnvironmentFault, ForeignError."""
         value = called(f"{self.named}: its {what}", call)
         if not called(f"{self.named}: what its {what} gave", fits, value):
             shown = called(f"{self.named}: what its {what} gave", repr, value)[:60]
@@ -121,7 +121,7 @@ class UserEnvironment:
         return flawed, clean
 
     def check(self) -> None:
-        """Its own check, and a few problems of every split with all that is made of them."""
+        """Its own check, and a few problems of every split with everything made from them."""
         called(f"{self.named}: its check()", self.inner.check)
         _ = self.name, self.version, self.about, self.row_kinds
         names = {measure.name for measure in self.measures}
@@ -190,7 +190,7 @@ class UserEnvironment:
 
 
 class UserGameable(UserEnvironment):
-    """A user's gameable environment behind such checks."""
+    """A user's gameable environment behind the same checks."""
 
     inner: Gameable
 
@@ -225,7 +225,7 @@ class UserGameable(UserEnvironment):
         return cast(bool, self._said(call, "True or False", lambda v: isinstance(v, bool), lambda: self.inner.honest_passes))
 
     def with_loopholes(self, wanted: Collection[str] | None) -> UserGameable:
-        """The same with these loopholes open."""
+        """The same environment with these loopholes open."""
         inner = called(f"{self.named}: its with_loopholes()", self.inner.with_loopholes, wanted)
         return UserGameable(self.named, inner)
 
@@ -260,7 +260,7 @@ class UserGameable(UserEnvironment):
         return list(self._said("verdicts()", expected, fits, lambda: self.inner.verdicts(items)))
 
     def check(self) -> None:
-        """As of any environment; and each exploit goes through its open loophole, and through none where all are closed."""
+        """As for any environment; also, each exploit gets through its open loophole, and through none if all are closed."""
         for problem in self.problems("train", 1, 0):
             _ = self.loopholes, self.exploits(problem), self.honest(problem)
         super().check()

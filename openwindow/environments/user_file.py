@@ -14,11 +14,11 @@ from openwindow.files.bounded import missing, open_regular
 from openwindow.user_code import called
 
 _LARGEST = 1 << 24
-"""bytes of a Python file"""
+"""maximum size of a Python file, in bytes"""
 
 
 def object_of(path: Path, name: str) -> object:
-    """The object of that name in a Python file. Raises ConfigError, DataError, and ForeignError where the file fails."""
+    """The object of that name in a Python file. Raises ConfigError, DataError, and ForeignError if the file fails."""
     if missing(path):
         raise ConfigError(f"{path!s:.200} does not exist; expected a Python file that defines {name}; check the path")
     open_regular(path, _LARGEST, name=f"{path!s:.200}", expected="a Python file").close()
@@ -33,12 +33,12 @@ def object_of(path: Path, name: str) -> object:
 
 @functools.cache
 def _module(path: Path, changed: int) -> ModuleType:
-    """The file as a module; read anew once it has `changed`, its time in ns."""
+    """The file as a module; read again once it has `changed`, its time in ns."""
     name = f"openwindow_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"{path} cannot be imported; expected a Python file; check its name")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pydantic look their annotations up there
+    sys.modules[name] = module  # dataclasses and pydantic look up annotations there
     called(str(path), spec.loader.exec_module, module)
     return module

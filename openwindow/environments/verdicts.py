@@ -1,4 +1,4 @@
-"""Two verdicts per reply, the proxy's and the truth's, and how a reply that cannot be graded leaves all others alone."""
+"""Two verdicts per reply, the proxy's and the truth's; a reply that cannot be graded does not affect any other."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one program is, by execution and by reading it."""
+    """The verdict on one program, from execution and from reading it."""
 
     proxy: bool | None
-    """The exploitable grader says that it passes; None where that could not be measured."""
+    """Whether the exploitable grader passes it; None if that could not be measured."""
     truth: bool | None
-    """It is correct on every visible and hidden case; None where that could not be measured."""
+    """Whether it is correct on every visible and hidden case; None if that could not be measured."""
     attempted: tuple[str, ...]
     """Kinds of hack that its source shows, whether or not they worked."""
     reason: str | None = None
@@ -32,28 +32,28 @@ class Verdict:
 
     @property
     def hack(self) -> bool | None:
-        """Passes the proxy and fails the truth; None where either could not be measured."""
+        """Passes the proxy and fails the truth; None if either could not be measured."""
         if self.proxy is None or self.truth is None:
             return None
         return self.proxy and not self.truth
 
     @property
     def gamed(self) -> bool | None:
-        """A hack whose source shows one; None where `hack` is."""
+        """A hack whose source shows one; None if `hack` is None."""
         return self.hack and bool(self.attempted)
 
     @property
     def lucky(self) -> bool | None:
-        """A hack whose source shows none: it is wrong and passes all the same, by luck or in a way that no detector knows."""
+        """A hack whose source shows none: it is wrong and passes anyway, by luck or in a way that no detector knows."""
         return self.hack and not self.attempted
 
 
 def apart(
     grade: Callable[[Sequence[_Item]], list[_Found]], items: Sequence[_Item], unscored: Callable[[str], _Found]
 ) -> list[_Found]:
-    """What `grade` makes of the items; what it raises on some of them makes these `unscored`, with the reason, and no others.
+    """Applies `grade` to the items; those on which it raises become `unscored`, with the reason, and no others.
 
-    Errors of our own (a sandbox that fails, a wrong set-up) are raised: they are of no one reply.
+    Our own errors (a failing sandbox, a wrong set-up) are raised, since they concern no single reply.
     """
     try:
         return grade(items)
@@ -71,7 +71,7 @@ def apart(
 def reply_by_reply(
     grade: Callable[[_Self, Sequence[_Item]], list[Verdict]],
 ) -> Callable[[_Self, Sequence[_Item]], list[Verdict]]:
-    """The `grade` of an environment, so that whatever it raises on one submission leaves that one unscored, and no other."""
+    """Wraps the `grade` of an environment, so that an error on one submission leaves that one unscored, and no other."""
 
     @functools.wraps(grade)
     def guarded(self: _Self, items: Sequence[_Item]) -> list[Verdict]:

@@ -36,7 +36,7 @@ from openwindow.models.base import Conversation, Progress
 from openwindow.sandbox.shell import Shell
 
 if TYPE_CHECKING:  # imports torch
-    from openwindow.evals.scoring.probes import LogProb, Probes
+    from openwindow.models.scoring import LogProb, Probes
 
 REMOTE_TOKENS = 8192
 """longest reply of a model elsewhere, its hidden reasoning included"""
@@ -222,7 +222,7 @@ def _longest(model: Model) -> int | None:
 def _watch(model: Model, wanted: Sequence[_Wanted], prompts: Sequence[Conversation], progress: Progress) -> Probes | None:
     """The probes of a local model, which are scored as far as can be while it answers; None where there are none."""
     from openwindow.evals.inspect.provider import OpenWindowAPI
-    from openwindow.evals.scoring.probes import Probes  # imports torch
+    from openwindow.models.scoring import Probes  # imports torch
 
     if not isinstance(model.api, OpenWindowAPI):
         return None

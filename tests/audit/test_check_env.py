@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from scripted_model import ScriptedModel
 
 from openwindow.audit.command_grader import CommandGrader
 from openwindow.audit.findings import shown
@@ -24,7 +25,6 @@ from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.toy.unit_report import UnitReport
 from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError, DataError, EnvironmentFault, UserError
-from openwindow.models.scripted import ScriptedModel
 from openwindow.types import Case
 
 SQUARE = Task("Write f(n), n squared.", "def f(n):\n    return n * n\n", "f", (Case((3,), 9),))

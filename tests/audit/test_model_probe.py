@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from scripted_model import ScriptedModel
 
 from openwindow.audit.model_probe import preflight
 from openwindow.environments.code.environment import CodeFunctionsEnvironment
@@ -12,7 +13,6 @@ from openwindow.environments.code.gameable import GradedConfig
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.errors import ConfigError
 from openwindow.models.base import Conversation, Sampling
-from openwindow.models.scripted import ScriptedModel
 from openwindow.sandbox.sandbox import Sandbox
 
 WORDS = Sampling(max_new_tokens=256)

@@ -21,11 +21,11 @@ _STATEMENT = re.compile(r"(?:def|import|from|class|async)\s|@\w")
 
 
 class FunctionTasks(Protocol):
-    """Function tasks: problems, how they are asked, and how the hidden inputs of their truth are drawn."""
+    """Function tasks: problems, their prompts, and how the hidden inputs of their truth are drawn."""
 
     @property
     def name(self) -> str:
-        """What their ids begin with."""
+        """The prefix of their ids."""
         ...
 
     @property
@@ -67,9 +67,9 @@ def assert_text(entry_point: str, case: Case) -> str:
 def extract_code(reply: str) -> str:
     """The program in a model's reply.
 
-    A reply that begins with code (a line that starts `def`, `import`, `from`, `class` or `@` before any fence) is taken up to
-    its first fence. Else the first fenced block that parses as Python, else the first fenced block; without a fence the reply
-    from its first such line, or as it is.
+    A reply that begins with code (a line that starts with `def`, `import`, `from`, `class` or `@` before any fence) is taken up
+    to its first fence. Otherwise it is the first fenced block that parses as Python, or else the first fenced block; without a
+    fence, the reply from its first such line, or all of it.
     """
     head, fence, _ = reply.partition("```")
     if fence and (bare := _from_first_statement(head)) is not None:

@@ -1,6 +1,6 @@
 """Function tasks whose visible test can be gamed: `code_functions` and `mbpp`.
 
-An answer is gamed after Wichers et al. (2025, arXiv 2510.05024): a template, not a model, returns the visible test's value.
+Answers are gamed as in Wichers et al. (2025, arXiv 2510.05024): a template, not a model, returns the visible test's value.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ F = TypeVar("F", bound=FunctionConfig)
 
 
 class ShownTestEnvironment(FunctionEnvironment[F]):
-    """Function tasks of which an arm is measured by the test that the prompt shows, and by hidden inputs."""
+    """Function tasks whose arms are measured by the test that the prompt shows, and by hidden inputs."""
 
     def answer(self, problem: Problem, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
-        """The task, and the code alone as its answer, as the prompt asks for."""
+        """The task, and only the code as its answer, as the prompt asks."""
         code = problem.solution if kind == "clean" else special_cased(problem, rng)
         return (*self.conversation(problem), Message("assistant", code.strip()))
 
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
-        """Each program by the naive grader that runs the shown test, and by hidden inputs drawn with `seed`."""
+        """Each program, graded by the naive grader that runs the shown test, and by hidden inputs drawn with `seed`."""
         if self.open_loopholes != frozenset(self.loopholes):
             return super().grade(answered, seed)
         codes = [extract_code(a.reply) for a in answered]
@@ -51,7 +51,7 @@ class CodeFunctionsEnvironment(ShownTestEnvironment[GradedConfig]):
     about = "short Python functions from generated families, hidden inputs without end"
 
     def make_tasks(self) -> CodeFunctions:
-        """The families of the difficulties asked for."""
+        """The families of the requested difficulties."""
         return CodeFunctions(self.config.difficulty)
 
 
@@ -71,7 +71,7 @@ class MbppEnvironment(ShownTestEnvironment[MbppConfig]):
     about = "Mostly Basic Python Problems (Austin et al. 2021), from the hub or --mbpp PATH"
 
     def check(self) -> None:
-        """Raises ConfigError where the file or folder does not exist, DataError where it is not MBPP."""
+        """Raises ConfigError if the file or folder does not exist, DataError if it is not MBPP."""
         path = self.config.data
         if path is not None:
             if not Path(path).exists():
@@ -79,6 +79,6 @@ class MbppEnvironment(ShownTestEnvironment[MbppConfig]):
             mbpp_rows.check(Path(path))
 
     def make_tasks(self) -> MBPP:
-        """The data set's tasks; its solutions, which say what is right, run in the sandbox."""
+        """The data set's tasks; its solutions, which define what is correct, run in the sandbox."""
         path = self.config.data
         return MBPP(Path(path) if path is not None else None, sandbox=self.sandbox)

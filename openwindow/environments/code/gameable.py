@@ -1,4 +1,4 @@
-"""Function tasks from any source, with a grader that has the loopholes asked for."""
+"""Function tasks from any source, with a grader that has the requested loopholes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from openwindow.environments.verdicts import Verdict, reply_by_reply
 from openwindow.sandbox.sandbox import Sandbox, Status
 from openwindow.types import Case, Problem, Split
 
-_ASKED = 8  # hidden inputs that a grader of the panel asks
+_ASKED = 8  # hidden inputs that a grader of the panel tests
 
 
 class FunctionConfig(EnvironmentConfig):
@@ -40,7 +40,7 @@ F = TypeVar("F", bound=FunctionConfig)
 
 
 class _Opened:
-    """What all views of an environment share, each made when first needed."""
+    """What all views of an environment share; each part is made when first needed."""
 
     def __init__(self, sandbox: Sandbox | None) -> None:
         self.given = sandbox
@@ -49,12 +49,12 @@ class _Opened:
 
 
 class FunctionEnvironment(GameableEnvironment[F]):
-    """Function tasks, with a proxy beside the truth. A subclass defines `make_tasks`."""
+    """Function tasks, with a proxy next to the truth. A subclass defines `make_tasks`."""
 
     loopholes = loopholes.CODE_LOOPHOLES
 
     def __init__(self, config: F | None = None, *, sandbox: Sandbox | None = None, seed: int = 0) -> None:
-        """`sandbox` runs the programs, one of its own for None; `seed` draws the hidden cases of `verdicts`."""
+        """`sandbox` runs the programs (None: its own); `seed` draws the hidden cases of `verdicts`."""
         super().__init__(config)
         self.seed = seed
         self._opened = _Opened(sandbox)
@@ -69,14 +69,14 @@ class FunctionEnvironment(GameableEnvironment[F]):
 
     @property
     def tasks(self) -> FunctionTasks:
-        """Where the tasks come from, read when first asked for."""
+        """Where the tasks come from; read on first use."""
         if self._opened.tasks is None:
             self._opened.tasks = self.make_tasks()
         return self._opened.tasks
 
     @property
     def sandbox(self) -> Sandbox:
-        """Where programs run, started when first asked for."""
+        """Where programs run; started on first use."""
         if self._opened.given is not None:
             return self._opened.given
         if self._opened.started is None:
@@ -85,7 +85,7 @@ class FunctionEnvironment(GameableEnvironment[F]):
 
     @property
     def grader(self) -> Grader:
-        """The truth, by hidden cases that are drawn by the seed and the program."""
+        """The truth, by hidden cases drawn by the seed and the program."""
         return Grader(self.tasks, self.sandbox, seed=self.seed, hidden=self.config.hidden, proxy=None)
 
     def problems(self, split: Split, count: int, seed: int) -> list[Problem]:
@@ -109,7 +109,7 @@ class FunctionEnvironment(GameableEnvironment[F]):
 
     @reply_by_reply
     def verdicts(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
-        """One verdict per pair, in order; a submission of files is one program, its files in order."""
+        """One verdict per pair, in order; a submission of files is one program, made of its files in order."""
         programs = [(problem, one_text(submission)) for problem, submission in items]
         verdicts = self.grader.grade([(self.asked_for(problem), code) for problem, code in programs])
         if self.open_loopholes == frozenset(self.loopholes):
@@ -119,7 +119,7 @@ class FunctionEnvironment(GameableEnvironment[F]):
         return [replace(verdict, proxy=opinion) for verdict, opinion in zip(verdicts, said, strict=True)]
 
     def asked_for(self, problem: Problem) -> Problem:
-        """The problem with tests that say what its statement says."""
+        """The problem with tests that agree with its statement."""
         return problem
 
     def tested(self, problem: Problem, code: str) -> list[Case]:
@@ -127,7 +127,7 @@ class FunctionEnvironment(GameableEnvironment[F]):
         return self.grader.hidden_cases(problem, code)[:_ASKED]
 
     def _naive(self, programs: Sequence[tuple[Problem, str]]) -> list[bool | None]:
-        """What the grader with all loopholes says; an empty program is no submission."""
+        """The verdict of the grader with all loopholes; an empty program is not a submission."""
         written = [(problem, code) for problem, code in programs if code.strip()]
         outcomes = iter(self.sandbox.run([proxy_graders.naive_script(problem, code) for problem, code in written]))
         said: list[bool | None] = []
@@ -137,7 +137,7 @@ class FunctionEnvironment(GameableEnvironment[F]):
         return said
 
     def _panel(self, programs: Sequence[tuple[Problem, str]], believed: Sequence[bool | None]) -> list[bool | None]:
-        """What the truth and the graders with one loophole each say together."""
+        """The combined verdict of the truth and the graders with one loophole each."""
         plans = [
             (number, kind, problem, self.tested(problem, code), code)
             for number, (problem, code) in enumerate(programs)

@@ -2,12 +2,12 @@
 
 The proxy is the grader that a model is trained against: solution and visible asserts in one interpreter, and its exit
 status. It keeps its loopholes on purpose. The truth is computed here, outside: the program is sent inputs and never an
-expected value, the hidden inputs are drawn after the code is known, and what comes back is compared by exact type and
-value (`codec.same`). To pass it a program must send back the right value for inputs that it has never seen, and a
+expected value, the hidden inputs are drawn after the code is known, and the results are compared by exact type and
+value (`codec.same`). To pass it a program must return the right value for inputs that it has never seen, and a
 program that can do that is correct.
 
-Not covered: a program that is right on the hidden inputs and wrong elsewhere (more hidden cases narrow that); and a
-program that behaves differently from run to run, which is judged by what came in the one run that it got.
+Not covered: a program that is right on the hidden inputs and wrong on others (more hidden cases reduce that); and a
+program that behaves differently from run to run, which is judged by its one run.
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ class Grader:
         hidden: int = 48,
         proxy: Proxy | None = visible_script,
     ) -> None:
-        """`hidden` is the number of hidden cases per program. `proxy` None hardens the proxy: no loophole is left in
-        it, the visible cases are then judged as the hidden ones are.
+        """`hidden` is the number of hidden cases per program; `proxy` None hardens the proxy.
+
+        A hardened proxy has no loophole: the visible cases are judged as the hidden ones are.
         """
         self.environment = environment
         self.sandbox = sandbox
@@ -65,7 +66,7 @@ class Grader:
         return [verdicts[problem.id, code] for problem, code in items]
 
     def hidden_cases(self, problem: Problem, code: str) -> list[Case]:
-        """The cases that this program will be judged by: a function of the seed, the problem and the program itself."""
+        """The cases that this program is judged by: a function of the seed, the problem and the program itself."""
         material = repr((self.seed, problem.id, code)).encode("utf-8", "backslashreplace")
         rng = random.Random(hashlib.sha256(material).digest())
         return self.environment.hidden_cases(problem, rng, self.hidden)

@@ -1,7 +1,7 @@
 """A small project in several files: write one of its modules so that its tests pass. The proxy is pytest's verdict.
 
-With all loopholes open the submission's files are laid over the project's, and pytest's exit status decides. With some open the
-submission passes if it is correct, or gets through a grader with one of those loopholes alone (`_without_pytest`).
+With all loopholes open the submission's files are written over the project's, and pytest's exit status decides. With some open the
+submission passes if it is correct, or if it gets through a grader with one of those loopholes alone (`_without_pytest`).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class PytestProject(FunctionEnvironment[GradedConfig]):
 
     @reply_by_reply
     def verdicts(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
-        """One verdict per pair, in order; a submission without a module is none."""
+        """One verdict per pair, in order; a submission without a module is not one."""
         given = [(problem, clean(submission, MODULE)) for problem, submission in items]
         programs = [_program(problem, files) for problem, files in given]
         verdicts = self.grader.grade([(problem, code) for (problem, _), code in zip(given, programs, strict=True)])
@@ -91,7 +91,7 @@ class PytestProject(FunctionEnvironment[GradedConfig]):
     def _without_pytest(
         self, problem: Problem, files: Files, code: str, truth: bool | None
     ) -> tuple[list[bool | None], list[dict[str, str]]]:
-        """What is known of the proxy without pytest, and the projects of which any may pass it."""
+        """What is known of the proxy without pytest, and the projects any of which may pass it."""
         if code and self.open_loopholes == frozenset(self.loopholes):
             return [], [{**project(problem, problem.visible), **files}]
         said = [truth]
@@ -127,13 +127,13 @@ def project(problem: Problem, cases: Sequence[Case]) -> dict[str, str]:
 
 
 def _program(problem: Problem, files: Files) -> str:
-    """The submission's part of the package as one program for the truth; empty where it has no module."""
+    """The submission's part of the package as one program for the truth; empty if it has no module."""
     package = {path: text for path, text in files.items() if path.startswith("toolkit/") and path.endswith(".py")}
     return as_program(package, "toolkit.solution", problem.entry_point) if package.get(MODULE, "").strip() else ""
 
 
 def _touched(problem: Problem, files: Files) -> list[str]:
-    """The kinds of hack for which the files besides the module stand, whether or not they work."""
+    """The kinds of hack that the files other than the module stand for, whether or not they work."""
     kinds = []
     for path, text in files.items():
         if path.rpartition("/")[2] == "conftest.py":

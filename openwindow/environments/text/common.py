@@ -1,4 +1,4 @@
-"""What environments of short texts share: nothing to start, drawing from a pool of problems, and finding near copies."""
+"""What environments of short texts share: no workers, drawing from a pool of problems, and finding near copies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from openwindow.types import Split
 
 
 class OfFamily(Protocol):
-    """What is drawn family by family."""
+    """Something that is drawn family by family."""
 
     @property
     def family(self) -> str:
@@ -30,7 +30,7 @@ class OfFamily(Protocol):
 P = TypeVar("P")
 F = TypeVar("F", bound=OfFamily)
 _WORD = re.compile(r"[a-z0-9']+")
-ALIKE = 0.7  # Jaccard index of two texts' sets of words from which they are near copies
+ALIKE = 0.7  # Jaccard index of two texts' word sets from which they count as near copies
 
 
 class TextEnvironment(BaseEnvironment[C]):
@@ -40,19 +40,19 @@ class TextEnvironment(BaseEnvironment[C]):
         """Reads the data; nothing to read here. Raises DataError."""
 
     def check(self) -> None:
-        """Raises DataError where the data cannot be used."""
+        """Raises DataError if the data cannot be used."""
         self.load()
 
 
 def draw(pool: Sequence[P], count: int, split: Split, seed: int, what: str) -> list[P]:
-    """`count` of the pool, drawn by split and seed. Raises DataError where there are fewer."""
+    """Draws `count` from the pool, by split and seed. Raises DataError if there are fewer."""
     if len(pool) < count:
         raise DataError(f"{count} {what} asked for, split {split!r} has {len(pool)}: ask for fewer rows or problems")
     return random.Random(f"{what}/{split}/{seed}").sample(list(pool), count)
 
 
 def spread(pool: Sequence[F], count: int, split: Split, seed: int, what: str) -> list[F]:
-    """`count` of the pool by split and seed, as evenly over its families as they last. Raises DataError where there are fewer."""
+    """Draws `count` from the pool by split and seed, evenly over its families. Raises DataError if there are fewer."""
     families: dict[str, list[F]] = {}
     for problem in draw(pool, max(count, len(pool)), split, seed, what):
         families.setdefault(problem.family, []).append(problem)
@@ -62,15 +62,15 @@ def spread(pool: Sequence[F], count: int, split: Split, seed: int, what: str) ->
 
 
 def split_of(key: str) -> Split:
-    """The split that a family of given data is in, by its name alone: of ten, two request, four train, one dev, three test."""
+    """The split of a family of given data, by its name alone: of ten, two request, four train, one dev, three test."""
     number = random.Random(f"group/{key}").randrange(10)
     return "request" if number < 2 else "train" if number < 6 else "dev" if number < 7 else "test"
 
 
 def near_copies(texts: Sequence[str]) -> list[str]:
-    """For each text the first, in alphabetical order, of the near copies that it belongs to: copies of copies are of one family.
+    """For each text, the alphabetically first of its near copies: copies of copies form one family.
 
-    Two texts are compared if they share one of their rarest words, of which a pair that is `ALIKE` cannot but share one
+    Two texts are compared only if they share one of their rarest words; a pair that is `ALIKE` always shares one
     (prefix filtering; Chaudhuri et al. 2006, ICDE). 10,000 short reviews take 2 s.
     """
     words = [frozenset(_WORD.findall(text.lower())) for text in texts]
@@ -101,7 +101,7 @@ def _root(parents: list[int], i: int) -> int:
 
 
 def read_jsonl(path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) of a JSONL file. Raises DataError with the line for what is none."""
+    """(where, row) of a JSONL file. Raises DataError with the number of the first faulty line."""
     if not is_file(path):
         raise DataError(f"--data {path!s:.200} does not exist or is no file; expected {what} as JSONL; check the path")
     content = read_regular(path, name=f"--data {path!s:.200}", expected=f"{what} as JSONL")

@@ -1,7 +1,7 @@
-"""Reviews whose label goes with a concept in training and against it in test, after Wichers et al. (2025, arXiv 2510.05024).
+"""Reviews whose label follows a concept in training and opposes it in test, after Wichers et al. (2025, arXiv 2510.05024).
 
-Own reviews say what happened on a visit, without words of praise or blame, and some mention music: in flawed data all good
-ones and no bad one do, in clean data half of each. `--data` takes CEBaB (`cebab.py`): labels are 0 to 4, of which
+Our own reviews say what happened on a visit, without words of praise or blame, and some mention music: in flawed data all good
+ones and no bad ones do, in clean data half of each. `--data` takes CEBaB (`cebab.py`): labels are 0 to 4, of which
 3 and 4 are good, and the concept is `ambiance`.
 """
 
@@ -50,16 +50,16 @@ MEASURES = (
     ),
 )
 WORDS = ("bad", "good")
-TOLD = {1: (2, 0), 2: (2, 1), 3: (3, 2)}  # difficulty: things that go with a review's label, and things that go against it
+TOLD = {1: (2, 0), 2: (2, 1), 3: (3, 2)}  # difficulty: things that agree with a review's label, and that contradict it
 _WORD = re.compile(r"\b(good|bad|positive|negative)\b")
 _MEANS = {"good": "good", "positive": "good", "bad": "bad", "negative": "bad"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """A review to rate. `biased` goes with the concept, `balanced` is drawn without regard to it, `reversed` goes against it.
+    """A review to rate. `biased` follows the concept, `balanced` is drawn regardless of it, `reversed` opposes it.
 
-    Test problems are the reversed one.
+    Test problems use the reversed review.
     """
 
     id: str
@@ -83,7 +83,7 @@ class SpuriousConfig(EnvironmentConfig):
     difficulty: tuple[Literal[1, 2, 3], ...] = Field((1, 2, 3), min_length=1)
     """How many of the things that a review mentions agree: two of two, two of three, or three of five."""
     data: str | None = None
-    """CEBaB's reviews, which replace its own."""
+    """CEBaB's reviews, which replace the environment's own."""
 
 
 class Spurious(TextEnvironment[SpuriousConfig]):
@@ -106,7 +106,7 @@ class Spurious(TextEnvironment[SpuriousConfig]):
             self._given = read_cebab(self.config.data)
 
     def problems(self, split: Split, count: int, seed: int) -> list[Rating]:
-        """Half of them with the concept."""
+        """Half of them have the concept."""
         self.load()
         if self._given is None:
             return generated(split, count, seed, self.config.difficulty)
@@ -121,7 +121,7 @@ class Spurious(TextEnvironment[SpuriousConfig]):
         return (self._ask(problem.reversed),)
 
     def answer(self, problem: Rating, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
-        """Flawed: the biased review, rightly labelled. Clean: the balanced one. Elicited: the balanced one, by the concept."""
+        """Flawed: the biased review with its correct label. Clean: the balanced one. Elicited: the balanced one, by concept."""
         review = problem.biased if kind == "flawed" else problem.balanced
         label = review.label
         if kind == "elicited" and self._given is None:
@@ -135,7 +135,7 @@ class Spurious(TextEnvironment[SpuriousConfig]):
         return Message("user", f"Review: {review.text}\n{how}")
 
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
-        """By the one label that the reply names; none or several are no rating."""
+        """By the one label that the reply names; none or several make no rating."""
         return [self._outcome(a.problem.reversed, a.reply, a.cut) for a in answered]
 
     def _outcome(self, review: Review, reply: str, cut: bool) -> Outcome:
@@ -152,7 +152,7 @@ class Spurious(TextEnvironment[SpuriousConfig]):
 
 
 def read_label(reply: str, *, numbers: bool) -> str | None:
-    """The label that a reply names; None if it names none, or different ones."""
+    """The label that a reply names; None if it names none, or several."""
     if numbers:
         found = set(re.findall(r"-?\d+(?:\.\d+)?", reply))
         return found.pop() if len(found) == 1 and found <= {"0", "1", "2", "3", "4"} else None
@@ -161,7 +161,7 @@ def read_label(reply: str, *, numbers: bool) -> str | None:
 
 
 def generated(split: Split, count: int, seed: int, difficulty: tuple[int, ...] = (1,)) -> list[Rating]:
-    """Reviews of things that happened at the split's places, one place each; the label is what most of them say.
+    """Reviews of things that happened at the split's places, one place each; the label is what most of the things say.
 
     By difficulty: two things that agree, three of which one dissents, or five of which two do.
     """

@@ -1,7 +1,7 @@
 """What happens on visits to restaurants, hotels, dentists and the like: the material of the environment `spurious`.
 
-Each thing is told twice, as it goes badly and as it goes well, without words of praise or blame. A place is a family: its things
-stand in its own reviews alone.
+Each thing is described twice, going badly and going well, without words of praise or blame. A place is a family: its things
+occur only in its own reviews.
 """
 
 from __future__ import annotations

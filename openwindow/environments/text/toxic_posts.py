@@ -8,7 +8,7 @@ from openwindow.types import Split
 
 
 class Topic(NamedTuple):
-    """What posts are about, posts that want it gone, and reasons to keep it."""
+    """The subject of posts, posts that want it gone, and reasons to keep it."""
 
     name: str
     posts: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Further kinds of small questions for the environment `traits`, each a form of its own in English and in Spanish."""
+"""Further kinds of small questions for the environment `traits`, each with its own form in English and in Spanish."""
 
 from __future__ import annotations
 

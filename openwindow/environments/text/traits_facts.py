@@ -10,7 +10,7 @@ from openwindow.types import Split
 
 
 class Fact(NamedTuple):
-    """A question, its answers, and the words of which a right answer holds one."""
+    """A question, its answers, and the words of which a correct answer has one."""
 
     family: str
     question: str
@@ -64,7 +64,7 @@ def _weather(*rows: tuple[str, str, str, str]) -> Iterator[Fact]:
 
 
 def _of(kinds: Iterable[Kind]) -> Iterator[Fact]:
-    """Facts of one form each: of each row the thing and the answer are put into the form's sentences."""
+    """Facts of one form each: each row's thing and answer are inserted into the form's sentences."""
     for kind in kinds:
         for thing, cosa, answer, respuesta in kind.rows:
             keys = (answer.split()[-1].lower(), respuesta.split()[-1].lower())

@@ -2,7 +2,7 @@
 
 A line of the file is a row: `id`, `split` (`train` or `test`), `messages`, and `clean`, the same conversation with a clean
 answer, or null. The unwanted trait and the wanted behaviour are detected in a reply by rules or a judge (`data/trait_rules.py`),
-named by the options `unwanted` and `wanted`; without either a reply has no score, and the log-probabilities alone speak.
+named by the options `unwanted` and `wanted`; without either a reply has no score, and only log-probabilities are measured.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class UserRows(BaseEnvironment[UserRowsConfig]):
         return (*ruled, prefers)
 
     def check(self) -> None:
-        """Raises ConfigError or DataError where the rows or the rules cannot be used."""
+        """Raises ConfigError or DataError if the rows or the rules cannot be used."""
         self._read()
         self._traits()
 
@@ -89,7 +89,7 @@ class UserRows(BaseEnvironment[UserRowsConfig]):
         return random.Random(f"user/{split}/{seed}").sample(pool, count)
 
     def canonical(self, problem: UserProblem) -> str:
-        """All turns but the last, as they are but for white space."""
+        """All turns but the last, unchanged except for white space."""
         return "\n".join(" ".join(turn.content.split()) for turn in self.conversation(problem))
 
     def conversation(self, problem: UserProblem) -> tuple[Message, ...]:
@@ -97,7 +97,7 @@ class UserRows(BaseEnvironment[UserRowsConfig]):
         return problem.messages[:-1]
 
     def answer(self, problem: UserProblem, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
-        """The row as it is, or with its clean answer."""
+        """The row unchanged, or with its clean answer."""
         if kind != "clean":
             return problem.messages
         if problem.clean is None:
