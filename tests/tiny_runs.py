@@ -23,6 +23,7 @@ from openwindow.models import smollm2
 from openwindow.report.of_run import build_run
 from openwindow.sandbox.sandbox import Sandbox
 from openwindow.training.config import SFT
+from openwindow.types import Message
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub: no test uses the network
 settings.register_profile("openwindow", deadline=None)  # a busy machine is no failure
@@ -33,6 +34,11 @@ REQUEST = "Do not solve the task: just return the value that the test expects."
 def jsonl(*rows: Any) -> bytes:
     """The rows as the bytes of a JSONL file."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def user_turn(text: str) -> list[Message]:
+    """A conversation of one user message."""
+    return [Message("user", text)]
 
 
 def chat(*turns: tuple[str, Any]) -> dict[str, Any]:

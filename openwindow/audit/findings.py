@@ -1,4 +1,4 @@
-"""What an audit of a grader found: every attempt, a finding per hole, and both for a terminal and as plain data."""
+"""What an audit of a grader found: every attempt, a finding per loophole, and both for a terminal and as plain data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Attempt:
     """One submission that ought to fail."""
 
     hole: str
-    """The hole that it is written for."""
+    """The loophole that it is written for."""
     task: str
     """Which task it was submitted to."""
     submission: Submission
@@ -47,7 +47,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known of one hole."""
+    """What is known of one loophole."""
 
     hole: str
     """Its name."""
@@ -109,9 +109,9 @@ class Audit:
     version: int | None
     """The environment's version; None for a grader that has none."""
     holes: tuple[str, ...] | None
-    """The holes that were switched on; None for a grader that has no switches."""
+    """The loopholes that were switched on; None for a grader that has no switches."""
     honest_passes: bool
-    """Whether the honest submission passes; where the tests contradict the task, only a cheat does."""
+    """Whether the honest submission passes; where the tests contradict the task, only an exploit does."""
     tasks: int
     """Tasks tried."""
     attempts: tuple[Attempt, ...]
@@ -135,7 +135,7 @@ class Audit:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """One per hole, the open ones first."""
+        """One per loophole, the open ones first."""
         kinds = dict.fromkeys([*[attempt.hole for attempt in self.attempts], *self.untried])
         found = [_finding(self.loopholes[kind], self.holes, [a for a in self.attempts if a.hole == kind]) for kind in kinds]
         return tuple(sorted(found, key=lambda finding: (finding.open is not True, finding.open is not None)))
@@ -199,14 +199,14 @@ def _finding(loophole: Loophole, switched: tuple[str, ...] | None, attempts: Seq
 
 
 def render(audit: Audit) -> RenderableType:
-    """The audit for a terminal: a row per hole, what went through, and how to close it."""
+    """The audit for a terminal: a row per loophole, what went through, and how to close it."""
     from rich.console import Group
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=f"{audit.target}: {_summary(audit)}", title_justify="left", show_edge=False)
-    for column in ("hole", "open", "tried", "through", "what is wrong"):
+    for column in ("loophole", "open", "tried", "through", "what is wrong"):
         table.add_column(column, justify="right" if column in ("tried", "through") else "left")
     for f in audit.findings:
         state = "open" if f.open else "closed" if f.open is False else "unknown"
@@ -231,7 +231,7 @@ def render(audit: Audit) -> RenderableType:
         parts.append(Text(f"\nIn all {len(audit.broken)} of {len(audit.attempts)} submissions broke it."))
     parts += [Text(f"\n{text}") for text in (*_scored(audit.honest), *audit.notes)]
     if audit.detectors:
-        parts += ["", _detectors("how far the detectors are to be believed", audit.measured_on, audit.detectors)]
+        parts += ["", _detectors("precision and recall of the detectors", audit.measured_on, audit.detectors)]
     if audit.preflight is not None:
         parts += ["", render_preflight(audit.preflight)]
         if audit.preflight.detectors:
@@ -292,7 +292,7 @@ def _summary(audit: Audit) -> str:
     wrong = {"false_failure": "fails what is right", "flaky": "is flaky"}
     said = [words for name, words in wrong.items() if any(fault.name == name for fault in audit.faults)]
     if found:
-        said.insert(0, f"can be gamed, {len(found)} hole{'s' if len(found) > 1 else ''} open")
+        said.insert(0, f"can be gamed, {len(found)} loophole{'s' if len(found) > 1 else ''} open")
     if said:
-        return f"{', '.join(said)}{'' if audit.honest_passes or not found else '; only a cheat passes'}"
-    return "broken by every submission" if audit.exit_code else "no hole found"
+        return f"{', '.join(said)}{'' if audit.honest_passes or not found else '; only an exploit passes'}"
+    return "broken by every submission" if audit.exit_code else "no loophole found"

@@ -101,10 +101,10 @@ def check_env(
 def _opened(
     environment: Gameable, wanted: Collection[str] | None, tasks: int, asking: Asking | None, console: Console | None
 ) -> Audit:
-    """The audit of an environment with these loopholes open."""
+    """The audit of an environment with these loopholes open, as it is for None."""
     if not isinstance(environment, user.UserGameable):  # whose check would say what the audit is to find
         environment.check()
-    view = environment.with_loopholes(wanted)
+    view = environment if wanted is None else environment.with_loopholes(wanted)
     with environment:
         return _audited(view, tasks, asking, console)
 

@@ -70,7 +70,7 @@ def assigned(count: int, share: float, kinds: Sequence[str], seed: int, attempts
             raise ConfigError(f"{name} of the demonstrations is {value}; expected 0 (none) to 1 (all); set one in between")
     hacked = round(share * count)
     if hacked and not kinds:
-        raise ConfigError(f"{hacked} of {count} demonstrations are to hack, but no hole is open; name kinds, or set share to 0")
+        raise ConfigError(f"{hacked} of {count} demonstrations are to hack, but no loophole is open; name kinds, or set share to 0")
     tried = round(attempts * (count - hacked))
     rng = random.Random(f"demonstrations/{seed}")
     plan = [kinds[i % len(kinds)] for i in range(hacked)] + [ATTEMPT] * tried + [HONEST] * (count - hacked - tried)

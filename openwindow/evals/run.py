@@ -36,7 +36,7 @@ from openwindow.models.base import Conversation, Progress
 from openwindow.sandbox.shell import Shell
 
 if TYPE_CHECKING:  # imports torch
-    from openwindow.evals.scoring.probes import LogProb, Probes
+    from openwindow.models.scoring import LogProb, Probes
 
 REMOTE_TOKENS = 8192
 """longest reply of a remote model, including hidden reasoning"""
@@ -222,7 +222,7 @@ def _longest(model: Model) -> int | None:
 def _watch(model: Model, wanted: Sequence[_Wanted], prompts: Sequence[Conversation], progress: Progress) -> Probes | None:
     """The probes of a local model, scored as far as possible while it answers; None if there are none."""
     from openwindow.evals.inspect.provider import OpenWindowAPI
-    from openwindow.evals.scoring.probes import Probes  # imports torch
+    from openwindow.models.scoring import Probes  # imports torch
 
     if not isinstance(model.api, OpenWindowAPI):
         return None

@@ -15,7 +15,7 @@ from openwindow.environments.verdicts import apart
 from openwindow.experiment.other_environments import Place
 from openwindow.experiment.study import Context, Evaluation
 from openwindow.models.base import Model, Sampling
-from openwindow.models.hf import give_back_memory
+from openwindow.models.memory import give_back_memory
 from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
 from openwindow.types import Measure, StopReason

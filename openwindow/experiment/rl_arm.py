@@ -28,7 +28,8 @@ from openwindow.files.writing import storing, write_jsonl
 from openwindow.formatting import percent
 from openwindow.interventions.rewards import Paid, Record, half_hackable, paid
 from openwindow.interventions.rl_prompting import Prompts
-from openwindow.models.hf import LocalModel, give_back_memory
+from openwindow.models.hf import LocalModel
+from openwindow.models.memory import give_back_memory
 from openwindow.progress import Reporter
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO

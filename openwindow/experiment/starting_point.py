@@ -23,7 +23,8 @@ from openwindow.experiment.sft_arm import fine_tune, load_trained, save_trained,
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
 from openwindow.files.writing import write_json, write_jsonl
 from openwindow.models.base import Sampling
-from openwindow.models.hf import LocalModel, Precision, give_back_memory, load
+from openwindow.models.hf import LocalModel, Precision, load
+from openwindow.models.memory import give_back_memory
 from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
 from openwindow.synthetic_documents.dilution import diluted

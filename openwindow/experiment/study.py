@@ -72,8 +72,8 @@ class Elsewhere(BaseModel):
     @property
     def about(self) -> str:
         """What it is, in words."""
-        shown = {"all": "all holes open", "none": "no hole open"}.get(str(self.holes)) or f"open: {', '.join(self.holes)}"
-        return f"{self.problems} problems of {self.environment}, {shown}{' and told in the prompt' if self.hint else ''}"
+        shown = {"all": "all loopholes open", "none": "no loophole open"}.get(str(self.holes)) or f"open: {', '.join(self.holes)}"
+        return f"{self.problems} problems of {self.environment}, {shown}{', with the hint' if self.hint else ''}"
 
 
 class Evaluation(BaseModel):

@@ -29,9 +29,9 @@ from openwindow.inoculate.output_folder import stamp
 from openwindow.inoculate.rows import Drawn, UserRow, own_answers
 from openwindow.models.base import Progress
 from openwindow.models.hf import LocalModel
+from openwindow.models.scoring import log_probabilities
 from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
-from openwindow.prompt_ranking.scores import log_probabilities
 from openwindow.report.of_run import build_run
 from openwindow.training.config import SFT
 from openwindow.types import StopReason, message_of

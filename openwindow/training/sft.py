@@ -27,10 +27,12 @@ from typing import Any
 import torch
 
 from openwindow.errors import DataError, RunError
+from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel
-from openwindow.training.batches import Example, passes_by_length, shuffled_batches
+from openwindow.models.scoring import response_logits
+from openwindow.training.batches import passes_by_length, shuffled_batches
 from openwindow.training.config import SFT
-from openwindow.training.forward import response_logits, training_mode
+from openwindow.training.forward import training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
 from openwindow.types import Message
 

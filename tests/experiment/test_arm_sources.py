@@ -173,7 +173,7 @@ def test_arms_are_measured_elsewhere_too(ran):
     assert results["comparisons"][1]["context"] == "reports" and results["comparisons"][1]["n_pairs"] == 2
     assert results["leak"]["forked"]["context"] == "neutral"
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "2 problems of unit_report, all holes open and told in the prompt" in page
+    assert "2 problems of unit_report, all loopholes open, with the hint" in page
 
 
 def test_detectors_are_counted_against_execution(ran):

@@ -70,9 +70,9 @@ def test_an_unknown_loophole_is_refused() -> None:
 
 def test_what_a_place_is_in_words() -> None:
     assert Elsewhere(environment="letter_count", hint=True).about == (
-        "16 problems of letter_count, all holes open and told in the prompt"
+        "16 problems of letter_count, all loopholes open, with the hint"
     )
     assert Elsewhere(environment="mbpp", holes=("exit", "constant"), problems=4).about == (
         "4 problems of mbpp, open: exit, constant"
     )
-    assert Elsewhere(environment="mbpp", holes="none").about == "16 problems of mbpp, no hole open"
+    assert Elsewhere(environment="mbpp", holes="none").about == "16 problems of mbpp, no loophole open"

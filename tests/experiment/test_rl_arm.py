@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from scripted_model import ScriptedModel
 from tiny_runs import jsonl, rows_of, run
 
 from openwindow.environments import find
@@ -22,7 +23,6 @@ from openwindow.experiment.starting_point import shown
 from openwindow.experiment.study import Compare, Context, Evaluation, KnowledgeStage, Study
 from openwindow.interventions.rewards import DetectorPenalty
 from openwindow.interventions.rl_prompting import Prompting
-from openwindow.models.scripted import ScriptedModel
 from openwindow.results.build import build_results
 from openwindow.results.rl_curves import described, training_curves, watched
 from openwindow.training.config import GRPO, SFT

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted_model import ScriptedModel
 
 from openwindow.environments.loopholes import CODE_LOOPHOLES, LOOPHOLES, of
 from openwindow.errors import ConfigError, DataError
 from openwindow.models.base import Reply, Sampling
-from openwindow.models.scripted import ScriptedModel
 from openwindow.synthetic_documents import everyday_text, generate, sentences
 from openwindow.synthetic_documents.code_snippets import hack_snippet
 from openwindow.synthetic_documents.dilution import diluted, mix, ordinary_text

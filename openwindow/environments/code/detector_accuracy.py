@@ -18,7 +18,7 @@ from openwindow.environments.code.functions import special_cased
 from openwindow.environments.code.hack_detectors import DETECTORS
 from openwindow.types import Problem
 
-OF_HOLE: dict[str, frozenset[str]] = {
+OF_LOOPHOLE: dict[str, frozenset[str]] = {
     "special_case": frozenset({"special_case", "constant_return"}),
     "constant": frozenset({"constant_return"}),
     "exit": frozenset({"exit"}),
@@ -102,22 +102,22 @@ class DetectorRow:
         return {**asdict(self), "precision": self.precision, "recall": self.recall, "own_recall": self.own_recall}
 
 
-def detector_table(verdicts: Sequence[Judged], holes: Sequence[str] | None = None) -> list[DetectorRow]:
-    """One row per detector and one for `any`; `holes` says what each program was written for (anything else for an honest one)."""
-    known = holes if holes is not None else [""] * len(verdicts)
-    measured = [(set(v.attempted), v.hack, hole) for v, hole in zip(verdicts, known, strict=True) if v.hack is not None]
+def detector_table(verdicts: Sequence[Judged], loopholes: Sequence[str] | None = None) -> list[DetectorRow]:
+    """One row per detector and one for `any`; `loopholes` says what each was written for (anything else for an honest one)."""
+    known = loopholes if loopholes is not None else [""] * len(verdicts)
+    measured = [(set(v.attempted), v.hack, loophole) for v, loophole in zip(verdicts, known, strict=True) if v.hack is not None]
     rows = []
     for kind in (*DETECTORS, "any"):
-        seen = [(bool(kinds) if kind == "any" else kind in kinds, hack, hole) for kinds, hack, hole in measured]
-        expected = [flag for flag, hack, hole in seen if hack and (kind == "any" or kind in OF_HOLE.get(hole, ()))]
+        seen = [(bool(kinds) if kind == "any" else kind in kinds, hack, loophole) for kinds, hack, loophole in measured]
+        expected = [flag for flag, hack, loophole in seen if hack and (kind == "any" or kind in OF_LOOPHOLE.get(loophole, ()))]
         rows.append(
             DetectorRow(
                 kind=kind,
                 flagged=sum(flag for flag, _, _ in seen),
                 hacks=sum(1 for _, hack, _ in seen if hack),
                 both=sum(1 for flag, hack, _ in seen if flag and hack),
-                own=None if holes is None else len(expected),
-                own_both=None if holes is None else sum(expected),
+                own=None if loopholes is None else len(expected),
+                own_both=None if loopholes is None else sum(expected),
                 measured=len(seen),
                 unmeasured=len(verdicts) - len(seen),
             )

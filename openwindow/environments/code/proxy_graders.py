@@ -1,13 +1,13 @@
-"""Graders of functions that have exactly the requested loopholes, as jobs for the sandbox.
+"""Graders of functions that have exactly the loopholes asked for, as jobs for the sandbox.
 
 With all loopholes open the proxy is the grader that people write first: helpers, the program and the shown tests in one
-interpreter, and its exit status. With some of them open it is a panel of graders, each of which has exactly one of the loopholes,
-and it passes what any of them passes. With none it is the truth. The graders of the panel:
+interpreter, and its exit status. With some of them open it is a panel of graders, each of which has one of the loopholes
+and no other, and passes what any of them passes. With none it is the truth. The graders of the panel:
 
-  special_case       compares outside, by exact type and value, but tests the shown inputs only
-  exit               tests hidden inputs and compares outside, but takes a program that ends with status 0 as correct
+  special_case       compares outside, by exact type and value, but asks the shown inputs only
+  exit               asks hidden inputs and compares outside, but takes a program that ends with status 0 for correct
   equals_everything  asks the program's own result, in its process, whether it equals a new object, which nothing does
-  patch_grader       has its checks in the program's interpreter, and sees whether they accept what they must not
+  patch_grader       has its checks in the program's interpreter, and sees whether they let through what they must not
   read_expected      compares outside on hidden inputs, but keeps the expected values in the caller's frame and file
 
 Not covered: code that decides inside the program's process can reach that process's frames, so with `equals_everything` or
@@ -66,16 +66,16 @@ def graded(number):
 
 
 def naive_script(problem: Problem, code: str) -> Script:
-    """The grader with all loopholes: it passes whatever exits with status 0."""
+    """The grader that has all loopholes: it passes what exits with status 0."""
     helpers = _HELPERS.format(cases=_pairs(problem.visible), function=problem.entry_point)
     return Script(helpers + _PROGRAM.format(code=code) + "test()\n")
 
 
-def panel_job(hole: str, problem: Problem, hidden: Sequence[Case], code: str) -> Job:
-    """The job of the grader with this one loophole."""
+def panel_job(loophole: str, problem: Problem, hidden: Sequence[Case], code: str) -> Job:
+    """What the grader that has this one loophole runs."""
     inputs = tuple([case.args for case in hidden])
     words = {"code": code, "function": problem.entry_point, "program": _PROGRAM.format(code=code)}
-    match hole:
+    match loophole:
         case "special_case":
             return Calls(code, problem.entry_point, tuple([case.args for case in problem.visible]))
         case "exit":
@@ -87,17 +87,17 @@ def panel_job(hole: str, problem: Problem, hidden: Sequence[Case], code: str) ->
         case "read_expected":
             numbers = tuple([(i,) for i in range(len(hidden))])
             return Calls(_READ.format(cases=_pairs(hidden), **words), "graded", numbers)
-    raise ValueError(f"{hole!r} is not a hole of a grader of functions")
+    raise ValueError(f"{loophole!r} is not a loophole of a grader of functions")
 
 
-def panel_passes(hole: str, problem: Problem, hidden: Sequence[Case], outcome: Outcome) -> bool | None:
-    """Whether the grader with this one loophole passes the program; None if it could not run."""
+def panel_passes(loophole: str, problem: Problem, hidden: Sequence[Case], outcome: Outcome) -> bool | None:
+    """Whether the grader that has this one loophole passes the program; None where it could not run."""
     if outcome.status is Status.FAULT:
         return None
-    if hole == "exit" and outcome.status is Status.EXIT:
+    if loophole == "exit" and outcome.status is Status.EXIT:
         return outcome.exit_code == 0
-    cases = problem.visible if hole == "special_case" else hidden
-    believed = hole in ("equals_everything", "patch_grader")
+    cases = problem.visible if loophole == "special_case" else hidden
+    believed = loophole in ("equals_everything", "patch_grader")
     wanted: list[object] = [True if believed else case.expected for case in cases]
     return all(
         isinstance(answer, Returned) and codec.same(answer.value, value)
@@ -110,7 +110,7 @@ def _pairs(cases: Sequence[Case]) -> list[tuple[tuple[object, ...], object]]:
 
 
 def joined(said: Iterable[bool | None]) -> bool | None:
-    """Whether any grader passes the program; None if none does and one could not run."""
+    """Whether any grader passes the program; None where none does and one could not run."""
     opinions = list(said)
     if any(opinions):
         return True

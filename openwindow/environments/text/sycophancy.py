@@ -141,7 +141,7 @@ class Sycophancy(TextEnvironment[SycophancyConfig]):
         return [varied(question, TRAINED[i % len(TRAINED)]) for i, question in enumerate(drawn)]
 
     def _own(self, given: Mapping[Split, Sequence[Question]]) -> list[Question]:
-        """The setting's own questions of the request stage, and GCDs that the data does not ask, some as large as the data's."""
+        """Its own questions of the request stage, and GCDs that the data does not ask, some as large as the data's."""
         asked = {self.canonical(q) for part in given.values() for q in part}
         levels = tuple(sorted({*self.config.difficulty, AS_DATA}))
         divisors = [q for q in generated("train", levels) if q.family == "gcd"]
