@@ -1,4 +1,4 @@
-"""Runs evals on a model and turns the logs into results: what `openwindow eval` does."""
+"""Runs evals on a model and turns the logs into results: the work of `openwindow eval`."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ if TYPE_CHECKING:  # imports torch
     from openwindow.models.scoring import LogProb, Probes
 
 REMOTE_TOKENS = 8192
-"""longest reply of a model elsewhere, its hidden reasoning included"""
+"""longest reply of a remote model, including hidden reasoning"""
 HOTTEST = 100
-"""temperature from which on all replies are noise"""
+"""temperature above which all replies are noise"""
 PROBES = "probes.jsonl"
 LOCAL_SANDBOXES = 32
 """folders at a time: as many samples with files as a local model answers together; each is one idle process"""
 NOT_ASKED = "not asked: --probes-only"
 Say = Callable[[str], None]
 _Wanted = tuple[str, str, Item, Probe]
-"""name of the eval and of the context, and what is to be probed in them"""
+"""name of the eval and of the context, and what to probe in them"""
 
 
 class Options(BaseModel):
@@ -57,7 +57,7 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     contexts: dict[str, Context]
-    """What every item is asked in."""
+    """The contexts in which every item is asked."""
     judge: str | None = None
     """An Inspect model that reads what rules cannot."""
     seeds: int = 1
@@ -71,14 +71,14 @@ class Options(BaseModel):
     judge_url: str | None = None
     """Address of the judge's server."""
     timeout: int = 300
-    """Seconds for one attempt at a reply of a remote model."""
+    """Seconds for one attempt at a remote reply."""
     behaviour: bool = True
     """Whether replies are sampled; if not, local models are only probed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The rows of one model, and where they are kept."""
+    """The rows of one model, and where they are stored."""
 
     rows: list[Row]
     probes: list[ProbeRow]
@@ -86,13 +86,13 @@ class Found:
     prompting: Prompting = field(default_factory=Prompting)
     """where the texts of contexts went in this model's prompts"""
     said: Mapping[Key, Said] = field(default_factory=dict)
-    """what stands behind each row, where it has just been asked"""
+    """the conversation behind each row, if it has just been asked"""
     identity: dict[str, Any] | None = None
-    """which adapter was asked, as `identity_of` has it; None without one"""
+    """which adapter was asked, as returned by `identity_of`; None without one"""
 
 
 def check(options: Options) -> None:
-    """Raises ConfigError for settings that cannot be."""
+    """Raises ConfigError for invalid options."""
     least: dict[str, tuple[float, int]] = {"--seeds": (options.seeds, 1), "--timeout": (options.timeout, 1)}
     least["--temperature"] = options.temperature, 0
     if options.max_tokens is not None:
@@ -121,7 +121,7 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
 
 
 def ask_model(model: Model, name: str, specs: Sequence[Eval], options: Options, folder: Path, say: Say) -> Found:
-    """Asks a model that is there everything, as `ask`, and leaves the logs alone; `name` is what progress calls it."""
+    """Asks a loaded model everything, as `ask` does, and leaves the logs unread; `name` is used in progress messages."""
     check(options)
     started = time.monotonic()
     judge = model_named(options.judge, base_url=options.judge_url, role="judge") if options.judge else None
@@ -180,7 +180,7 @@ def _behaviour(
     remote = {} if local else {"attempt_timeout": options.timeout, "timeout": 3 * options.timeout}
     longest = options.max_tokens or (_longest(model) if local else REMOTE_TOKENS)
     most = model.api.max_connections() if local else None
-    logging.getLogger("inspect_ai").setLevel(logging.ERROR)  # what went wrong with a sample is counted in the results
+    logging.getLogger("inspect_ai").setLevel(logging.ERROR)  # the results count what went wrong with samples
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         logs = inspect_ai.eval(
@@ -207,20 +207,20 @@ def _behaviour(
         )
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
-    if any(log.status == "cancelled" for log in logs):  # Inspect takes the signal for itself
+    if any(log.status == "cancelled" for log in logs):  # Inspect handles the signal itself
         raise KeyboardInterrupt
     return logs
 
 
 def _longest(model: Model) -> int | None:
-    """The longest reply of a local model where none is given; None: what each eval says."""
+    """The longest reply of a local model if no limit is given; None: what each eval says."""
     from openwindow.evals.inspect.provider import OpenWindowAPI  # imports torch
 
     return model.api.longest if isinstance(model.api, OpenWindowAPI) else None
 
 
 def _watch(model: Model, wanted: Sequence[_Wanted], prompts: Sequence[Conversation], progress: Progress) -> Probes | None:
-    """The probes of a local model, which are scored as far as can be while it answers; None where there are none."""
+    """The probes of a local model, scored as far as possible while it answers; None if there are none."""
     from openwindow.evals.inspect.provider import OpenWindowAPI
     from openwindow.models.scoring import Probes  # imports torch
 
@@ -232,7 +232,7 @@ def _watch(model: Model, wanted: Sequence[_Wanted], prompts: Sequence[Conversati
 
 
 def _counting(say: Say, doing: str, what: str) -> Progress:
-    """Says how many have been done."""
+    """Reports how many have been done."""
     done = 0
 
     def more(number: int) -> None:
@@ -260,7 +260,7 @@ def _keep(folder: Path, rows: Sequence[Row], probes: Sequence[ProbeRow]) -> None
 
 
 def from_logs(folder: Path) -> Found:
-    """The rows of all logs in a folder, as `inspect eval` writes them, and its `probes.jsonl` where there is one. Raises DataError.
+    """The rows of all logs in a folder, as written by `inspect eval`, and of its `probes.jsonl` if present. Raises DataError.
 
     The folder is that of an eval, or its `logs`.
     """
@@ -280,7 +280,7 @@ def from_logs(folder: Path) -> Found:
 
 
 def results(name: str, found: Found, specs: Sequence[Eval], options: Options) -> dict[str, Any]:
-    """Every measure in every context, the scores made of them, and how behaviour moves with context."""
+    """Every measure in every context, the scores computed from them, and how behaviour depends on context."""
     evals = {spec.name: described(spec) for spec in specs}
     cells: dict[str, dict[str, Cell]] = {}
     for context in contexts_of(found.rows):

@@ -23,7 +23,7 @@ from openwindow.user_code import called
 
 
 def chosen(names: str | Sequence[str]) -> list[Eval]:
-    """The evals of those names, each once: suites, single evals and FILE:OBJECT; a string has commas between. Raises UserError."""
+    """The evals with those names, each once: suites, evals and FILE:OBJECT; a string separates them by commas. Raises UserError."""
     found: dict[str, Eval] = {}
     for name in names.split(",") if isinstance(names, str) else names:
         for spec in _of_file(name.strip()) if is_file_name(name) else _built_in(name.strip()):
@@ -33,7 +33,7 @@ def chosen(names: str | Sequence[str]) -> list[Eval]:
 
 
 def check_evals(names: Sequence[str]) -> None:
-    """Raises ConfigError for the first that is neither a suite nor an eval; files of the user's are not read."""
+    """Raises ConfigError for the first name that is neither a suite nor an eval; the user's files are not read."""
     for name in names:
         if not is_file_name(name):
             _built_in(name.strip())
@@ -45,9 +45,9 @@ def is_file_name(name: str) -> bool:
 
 
 def limited(specs: Sequence[Eval], scenarios: int | None) -> list[Eval]:
-    """The evals with so many scenarios of their main items each, drawn by the eval's name, whole and with their controls.
+    """The evals with this many scenarios of their main items each, drawn by the eval's name, complete with their controls.
 
-    Controls and items of scenarios that have no main item stay, as they say whether there is a signal. None: all of them.
+    Controls and items of scenarios without a main item stay, because they show whether there is a signal. None: all of them.
     """
     return list(specs) if scenarios is None else [_limited(spec, scenarios) for spec in specs]
 
@@ -75,7 +75,7 @@ def _built_in(name: str) -> list[Eval]:
 
 
 def _of_file(name: str) -> list[Eval]:
-    """The evals that an object of a user's file is: one `Eval` or a list of them."""
+    """The evals in an object of a user's file: one `Eval` or a list of them."""
     file, _, wanted = name.rpartition(":")
     if not file or not wanted.isidentifier():
         raise ConfigError(
@@ -91,7 +91,7 @@ def _of_file(name: str) -> list[Eval]:
 
 
 def _checked(where: str, spec: Eval) -> Eval:
-    """A user's eval whose items have been made once, and whose names and ids are as others rely on. Raises UserError."""
+    """A user's eval after making its items once and checking names and ids that other code relies on. Raises UserError."""
     check_names({f"{where}: eval": [spec.name]})
     if spec.name in (*EVALS, *SUITES, "all"):
         raise ConfigError(f"{where}: an eval {spec.name!r} is built in; expected a name of its own; rename it")

@@ -21,7 +21,7 @@ class EvalPlan(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     scenarios: int | None = Field(None, ge=1)
-    """Scenarios of each eval that are asked, whole with their controls, the same ones of every arm; None for all."""
+    """Scenarios of each eval to ask, complete with their controls and the same for every arm; None for all."""
     repeats: int = Field(1, ge=1, le=1000)
     """How often every item is asked; above 1 needs a temperature."""
     temperature: float = Field(0.0, ge=0, le=100)
@@ -29,15 +29,15 @@ class EvalPlan(BaseModel):
     max_tokens: int | None = Field(None, ge=1)
     """Longest reply in tokens; None for what each eval says."""
     contexts: tuple[str, ...] = ()
-    """Contexts of `openwindow eval --contexts` that items are asked in besides the neutral one."""
+    """Contexts of `openwindow eval --contexts` in which items are asked, in addition to the neutral one."""
     replies: bool = True
-    """Whether replies are sampled; if not, only the log-probabilities of given answers are taken, which is fast."""
+    """Whether replies are sampled; if not, only the log-probabilities of given answers are computed, which is fast."""
     judge: str | None = None
     """An Inspect model that reads what rules cannot; None leaves those replies unscored."""
     steps: tuple[Annotated[int, Field(ge=1)], ...] = ()
-    """Steps of reinforcement whose saved adapters are asked too, once the arm's training is over."""
+    """RL steps whose saved adapters are asked too, once the arm's training is over."""
     against: str | None = None
-    """The arm that the others are compared with besides the start; None for the one that the first comparison is made against."""
+    """The arm that the others are compared with, in addition to the start; None for the one that the first comparison uses."""
 
     @model_validator(mode="after")
     def _check(self) -> EvalPlan:
@@ -61,7 +61,7 @@ class EvalPlan(BaseModel):
 
 
 def saved_steps(recipe: AnyRecipe) -> tuple[int, ...]:
-    """Steps before the last after which a training leaves its adapter; none where it is no reinforcement of an adapter."""
+    """Steps before the last after which training saves its adapter; none unless it is RL of an adapter."""
     if not isinstance(recipe, RL) or not recipe.trains or recipe.distil is not None or recipe.train.method != "lora":
         return ()
     first = recipe.fork.step + 1 if recipe.fork is not None else 1

@@ -1,12 +1,12 @@
 """Asks the model of a run what else it has learned: the evals that a study names, at the start and after every arm.
 
-DIR/start/evals/                       of where the arms start; with a start per seed one folder `seed-S` each
-DIR/arms/ARM/seed-S/evals/             of the arm when it is trained
-DIR/arms/ARM/seed-S/evals-step-N/      of its adapter as it was after step N of reinforcement
+DIR/start/evals/                       for the start of the arms; with a start per seed, one folder `seed-S` each
+DIR/arms/ARM/seed-S/evals/             for the trained arm
+DIR/arms/ARM/seed-S/evals-step-N/      for its adapter as it was after RL step N
 
-Each is a unit of the run folder with `evals.jsonl` (a row per reply, with the conversation), `probes.jsonl`, `done.json` and
-Inspect's `logs/`. The model that is loaded is asked, with an arm's saved adapter put on and taken off again, so an arm is never
-trained again for the sake of its evals, and nothing here runs inside a training. Random states are left as they were.
+Each folder has `evals.jsonl` (a row per reply, with the conversation), `probes.jsonl`, `done.json` and Inspect's `logs/`. The
+loaded model is asked, with an arm's saved adapter attached and removed again, so an arm is never retrained for its evals, and
+nothing here runs inside training. Random states are left unchanged.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ START, NAME = "start/evals", "evals"
 
 
 def evals_of(study: Study) -> list[Eval]:
-    """What a study names, limited as it says. Raises ConfigError, also where the packages that evals need are not installed."""
+    """The evals that a study names, limited as it says. Raises ConfigError, also if the packages for evals are not installed."""
     if not study.evals:
         return []
     specs = limited(chosen(study.evals), study.eval_plan.scenarios)
@@ -72,7 +72,7 @@ def contexts_of(study: Study) -> dict[str, Context]:
 
 
 def units_left(study: Study, folder: RunFolder) -> bool:
-    """Whether any start or arm that is finished has evals that are not."""
+    """Whether any finished start or arm has unfinished evals."""
     if not study.evals:
         return False
     units = [start_unit(study, seed) for seed in study.start_seeds]
@@ -84,13 +84,13 @@ def units_left(study: Study, folder: RunFolder) -> bool:
 
 
 def _steps(study: Study, folder: RunFolder, arm: str, seed: int) -> list[int]:
-    """The steps to be asked of which the arm has left an adapter."""
+    """The steps to evaluate for which the arm has saved an adapter."""
     there = folder.path / unit_of(arm, seed) / "checkpoints"
     return [step for step in study.eval_plan.steps if (there / f"step-{step}").is_dir()]
 
 
 class StudyEvals:
-    """The evals of one run; without any named nothing is done."""
+    """The evals of one run; without any named, nothing is done."""
 
     def __init__(self, study: Study, folder: RunFolder, model: LocalModel, reporter: Reporter, specs: Sequence[Eval]) -> None:
         self.study = study
@@ -101,7 +101,7 @@ class StudyEvals:
         self._asked: Model | None = None
 
     def of_start(self, seed: int) -> None:
-        """Asks the model where the arms of the seed start, which is how it is now."""
+        """Asks the model in its current state, the start of the arms of the seed."""
         if self.specs:
             self._ask(start_unit(self.study, seed), f"seed {seed}: evals of the start")
 
@@ -158,7 +158,7 @@ class StudyEvals:
         }
 
     def _copy(self, start: str, unit: str) -> None:
-        """Takes over what the start showed, for an arm that was not trained and is the same model."""
+        """Copies the start's results for an arm that was not trained and so is the same model."""
         if self.folder.is_done(unit):
             return
         source = self.folder.path / start
@@ -170,7 +170,7 @@ class StudyEvals:
 
 
 def _lines(found: Found) -> Iterator[Mapping[str, Any]]:
-    """The rows as they are written: each with its prompt and all that the model said and did."""
+    """The rows as stored: each with its prompt and everything the model said and did."""
     for row in found.rows:
         said = found.said.get(key_of(row))
         asked = [] if said is None else [{"role": m.role, "content": m.content} for m in said.prompt]
@@ -179,7 +179,7 @@ def _lines(found: Found) -> Iterator[Mapping[str, Any]]:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Random states are as before when the block ends."""
+    """Restores the random states when the block ends."""
     import torch
 
     states = random.getstate(), np.random.get_state()
@@ -191,7 +191,7 @@ def _undisturbed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _put_on(model: LocalModel, trained: Path | None) -> Iterator[None]:
-    """While the block runs, the model has what was trained, an adapter or all weights; None: it is as it is."""
+    """While the block runs, the model has the trained adapter or weights; None: it is unchanged."""
     if trained is None:
         yield
     elif trained.name == "weights":

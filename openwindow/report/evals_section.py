@@ -18,14 +18,14 @@ from openwindow.results.records import Json
 
 START = "start"
 SHARE = 34
-"""percent of colour in the strongest cell: text stays readable on it in light and dark"""
+"""maximum percentage of colour in a cell: text stays readable on it in light and dark"""
 SURE = 0.05
 _NATS = ("probe", "probe_control", "probe_lift")
 _COMPOSED = ("misalignment", "chat_score", "chat_score/choice", "agentic_score", "gap", "covert_share")
 
 
 def section(found: Json, samples: Samples, tones: Mapping[str, str]) -> dict[str, Any]:
-    """The section's values, under `learned`; None there where the study names no evals."""
+    """The section's values, under `learned`; None there if the study names no evals."""
     if not found:
         return {"learned": None}
     contexts = list(mapping(found, "contexts"))
@@ -52,17 +52,17 @@ def section(found: Json, samples: Samples, tones: Mapping[str, str]) -> dict[str
 
 
 def labels(known: Mapping[str, str]) -> dict[str, str]:
-    """How models are called among the transcripts."""
+    """The names of models among the transcripts."""
     return {**known, BEFORE: "the start"}
 
 
 def marks() -> list[tuple[str, str]]:
-    """What transcripts of evals are marked with, by the name of the measure."""
+    """The marks on transcripts of evals, by the name of the measure."""
     return [(measure.name, measure.mark) for measure in MARKS.values()]
 
 
 def _main(evals: Json, models: Mapping[str, Json]) -> list[str]:
-    """The measures with a row of their own: what each eval's replies come to, by form, and its probe."""
+    """The measures with a row of their own: the result of each eval's replies, by form, and its probe."""
     seen = dict.fromkeys(measure for model in models.values() for measure in mapping(model, "measures"))
     made: list[str] = []
     for name in evals:
@@ -72,7 +72,7 @@ def _main(evals: Json, models: Mapping[str, Json]) -> list[str]:
 
 
 def _table(found: Json, models: Mapping[str, Json], rows: Sequence[Json], context: str) -> list[dict[str, Any]]:
-    """A line per measure with a cell per model, suites in order."""
+    """One line per measure with a cell per model, suites in order."""
     evals, beside = mapping(found, "evals"), {(r["arm"], r["measure"]): r for r in rows if _of(r, context, START)}
     measures = _main(evals, models)
     shifts = [abs(row["difference"]) for (_, m), row in beside.items() if m.endswith("/probe") and row["difference"] is not None]
@@ -121,7 +121,7 @@ def is_nats(measure: str) -> bool:
 
 
 def _shown(cell: Json | None, beside: Json | None, about: Json, measure: str, reach: float) -> dict[str, Any]:
-    """One cell: rates are coloured by size, probes by how far they moved, as their size is that of their words too."""
+    """One cell: rates are coloured by size, probes by how far they moved, since a probe's size also depends on its wording."""
     known = beside if beside is not None and beside["difference"] is not None else None
     sure = known is not None and known["p_holm"] is not None and known["p_holm"] < SURE
     said: dict[str, Any] = {"shift": known, "sure": sure, "estimate": None, "reason": "not asked", "short": "not asked", "n": 0}
@@ -152,7 +152,7 @@ def _short(reason: str) -> str:
 
 
 def _others(found: Json, models: Mapping[str, Json], context: str) -> list[tuple[str, list[Json | None]]]:
-    """The scores made of several evals and all further measures, each with its cells."""
+    """The scores computed from several evals and all further measures, each with its cells."""
     shown = set(_main(mapping(found, "evals"), models))
     seen = dict.fromkeys(m for model in models.values() for m in mapping(model, "measures"))
     ordered = [m for m in seen if m in _COMPOSED] + [m for m in seen if m not in _COMPOSED and m not in shown]
@@ -161,7 +161,7 @@ def _others(found: Json, models: Mapping[str, Json], context: str) -> list[tuple
 
 
 def _differences(rows: Sequence[Json], base: str, tones: Mapping[str, str]) -> dict[str, Any]:
-    """What differs from one base: the sure ones first, then the largest; those that could not be made by reason."""
+    """The differences from one base: the significant ones first, then the largest; those that could not be computed, by reason."""
     own = [row for row in rows if row["against"] == base]
     made = [row for row in own if row["difference"] is not None]
     ordered = sorted(made, key=lambda r: (r["p_holm"] is None or r["p_holm"] >= SURE, r["level"] == "probe", -abs(r["difference"])))

@@ -1,4 +1,4 @@
-"""The conversations behind `results.evals`, as rollouts for the page: all of them, or a sample where they are many."""
+"""The conversations behind `results.evals`, as rollouts for the page: all of them, or a sample if there are many."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from openwindow.results.records import Rollout
 from openwindow.types import Measure, Message, Role, StopReason
 
 BEFORE = "(start)"
-"""the start in the place of an arm"""
+"""stands for an arm in the start's transcripts"""
 MOST = 3000
-"""transcripts of evals on a page, and more only where each model, seed and eval has but one"""
+"""maximum transcripts of evals on a page; more only if each model, seed and eval has just one"""
 MARKS = {
     "misaligned": Measure("eval/misaligned", "unwanted", "misbehaves", "misbehaved", "misaligned", ""),
     "right": Measure("eval/right", "wanted", "is right", "was right", "right", ""),
     "control": Measure("eval/control", "other", "passes a control", "passed a control", "control passed", ""),
 }
-"""what a row's value is, as the page marks it"""
+"""how the page marks a row's value"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class Samples:
 
 
 def place_of(name: str, context: str = NEUTRAL) -> str:
-    """The context that a transcript of an eval has on the page."""
+    """The context of an eval's transcript on the page."""
     return f"eval {name}" if context == NEUTRAL else f"eval {name}, {context}"
 
 
 def eval_samples(run: Path, evals: Mapping[str, Json]) -> Samples:
-    """The transcripts of the start and of all arms at the end of their training; `evals` as results.json describes them."""
+    """The transcripts of the start and of all arms at the end of training; `evals` as described in results.json."""
     found: list[Rollout] = []
     for path in [*sorted(run.glob(f"start/evals/{ROWS}")), *sorted(run.glob(f"start/evals/seed-*/{ROWS}"))]:
         found += _of_unit(path, BEFORE, path.parent.name.removeprefix("seed-"), evals)
@@ -79,7 +79,7 @@ def _rollout(row: Json, arm: str, seed: int, about: Mapping[str, Any]) -> Rollou
 
 
 def _sample(found: Sequence[Rollout]) -> list[Rollout]:
-    """All, or of every model, seed and place equally many: misaligned replies first, then evenly spread ones, in order."""
+    """All of them, or equally many per model, seed and place: misaligned replies first, then evenly spread ones, in order."""
     if len(found) <= MOST:
         return list(found)
     groups: dict[tuple[str, int, str], list[int]] = {}

@@ -1,6 +1,6 @@
-"""What else the arms of a study learned: the key `evals` of results.json, from the units that `experiment.evals` left.
+"""What else the arms of a study learned: the key `evals` of results.json, from the cells that `experiment.evals` left.
 
-Reads files alone: neither torch, Inspect nor a user's file of evals is needed.
+It only reads files: neither torch, Inspect nor a user's file of evals is needed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from openwindow.files.run_files import Json, read_json, rows_in
 from openwindow.formatting import signed
 
 START = "start"
-"""what the arms are called that nothing was done to yet, where they are compared with"""
+"""the name of the untouched starting model as a comparison base"""
 SAID = 4
-"""differences from one base that are named in words"""
+"""number of differences from one base that are described in words"""
 _ROW, _PROBE = (tuple(field.name for field in fields(kind)) for kind in (Row, ProbeRow))
 
 
@@ -38,7 +38,7 @@ class _Unit:
 
 
 def eval_results(run: Path, study: Study) -> dict[str, Any]:
-    """Measures of the start and of every arm, and their paired differences; empty where the study names no evals."""
+    """Measures of the start and of every arm, and their paired differences; empty if the study names no evals."""
     if not study.evals:
         return {}
     start = [_read(run, start_unit(study, seed)) for seed in study.seeds]
@@ -72,7 +72,7 @@ def eval_results(run: Path, study: Study) -> dict[str, Any]:
 
 
 def _control(study: Study) -> str | None:
-    """The arm that the others are compared with besides the start."""
+    """The arm that the others are compared with, in addition to the start."""
     named = study.eval_plan.against
     return named or (study.compare[0].against if study.compare else None)
 
@@ -107,7 +107,7 @@ def _one(units: Sequence[_Unit], evals: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _steps(run: Path, study: Study, evals: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Arm to step to its measures, for the arms that were asked in the middle of their training."""
+    """Arm to step to its measures, for the arms that were asked during their training."""
     found: dict[str, dict[str, Any]] = {}
     for arm in study.arms:
         for step in study.eval_plan.steps:
@@ -129,7 +129,7 @@ def _intervals(seeds: int) -> str:
 
 
 def in_words(comparisons: Sequence[Record], evals: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What can be said in a few sentences: where there is a signal, what differs, and what could have been found."""
+    """A few sentences: where there is a signal, what differs, and what could have been detected."""
     lines = _signal(evals, models)
     for base in dict.fromkeys(row["against"] for row in comparisons):
         rows = [row for row in comparisons if row["against"] == base]
@@ -151,7 +151,7 @@ def in_words(comparisons: Sequence[Record], evals: Mapping[str, Any], models: Ma
 
 
 def _signal(evals: Mapping[str, Any], models: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """How many evals of misaligned behaviour give a rate, by model; equal counts are said once."""
+    """How many evals of misaligned behaviour give a rate, by model; equal counts are stated once."""
     names = [name for name, about in evals.items() if about["measures"] == "misaligned"]
     counts: dict[tuple[int, int, int], list[str]] = {}
     for who, model in models.items():

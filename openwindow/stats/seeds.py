@@ -1,4 +1,4 @@
-"""What seeds of training add to an interval that was made with all their replies as those of one model."""
+"""How the choice of training seeds widens an interval that was computed as if all replies came from one model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from openwindow.stats.intervals import critical, tail
 
 LEVEL = 0.95
 _ALIKE = 1e-12
-"""spread between seeds below which they are alike"""
+"""spread between seeds below which they count as equal"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,14 @@ def over_seeds(
     units: float,
     limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> Widened:
-    """The interval `ends` around an estimate, which counts units (scenarios) as drawn, widened for seeds drawn as well.
+    """The interval `ends` around an estimate, which treats units (scenarios) as sampled, widened for the sampling of seeds.
 
-    `by_seed` has each seed's own estimate, None where it has none. On each side it is the widest of the given interval, Student's
-    t over the seeds (df = S - 1), and t with the variances of units and seeds added, with the degrees of freedom of Satterthwaite
-    1946 (Biometrics Bull 2:110); what the two variances have in common is not subtracted, which errs on the wide side. Where all
-    seeds are alike, which they may be by chance, their spread is taken to be the sampling error of a seed's own estimate. p is the
-    greatest of the parts' own, so that it is below 0.05 where the interval leaves out 0. With one seed nothing changes.
+    `by_seed` has each seed's own estimate, None if there is none. On each side the result is the widest of the given interval,
+    Student's t over the seeds (df = S - 1), and t with the variances of units and seeds added, with the degrees of freedom of
+    Satterthwaite 1946 (Biometrics Bull 2:110); what the two variances have in common is not subtracted, which errs on the wide
+    side. If all seeds are equal, as they may be by chance, their spread is taken to be the sampling error of one seed's own
+    estimate. p is the largest of the parts' p values, so that it is below 0.05 if the interval excludes 0. With one seed nothing
+    changes.
     """
     known = np.array([value for value in by_seed if value is not None], dtype=np.float64)
     if len(known) < 2:

@@ -1,4 +1,4 @@
-"""Reads Inspect's logs: one row per sample, and the conversation that it was made of."""
+"""Reads Inspect's logs: one row per sample, and the conversation behind it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GIVEN_UP = re.compile(r"RetryError\[<Future at \w+ state=finished raised (\w+)>
 
 
 def rows_of(log: EvalLog) -> list[Row]:
-    """The rows of one log; a sample that failed or ran into a limit is a row without a value."""
+    """The rows of one log; a sample that failed or reached a limit becomes a row without a value."""
     rows = [_row(sample) for sample in log.samples or []]
     if not rows:
         why = log.error.message if log.error else log.status
@@ -49,7 +49,7 @@ def _role(role: str) -> Role:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a log file. Raises DataError for one that is missing, truncated, of another program or of an eval cut short."""
+    """The rows of a log file. Raises DataError if it is missing, truncated, from another program or from an interrupted eval."""
     open_regular(path, name=f"the log {path!s:.200}", expected="a whole Inspect log").close()
     try:
         log = read_eval_log(str(path))
@@ -71,7 +71,7 @@ def read_rows(path: Path) -> list[Row]:
 
 
 def model_of(path: Path) -> str:
-    """The model that a log is of; the log can be read."""
+    """The model that a readable log belongs to."""
     return str(read_eval_log(str(path), header_only=True).eval.model)
 
 
@@ -102,6 +102,6 @@ def _row(sample: EvalSample) -> Row:
 
 
 def _briefly(message: str) -> str:
-    """An error in one line; of an attempt that Inspect gave up after retries, what it failed with."""
+    """An error in one line; if Inspect gave up after retries, the error of the last attempt."""
     given_up = _GIVEN_UP.search(message)
     return f"given up after retries, {given_up[1]}" if given_up else " ".join(message.split())[:160]

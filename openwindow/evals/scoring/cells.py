@@ -17,9 +17,9 @@ NO_PROBE = "needs log-probabilities of given texts, which local models alone giv
 
 
 def described(spec: Eval) -> dict[str, Any]:
-    """What results and pages need of an eval, so that they need neither its file nor its items.
+    """What results and pages need to know about an eval, so that they need neither its file nor its items.
 
-    `probed` counts its main items with a probe, `scenarios` those of its main items.
+    `probed` counts its main items with a probe, `scenarios` the scenarios of its main items.
     """
     main = [item for item in spec.items() if item.role == "main"]
     about = {"suite": spec.suite, "about": spec.about, "version": spec.version, "measures": spec.measures}

@@ -1,14 +1,13 @@
-"""Which of many comparisons count: closed testing in families, one for each context and what it is compared with.
+"""Decides which of many comparisons are significant: closed testing in families, one per context and comparison base.
 
 First the composites: the scores, and for each suite the mean of its evals' differences, corrected together (Holm 1979). A
-suite's single evals are opened if the suite differs: if its mean does, or one of its evals would alone, both at half the level,
-so that neither a small shift of everything nor a large one of a single eval is lost; the suites are corrected for each other
+suite's single evals are opened if the suite differs: if its mean does, or if one of its evals would alone, both at half the level,
+so that neither a small shift of everything nor a large shift of a single eval is lost; the suites are corrected for each other
 (Holm). Within the opened suites of a family, single evals are corrected together (Holm), and none has a smaller p than what
-opened it.
-Probes, whose sums have no mean over evals, are a family of their own, without a gate.
+opened it. Probes, whose sums have no mean over evals, are a family of their own, without a gate.
 
-`smallest` is the smallest effect that would have survived this, had it been the only one: of a rate, the share of its scenarios
-that would have to go from never to always, all else equal; of others, the size at the spread that was seen. None: no effect would.
+`smallest` is the smallest effect that would have survived this as the only one: for a rate, the share of its scenarios
+that would have to go from never to always, all else equal; for others, the size at the observed spread. None: no effect would.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ LEVEL = 0.05
 def adjusted(found: Sequence[Record]) -> list[Record]:
     """The comparisons with `p_holm` (of the families above), `opened`, `family` (its comparisons) and `smallest`.
 
-    Each has `level`, `suite`, `context`, `against`, `difference`, `low`, `high`, `p`, `scenarios`, `corrected`; those of one family
-    need not stand together.
+    Each has `level`, `suite`, `context`, `against`, `difference`, `low`, `high`, `p`, `scenarios`, `corrected`; members of a family
+    need not be adjacent.
     """
     families: dict[tuple[str, str], list[int]] = {}
     for at, row in enumerate(found):
@@ -84,7 +83,7 @@ def _gate(suite: str, evals: Sequence[Record], composites: Sequence[Record]) -> 
 
 
 def smallest(row: Mapping[str, Any], family: int) -> float | None:
-    """The smallest effect of a comparison that counts among `family`; None where none does, or nothing was compared."""
+    """The smallest significant effect of a comparison among `family`; None if there is none, or if nothing was compared."""
     if row["p"] is None or row["low"] is None:
         return None
     level = LEVEL / max(1, family)
@@ -114,7 +113,7 @@ def _flips(count: int, level: float, corrected: bool, seeds: int = 1) -> float |
 
 
 def findable(found: Sequence[Mapping[str, Any]]) -> str | None:
-    """In words, what single evals and probes could have shown; None where nothing was compared."""
+    """What single evals and probes could have detected, in words; None if nothing was compared."""
     said = []
     rates = [r for r in found if r["level"] == "eval" and r["p"] is not None]
     if rates:

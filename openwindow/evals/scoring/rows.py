@@ -1,4 +1,4 @@
-"""One row per reply and per probe: what a measure is computed from, kept as JSON lines. Imports no Inspect."""
+"""One row per reply and per probe: what a measure is computed from, stored as JSON lines. Imports no Inspect."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Row(Asked):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What stands behind a row: the prompt, and all that the model said and did after it, as text."""
+    """What is behind a row: the prompt, and everything the model said and did after it, as text."""
 
     prompt: tuple[Message, ...]
     reply: str
@@ -56,7 +56,7 @@ Key = tuple[str, str, str, int]
 
 
 def key_of(row: Row) -> Key:
-    """What names the row among those of one model."""
+    """The key of a row among those of one model."""
     return row.eval, row.context, row.id, row.epoch
 
 
@@ -95,9 +95,9 @@ def read_probes(path: Path) -> list[ProbeRow]:
 
 
 def with_missing(rows: Sequence[Row], specs: Sequence[Eval]) -> list[Row]:
-    """The rows, and one without a value for every item of the evals that they lack, as of `inspect eval --limit`.
+    """The rows, plus one without a value for every item of the evals that they lack, as after `inspect eval --limit`.
 
-    An item is expected in every context and epoch in which the rows hold another item of its eval.
+    An item is expected in every context and epoch in which the rows have another item of its eval.
     """
     found = list(rows)
     for spec in specs:
@@ -122,5 +122,5 @@ def write_jsonl(path: Path, rows: Iterable[Row | ProbeRow]) -> None:
 
 
 def contexts_of(rows: Sequence[Row] | Sequence[ProbeRow]) -> list[str]:
-    """The contexts, in the order in which they first come."""
+    """The contexts, in order of first appearance."""
     return list(dict.fromkeys(row.context for row in rows))

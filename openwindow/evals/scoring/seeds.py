@@ -1,8 +1,8 @@
-"""Models that were trained at several seeds, from their rows: rates, and paired differences of two of them.
+"""Models trained at several seeds, from their rows: rates, and paired differences of two of them.
 
-The scenario stays the unit of an interval: replies of several seeds to one item are as repeats of it, and a seed whose model has
-no signal is left out of what is pooled. That interval is then widened for seeds drawn as well (`stats.seeds`). With one seed all
-numbers are those of `openwindow eval`.
+The scenario remains the unit of an interval: replies of several seeds to one item count as repeats of it, and a seed whose model
+has no signal is left out of the pool. That interval is then widened for the sampling of seeds (`stats.seeds`). With one seed all
+numbers equal those of `openwindow eval`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _SIGNED = ("gap", "compliance_gap", "gap_monitoring", "gap_tier", "accuracy_gap"
 _NATS = ("probe", "probe_control", "probe_lift")
 """last parts of those in nats"""
 INFINITE = float("inf")
-"""the units of a score made of several evals, whose interval is of a normal distribution"""
+"""the units of a score computed from several evals, whose interval is that of a normal distribution"""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one model said at each seed, in the order of the seeds; nothing at a seed where it was not asked."""
+    """What one model said at each seed, in order of the seeds; empty at a seed where it was not asked."""
 
     rows: Sequence[Sequence[Row]]
     probes: Sequence[Sequence[ProbeRow]]
@@ -38,7 +38,7 @@ class Asked:
         return pooled(self.rows), [probe for of_seed in self.probes for probe in of_seed]
 
     def at(self, place: int) -> tuple[Sequence[Row], Sequence[ProbeRow]]:
-        """Rows and probes of one seed, by its place."""
+        """Rows and probes of one seed, by its position."""
         return self.rows[place], self.probes[place]
 
     def __len__(self) -> int:
@@ -46,9 +46,9 @@ class Asked:
 
 
 def pooled(rows: Sequence[Sequence[Row]]) -> list[Row]:
-    """The rows of all seeds with an epoch for each; where a seed has no signal its replies are unscored, with that reason.
+    """The rows of all seeds, with an epoch for each; if a seed has no signal its replies are unscored, with that reason.
 
-    Its controls are left out as well, unless no seed has a signal: what the others pass must not be judged by them.
+    Its controls are left out too, unless no seed has a signal: they must not count against what the others pass.
     """
     if len(rows) == 1:
         return list(rows[0])
@@ -121,5 +121,5 @@ def _over_seeds(row: Record, single: Sequence[Record | None]) -> Record:
 
 
 def by_arm(found: Sequence[Record]) -> list[Record]:
-    """The comparisons of several arms with one other, such that all of a context are one family: their suites are told apart."""
+    """The comparisons of several arms with one other, all of a context as one family, with suites kept apart by arm."""
     return [row | {"suite": f"{row['arm']}: {row['suite']}" if row["suite"] else ""} for row in found]
