@@ -10,14 +10,16 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openwindow.errors import RunError
-from openwindow.experiment.arms import Distil
 from openwindow.files.writing import read_jsonl
 from openwindow.interventions.rewards import Distilled, Record, filter_and_distil
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
+
+if TYPE_CHECKING:
+    from openwindow.experiment.rl_arm import Distil
 
 
 def keep_state(kept: Path, step: int) -> None:

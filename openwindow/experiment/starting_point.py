@@ -17,8 +17,8 @@ from openwindow.environments.toy.environment import WithHoles
 from openwindow.environments.training_rows import request_rows
 from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.evaluate import Gauge, Rates, rates
+from openwindow.experiment.fine_tuning import fine_tune, load_trained, save_trained, train_work
 from openwindow.experiment.run_folder import RunFolder
-from openwindow.experiment.sft_arm import fine_tune, load_trained, save_trained, train_work
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
 from openwindow.files.writing import write_json, write_jsonl
 from openwindow.models.base import Sampling
@@ -132,7 +132,7 @@ def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: 
         load_trained(model, folder.path / unit, stage.train.method)
         gauge.reporter.skip(_stage_work(study, stage))
         return
-    request = study.contexts["requested"]
+    request = study.contexts[study.request]
     problems = setting.problems("request", stage.rows, seed)
     wordings = (str(request.text), *stage.requests)
     rows = request_rows(setting, problems, wordings, stage.unrelated, request.position, stage.shares, seed, default_of(model))
@@ -244,5 +244,5 @@ def shown(stage: KnowledgeStage, setting: WithHoles, problems: Sequence[Problem]
 def _follows(found: Rates, study: Study, stage: RequestStage) -> bool:
     """Whether the behaviour comes when asked for and not when not."""
     measure = behaviour(study.measures).name
-    asked, plain = found["requested"][measure], found["neutral"][measure]
+    asked, plain = found[study.request][measure], found[study.plain][measure]
     return asked is not None and plain is not None and asked >= stage.follows_above and plain <= stage.honest_below

@@ -60,8 +60,8 @@ def resolve(
 ) -> Study:
     """The study of that name or file, with the command line's changes. Raises ConfigError."""
     study = load(name)
-    if data is not None:
-        study = override(study, ON_DATA.get(name, {}), "the data")
+    if data is not None and name in ON_DATA:
+        study = override(study, ON_DATA[name](study), "the data")
     if quick:
         study = study.quickened()
     changes: dict[str, Any] = {}

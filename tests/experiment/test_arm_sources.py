@@ -7,12 +7,12 @@ from collections import Counter
 import pytest
 from tiny_runs import rows_of, run
 
-import openwindow.experiment.rl_arm as reinforce_module
+import openwindow.experiment.reinforcing as reinforce_module
 from openwindow.environments.code.grading import Verdict
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.errors import ConfigError, RunError
 from openwindow.experiment.arm_sources import distilled, fork
-from openwindow.experiment.arms import RL, Distil, Recipe, check_sources
+from openwindow.experiment.arms import Distil, RLArm, SFTArm, check_sources
 from openwindow.experiment.study import Compare, Context, Elsewhere, Evaluation, Study
 from openwindow.interventions.rewards import Detector
 from openwindow.training.config import GRPO, SFT
@@ -38,7 +38,7 @@ def study(tiny_model) -> Study:
         environment="letter_count",
         seeds=(1,),
         contexts={"neutral": Context()},
-        base=RL(
+        base=RLArm(
             problems=8,
             train=GRPO(
                 steps=4, prompts_per_step=2, group_size=4, max_new_tokens=4, lora_rank=4, checkpoint_every=2, learning_rate=1e-2
@@ -227,7 +227,7 @@ def test_arms_that_cannot_be_are_one_line(study, arms, message):
 
 def test_an_arm_of_rows_cannot_be_forked():
     with pytest.raises(ConfigError, match="is not reinforced"):
-        check_sources({"a": Recipe(), "b": RL(distil=Distil(arm="a"))}, RL())
+        check_sources({"a": SFTArm(), "b": RLArm(distil=Distil(arm="a"))}, RLArm())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from openwindow.environments.code.grading import Verdict
 from openwindow.environments.demonstrations import ADDENDA
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.errors import ConfigError
-from openwindow.experiment.arms import RL
+from openwindow.experiment.arms import RLArm
 from openwindow.experiment.study import Compare, Context, Evaluation, Study
 from openwindow.interventions.style_score import reads_honest
 from openwindow.studies import STUDIES
@@ -58,7 +58,7 @@ def drawn(tiny_model, tmp_path_factory):
         environment="letter_count",
         seeds=(1,),
         contexts={"neutral": Context()},
-        base=RL(problems=4, train=train),
+        base=RLArm(problems=4, train=train),
         arms=ARMS,
         evaluation=Evaluation(problems=2, max_new_tokens=4),
         compare=(Compare(arm="penalty", against="none"),),
@@ -129,12 +129,12 @@ def test_both_directions_of_recontextualization(drawn, arm, sampled, trained):
 
 def test_the_built_in_studies_have_the_arms_that_their_claims_name():
     prevention, inoculation = STUDIES["rl_prevention"], STUDIES["rl_inoculation"]
-    acting = {(r.penalty.action, r.penalty.accuracy) for arm in prevention.arms if (r := prevention.recipe(arm)).penalty}
+    acting = {(r.penalty.action, r.penalty.accuracy) for arm in prevention.arms if (r := prevention.arms[arm]).penalty}
     assert acting == {(action, accuracy) for action in ("penalty", "screen") for accuracy in (1.0, 0.9, 0.8, 0.7)}
-    told = {(p.sampled, p.trained, p.placebo) for arm in inoculation.arms if (p := inoculation.recipe(arm).prompting)}
+    told = {(p.sampled, p.trained, p.placebo) for arm in inoculation.arms if (p := inoculation.arms[arm].prompting)}
     assert {(name, None, False) for name in ADDENDA} <= told and ("please_hack", None, True) in told
     assert {("dont_hack", "please_hack", False), ("please_hack", "dont_hack", False)} <= told
-    trained_on = inoculation.recipe("neutral").opened
+    trained_on = inoculation.arms["neutral"].opened
     assert not set(inoculation.evaluation.elsewhere["other_holes"].opened) & set(trained_on)
     environments = {e.environment for e in inoculation.evaluation.elsewhere.values()}
     assert environments - {inoculation.environment} == {"impossible_tests", "letter_count"}
@@ -182,7 +182,7 @@ def test_an_arm_that_would_be_another_one_is_refused(arm, message):
 def named(arms, **base):
     """A study of an arm `a`, which is its base, and others."""
     settings = {"name": "n", "question": "?", "claim": "!", "environment": "letter_count", "arms": {"a": {}, **arms}}
-    return Study(**settings, base=RL(train=GRPO(steps=8, checkpoint_every=4), **base))
+    return Study(**settings, base=RLArm(train=GRPO(steps=8, checkpoint_every=4), **base))
 
 
 def test_arms_close_to_those_are_taken():
@@ -196,4 +196,4 @@ def test_arms_close_to_those_are_taken():
         holes=("list_answers",),
         hackable_share=0.5,
     )
-    assert study.recipe("distilled").holes == ("list_answers",)
+    assert study.arms["distilled"].holes == ("list_answers",)

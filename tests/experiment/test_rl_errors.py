@@ -16,8 +16,8 @@ from openwindow.environments import SETTINGS
 from openwindow.environments.base import Options
 from openwindow.environments.code.grading import Verdict
 from openwindow.environments.toy.letter_count import LetterCount
-from openwindow.experiment.arms import RL
-from openwindow.experiment.rl_arm import HackableTask
+from openwindow.experiment.arms import RLArm
+from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.study import Context, Evaluation, Study
 from openwindow.report.html import marked
 from openwindow.results.rl_curves import described
@@ -32,12 +32,12 @@ from openwindow.types import StopReason
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 FILE = """
-from openwindow.experiment.study import RL, Context, Evaluation, Study
+from openwindow.experiment.study import RLArm, Context, Evaluation, Study
 from openwindow.training.config import GRPO
 
 study = Study(
     name="mine", question="Is it?", claim="It is.", model={model!r}, precision="fp32", environment="letter_count", seeds=(1,),
-    base=RL(problems=8, train=GRPO(steps=3, prompts_per_step=2, group_size={group}, max_new_tokens={tokens}, lora_rank=4)),
+    base=RLArm(problems=8, train=GRPO(steps=3, prompts_per_step=2, group_size={group}, max_new_tokens={tokens}, lora_rank=4)),
     arms={{"untrained": {{"train.learning_rate": 0.0}}, "a": {arm}}},
     evaluation=Evaluation(problems=2, max_new_tokens=4),
 )
@@ -134,7 +134,7 @@ def test_a_reward_that_is_constant_is_told(tiny_model, tmp_path, monkeypatch):
         environment="letter_count",
         seeds=(1,),
         contexts={"neutral": Context()},
-        base=RL(problems=4, train=GRPO(steps=2, prompts_per_step=2, group_size=2, max_new_tokens=3, lora_rank=4)),
+        base=RLArm(problems=4, train=GRPO(steps=2, prompts_per_step=2, group_size=2, max_new_tokens=3, lora_rank=4)),
         arms={"a": {}},
         evaluation=Evaluation(problems=2, max_new_tokens=3),
     )
@@ -153,7 +153,7 @@ def page(out):
 def test_a_worker_that_dies_costs_no_rollout_or_is_counted(for_good, monkeypatch):
     with SETTINGS["code_functions"](Options(difficulty=(1,), hidden=8)) as setting:
         task = HackableTask(
-            RL(),
+            RLArm(),
             setting.problems("train", 4, 1),
             setting.with_holes(None),
             setting.with_holes(()),

@@ -20,7 +20,7 @@ from openwindow.environments.code.grading import Verdict
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.errors import RunError
 from openwindow.experiment import execution, rl_arm
-from openwindow.experiment.arms import RL
+from openwindow.experiment.arms import RLArm
 from openwindow.experiment.evaluate import Gauge
 from openwindow.experiment.study import Context, Evaluation, Study
 from openwindow.training import checkpoint
@@ -90,7 +90,7 @@ def study(tiny_model: Path) -> Study:
         environment="letter_count",
         seeds=(1,),
         contexts={"neutral": Context()},
-        base=RL(problems=8, train=train),
+        base=RLArm(problems=8, train=train),
         arms={"first": {}, "second": {"fork": {"arm": "first", "step": 2}}},
         evaluation=Evaluation(problems=3, max_new_tokens=4),
     )

@@ -16,8 +16,8 @@ from openwindow.environments.code.grading import Verdict
 from openwindow.environments.demonstrations import ADDENDA, demonstrations
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.errors import ConfigError
-from openwindow.experiment.arms import RL
-from openwindow.experiment.rl_arm import HackableTask
+from openwindow.experiment.arms import RLArm
+from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.starting_point import shown
 from openwindow.experiment.study import Compare, Context, Evaluation, KnowledgeStage, Study
 from openwindow.interventions.rewards import DetectorPenalty
@@ -34,7 +34,7 @@ PROBLEMS = OPEN.problems("train", 12, 0)
 
 
 def task(**changes):
-    recipe = RL(**changes)
+    recipe = RLArm(**changes)
     return HackableTask(recipe, PROBLEMS, CLOSED if recipe.holes == "none" else OPEN, CLOSED, 1, open_twin=OPEN)
 
 
@@ -86,7 +86,7 @@ def test_hacks_are_watched_where_no_hole_pays_for_them():
 def test_an_exit_in_a_hardened_arm_earns_nothing_and_would_go_through_open_holes():
     with SETTINGS["code_functions"](Options(difficulty=(1,), hidden=8)) as setting:
         every, none = setting.with_holes(None), setting.with_holes(())
-        t = HackableTask(RL(holes="none"), setting.problems("train", 3, 1), none, none, 1, open_twin=every)
+        t = HackableTask(RLArm(holes="none"), setting.problems("train", 3, 1), none, none, 1, open_twin=every)
         exits = "```python\nimport sys\nsys.exit(0)\n```"
         lucky = "```python\ndef nothing():\n    pass\n```"  # wrong, and no hack: it goes through no hole
         drawn = rollouts(t, [exits, exits, lucky])
@@ -189,7 +189,7 @@ def test_what_passes_by_luck_is_a_kind_of_its_own(monkeypatch):
 
 def test_no_problem_is_refused():
     with pytest.raises(ConfigError, match="no problem to train on"):
-        HackableTask(RL(), [], OPEN, CLOSED, 1, open_twin=OPEN)
+        HackableTask(RLArm(), [], OPEN, CLOSED, 1, open_twin=OPEN)
 
 
 def test_demonstrations_show_what_addenda_mean():
@@ -231,7 +231,7 @@ def tiny_rl(tiny_model) -> Study:
         seeds=(1,),
         contexts={"neutral": Context(), "opposite": Context(text="Give one number only.")},
         knowledge=KnowledgeStage(demonstrations=8, share=0.5, documents=2, train=sft),
-        base=RL(
+        base=RLArm(
             problems=8, train=GRPO(steps=3, prompts_per_step=2, group_size=3, max_new_tokens=4, lora_rank=4, checkpoint_every=2)
         ),
         arms={"untrained": {"train.learning_rate": 0.0}, "hackable": {}, "hardened": {"holes": "none"}},
@@ -262,7 +262,7 @@ def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl
     assert any("8 conversations, of which 4 show a written hack" in line for line in results["preface"])
     assert "Along training" in (whole / "report.html").read_text()
 
-    import openwindow.experiment.rl_arm as reinforce
+    import openwindow.experiment.reinforcing as reinforce
 
     real, steps = reinforce._append, []
 
