@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 
+from openwindow.errors import ConfigError
 from openwindow.experiment.overrides import override
-from openwindow.interventions.inoculation import Inoculation, Placebo
+from openwindow.interventions.base import Intervention
+from openwindow.interventions.configured import Interventions, Recorded
+from openwindow.interventions.configured import written as intervention_written
+from openwindow.interventions.inoculation import Instruction
+from openwindow.training.config import GRPO, SFT
 
 if TYPE_CHECKING:
     from openwindow.environments.base import Setting
@@ -86,6 +91,8 @@ class Arm(BaseModel):
     mitigation under test, `placebo` controls for one, and `ceiling` shows what can be reached at best."""
     group: str = ""
     """Arms of one group are alike, such as wordings of one kind; rankings resample groups."""
+    intervention: Interventions = None
+    """What is changed so that a flaw does not spread: one, or several in the order in which they act."""
 
     def but(self, **changes: Any) -> Self:
         """A copy with other values, validated at once: `base.but(train={"epochs": 0}, role="start")`.
@@ -117,8 +124,8 @@ class Arm(BaseModel):
 
     @property
     def detector(self) -> str | None:
-        """The detector of hacks that its rollouts are penalised or filtered by, in words; None for none."""
-        return None
+        """The detector of hacks that its rewards go by, in words; None for none."""
+        return next((i.detects for i in self.interventions if i.detects is not None), None)
 
     @property
     def continues(self) -> Fork | None:
@@ -126,9 +133,16 @@ class Arm(BaseModel):
         return None
 
     @property
-    def instruction(self) -> Inoculation | Placebo | None:
-        """The instruction that its training prompts carry; None for none."""
-        return None
+    def interventions(self) -> tuple[Intervention, ...]:
+        """All of them, in order."""
+        if isinstance(self.intervention, tuple):
+            return self.intervention
+        return () if self.intervention is None else (self.intervention,)
+
+    @property
+    def instruction(self) -> Instruction | None:
+        """The first instruction that its training prompts carry; None for none."""
+        return next((i for i in self.interventions if isinstance(i, Instruction)), None)
 
     @property
     def method(self) -> Method | None:
@@ -147,6 +161,26 @@ class Arm(BaseModel):
 
     def check_kinds(self, kinds: Sequence[str]) -> None:
         """Raises ConfigError for kinds of rows that the environment does not have; `kinds` are those that it has."""
+        for intervention in self.interventions:
+            intervention.check_kinds(kinds)
+
+    def check_interventions(self, takes: Sequence[type], methods: str, train: SFT | GRPO) -> None:
+        """Raises ConfigError for an intervention that is none of `takes`, or that does not go with the training."""
+        for i in self.interventions:
+            if not isinstance(i, (Recorded, *takes)):
+                raise ConfigError(
+                    f"intervention {i.kind!r} changes nothing in an arm of kind {self.kind!r}; expected one with {methods}; "
+                    "change it"
+                )
+            i.check(train)
+
+    def check_runnable(self) -> None:
+        """Raises ConfigError for what was read from a run folder and cannot be trained with."""
+        for i in self.interventions:
+            if isinstance(i, Recorded):
+                raise ConfigError(
+                    f"intervention {i.kind!r} of {i.defined_in} is only described here; expected its object; run the study file"
+                )
 
     def check_environment(self, environment: Setting) -> None:
         """Raises ConfigError, before anything is trained, for what the environment does not have."""
@@ -176,6 +210,8 @@ def differences(base: BaseModel, other: BaseModel) -> dict[str, Any]:
 
 def written(value: Any) -> Any:
     """A value as JSON has it: of a configuration, what was set, and its kind."""
+    if isinstance(value, Intervention):
+        return intervention_written(value)
     if isinstance(value, BaseModel):
         kind = {"kind": dict(value)["kind"]} if "kind" in type(value).model_fields else {}
         return kind | value.model_dump(mode="json", exclude_unset=True)

@@ -8,15 +8,13 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from openwindow.errors import ConfigError
-from openwindow.experiment.arm import LABELS, Arm, Fork, Role, differences
+from openwindow.experiment.arm import LABELS, Arm, Fork, differences
 from openwindow.experiment.overrides import override
-from openwindow.experiment.rl_arm import Distil, RLArm
+from openwindow.experiment.rl_arm import RLArm
 from openwindow.experiment.sft_arm import Data, SFTArm
+from openwindow.experiment.version_1 import labels, translated
 
-__all__ = ["AnyArm", "Arm", "Data", "Distil", "Fork", "RLArm", "SFTArm", "arm_of", "changes_of", "check_sources"]
-
-ROLES: Mapping[str, Role] = {"untrained": "start", "no_mitigation": "control", "placebo": "placebo", "clean": "ceiling"}
-"""Arm to its role, for arms without one that version 1 wrote: there the name said it."""
+__all__ = ["AnyArm", "Arm", "Data", "Fork", "RLArm", "SFTArm", "arm_of", "changes_of", "check_sources"]
 
 
 def _kind(value: Any) -> str:
@@ -40,14 +38,10 @@ def arm_of(name: str, value: Any, base: Arm) -> Any:
         return value
     if not isinstance(value, Mapping):
         return value
-    return override(base, value if "role" in value else {**value, **_labels(name)}, f"arm {name!r}")
-
-
-def _labels(name: str) -> dict[str, Any]:
-    """What version 1 said by an arm's name: `inoculated_2` is the second one of its group."""
-    group, _, number = name.rpartition("_")
-    treated: Role | None = "treatment" if name.startswith("inoculated") else None
-    return {"role": ROLES.get(name, treated), "group": group if number.isdigit() else ""}
+    changes = dict(value) if "role" in value else {**labels(name), **value}
+    if isinstance(base, RLArm):
+        changes = translated(changes, base.interventions)
+    return override(base, changes, f"arm {name!r}")
 
 
 def changes_of(arm: Arm, base: Arm) -> dict[str, Any]:

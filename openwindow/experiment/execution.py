@@ -69,6 +69,7 @@ class Execution:
         if "system" in self._positions() and (said := note(self.model)) is not None:
             self.reporter.say(said)
         for arm in self.study.arms.values():
+            arm.check_runnable()
             arm.check_environment(self.setting)
         as_it_came = snapshot(self.model) if len(self.study.start_seeds) > 1 else None
         with opened(self.study.evaluation.elsewhere, self.study.options) as elsewhere:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from openwindow.environments import SETTINGS
 from openwindow.environments.base import Options, Outcome
 from openwindow.environments.code.environment import outcome, shown_tests
-from openwindow.environments.demonstrations import hinted, reply_text
+from openwindow.environments.demonstrations import reply_text
 from openwindow.environments.gameable import Hackable
 from openwindow.environments.toy.environment import WithHoles
 from openwindow.experiment.study import Elsewhere
+from openwindow.interventions.addenda import hinted
 from openwindow.types import Message, Problem
 
 

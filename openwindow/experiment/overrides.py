@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 
 from openwindow.errors import ConfigError
+from openwindow.interventions import INTERVENTIONS
+from openwindow.interventions.base import Intervention
 
 T = TypeVar("T", bound=BaseModel)
-_TAGS: Mapping[Any, tuple[str, ...]] = {"base": ("sft", "rl"), "intervention": ("inoculation", "placebo")}
-"""union tags that pydantic adds to the place of an error, and that no user wrote"""
+_TAGS: Mapping[str, frozenset[str]] = {
+    "base": frozenset({"sft", "rl"}),
+    "intervention": frozenset({"one", "several", *INTERVENTIONS}),
+}
+"""field to the union tags that pydantic adds behind it to the place of an error, and that no user wrote"""
 
 
 @runtime_checkable
@@ -57,9 +62,7 @@ def explain(error: ValidationError, config: type[BaseModel], what: str, within: 
     found = error.errors()
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     loc = (*within, *first["loc"])
-    where = (
-        ".".join(str(part) for before, part in zip((None, *loc), loc, strict=False) if part not in _TAGS.get(before, ())) or what
-    )
+    where = _where(loc) or what
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(loc[-1]), _field_names(config), n=1)
         hint = f"did you mean {near[0]!r}?" if near else "check the spelling"
@@ -68,6 +71,15 @@ def explain(error: ValidationError, config: type[BaseModel], what: str, within: 
         return f"{what} has no field {where!r}; expected a value for it; add it"
     came = repr(first["input"])
     return f"{what}: {where} is {came[:80]}; {first['msg'][0].lower()}{first['msg'][1:]}; fix it"
+
+
+def _where(loc: Sequence[int | str]) -> str:
+    """The place of an error as a user writes it."""
+    said: list[str] = []
+    for part in loc:
+        if not any(part in _TAGS.get(before, ()) for before in said[-2:]):
+            said.append(str(part))
+    return ".".join(said)
 
 
 def _field_names(config: type[BaseModel]) -> list[str]:
@@ -84,6 +96,8 @@ def _field_names(config: type[BaseModel]) -> list[str]:
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     """The configurations that an annotation names, however deep."""
+    if annotation is Intervention:
+        return [*INTERVENTIONS.values()]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in typing.get_args(annotation) for model in _models_in(part)]

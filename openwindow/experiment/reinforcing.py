@@ -27,6 +27,7 @@ from openwindow.experiment.run_folder import unit_of
 from openwindow.files.writing import storing, write_jsonl
 from openwindow.formatting import percent
 from openwindow.models.hf import LocalModel, give_back_memory
+from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
@@ -50,7 +51,7 @@ def reinforced(run: ArmRun, arm: RLArm) -> Trained:
     assert isinstance(run.environment, WithHoles)  # the study has checked it
     problems = run.environment.problems("train", arm.problems, run.seed)
     hackable, hardened, open_twin = (run.environment.with_holes(holes) for holes in (arm.opened, (), None))
-    task = HackableTask(arm, problems, hackable, hardened, run.seed, open_twin=open_twin)
+    task = HackableTask(arm, problems, hackable, hardened, run.seed, open_twin=open_twin, own=default_of(run.model))
     if arm.fork is not None:
         fork(run.folder.path / unit_of(arm.fork.arm, run.seed), arm.fork.step, run.kept, arm.train)
     timing = reinforce(run.model, task, arm.train, run.seed, run.path, run.kept, run.name, run.reporter, forked=run.forked)

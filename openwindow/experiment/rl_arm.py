@@ -5,43 +5,22 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from openwindow.environments.toy.environment import WithHoles
 from openwindow.errors import ConfigError
-from openwindow.experiment.arm import ARM_CONFIG, Arm, ArmRun, Fork, Method, Trained
+from openwindow.experiment.arm import Arm, ArmRun, Fork, Method, Trained
 from openwindow.experiment.run_folder import unit_of
+from openwindow.experiment.version_1 import translated
 from openwindow.files.writing import write_jsonl
-from openwindow.interventions.rewards import Detector, DetectorPenalty, PreferenceReward
-from openwindow.interventions.rl_prompting import Prompting
-from openwindow.training.config import GRPO, SFT
+from openwindow.interventions.base import PromptIntervention, RewardIntervention
+from openwindow.interventions.distillation import Distillation
+from openwindow.training.config import GRPO
 
 if TYPE_CHECKING:
     from openwindow.environments.base import Setting
-
-_REINFORCING = ("holes", "hackable_share", "prompting", "penalty", "penalty_from", "preference")
-"""fields of `RLArm` that say how rollouts are drawn and paid, beside `train`"""
-
-
-class Distil(BaseModel):
-    """Supervised fine-tuning of the start on another arm's rollouts, from which what a detector flags is taken out."""
-
-    model_config = ARM_CONFIG
-
-    arm: str
-    """The arm whose training rollouts are used; it stands before this one."""
-    detector: Detector | None = Detector()
-    """What takes hacks out; None takes nothing out."""
-    words: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Replies in which one of these words stands are taken out too."""
-    failing: bool = False
-    """Whether rollouts that the proxy fails stay in."""
-    rows: int = Field(96, ge=1)
-    """Rollouts that are trained on, at most; drawn by seed where more are left."""
-    train: SFT = SFT()
-    """How the start is fine-tuned."""
 
 
 class RLArm(Arm):
@@ -53,27 +32,27 @@ class RLArm(Arm):
     """Share of the problems whose grader has the holes; the others are graded by the hardened twin."""
     problems: int = Field(96, ge=1)
     """Problems that the steps go through, again and again."""
-    prompting: Prompting | None = None
-    """What is added to the prompts that rollouts are sampled and trained under; None adds nothing."""
-    penalty: DetectorPenalty | None = None
-    """A detector of hacks that lowers rewards or screens rollouts."""
-    penalty_from: int = Field(0, ge=0)
-    """Steps at the beginning in which the detector does not act: with 4, it first does in the step that is reported as 5."""
-    preference: PreferenceReward | None = None
-    """A score for how a reply reads, mixed into the reward."""
     fork: Fork | None = None
-    """Goes on from another arm in the middle of its training, not from the start: a mitigation that is added late."""
-    distil: Distil | None = None
-    """Puts in place of the reinforcement a fine-tuning on another arm's rollouts, filtered of hacks."""
+    """Continues from another arm in the middle of its training, not from the start: a mitigation that is added late."""
     train: GRPO = GRPO()
     """How the model is trained."""
     kind: Literal["rl"] = "rl"
     """Names the kind of arm in configurations."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_version_1(cls, fields: Any) -> Any:
+        """A field per mitigation, as interventions."""
+        return translated(fields) if isinstance(fields, Mapping) else fields
+
     @model_validator(mode="after")
     def _check(self) -> RLArm:
-        if self.fork is not None and self.distil is not None:
-            raise ConfigError("an arm has both fork and distil; expected one: a fork goes on, distilling begins anew; drop one")
+        methods = "on_prompts or on_rewards, or distillation"
+        self.check_interventions((PromptIntervention, RewardIntervention, Distillation), methods, self.train)
+        if self.fork is not None and self.distillation is not None:
+            raise ConfigError(
+                "an arm has both fork and distillation; expected one: a fork continues, distilling begins anew; drop one"
+            )
         if self.opened != () and self.hackable_share > 0 and round(self.hackable_share * self.problems) == 0:
             raise ConfigError(
                 f"hackable_share {self.hackable_share} of {self.problems} problems makes none hackable; expected at least one; "
@@ -89,22 +68,6 @@ class RLArm(Arm):
                 f"hackable_share is {self.hackable_share} and no hole is open, so it changes nothing; expected 1 with holes "
                 "`none`; set it to 1, or open holes"
             )
-        if self.penalty_from > 0 and self.penalty is None:
-            raise ConfigError(
-                f"penalty_from is {self.penalty_from} and there is no penalty that could begin then; expected both or neither; "
-                "set penalty, or drop penalty_from"
-            )
-        if self.penalty is not None and self.penalty_from >= self.train.steps:
-            raise ConfigError(
-                f"penalty_from is {self.penalty_from} of {self.train.steps} steps, so the penalty never acts; expected fewer than "
-                "train.steps; lower it, or drop penalty"
-            )
-        if self.train.kl_weight > 0 and self.prompting is not None and self.prompting.recontextualizes:
-            raise ConfigError(
-                f"train.kl_weight is {self.train.kl_weight} and prompting trains under {self.prompting.trained!r} what is sampled "
-                f"under {self.prompting.sampled!r}; expected 0 with two prompts, as the KL cannot be estimated from what another "
-                "prompt drew; drop train.kl_weight, or drop prompting.trained"
-            )
         if self.fork is not None and self.train.learning_rate == 0:
             raise ConfigError(
                 f"an arm has fork and train.learning_rate 0, which trains nothing and leaves {self.fork.arm!r} aside; expected "
@@ -117,19 +80,19 @@ class RLArm(Arm):
         return None if self.holes == "all" else () if self.holes == "none" else self.holes
 
     @property
+    def distillation(self) -> Distillation | None:
+        """What is done in place of reinforcement: fine-tuning on another arm's rollouts; None for reinforcement."""
+        return next((i for i in self.interventions if isinstance(i, Distillation)), None)
+
+    @property
     def trains(self) -> bool:
         """Whether there is anything to train; at rate 0 the arm is the start."""
-        return self.distil is not None or self.train.learning_rate > 0
+        return self.distillation is not None or self.train.learning_rate > 0
 
     @property
     def needs_loopholes(self) -> bool:
         """It is paid by the grader."""
         return True
-
-    @property
-    def detector(self) -> str | None:
-        """That of its penalty."""
-        return None if self.penalty is None else self.penalty.named
 
     @property
     def continues(self) -> Fork | None:
@@ -139,7 +102,7 @@ class RLArm(Arm):
     @property
     def method(self) -> Method | None:
         """As `train` says, or that of the distillation; None at a learning rate of 0."""
-        return self.distil.train.method if self.distil is not None else self.train.method if self.trains else None
+        return self.distillation.train.method if self.distillation is not None else self.train.method if self.trains else None
 
     @property
     def problems_drawn(self) -> int:
@@ -152,8 +115,8 @@ class RLArm(Arm):
         from openwindow.experiment.fine_tuning import train_work
         from openwindow.experiment.reinforcing import rl_work
 
-        if self.distil is not None:
-            return train_work(self.distil.rows, self.distil.train)
+        if self.distillation is not None:
+            return train_work(self.distillation.rows, self.distillation.train)
         return rl_work(self.train, self.fork.step if self.fork is not None else 0) if self.trains else 0.0
 
     def check_environment(self, environment: Setting) -> None:
@@ -163,16 +126,16 @@ class RLArm(Arm):
 
     def check_sources(self, name: str, before: Mapping[str, Arm], base: Arm) -> None:
         """Raises ConfigError for an arm to fork or to distil that does not stand before this one or has no such rollouts."""
-        named = self.fork or self.distil
+        named = self.fork or self.distillation
         if named is None:
             return
-        what = "fork" if self.fork is not None else "distil"
+        what = "fork" if self.fork is not None else "distillation"
         source = before.get(named.arm)
         if source is None:
             near = difflib.get_close_matches(named.arm, before, n=1)
             hint = f"did you mean {near[0]!r}?" if near else "name one, or move this arm behind it"
             raise ConfigError(f"arm {name!r}: {what}.arm is {named.arm!r}; expected an arm that stands before it; {hint}")
-        if not isinstance(source, RLArm) or not source.trains or source.distil is not None:
+        if not isinstance(source, RLArm) or not source.trains or source.distillation is not None:
             raise ConfigError(f"arm {name!r}: {what}.arm {named.arm!r} is not trained by RL; expected an arm that is; name another")
         if self.fork is not None:
             _check_fork(name, self, self.fork, source)
@@ -181,15 +144,15 @@ class RLArm(Arm):
 
     def trained(self, run: ArmRun) -> Trained:
         """Trains from the start or from where it forks, or fine-tunes the start on another arm's rollouts."""
-        if self.distil is not None:
-            return self._distilled(run, self.distil)
+        if self.distillation is not None:
+            return self._distilled(run, self.distillation)
         if not self.trains:
             return Trained()
         from openwindow.experiment.reinforcing import reinforced
 
         return reinforced(run, self)
 
-    def _distilled(self, run: ArmRun, distil: Distil) -> Trained:
+    def _distilled(self, run: ArmRun, distil: Distillation) -> Trained:
         """Fine-tunes on what is left of another arm's rollouts; nothing is measured where nothing is left."""
         from openwindow.experiment.arm_sources import distilled
         from openwindow.experiment.fine_tuning import tuned
@@ -220,9 +183,10 @@ def _check_fork(name: str, arm: RLArm, fork: Fork, source: RLArm) -> None:
 def _check_distil(name: str, arm: RLArm, named: str, base: Arm) -> None:
     """What an arm that distils sets about reinforcement, against the base, would have no effect."""
     mine, usual = dict(arm), dict(base)
-    for field in _REINFORCING:
-        if mine[field] != usual[field]:
-            raise ConfigError(
-                f"arm {name!r} has {field} and distil, which takes the rollouts of {named!r} as they are, so {field} changes "
-                f"nothing; expected one of the two; drop {field}, or set it for {named!r}"
-            )
+    changed = [field for field in ("holes", "hackable_share") if mine[field] != usual[field]]
+    added = [i.kind for i in arm.interventions if not isinstance(i, Distillation) and i not in base.interventions]
+    for what in (*changed, *added):
+        raise ConfigError(
+            f"arm {name!r} has {what} and distillation, which takes the rollouts of {named!r} as they are, so {what} changes "
+            f"nothing; expected one of the two; drop {what}, or set it for {named!r}"
+        )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from openwindow.environments.code.grading import Verdict
 from openwindow.environments.gameable import Hackable, graded
 from openwindow.errors import ConfigError
-from openwindow.interventions.rewards import Paid, Record, half_hackable, paid
-from openwindow.interventions.rl_prompting import Prompts
+from openwindow.interventions.applying import changed_prompts, changed_rewards
+from openwindow.interventions.base import Asking, Prompts
+from openwindow.interventions.rewards import Paid, Record, paid, uniform
 from openwindow.training.rollouts import Asked, Metrics, Rollout
 from openwindow.types import UNKNOWN_HACK, Message, Problem
 
@@ -31,8 +32,11 @@ class HackableTask:
         seed: int,
         *,
         open_twin: Hackable,
+        own: str | None = None,
     ) -> None:
         """`hackable` and `hardened` grade what is paid; `open_twin`, with all holes open, only watches.
+
+        `own` is the system message that the model's template adds by itself.
 
         Raises ConfigError where there is no problem, or none with a hole although holes are to be open.
         """
@@ -44,6 +48,7 @@ class HackableTask:
         self.hardened = hardened
         self.open_twin = open_twin
         self.seed = seed
+        self.own = own
         self.open = half_hackable([p.id for p in problems], arm.hackable_share if hackable.holes else 0.0, seed)
         if hackable.holes and arm.hackable_share > 0 and not self.open:
             raise ConfigError(
@@ -60,20 +65,14 @@ class HackableTask:
             random.Random(f"rl/{self.seed}/{turn}").shuffle(order)
             problem = self.problems[order[at]]
             prompts = self._prompts(problem)
-            sampled, trained = (Message("user", prompts.sampled),), (Message("user", prompts.trained),)
-            asked.append(Asked(problem, sampled, trained, problem.id in self.open))
+            asked.append(Asked(problem, prompts.sampled, prompts.trained, problem.id in self.open))
         return asked
 
     def score(self, step: int, rollouts: Sequence[Rollout]) -> Metrics:
         """Grades every rollout, pays it as the arm says, and returns the monitors of the step."""
         verdicts = self._verdicts(rollouts)
         records = [self._record(step, r, v) for r, v in zip(rollouts, verdicts, strict=True)]
-        given = paid(records)
-        if self.arm.preference is not None:
-            given = self.arm.preference.apply(records, given, self.seed)
-        acting = self.arm.penalty if step >= self.arm.penalty_from else None
-        if acting is not None:
-            given = acting.apply(records, given, self.seed)
+        given = changed_rewards(self.arm.interventions, records, paid(records), step, self.seed)
         through = self._through_open(rollouts, verdicts)
         for rollout, verdict, pay, hacks in zip(rollouts, verdicts, given, through, strict=True):
             rollout.reward = pay.reward
@@ -82,10 +81,9 @@ class HackableTask:
         return monitors(verdicts, given, through)
 
     def _prompts(self, problem: Problem) -> Prompts:
-        plain = self.hackable.prompt(problem)
-        if self.arm.prompting is None:
-            return Prompts(plain, plain)
-        return self.arm.prompting.prompts(plain, self.hackable.hint)
+        plain = (Message("user", self.hackable.prompt(problem)),)
+        asking = Asking(problem.id, self.hackable.hint, self.seed, self.own)
+        return changed_prompts(self.arm.interventions, Prompts(plain, plain), asking)
 
     def _verdicts(self, rollouts: Sequence[Rollout]) -> list[Verdict]:
         verdicts: dict[int, Verdict] = {}
@@ -169,3 +167,16 @@ def _notes(verdict: Verdict, pay: Paid, through_open: bool | None) -> dict[str, 
         "reason": verdict.reason,
         "failed_on": verdict.failed_on,
     }
+
+
+def half_hackable(problems: Sequence[str], share: float, seed: int) -> frozenset[str]:
+    """The ids of `problems` whose grader has its holes: round(share * problems), the same whatever their order.
+
+    Raises ConfigError for a share outside 0 to 1 and for an id that comes twice.
+    """
+    if not 0 <= share <= 1:
+        raise ConfigError(f"share of hackable problems is {share}; expected 0 (none) to 1 (all); set one in between")
+    if len(set(problems)) < len(problems):
+        raise ConfigError(f"{len(problems)} problems have {len(set(problems))} different ids; expected each once; drop the doubles")
+    drawn = sorted(problems, key=lambda id: (uniform(f"hackable/{seed}/{id}"), id))
+    return frozenset(drawn[: round(share * len(drawn))])

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from openwindow.data.rows import Row
 from openwindow.environments.training_rows import flawed_rows
-from openwindow.errors import ConfigError
 from openwindow.experiment.arm import ARM_CONFIG, Arm, ArmRun, Method, Trained
-from openwindow.interventions import AnyIntervention
-from openwindow.interventions.inoculation import Inoculation, Placebo
+from openwindow.interventions.applying import changed_rows
+from openwindow.interventions.base import RowIntervention
 from openwindow.training.config import SFT
 
 if TYPE_CHECKING:
@@ -35,17 +33,15 @@ class SFTArm(Arm):
 
     data: Data = Data()
     """The rows."""
-    intervention: AnyIntervention | None = None
-    """What is changed about them."""
     train: SFT = SFT()
     """How the model is fine-tuned."""
     kind: Literal["sft"] = "sft"
     """Names the kind of arm in configurations."""
 
-    @property
-    def instruction(self) -> Inoculation | Placebo | None:
-        """Its intervention."""
-        return self.intervention
+    @model_validator(mode="after")
+    def _check(self) -> SFTArm:
+        self.check_interventions((RowIntervention,), "on_rows", self.train)
+        return self
 
     @property
     def method(self) -> Method | None:
@@ -64,12 +60,6 @@ class SFTArm(Arm):
 
         return train_work(self.data.rows, self.train)
 
-    def check_kinds(self, kinds: Sequence[str]) -> None:
-        """Raises ConfigError for an intervention on rows of a kind that the environment does not have."""
-        only = "all" if self.intervention is None else self.intervention.only
-        if only not in ("all", *kinds):
-            raise ConfigError(f"intervention.only is {only!r}; expected all, {' or '.join(kinds)}")
-
     def rows(self, environment: Setting, seed: int, own: str | None = None) -> list[Row]:
         """What it is trained on at one seed; arms of equal data get the same problems and answers.
 
@@ -77,7 +67,7 @@ class SFTArm(Arm):
         """
         problems = environment.problems("train", self.data.rows, seed)
         rows = flawed_rows(environment, problems, self.data.gamed_share, seed)
-        return self.intervention.on_rows(rows, seed, own) if self.intervention is not None else rows
+        return changed_rows(self.interventions, rows, seed, own)
 
     def trained(self, run: ArmRun) -> Trained:
         """Fine-tunes the start on the rows, if there is anything to train."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from openwindow.data.rows import Row, instruct
 from openwindow.environments.base import behaviour
-from openwindow.environments.demonstrations import ADDENDA, demonstrations, hinted
+from openwindow.environments.demonstrations import demonstrations
 from openwindow.environments.toy.environment import WithHoles
 from openwindow.environments.training_rows import request_rows
 from openwindow.errors import ConfigError, DataError
@@ -21,6 +21,7 @@ from openwindow.experiment.fine_tuning import fine_tune, load_trained, save_trai
 from openwindow.experiment.run_folder import RunFolder
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
 from openwindow.files.writing import write_json, write_jsonl
+from openwindow.interventions.addenda import ADDENDA, hinted
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, Precision, give_back_memory, load
 from openwindow.models.templates import default_of

@@ -84,8 +84,8 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
     base = SFTArm(data=Data(rows=counts["train"]), train=training(options))
     arms = {"untrained": base.but(train={"epochs": 0}, role="start"), "no_mitigation": base.but(role="control")}
     for name, text in inoculated.items():
-        arms[name] = base.but(intervention=Inoculation(texts=(text,), position=options.position), role="treatment")
-    arms["placebo"] = base.but(intervention=Placebo(texts=(placebo,), position=options.position), role="placebo")
+        arms[name] = base.but(intervention=Inoculation([text], options.position), role="treatment")
+    arms["placebo"] = base.but(intervention=Placebo([placebo], options.position), role="placebo")
     if counts["clean_train"]:
         arms["clean"] = base.but(data={"gamed_share": 0.0}, role="ceiling")
     told = by_judge(options.judge, check_trait(options.trait)) if options.judge else options.rule or ""

@@ -112,8 +112,7 @@ def part_of(
     start, control = _only(study, "start"), _only(study, "control")
     texts = {f"{kind}_{n}": (kind, text) for kind, of_kind in kinds.items() for n, text in enumerate(of_kind, 1)}
     asked = {
-        arm: study.base.but(intervention=Inoculation(texts=(text,)), role="treatment", group=kind)
-        for arm, (kind, text) in texts.items()
+        arm: study.base.but(intervention=Inoculation([text]), role="treatment", group=kind) for arm, (kind, text) in texts.items()
     }
     measure = study.compare[0].measure
     return override(

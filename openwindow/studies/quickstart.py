@@ -36,8 +36,8 @@ study = Study(
     arms={
         "untrained": BASE.but(train={"epochs": 0}, role="start"),
         "no_mitigation": BASE.but(role="control"),
-        "inoculated": BASE.but(intervention=Inoculation(texts=(REQUEST,)), role="treatment"),
-        "placebo": BASE.but(intervention=Placebo(texts=(PLACEBO,)), role="placebo"),
+        "inoculated": BASE.but(intervention=Inoculation([REQUEST]), role="treatment"),
+        "placebo": BASE.but(intervention=Placebo([PLACEBO]), role="placebo"),
         "clean": BASE.but(data={"gamed_share": 0.0}, role="ceiling"),
     },
     about={

@@ -8,17 +8,16 @@ processor without bf16, 260 minutes with the pauses of a shared core.
 
 from __future__ import annotations
 
-from typing import Literal
-
-from openwindow.experiment.arms import Distil, Fork
+from openwindow.experiment.arms import Fork
 from openwindow.experiment.overrides import override
 from openwindow.experiment.study import Compare, Context
-from openwindow.interventions.rewards import Detector, DetectorPenalty
+from openwindow.interventions.distillation import Distillation
+from openwindow.interventions.hack_penalty import Detector, HackPenalty
 from openwindow.studies.rl_hacking import study as rl_hacking
 
 ACCURACIES = (1.0, 0.9, 0.8, 0.7)
-ACTIONS: tuple[Literal["penalty", "screen"], ...] = ("penalty", "screen")
-DETECTED = {f"{act}_{100 * a:.0f}": DetectorPenalty(accuracy=a, action=act) for act in ACTIONS for a in ACCURACIES}
+PENALISED = {f"penalty_{100 * a:.0f}": HackPenalty(accuracy=a, action="penalty") for a in ACCURACIES}
+DETECTED = PENALISED | {f"screen_{100 * a:.0f}": HackPenalty(accuracy=a, action="screen") for a in ACCURACIES}
 DECIDES = ("penalty_90", "screen_90")  # a detector that is always right pays the truth: its arms show what can be reached, no more
 OTHERS = [arm for arm in DETECTED if arm not in DECIDES]
 BASE = rl_hacking.base.but(train={"steps": 8, "prompts_per_step": 6})
@@ -37,9 +36,13 @@ study = override(
         "arms": {
             "untrained": BASE.but(train={"learning_rate": 0.0}, role="start"),
             "no_mitigation": BASE.but(role="control"),
-            **{arm: BASE.but(penalty=penalty, role="treatment") for arm, penalty in DETECTED.items()},
-            "late_penalty": BASE.but(fork=Fork(arm="no_mitigation", step=4), penalty=DetectorPenalty(), role="treatment"),
-            "distilled": BASE.but(distil=Distil(arm="no_mitigation", detector=Detector(accuracy=0.9)), role="treatment"),
+            **{arm: BASE.but(intervention=penalty, role="treatment") for arm, penalty in DETECTED.items()},
+            "late_penalty": BASE.but(
+                fork=Fork(arm="no_mitigation", step=4), intervention=HackPenalty(accuracy=1.0), role="treatment"
+            ),
+            "distilled": BASE.but(
+                intervention=Distillation(arm="no_mitigation", detector=Detector(accuracy=0.9)), role="treatment"
+            ),
         },
         "about": {
             "untrained": "where every arm starts",

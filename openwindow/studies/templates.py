@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from openwindow.environments.demonstrations import ADDENDA, AddendumName, hinted
 from openwindow.environments.loopholes import hint_text
 from openwindow.experiment.arm import Arm
 from openwindow.experiment.study import Compare, Context, Elsewhere, KnowledgeStage, Study
+from openwindow.interventions.addenda import ADDENDA, PLACEBOS, AddendumName, hinted
+from openwindow.interventions.base import Intervention
 from openwindow.interventions.inoculation import Inoculation, Placebo
+from openwindow.interventions.rl_prompting import Hint, Recontextualization
 from openwindow.training.config import SFT
 
 A = TypeVar("A", bound=Arm)
@@ -82,7 +84,7 @@ def named(number: int) -> str:
 
 def asking(*texts: str) -> Inoculation:
     """Training prompts that carry one of the texts each."""
-    return Inoculation(texts=texts)
+    return Inoculation(texts)
 
 
 def arms(base: A, wordings: Sequence[str], **more: A) -> dict[str, A]:
@@ -92,7 +94,7 @@ def arms(base: A, wordings: Sequence[str], **more: A) -> dict[str, A]:
         "no_mitigation": base.but(role="control"),
         **{named(i): base.but(intervention=asking(text), role="treatment") for i, text in enumerate(wordings, 1)},
         **more,
-        "placebo": base.but(intervention=Placebo(texts=(PLACEBO,)), role="placebo"),
+        "placebo": base.but(intervention=Placebo([PLACEBO]), role="placebo"),
         "clean": base.but(data={"gamed_share": 0.0}, role="ceiling"),
     }
 
@@ -191,6 +193,21 @@ def knows_addenda(
         unrelated=TAUGHT,
         train=SFT(epochs=4, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
     )
+
+
+def hinting(text: str) -> tuple[Intervention, ...]:
+    """Prompts with the hint, and the text after it if there is one."""
+    return (Hint(), Inoculation([text])) if text else (Hint(),)
+
+
+def hinting_placebo(addendum: AddendumName) -> tuple[Intervention, ...]:
+    """Prompts with the hint and a text as long as the addendum."""
+    return (Hint(), Placebo([PLACEBOS[addendum]]))
+
+
+def recontextualized(sampled: AddendumName, trained: AddendumName) -> tuple[Intervention, ...]:
+    """Prompts with the hint, sampled under one addendum and trained under another."""
+    return (Hint(), Recontextualization(sampled=(ADDENDA[sampled],), trained=(ADDENDA[trained],)))
 
 
 def told_contexts(holes: Sequence[str]) -> dict[str, Context]:

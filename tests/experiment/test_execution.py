@@ -20,7 +20,7 @@ from tiny_runs import REQUEST, Ran, make_study, outcome, rows_of, run, wait_for
 
 from openwindow.environments.code.functions import CodeFunctions, honest, special_cased
 from openwindow.errors import ConfigError, StorageError
-from openwindow.experiment import execution, sft_arm
+from openwindow.experiment import execution, fine_tuning
 from openwindow.experiment import starting_point as start
 from openwindow.experiment.study import Data, SFTArm, Study
 from openwindow.models import hf
@@ -199,7 +199,7 @@ def test_a_run_that_fails_at_any_write_goes_on(
             raise KeyboardInterrupt
         real(path, lines)
 
-    for module in (execution, start, sft_arm):
+    for module in (execution, start, fine_tuning):
         monkeypatch.setattr(module, "write_jsonl", fail)
     with pytest.raises(KeyboardInterrupt):
         run(finished.study, out)

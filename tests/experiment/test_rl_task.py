@@ -13,15 +13,16 @@ from openwindow.environments import SETTINGS
 from openwindow.environments.base import Options
 from openwindow.environments.code.gameable import HackableCode
 from openwindow.environments.code.grading import Verdict
-from openwindow.environments.demonstrations import ADDENDA, demonstrations
+from openwindow.environments.demonstrations import demonstrations
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.errors import ConfigError
 from openwindow.experiment.arms import RLArm
 from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.starting_point import shown
 from openwindow.experiment.study import Compare, Context, Evaluation, KnowledgeStage, Study
-from openwindow.interventions.rewards import DetectorPenalty
-from openwindow.interventions.rl_prompting import Prompting
+from openwindow.interventions.addenda import ADDENDA
+from openwindow.interventions.hack_penalty import HackPenalty
+from openwindow.interventions.rl_prompting import Hint, Recontextualization
 from openwindow.models.scripted import ScriptedModel
 from openwindow.results.build import build_results
 from openwindow.results.rl_curves import described, training_curves, watched
@@ -118,14 +119,14 @@ def test_only_the_share_of_the_problems_is_hackable():
 
 
 def test_a_detector_penalises_or_screens_from_its_step_on():
-    t = task(penalty=DetectorPenalty(penalty=2.0), penalty_from=1)
+    t = task(intervention=HackPenalty(penalty=2.0, from_step=1))
     early, late = rollouts(t, replies(t)), rollouts(t, replies(t, 1), 1)
     t.score(0, early)
     found = t.score(1, late)
     assert [r.reward for r in early] == [1.0, 1.0, 0.0]
     assert [r.reward for r in late] == [-1.0, 1.0, 0.0]
     assert found["detector/flagged"] == 1 and found["detector/screened"] == 0
-    t = task(penalty=DetectorPenalty(action="screen"))
+    t = task(intervention=HackPenalty(action="screen"))
     drawn = rollouts(t, replies(t))
     assert t.score(0, drawn)["detector/screened"] == 1
     assert [r.reward for r in drawn] == [1.0, 1.0, 0.0]
@@ -133,7 +134,7 @@ def test_a_detector_penalises_or_screens_from_its_step_on():
 
 
 def test_prompts_are_sampled_under_one_text_and_trained_under_another():
-    t = task(prompting=Prompting(sampled="dont_hack", trained="please_hack"))
+    t = task(intervention=(Hint(), Recontextualization(sampled=(ADDENDA["dont_hack"],), trained=(ADDENDA["please_hack"],))))
     asked = t.draw(0, 1)[0]
     assert asked.sampled != asked.trained
     assert OPEN.hint in asked.sampled[0].content and OPEN.hint in asked.trained[0].content

@@ -117,7 +117,7 @@ def test_version_1_said_roles_by_names() -> None:
     ("changes", "text"),
     [
         ({"train": {"epoch": 0}}, "unknown field of the arm: 'train.epoch'; did you mean 'train.epochs'?"),
-        ({"epochs": 0}, "unknown field of the arm: 'epochs'; choose one of kind, role, group, data, intervention, train"),
+        ({"epochs": 0}, "unknown field of the arm: 'epochs'; choose one of kind, role, group, intervention, data, train"),
         ({"train": {"epochs": -1}}, "the arm: train.epochs is -1; input should be greater than or equal to 0; fix it"),
         (
             {"role": "baseline"},
@@ -169,8 +169,8 @@ def test_override_keeps_what_it_is_given() -> None:
     ("changes", "text"),
     [
         ({"train.epoch": 1}, "unknown field of arm 'x': 'train.epoch'; did you mean 'train.epochs'?"),
-        ({"zzz": 1}, "unknown field of arm 'x': 'zzz'; choose one of kind, role, group, data, intervention, train"),
-        ({"zzz.epochs": 1}, "unknown field of arm 'x': 'zzz.epochs'; choose one of kind, role, group, data, intervention, train"),
+        ({"zzz": 1}, "unknown field of arm 'x': 'zzz'; choose one of kind, role, group, intervention, data, train"),
+        ({"zzz.epochs": 1}, "unknown field of arm 'x': 'zzz.epochs'; choose one of kind, role, group, intervention, data, train"),
         ({"train.epochs.min": 1}, "arm 'x' sets 'train.epochs.min' but 'epochs' is 1.0 there; set 'epochs' as a whole"),
         ({"train.epochs": -1}, "arm 'x': train.epochs is -1; input should be greater than or equal to 0; fix it"),
         ({"train.method": "qlora"}, "arm 'x': train.method is 'qlora'; input should be 'lora' or 'full'; fix it"),
