@@ -15,6 +15,7 @@ from openwindow.interventions.distillation import Distillation
 from openwindow.interventions.hack_penalty import Detector, HackPenalty
 from openwindow.studies.rl_hacking import study as rl_hacking
 
+LATE, DISTILLED = HackPenalty(accuracy=1.0), Distillation(arm="no_mitigation", detector=Detector(accuracy=0.9))
 ACCURACIES = (1.0, 0.9, 0.8, 0.7)
 PENALISED = {f"penalty_{100 * a:.0f}": HackPenalty(accuracy=a, action="penalty") for a in ACCURACIES}
 DETECTED = PENALISED | {f"screen_{100 * a:.0f}": HackPenalty(accuracy=a, action="screen") for a in ACCURACIES}
@@ -37,12 +38,8 @@ study = override(
             "untrained": BASE.but(train={"learning_rate": 0.0}, role="start"),
             "no_mitigation": BASE.but(role="control"),
             **{arm: BASE.but(intervention=penalty, role="treatment") for arm, penalty in DETECTED.items()},
-            "late_penalty": BASE.but(
-                fork=Fork(arm="no_mitigation", step=4), intervention=HackPenalty(accuracy=1.0), role="treatment"
-            ),
-            "distilled": BASE.but(
-                intervention=Distillation(arm="no_mitigation", detector=Detector(accuracy=0.9)), role="treatment"
-            ),
+            "late_penalty": BASE.but(fork=Fork(arm="no_mitigation", step=4), intervention=LATE, role="treatment"),
+            "distilled": BASE.but(intervention=DISTILLED, role="treatment"),
         },
         "about": {
             "untrained": "where every arm starts",
