@@ -22,7 +22,7 @@ from openwindow.interventions.inoculation import Instruction
 from openwindow.training.config import GRPO, SFT
 
 if TYPE_CHECKING:
-    from openwindow.environments.base import Setting
+    from openwindow.environments.base import Environment
     from openwindow.experiment.run_folder import RunFolder
     from openwindow.models.hf import LocalModel
     from openwindow.progress import Reporter
@@ -57,7 +57,7 @@ class ArmRun:
     """Where training keeps what an interrupted run resumes from."""
     folder: RunFolder
     model: LocalModel
-    environment: Setting
+    environment: Environment
     reporter: Reporter
     under: Sequence[str] = ()
     """Adapters that the model was trained with before, as `LocalModel.save` takes them."""
@@ -150,6 +150,11 @@ class Arm(BaseModel):
         raise NotImplementedError
 
     @property
+    def saved_steps(self) -> tuple[int, ...]:
+        """Steps before the last after which its training leaves an adapter."""
+        return ()
+
+    @property
     def problems_drawn(self) -> int:
         """How many problems of the train split a seed draws."""
         raise NotImplementedError
@@ -182,7 +187,7 @@ class Arm(BaseModel):
                     f"intervention {i.kind!r} of {i.defined_in} is only described here; expected its object; run the study file"
                 )
 
-    def check_environment(self, environment: Setting) -> None:
+    def check_environment(self, environment: Environment) -> None:
         """Raises ConfigError, before anything is trained, for what the environment does not have."""
 
     def check_sources(self, name: str, before: Mapping[str, Arm], base: Arm) -> None:

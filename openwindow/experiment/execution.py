@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from openwindow.environments.base import Group, Setting, behaviour
+from openwindow.environments.base import Environment, behaviour
 from openwindow.environments.splits import check_apart
+from openwindow.evals.base import Eval
 from openwindow.experiment.arm import Arm, ArmRun, Trained
+from openwindow.experiment.evals import StudyEvals
 from openwindow.experiment.evaluate import Gauge, Rates, rates
 from openwindow.experiment.fine_tuning import snapshot
 from openwindow.experiment.ledger import note_test_run
@@ -23,6 +26,7 @@ from openwindow.models.hf import LocalModel
 from openwindow.models.templates import note
 from openwindow.progress import Reporter
 from openwindow.training.checkpoint import discard
+from openwindow.types import Split
 
 
 def total_work(study: Study) -> float:
@@ -37,50 +41,61 @@ def arm_work(study: Study, name: str) -> float:
     return study.arms[name].work + places
 
 
-def drawn(study: Study) -> dict[Group, int]:
-    """How many problems of each group a seed of the study draws, at most; a group that it does not draw from is left out."""
+def drawn(study: Study) -> dict[Split, int]:
+    """How many problems of each split a seed of the study draws, at most; a split that it does not draw from is left out."""
     stage, told = study.request_stage, study.knowledge
-    found: dict[Group, int] = {
+    found: dict[Split, int] = {
         "request": max(0 if stage is None else stage.rows, 0 if told is None else told.demonstrations),
         "train": max(arm.problems_drawn for arm in study.arms.values()),
         "dev": 0 if stage is None else stage.problems,
         "test": study.evaluation.problems,
     }
-    return {group: count for group, count in found.items() if count}
+    return {split: count for split, count in found.items() if count}
 
 
 class Execution:
     """One run of one study into one folder."""
 
-    def __init__(self, study: Study, folder: RunFolder, model: LocalModel, setting: Setting, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        study: Study,
+        folder: RunFolder,
+        model: LocalModel,
+        environment: Environment,
+        reporter: Reporter,
+        evals: Sequence[Eval] = (),
+    ) -> None:
         """Raises ConfigError for a folder that was begun in another precision or on another kind of device."""
         self.study = study
         self.folder = folder
         self.model = model
-        self.setting = setting
+        self.environment = environment
         self.reporter = reporter
-        self.gauge = self.test_gauge = Gauge(setting, study.contexts, study.evaluation, reporter)
+        self.gauge = self.test_gauge = Gauge(environment, study.contexts, study.evaluation, reporter)
+        self.evals = StudyEvals(study, folder, model, reporter, evals)
         folder.resolved({"precision": model.precision, "device": model.device.type})
         self.forks = [arm.continues for arm in study.arms.values() if arm.continues is not None]
 
     def run(self) -> None:
         """Does everything that is not done yet."""
-        check_apart(self.setting, drawn(self.study), self.study.seeds)
+        check_apart(self.environment, drawn(self.study), self.study.seeds)
         if "system" in self._positions() and (said := note(self.model)) is not None:
             self.reporter.say(said)
         for arm in self.study.arms.values():
             arm.check_runnable()
-            arm.check_environment(self.setting)
+            arm.check_environment(self.environment)
         as_it_came = snapshot(self.model) if len(self.study.start_seeds) > 1 else None
-        with opened(self.study.evaluation.elsewhere, self.study.options) as elsewhere:
+        with opened(self.study) as elsewhere:
             self.test_gauge = replace(self.gauge, elsewhere=elsewhere)
             for seed in self.study.seeds:
                 if seed in self.study.start_seeds:
                     if as_it_came is not None:
                         self.model.network.load_state_dict(as_it_came)
                     bring_to_start(self.study, self.folder, self.model, self.gauge, seed)
+                    self.evals.of_start(seed)
                 for name, arm in self.study.arms.items():
                     self._arm(name, arm, seed)
+                    self.evals.of_arm(name, seed)
 
     def _positions(self) -> set[str]:
         """Where the study puts instructions, in training and in tests."""
@@ -117,7 +132,7 @@ class Execution:
             kept,
             self.folder,
             self.model,
-            self.setting,
+            self.environment,
             self.reporter,
             under=saved_start(self.study, self.folder, seed),
             forked={fork.step for fork in self.forks if fork.arm == name},
@@ -143,7 +158,7 @@ class Execution:
             return {}
         if (again := note_test_run(self.study, self.folder)) is not None:
             self.reporter.say(again)
-        problems = self.setting.problems("test", self.study.evaluation.problems, seed)
+        problems = self.environment.problems("test", self.study.evaluation.problems, seed)
         measured = self.test_gauge.measure(self.model, problems, arm=arm, seed=seed, text=f"seed {seed}: measuring {arm}")
         found = rates(measured.rollouts, self.study.measures)
         write_jsonl(path / "rollouts.jsonl", measured.rollouts)

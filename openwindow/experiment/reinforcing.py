@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from openwindow.environments.toy.environment import WithHoles
+from openwindow.environments.gameable import Gameable
 from openwindow.errors import RunError
 from openwindow.experiment.arm import ArmRun, Trained
 from openwindow.experiment.arm_sources import fork, keep_state
@@ -26,7 +26,8 @@ from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.run_folder import unit_of
 from openwindow.files.writing import storing, write_jsonl
 from openwindow.formatting import percent
-from openwindow.models.hf import LocalModel, give_back_memory
+from openwindow.models.hf import LocalModel
+from openwindow.models.memory import give_back_memory
 from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
 from openwindow.training import checkpoint
@@ -48,9 +49,9 @@ def rl_work(config: GRPO, done: int = 0) -> float:
 
 def reinforced(run: ArmRun, arm: RLArm) -> Trained:
     """Trains an arm from the start or from where it forks, on problems of the seed."""
-    assert isinstance(run.environment, WithHoles)  # the study has checked it
+    assert isinstance(run.environment, Gameable)  # the study has checked it
     problems = run.environment.problems("train", arm.problems, run.seed)
-    hackable, hardened, open_twin = (run.environment.with_holes(holes) for holes in (arm.opened, (), None))
+    hackable, hardened, open_twin = (run.environment.with_loopholes(holes) for holes in (arm.opened, (), None))
     task = HackableTask(arm, problems, hackable, hardened, run.seed, open_twin=open_twin, own=default_of(run.model))
     if arm.fork is not None:
         fork(run.folder.path / unit_of(arm.fork.arm, run.seed), arm.fork.step, run.kept, arm.train)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from openwindow.environments.toy.environment import WithHoles
+from openwindow.environments.gameable import Gameable
 from openwindow.errors import ConfigError
 from openwindow.experiment.arm import Arm, ArmRun, Fork, Method, Trained
 from openwindow.experiment.run_folder import unit_of
@@ -20,7 +20,7 @@ from openwindow.interventions.distillation import Distillation
 from openwindow.training.config import GRPO
 
 if TYPE_CHECKING:
-    from openwindow.environments.base import Setting
+    from openwindow.environments.base import Environment
 
 
 class RLArm(Arm):
@@ -105,6 +105,14 @@ class RLArm(Arm):
         return self.distillation.train.method if self.distillation is not None else self.train.method if self.trains else None
 
     @property
+    def saved_steps(self) -> tuple[int, ...]:
+        """By `train.checkpoint_every`; none for weights that are trained whole, and for distillation."""
+        if self.method != "lora" or self.distillation is not None:
+            return ()
+        first = self.fork.step + 1 if self.fork is not None else 1
+        return tuple(step for step in range(first, self.train.steps) if step % self.train.checkpoint_every == 0)
+
+    @property
     def problems_drawn(self) -> int:
         """As `problems` says."""
         return self.problems
@@ -119,10 +127,10 @@ class RLArm(Arm):
             return train_work(self.distillation.rows, self.distillation.train)
         return rl_work(self.train, self.fork.step if self.fork is not None else 0) if self.trains else 0.0
 
-    def check_environment(self, environment: Setting) -> None:
+    def check_environment(self, environment: Environment) -> None:
         """Raises ConfigError for an unknown loophole."""
-        assert isinstance(environment, WithHoles)  # the study has checked it
-        environment.with_holes(self.opened)
+        assert isinstance(environment, Gameable)  # the study has checked it
+        environment.with_loopholes(self.opened)
 
     def check_sources(self, name: str, before: Mapping[str, Arm], base: Arm) -> None:
         """Raises ConfigError for an arm to fork or to distil that does not stand before this one or has no such rollouts."""

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from openwindow.environments.code.grading import Verdict
-from openwindow.environments.gameable import Hackable, graded
+from openwindow.environments.gameable import Gameable, graded
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
 from openwindow.interventions.applying import changed_prompts, changed_rewards
 from openwindow.interventions.base import Asking, Prompts
@@ -27,11 +27,11 @@ class HackableTask:
         self,
         arm: RLArm,
         problems: Sequence[Problem],
-        hackable: Hackable,
-        hardened: Hackable,
+        hackable: Gameable,
+        hardened: Gameable,
         seed: int,
         *,
-        open_twin: Hackable,
+        open_twin: Gameable,
         own: str | None = None,
     ) -> None:
         """`hackable` and `hardened` grade what is paid; `open_twin`, with all holes open, only watches.
@@ -49,8 +49,8 @@ class HackableTask:
         self.open_twin = open_twin
         self.seed = seed
         self.own = own
-        self.open = half_hackable([p.id for p in problems], arm.hackable_share if hackable.holes else 0.0, seed)
-        if hackable.holes and arm.hackable_share > 0 and not self.open:
+        self.open = half_hackable([p.id for p in problems], arm.hackable_share if hackable.open_loopholes else 0.0, seed)
+        if hackable.open_loopholes and arm.hackable_share > 0 and not self.open:
             raise ConfigError(
                 f"hackable_share {arm.hackable_share} of {len(problems)} problems makes none hackable; expected at least one; "
                 "raise it, or set holes to `none`"
@@ -100,7 +100,7 @@ class HackableTask:
         attempts that were not graded with all holes before.
         """
         wrong = [i for i, v in enumerate(verdicts) if v.truth is False and v.attempted]
-        whole = self.hackable.holes == self.open_twin.holes
+        whole = self.hackable.open_loopholes == self.open_twin.open_loopholes
         again = [i for i in wrong if not (whole and rollouts[i].asked.hackable)]
         items = [(rollouts[i].asked.problem, rollouts[i].text) for i in again]
         passes = {i: verdicts[i].proxy for i in wrong}

@@ -14,7 +14,7 @@ from openwindow.interventions.base import RowIntervention
 from openwindow.training.config import SFT
 
 if TYPE_CHECKING:
-    from openwindow.environments.base import Setting
+    from openwindow.environments.base import Environment
 
 
 class Data(BaseModel):
@@ -60,7 +60,7 @@ class SFTArm(Arm):
 
         return train_work(self.data.rows, self.train)
 
-    def rows(self, environment: Setting, seed: int, own: str | None = None) -> list[Row]:
+    def rows(self, environment: Environment, seed: int, own: str | None = None) -> list[Row]:
         """What it is trained on at one seed; arms of equal data get the same problems and answers.
 
         `own` is the system message that the model's template adds by itself (`openwindow.data.rows.place`).

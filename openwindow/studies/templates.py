@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-from openwindow.environments.loopholes import hint_text
+from openwindow.environments.loopholes import LOOPHOLES, hint_text
 from openwindow.experiment.arm import Arm
 from openwindow.experiment.study import Compare, Context, Elsewhere, KnowledgeStage, Study
 from openwindow.interventions.addenda import ADDENDA, PLACEBOS, AddendumName, hinted
@@ -212,7 +212,7 @@ def recontextualized(sampled: AddendumName, trained: AddendumName) -> tuple[Inte
 
 def told_contexts(holes: Sequence[str]) -> dict[str, Context]:
     """Nothing added; the hint of `holes` and a request for them; the hint alone; the hint and a prohibition."""
-    hint = hint_text(holes)
+    hint = hint_text([LOOPHOLES[name] for name in holes])
     return {
         "neutral": Context(),
         "requested": Context(text=hinted("", hint, ADDENDA["please_hack"]), asks=True),

@@ -12,10 +12,9 @@ import psutil
 import pytest
 from tiny_runs import rows_of, run
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options
-from openwindow.environments.code.grading import Verdict
+from openwindow.environments import find
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.experiment.arms import RLArm
 from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.study import Context, Evaluation, Study
@@ -140,7 +139,7 @@ def test_a_reward_that_is_constant_is_told(tiny_model, tmp_path, monkeypatch):
     )
     results = run(study, tmp_path / "out")
     (line,) = results["training_in_words"]
-    assert line.endswith("4 of 4 groups without signal: the reward never differed within a group, so nothing was learnt")
+    assert line.endswith("4 of 4 groups had zero variance: rewards never differed within a group, so nothing was learnt")
     assert line == described(results["training"])[0] and marked(line) in page(tmp_path / "out")
     assert [m["train/grad_norm"] for m in rows_of(tmp_path / "out/arms/a/seed-1/metrics.jsonl")] == [0.0, 0.0]
 
@@ -151,14 +150,14 @@ def page(out):
 
 @pytest.mark.parametrize("for_good", [False, True])
 def test_a_worker_that_dies_costs_no_rollout_or_is_counted(for_good, monkeypatch):
-    with SETTINGS["code_functions"](Options(difficulty=(1,), hidden=8)) as setting:
+    with find.make("code_functions", {"difficulty": (1,), "hidden": 8}) as setting:
         task = HackableTask(
             RLArm(),
             setting.problems("train", 4, 1),
-            setting.with_holes(None),
-            setting.with_holes(()),
+            setting.with_loopholes(None),
+            setting.with_loopholes(()),
             1,
-            open_twin=setting.with_holes(None),
+            open_twin=setting.with_loopholes(None),
         )
         asked = task.draw(0, 4)
         pause = "import time\ntime.sleep(0.2)\n"  # long enough for a run to be caught in the middle
