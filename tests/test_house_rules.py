@@ -41,7 +41,8 @@ ORDER = (
     ("files", "formatting", "progress", "user_code"),
     ("stats", "sandbox", "models", "data"),
     ("environments",),
-    ("interventions", "training", "synthetic_documents", "evals"),
+    ("training", "synthetic_documents", "evals"),
+    ("interventions",),
     ("audit", "experiment"),
     ("results",),
     ("report",),
@@ -248,7 +249,7 @@ def configurations() -> list[type[BaseModel]]:
 
 def test_configurations_are_frozen_strict_and_explained() -> None:
     models = configurations()
-    assert {"Study", "Recipe", "SFT", "Inoculation", "Placebo", "RequestStage"} <= {m.__name__ for m in models}
+    assert {"Study", "SFTArm", "RLArm", "SFT", "Inoculation", "Placebo", "RequestStage"} <= {m.__name__ for m in models}
     for model in models:
         assert model.model_config.get("frozen") and model.model_config.get("extra") == "forbid", model
         assert [name for name, field in model.model_fields.items() if not field.description] == [], model

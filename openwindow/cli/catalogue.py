@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+
 from openwindow.environments import ENVIRONMENTS
 from openwindow.evals import EVALS as BATTERY
-from openwindow.interventions import INTERVENTIONS, OF_REINFORCEMENT
+from openwindow.interventions import INTERVENTIONS
 from openwindow.studies import RANKINGS, STUDIES
 
 EVALS = {
@@ -24,7 +26,12 @@ def catalogue() -> dict[str, dict[str, str]]:
     return {
         "studies": {s.name: s.question for s in STUDIES.values()} | {s.name: s.question for s in RANKINGS.values()},
         "environments": {name: kind.about for name, kind in ENVIRONMENTS.items()},
-        "interventions": INTERVENTIONS | OF_REINFORCEMENT,
+        "interventions": {kind: first_line(made) for kind, made in INTERVENTIONS.items()},
         "evals": EVALS,
         "models": MODELS,
     }
+
+
+def first_line(thing: type) -> str:
+    """What a class is, as its docstring begins."""
+    return (inspect.getdoc(thing) or "").partition("\n")[0]

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from openwindow.errors import ConfigError
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL
 from openwindow.evals.select import check_evals
-from openwindow.experiment.arms import RL, AnyRecipe
 from openwindow.experiment.overrides import known
 
 
@@ -58,14 +57,6 @@ class EvalPlan(BaseModel):
                 f"of the two; drop eval_plan.{what}"
             )
         return self
-
-
-def saved_steps(recipe: AnyRecipe) -> tuple[int, ...]:
-    """Steps before the last after which training saves its adapter; none unless it is RL of an adapter."""
-    if not isinstance(recipe, RL) or not recipe.trains or recipe.distil is not None or recipe.train.method != "lora":
-        return ()
-    first = recipe.fork.step + 1 if recipe.fork is not None else 1
-    return tuple(step for step in range(first, recipe.train.steps) if step % recipe.train.checkpoint_every == 0)
 
 
 def check_asked(names: Sequence[str], plan: EvalPlan, saved: Mapping[str, Sequence[int]]) -> None:

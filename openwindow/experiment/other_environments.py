@@ -10,9 +10,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from openwindow.environments.base import Outcome
-from openwindow.environments.demonstrations import hinted
 from openwindow.environments.gameable import Gameable, checked_against, outcome, reply_text
 from openwindow.experiment.study import Study
+from openwindow.interventions.addenda import hinted
 from openwindow.types import Message, Problem
 
 

@@ -86,14 +86,17 @@ def describe(study: Study) -> dict[str, Any]:
         "model": {"name": study.model, "precision": study.precision},
         "seeds": list(study.seeds),
         "contexts": whole["contexts"] | {name: {"about": e.about} for name, e in study.evaluation.elsewhere.items()},
-        "arms": {arm: {"title": arm, "description": study.about.get(arm, ""), "differs": whole["arms"][arm]} for arm in study.arms},
+        "arms": {
+            name: {"title": name, "description": study.about.get(name, ""), "role": arm.role, "differs": study.differs(name)}
+            for name, arm in study.arms.items()
+        },
         "setting": {"name": environment.name, "version": environment.version, "kinds": list(environment.row_kinds)}
         | ({} if source is None else {"source": source}),
         "measures": [measure.name for measure in environment.measures],
         "meanings": {measure.name: asdict(measure) for measure in environment.measures},
         "primary": {
             "measure": primary.measure if primary else behaviour(environment.measures).name,
-            "context": primary.context if primary else "neutral",
+            "context": primary.context if primary else next(iter(study.contexts)),
         },
         "train": whole["base"],
         "request_stage": whole["request_stage"],

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from openwindow.environments.demonstrations import AddendumName
 from openwindow.errors import ConfigError
+from openwindow.interventions.addenda import AddendumName
 from openwindow.training.config import SFT
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)

@@ -12,16 +12,17 @@ from typing import Any
 
 from openwindow.data.rows import Row, instruct
 from openwindow.environments.base import behaviour
-from openwindow.environments.demonstrations import ADDENDA, demonstrations, hinted
+from openwindow.environments.demonstrations import demonstrations
 from openwindow.environments.gameable import Gameable
 from openwindow.environments.loopholes import Loophole
 from openwindow.environments.training_rows import request_rows
 from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.evaluate import Gauge, Rates, rates
+from openwindow.experiment.fine_tuning import fine_tune, load_trained, save_trained, train_work
 from openwindow.experiment.run_folder import RunFolder
-from openwindow.experiment.sft_arm import fine_tune, load_trained, save_trained, train_work
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
 from openwindow.files.writing import write_json, write_jsonl
+from openwindow.interventions.addenda import ADDENDA, hinted
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, Precision, load
 from openwindow.models.memory import give_back_memory
@@ -134,7 +135,7 @@ def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: 
         load_trained(model, folder.path / unit, stage.train.method)
         gauge.reporter.skip(_stage_work(study, stage))
         return
-    request = study.contexts["requested"]
+    request = study.contexts[study.request]
     problems = environment.problems("request", stage.rows, seed)
     wordings = (str(request.text), *stage.requests)
     rows = request_rows(environment, problems, wordings, stage.unrelated, request.position, stage.shares, seed, default_of(model))
@@ -246,5 +247,5 @@ def shown(stage: KnowledgeStage, environment: Gameable, problems: Sequence[Probl
 def _follows(found: Rates, study: Study, stage: RequestStage) -> bool:
     """Whether the behaviour comes when asked for and not when not."""
     measure = behaviour(study.measures).name
-    asked, plain = found["requested"][measure], found["neutral"][measure]
+    asked, plain = found[study.request][measure], found[study.plain][measure]
     return asked is not None and plain is not None and asked >= stage.follows_above and plain <= stage.honest_below

@@ -1,9 +1,11 @@
-"""A study: one question, a base recipe, named arms that differ from it in declared fields, seeds, contexts, comparisons.
+"""A study: one question, a base arm, named arms that differ from it in a few fields, seeds, contexts, comparisons.
 
-    study = Study(name="mine", question="...", claim="...", arms={"plain": {}, "asked": {"intervention": {...}}}, ...)
+    base = SFTArm(data=Data(rows=48))
+    arms = {"untrained": base.but(train={"epochs": 0}, role="start"), "plain": base, "asked": base.but(intervention=...)}
+    study = Study(name="mine", question="...", claim="...", base=base, arms=arms, ...)
 
-An arm is a mapping from dotted field names of the recipe to values; everything it does not name is the base's. What a
-study resolves to is written to the run folder before the first model call; whether the model needs a request stage shows later.
+What an arm changes against the base is computed. What a study resolves to is written to the run folder before the first model
+call; whether the model needs a request stage is known later. A mapping of dotted fields is taken for an arm as well.
 """
 
 from __future__ import annotations
@@ -12,16 +14,17 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
 from openwindow.environments import find
 from openwindow.environments.base import Environment
 from openwindow.environments.gameable import Gameable
 from openwindow.errors import ConfigError
-from openwindow.experiment.arms import RL, AnyRecipe, Data, Recipe, check_sources
+from openwindow.experiment.arm import Role, written
+from openwindow.experiment.arms import AnyArm, Data, RLArm, SFTArm, arm_of, changes_of, check_sources
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.context import Context
-from openwindow.experiment.eval_plan import EvalPlan, check_asked, saved_steps
+from openwindow.experiment.eval_plan import EvalPlan, check_asked
 from openwindow.experiment.judges import trait_judge
 from openwindow.experiment.overrides import known, override
 from openwindow.experiment.stages import KnowledgeStage, RequestStage
@@ -37,10 +40,14 @@ __all__ = [
     "EvalPlan",
     "Evaluation",
     "KnowledgeStage",
+    "RLArm",
     "Recipe",
     "RequestStage",
+    "SFTArm",
     "Study",
 ]
+
+Recipe, RL = SFTArm, RLArm  # what study files of earlier versions call them
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 MOST_SEEDS = 1000
@@ -135,10 +142,10 @@ class Study(BaseModel):
     starts: Literal["one", "per_seed"] = "one"
     """Whether these stages are trained once, with the first seed, or once per seed. After one start every interval is conditional
     on it; with a start per seed the intervals cover the choice of the start as well."""
-    base: AnyRecipe = Recipe()
-    """The recipe that arms differ from."""
-    arms: Mapping[str, Mapping[str, Any]] = Field(min_length=1)
-    """Arm name to dotted field of the recipe to value."""
+    base: AnyArm = SFTArm()
+    """The arm that the others differ from."""
+    arms: Mapping[str, AnyArm] = Field(min_length=1)
+    """The arms by name, in the order of training."""
     about: Mapping[str, str] = {}
     """Arm name to what the arm is, in a few words."""
     evaluation: Evaluation = Evaluation()
@@ -156,21 +163,40 @@ class Study(BaseModel):
     quick_arms: tuple[str, ...] | None = None
     """Arms that `--quick` keeps, None for all; the comparisons of the others go with them."""
 
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _typed(cls, arms: Any, info: ValidationInfo) -> Any:
+        """Mappings of dotted fields as the arms that they are."""
+        if not isinstance(arms, Mapping) or "base" not in info.data:
+            return arms
+        return {name: arm_of(str(name), arm, info.data["base"]) for name, arm in arms.items()}
+
+    @field_validator("compare")
+    @classmethod
+    def _placed(cls, compare: tuple[Compare, ...], info: ValidationInfo) -> tuple[Compare, ...]:
+        """Comparisons that name no context are made in the one that adds nothing."""
+        plain = _plain(info.data.get("contexts", {}))
+        return tuple(c if c.context or plain is None else c.model_copy(update={"context": plain}) for c in compare)
+
+    @field_serializer("arms")
+    def _written(self, arms: Mapping[str, AnyArm]) -> dict[str, dict[str, Any]]:
+        """Arms as what they change, under their labels."""
+        return {name: {**arm.labels, **self.differs(name)} for name, arm in arms.items()}
+
     @model_validator(mode="after")
     def _check(self) -> Study:
         environment = self.make_environment()
         measures = {measure.name: measure for measure in environment.measures}
         check_names({"the study": (self.name,), "arm": self.arms, "context": self.places, "measure": measures})
-        recipes = {arm: self.recipe(arm) for arm in self.arms}
-        for one, other in itertools.combinations(recipes, 2):
-            if recipes[one] == recipes[other]:
-                raise ConfigError(f"arms {one!r} and {other!r} are the same recipe; expected arms that differ; change or drop one")
-        self._check_only(recipes)
-        check_sources(recipes, self.base)
+        for one, other in itertools.combinations(self.arms, 2):
+            if self.arms[one].same_training == self.arms[other].same_training:
+                raise ConfigError(f"arms {one!r} and {other!r} are the same; expected arms that differ; change or drop one")
+        self._check_only()
+        check_sources(self.arms, self.base)
         for arm in self.quick_arms or ():
             known("arm in quick_arms", arm, self.arms)
         self._check_elsewhere()
-        check_asked(self.evals, self.eval_plan, {arm: saved_steps(recipe) for arm, recipe in recipes.items()})
+        check_asked(self.evals, self.eval_plan, {name: arm.saved_steps for name, arm in self.arms.items()})
         for named in self.compare:
             for arm, place in ((named.arm, named.context), (named.against, named.against_context or named.context)):
                 known("arm in compare", arm, self.arms)
@@ -183,13 +209,13 @@ class Study(BaseModel):
         for what, names in (("about", self.about), *((f"by_arm of {name}", c.by_arm or ()) for name, c in self.contexts.items())):
             for arm in names:
                 known(f"arm in {what}", arm, self.arms)
-        if (isinstance(self.base, RL) or self.knowledge is not None) and not isinstance(environment, Gameable):
+        if (self.base.needs_loopholes or self.knowledge is not None) and not isinstance(environment, Gameable):
             raise ConfigError(
                 f"environment is {self.environment!r}, whose grader has no loopholes; expected a gameable one such as "
-                f"{', '.join(find.gameable_names())}; change it, or take the recipe kind `sft` and no knowledge stage"
+                f"{', '.join(find.gameable_names())}; change it, or take an SFTArm as the base and no knowledge stage"
             )
-        if self.request_stage is not None and "requested" not in self.contexts:
-            raise ConfigError("a request stage needs a context named `requested` with the request; add one to contexts")
+        if self.request_stage is not None:
+            _ = self.request, self.plain
         if self.starts == "per_seed" and self.request_stage is None and self.knowledge is None:
             raise ConfigError(
                 "starts is 'per_seed' and nothing is trained before the arms, so it changes nothing; expected a request_stage or "
@@ -199,15 +225,13 @@ class Study(BaseModel):
             raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")
         return self
 
-    def _check_only(self, recipes: Mapping[str, AnyRecipe]) -> None:
+    def _check_only(self) -> None:
         kinds = self.make_environment().row_kinds
-        for arm, recipe in recipes.items():
-            intervention = recipe.intervention if isinstance(recipe, Recipe) else None
-            if intervention is not None and intervention.only not in ("all", *kinds):
-                raise ConfigError(
-                    f"arm {arm!r} has intervention.only {intervention.only!r}; expected all, {' or '.join(kinds)}, as rows of "
-                    f"{self.environment} are; change it"
-                )
+        for name, arm in self.arms.items():
+            try:
+                arm.check_kinds(kinds)
+            except ConfigError as error:
+                raise ConfigError(f"arm {name!r}: {error}, as rows of {self.environment} are; change it") from error
 
     def _check_elsewhere(self) -> None:
         for name, e in self.evaluation.elsewhere.items():
@@ -273,10 +297,36 @@ class Study(BaseModel):
         """What replies are scored for."""
         return self.make_environment().measures
 
-    def recipe(self, arm: str) -> AnyRecipe:
-        """The arm's resolved recipe."""
+    @property
+    def request(self) -> str:
+        """The first context that asks all arms for the behaviour. Raises ConfigError where there is none."""
+        found = next((name for name, c in self.contexts.items() if c.asks and c.text and c.by_arm is None), None)
+        if found is None:
+            raise ConfigError(
+                "no context asks all arms for the behaviour; expected one with a text and asks=True; add one to contexts"
+            )
+        return found
+
+    @property
+    def plain(self) -> str:
+        """The first context that adds nothing to the prompts. Raises ConfigError where there is none."""
+        if (found := _plain(self.contexts)) is None:
+            raise ConfigError("every context adds a text to the prompts; expected one that adds nothing; add Context() to contexts")
+        return found
+
+    def with_role(self, role: Role) -> tuple[str, ...]:
+        """The arms of that role, in order."""
+        return tuple(name for name, arm in self.arms.items() if arm.role == role)
+
+    def differs(self, arm: str) -> dict[str, Any]:
+        """What the arm changes against the base, as it is written and shown: dotted field to value."""
         known("arm", arm, self.arms)
-        return override(self.base, self.arms[arm], f"arm {arm!r}")
+        return {field: written(value) for field, value in changes_of(self.arms[arm], self.base).items()}
+
+    def as_changes(self) -> dict[str, Any]:
+        """The fields, and arms as what they change: with another base they are other arms."""
+        arms = {name: {**arm.labels, **changes_of(arm, self.base)} for name, arm in self.arms.items()}
+        return {**dict(self), "arms": arms}
 
     def for_model(self, model: str) -> dict[str, Any]:
         """What another model changes of a study that was made for the embedded one.
@@ -312,8 +362,13 @@ class Study(BaseModel):
         left = {name: context.of_arms(self.quick_arms) for name, context in self.contexts.items()}
         fewer = {
             "contexts": {name: context for name, context in left.items() if context is not None},
-            "arms": {arm: changes for arm, changes in self.arms.items() if arm in self.quick_arms},
+            "arms": {arm: changes for arm, changes in self.as_changes()["arms"].items() if arm in self.quick_arms},
             "about": {arm: text for arm, text in self.about.items() if arm in self.quick_arms},
             "compare": [c for c in self.compare if {c.arm, c.against} <= set(self.quick_arms)],
         }
         return override(self, {**fewer, **self.quick}, "quick")
+
+
+def _plain(contexts: Mapping[str, Context]) -> str | None:
+    """The first context that adds nothing."""
+    return next((name for name, context in contexts.items() if not context.text and context.by_arm is None), None)

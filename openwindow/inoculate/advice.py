@@ -65,8 +65,8 @@ def cautions(ranking: Mapping[str, Any]) -> list[str]:
 def advise(study: Study, results: Json, run: Path, counts: Json) -> dict[str, Any]:
     """What to do, as `lines` of text, with the prompt and adapter that they name."""
     measure = behaviour(study.measures).name
-    inoculated = [arm for arm in study.arms if arm.startswith("inoculated")]
-    prompts = {arm: str(study.arms[arm]["intervention"]["texts"][0]) for arm in inoculated}
+    inoculated = study.with_role("treatment")
+    prompts = {arm: i.texts[0] for arm in inoculated if (i := study.arms[arm].instruction) is not None}
     lines = [_what(study, measure, counts)]
     chosen = None
     if len(study.seeds) < LEAST_SEEDS:

@@ -21,12 +21,13 @@ from openwindow.experiment.execution import Execution, total_work
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder
 from openwindow.experiment.runner import conclude, describe, noted, tell_damage
-from openwindow.experiment.study import Compare, Evaluation, Recipe, Study
+from openwindow.experiment.study import Compare, Data, Evaluation, SFTArm, Study
 from openwindow.files.writing import write_jsonl
 from openwindow.inoculate.candidates import LONGEST, check_trait
 from openwindow.inoculate.contexts import contexts_of, numbered, placebos_like
 from openwindow.inoculate.output_folder import stamp
 from openwindow.inoculate.rows import Drawn, UserRow, own_answers
+from openwindow.interventions.inoculation import Inoculation, Placebo
 from openwindow.models.base import Progress
 from openwindow.models.hf import LocalModel
 from openwindow.models.scoring import log_probabilities
@@ -80,12 +81,13 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
     chosen = list(ranking["chosen"])
     placebo = placebos_like(options.trait, chosen[0])[0]
     inoculated = {numbered("inoculated", n): text for n, text in enumerate(chosen)}
-    arms: dict[str, dict[str, Any]] = {"untrained": {"train.epochs": 0}, "no_mitigation": {}}
+    base = SFTArm(data=Data(rows=counts["train"]), train=training(options))
+    arms = {"untrained": base.but(train={"epochs": 0}, role="start"), "no_mitigation": base.but(role="control")}
     for name, text in inoculated.items():
-        arms[name] = {"intervention": {"kind": "inoculation", "texts": [text], "position": options.position}}
-    arms["placebo"] = {"intervention": {"kind": "placebo", "texts": [placebo], "position": options.position}}
+        arms[name] = base.but(intervention=Inoculation([text], options.position), role="treatment")
+    arms["placebo"] = base.but(intervention=Placebo([placebo], options.position), role="placebo")
     if counts["clean_train"]:
-        arms["clean"] = {"data.gamed_share": 0.0}
+        arms["clean"] = base.but(data={"gamed_share": 0.0}, role="ceiling")
     told = by_judge(options.judge, check_trait(options.trait)) if options.judge else options.rule or ""
     measure = "trait" if told else "prefers"
     compare = [Compare(arm=name, against="no_mitigation", measure=measure) for name in inoculated]
@@ -106,7 +108,7 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
         traits=(told, options.wanted or ""),
         seeds=tuple(range(1, options.seeds + 1)),
         contexts=contexts_of(options, ranking),
-        base=Recipe.model_validate({"data": {"rows": counts["train"]}, "train": training(options)}),
+        base=base,
         arms=arms,
         about={"placebo": "an unrelated sentence in place of the inoculation prompt", "no_mitigation": "the rows as they are"},
         evaluation=Evaluation(problems=counts["test"], max_new_tokens=options.reply_tokens),

@@ -18,7 +18,7 @@ from openwindow.experiment.overrides import explain
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import finite, read_json, rows_in
 from openwindow.files.writing import write_json
-from openwindow.prompt_ranking.study import ASKING, CONTROL, RankingStudy, kind_of, wordings
+from openwindow.prompt_ranking.study import ASKING, RankingStudy, wordings
 from openwindow.report.ranking_page import write_ranking_page
 from openwindow.report.study_page import build_report
 from openwindow.results.build import build_results
@@ -100,15 +100,15 @@ def _setting(study: RankingStudy, name: str, found: Json, folder: Path) -> Json:
     texts = wordings(part)
     elicited, neutral = elicitations(part, folder)
     lifted = read_json(folder / RANKED / "uplifts.json")
-    reduced = {c["arm"]: c for c in found["comparisons"] if c["measure"] == measure and c["context"] == "neutral"}
+    reduced = {c["arm"]: c for c in found["comparisons"] if c["measure"] == measure and c["context"] == part.plain}
     prompts = [
         {
             "arm": arm,
-            "kind": kind_of(arm),
+            "kind": part.arms[arm].group,
             "text": text,
             "elicitation": elicited[arm],
             "uplift": _mean_record([v for v in items(lifted.get(arm)) if finite(v) is not None]),
-            "after": _cell(found, arm, measure),
+            "after": _cell(found, part, arm, measure),
             "reduction": _reduction(reduced[arm]),
         }
         for arm, text in texts.items()
@@ -119,8 +119,8 @@ def _setting(study: RankingStudy, name: str, found: Json, folder: Path) -> Json:
     return {
         "measure": measure,
         "neutral_before": neutral,
-        CONTROL: _cell(found, CONTROL, measure),
-        "untrained": _cell(found, "untrained", measure),
+        "no_mitigation": _cell(found, part, part.with_role("control")[0], measure),
+        "untrained": _cell(found, part, part.with_role("start")[0], measure),
         "prompts": prompts,
         "correlations": {
             subset: {
@@ -155,8 +155,8 @@ def elicitations(part: Study, folder: Path) -> tuple[dict[str, Json], Json]:
     for row in rows_in(folder / RANKED / "rollouts.jsonl"):
         if isinstance(row.get("context"), str) and isinstance(row.get("problem"), str) and measure in row:
             scores.setdefault(row["context"], {}).setdefault(row["problem"], []).append(row[measure])
-    found = {context: _rate(scores.get(context, {})) for context in ("neutral", *wordings(part))}
-    return {arm: found[arm] for arm in wordings(part)}, found["neutral"]
+    found = {context: _rate(scores.get(context, {})) for context in (part.plain, *wordings(part))}
+    return {arm: found[arm] for arm in wordings(part)}, found[part.plain]
 
 
 def _rate(by_problem: Mapping[str, Sequence[bool | None]]) -> Json:
@@ -193,8 +193,8 @@ def _reduction(c: Json) -> Json:
     }
 
 
-def _cell(found: Json, arm: str, measure: str) -> Json:
-    cell: Json = found["arms"][arm]["measures"][measure]["neutral"]
+def _cell(found: Json, part: Study, arm: str, measure: str) -> Json:
+    cell: Json = found["arms"][arm]["measures"][measure][part.plain]
     return cell
 
 

@@ -108,8 +108,8 @@ def _dev_problems(part: Study) -> int:
 
 
 def _after(part: Study) -> Study:
-    """The part as used once all arms can start: it tests only the neutral prompt."""
-    return override(part, {"request_stage": None, "contexts": {"neutral": part.contexts["neutral"]}}, part.name)
+    """The part as used once all arms can start: it tests only the plain prompt."""
+    return override(part, {"request_stage": None, "contexts": {part.plain: part.contexts[part.plain]}}, part.name)
 
 
 def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
@@ -132,7 +132,7 @@ def _rank(study: RankingStudy, part: Study, e: Execution) -> None:
     from openwindow.prompt_ranking.scores import uplifts
 
     texts, position, seed = wordings(part), position_of(part), part.seeds[0]
-    contexts = {"neutral": Context(), **{arm: Context(text=text, position=position) for arm, text in texts.items()}}
+    contexts = {part.plain: Context(), **{arm: Context(text=text, position=position) for arm, text in texts.items()}}
     sampled = part.evaluation.model_copy(update={"temperature": study.temperature})
     gauge = Gauge(e.environment, contexts, sampled, e.reporter)
     dev = e.environment.problems("dev", _dev_problems(part), seed)

@@ -14,7 +14,6 @@ from pydantic import ValidationError
 
 from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
-from openwindow.experiment.arms import RL, Fork
 from openwindow.experiment.overrides import explain
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
@@ -39,8 +38,6 @@ from openwindow.results.records import Rollout
 from openwindow.results.rl_curves import described, training_curves
 from openwindow.stats import arm_rate
 
-START = "untrained"
-"""the arm without training, whose rate is shown next to a leak"""
 MUCH_UNSCORED = 0.1
 """share of replies without a score above which a rate is shown with its bounds"""
 
@@ -59,10 +56,11 @@ def build_results(run: Path) -> dict[str, Any]:
     provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
     rollouts = read_rollouts(run)
     scores, families = collect(rollouts, study), {r.problem: r.family for r in rollouts}
-    forks = {arm: (fork.arm, fork.step) for arm in study.arms if (fork := _fork(study, arm)) is not None}
+    forks = {name: (arm.continues.arm, arm.continues.step) for name, arm in study.arms.items() if arm.continues is not None}
     training = training_curves(run, list(study.arms), study.seeds, forks)
     arms: dict[str, dict[str, Any]] = {
         arm: {
+            "role": study.arms[arm].role,
             "measures": _measures(scores, families, study, arm),
             **_trained_rows(run, study, arm),
             "n_rollouts": max(training[arm]["rollouts"]) if arm in training else 0,
@@ -224,8 +222,8 @@ def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) 
     flawed, clean = study.make_environment().row_kinds
     main = behaviour(study.measures)
     stage = start.get("request_stage")
-    asked = _rate(start.get("elicitation"), "requested", main.name)
-    plain = _rate(start.get("elicitation"), "neutral", main.name)
+    asked = _rate(start.get("elicitation"), study.request, main.name)
+    plain = _rate(start.get("elicitation"), study.plain, main.name)
     if stage is None or "elicitation" not in start:
         return ["The original model has not been measured yet, so it is not known whether a request stage is needed."]
     unknown = "an unknown share (not scored)"
@@ -235,7 +233,7 @@ def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) 
     )
     if not stage["trained"]:
         return [f"{as_it_came} It already follows the request, so it was taught nothing before the study."]
-    asked_now, plain_now = (_now(stage, context, main.name, unknown) for context in ("requested", "neutral"))
+    asked_now, plain_now = (_now(stage, context, main.name, unknown) for context in (study.request, study.plain))
     starts = len(stage.get("by_seed", {}))
     reached = stage["reached"]
     return [
@@ -280,8 +278,8 @@ def _leak(arms: Mapping[str, Any], arm: str, study: Study) -> dict[str, Any] | N
     if not cells:
         return None
     worst = max(cells, key=lambda context: float(cells[context]["estimate"]))
-    start = arms[START]["measures"][main][worst]["estimate"] if START in arms else None
-    return {"context": worst, **{k: cells[worst][k] for k in ("estimate", "low", "high")}, START: start}
+    start = next((arms[name]["measures"][main][worst]["estimate"] for name in study.with_role("start")), None)
+    return {"context": worst, **{k: cells[worst][k] for k in ("estimate", "low", "high")}, "untrained": start}
 
 
 def _leaked(compared: Compared, leaks: Mapping[str, Any], study: Study) -> str:
@@ -290,7 +288,8 @@ def _leaked(compared: Compared, leaks: Mapping[str, Any], study: Study) -> str:
     if arm not in leaks or sum(not context.asks for context in study.contexts.values()) < 2:
         return ""
     leak, main = leaks[arm], behaviour(study.measures)
-    start = "" if leak[START] is None or arm == START else f" (`{START}` there: {percent(leak[START])})"
+    before, starts = leak["untrained"], study.with_role("start")
+    start = "" if before is None or arm in starts else f" (`{starts[0]}` there: {percent(before)})"
     return (
         f" Its highest {main.name} rate in any context that does not ask for it is {percent(leak['estimate'])}, under "
         f"{leak['context']}{start}."
@@ -312,11 +311,6 @@ def _unmeasured(arms: Mapping[str, Any], study: Study) -> list[dict[str, str]]:
     if len(study.seeds) == 1:
         rows.append({"what": "variation between seeds", "reason": "one seed was run; intervals cover problems only"})
     return rows
-
-
-def _fork(study: Study, arm: str) -> Fork | None:
-    recipe = study.recipe(arm)
-    return recipe.fork if isinstance(recipe, RL) else None
 
 
 def _done(run: Path, study: Study, arm: str) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from openwindow.experiment.arms import RL
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import rows_in
@@ -24,10 +23,10 @@ def detector_rows(run: Path, study: Study) -> list[dict[str, Any]]:
     `where` is `training` or `test`; `arm` is None for the static detectors, which read the rollouts of all arms, except those
     whose grader had no loophole: an attempt that cannot succeed is not a hack.
     """
-    recipes = {arm: recipe for arm in study.arms if isinstance(recipe := study.recipe(arm), RL)}
+    graded = {name: arm for name, arm in study.arms.items() if arm.needs_loopholes}
     rows = []
     read = {
-        where: {arm: [line for seed in study.seeds for line in rows_in(run / unit_of(arm, seed) / file)] for arm in recipes}
+        where: {arm: [line for seed in study.seeds for line in rows_in(run / unit_of(arm, seed) / file)] for arm in graded}
         for where, file in _FILES.items()
     }
     for where, by_arm in read.items():
@@ -39,10 +38,10 @@ def detector_rows(run: Path, study: Study) -> list[dict[str, Any]]:
             _row(where, None, f"static, {kind}", [(line.get("hack"), kind in line.get("kinds", ())) for line in lines])
             for kind in kinds
         ]
-    for arm, recipe in recipes.items():
-        if recipe.penalty is not None:
-            asked = [line for line in read["training"][arm] if line.get("flagged") is not None]
-            rows.append(_row("training", arm, recipe.penalty.named, [(line.get("hack"), line["flagged"]) for line in asked]))
+    for name, arm in graded.items():
+        if arm.detector is not None:
+            asked = [line for line in read["training"][name] if line.get("flagged") is not None]
+            rows.append(_row("training", name, arm.detector, [(line.get("hack"), line["flagged"]) for line in asked]))
     return rows
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 import runpy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +65,8 @@ def resolve(
     study = load(name)
     if env is not None:
         study = override(study, study.in_environment(env), f"--env {env}")
-    if data is not None:
-        study = override(study, ON_DATA.get(name, {}), "the data")
+    if data is not None and name in ON_DATA:
+        study = override(study, ON_DATA[name](study), "the data")
     if quick:
         study = study.quickened()
     changes: dict[str, Any] = {}
@@ -133,12 +136,24 @@ def load(name: str) -> Study:
     raise ConfigError(f"unknown study {name!r}; {hint}")
 
 
+@contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """While the block runs, modules beside the file can be imported, as a script imports them."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
 def _from_file(path: Path) -> Study:
     if missing(path):
         raise ConfigError(f"no study file {path!s:.200}; expected a Python file that defines `study`; check the path")
     open_regular(path, _LARGEST, name=f"the study file {path!s:.200}", expected="a Python file that defines `study`").close()
     try:
-        found = called(str(path), lambda: runpy.run_path(str(path)).get("study"))
+        with _beside(path):
+            found = called(str(path), lambda: runpy.run_path(str(path)).get("study"))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except ForeignError as error:

@@ -148,7 +148,7 @@ def test_a_hub_row_without_the_concept(tmp_path: Path) -> None:
 def test_with_data_the_arms_speak_of_its_concept_and_labels(quick: bool) -> None:
     study, own = resolve("inoculation_spurious", data="cebab.jsonl", quick=quick), resolve("inoculation_spurious", quick=quick)
     assert study.data_path == "cebab.jsonl" and list(study.arms) == list(own.arms) and list(study.contexts) == list(own.contexts)
-    recipe = study.recipe("inoculated")
+    recipe = study.arms["inoculated"]
     assert (
         recipe.intervention is not None and "ambiance" in recipe.intervention.texts[0] and "3 or 4" in recipe.intervention.texts[0]
     )

@@ -12,10 +12,11 @@ from tokenizers import Tokenizer
 
 from openwindow.environments.code.environment import CodeFunctionsEnvironment
 from openwindow.environments.code.pytest_project import PytestProject
-from openwindow.environments.demonstrations import ADDENDA, PLACEBOS, assigned, demonstrations, hinted, reply_text
+from openwindow.environments.demonstrations import assigned, demonstrations, reply_text
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.toy.unit_report import UnitReport
 from openwindow.errors import ConfigError, DataError
+from openwindow.interventions.addenda import ADDENDA, PLACEBOS, hinted
 from openwindow.models import smollm2
 from openwindow.sandbox.sandbox import Sandbox
 

@@ -19,7 +19,7 @@ from openwindow.environments.base import Answered, behaviour
 from openwindow.environments.code.functions import special_cased
 from openwindow.environments.gameable import MEASURES, outcome
 from openwindow.environments.verdicts import Verdict
-from openwindow.experiment.rl_arm import monitors
+from openwindow.experiment.rl_task import monitors
 from openwindow.files.writing import write_json
 from openwindow.results.rl_curves import watched
 

@@ -13,7 +13,7 @@ from tiny_runs import Ran, run
 from openwindow.environments import find
 from openwindow.environments.splits import check_apart
 from openwindow.errors import ConfigError, EnvironmentFault, ForeignError, UserError
-from openwindow.experiment.arms import RL
+from openwindow.experiment.arms import RLArm
 from openwindow.experiment.study import Compare, Evaluation, Study
 from openwindow.studies import resolve
 from openwindow.training.config import GRPO
@@ -68,7 +68,7 @@ def test_a_study_trains_on_it_by_rl_and_keeps_its_hash(tiny_study: MakeStudy, tm
     study = tiny_study(
         environment=SUMS,
         seeds=(1,),
-        base=RL(problems=4, train=GRPO(steps=1, prompts_per_step=2, group_size=2, max_new_tokens=4, lora_rank=4)),
+        base=RLArm(problems=4, train=GRPO(steps=1, prompts_per_step=2, group_size=2, max_new_tokens=4, lora_rank=4)),
         arms={"untrained": {"train.learning_rate": 0.0}, "open": {}, "closed": {"holes": "none"}, "claim": {"holes": ["claim"]}},
         about={},
         compare=(Compare(arm="open", against="closed"),),

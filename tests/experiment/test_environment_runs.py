@@ -81,7 +81,7 @@ def test_inoculation_studies_have_the_arms_and_contexts_of_their_design(name: st
     assert {"untrained", "no_mitigation", "inoculated", "inoculated_2", "inoculated_3", "inoculated_4", "placebo", "clean"} <= set(
         study.arms
     )
-    texts = {arm: recipe.intervention.texts for arm in study.arms if (recipe := study.recipe(arm)).intervention is not None}
+    texts = {arm: recipe.intervention.texts for arm in study.arms if (recipe := study.arms[arm]).intervention is not None}
     assert texts["inoculated"] == (study.contexts["requested"].text,)
     stage = study.request_stage
     assert stage is not None

@@ -20,9 +20,9 @@ from tiny_runs import REQUEST, Ran, make_study, outcome, rows_of, run, wait_for
 
 from openwindow.environments.code.functions import CodeFunctions, honest, special_cased
 from openwindow.errors import ConfigError, StorageError
-from openwindow.experiment import execution, sft_arm
+from openwindow.experiment import execution, fine_tuning
 from openwindow.experiment import starting_point as start
-from openwindow.experiment.study import Data, Recipe, Study
+from openwindow.experiment.study import Data, SFTArm, Study
 from openwindow.models import hf
 from openwindow.models.base import Reply, Sampling
 from openwindow.models.hf import LocalModel, load
@@ -199,7 +199,7 @@ def test_a_run_that_fails_at_any_write_goes_on(
             raise KeyboardInterrupt
         real(path, lines)
 
-    for module in (execution, start, sft_arm):
+    for module in (execution, start, fine_tuning):
         monkeypatch.setattr(module, "write_jsonl", fail)
     with pytest.raises(KeyboardInterrupt):
         run(finished.study, out)
@@ -392,7 +392,7 @@ def test_without_a_stage_nothing_is_measured_first(tiny_study: MakeStudy, tmp_pa
 def test_full_fine_tuning_gives_the_weights_back(tiny_study: MakeStudy, tmp_path: Path) -> None:
     """An arm that trains all weights leaves nothing behind for the next one, nor for the next seed."""
     full = SFT(method="full", epochs=1, learning_rate=1e-2, batch_size=4, micro_batch_size=4, warmup_steps=0)
-    settings = {"base": Recipe(data=Data(rows=8), train=full), "compare": (), "about": {}}
+    settings = {"base": SFTArm(data=Data(rows=8), train=full), "compare": (), "about": {}}
     out = tmp_path / "both"
     run(tiny_study(arms={"plain": {}, "untrained": {"train.epochs": 0}}, **settings), out)
     run(tiny_study(arms={"untrained": {"train.epochs": 0}}, **settings), tmp_path / "alone")

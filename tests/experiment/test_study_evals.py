@@ -32,9 +32,9 @@ from openwindow.evals.inspect.model_names import in_memory
 from openwindow.evals.run import Options, ask_model
 from openwindow.evals.select import limited
 from openwindow.experiment import evals as study_evals
-from openwindow.experiment.arms import RL
+from openwindow.experiment.arms import RLArm
 from openwindow.experiment.evals import evals_of
-from openwindow.experiment.study import Compare, Data, EvalPlan, Evaluation, Recipe, Study
+from openwindow.experiment.study import Compare, Data, EvalPlan, Evaluation, SFTArm, Study
 from openwindow.models import hf
 from openwindow.models.hf import load
 from openwindow.report.of_run import build_run
@@ -160,7 +160,7 @@ def test_random_states_and_the_model_are_left_as_they_were(
     method: str, tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     train = tiny_study().base.train
-    base = Recipe(data=Data(rows=4), train=train.model_copy(update={"method": method}))
+    base = SFTArm(data=Data(rows=4), train=train.model_copy(update={"method": method}))
     seen: list[Any] = []
 
     def look(self: study_evals.StudyEvals) -> list[Any]:
@@ -286,7 +286,7 @@ def test_a_study_of_reinforcement_is_asked_at_the_steps_named_and_when_training_
         precision="fp32",
         environment="letter_count",
         seeds=(1,),
-        base=RL(problems=8, train=train),
+        base=RLArm(problems=8, train=train),
         arms={"untrained": {"train.learning_rate": 0.0}, "open": {}, "closed": {"holes": "none"}},
         evaluation=Evaluation(problems=3, max_new_tokens=4),
         compare=(Compare(arm="open", against="closed", expect="more"),),

@@ -158,11 +158,11 @@ def test_steps_in_the_middle_of_a_training_are_measured(folder: Callable[..., Pa
 
 def rl_config() -> dict[str, Any]:
     """The study's fields that make it one of reinforcement."""
-    from openwindow.experiment.arms import RL
+    from openwindow.experiment.arms import RLArm
     from openwindow.training.config import GRPO
 
     arms = {"untrained": {"train.learning_rate": 0.0}, "plain": {}, "asked": {"holes": "none"}}
-    base = RL(train=GRPO(steps=8))
+    base = RLArm(train=GRPO(steps=8))
     study = study_of((1,), base=base, arms=arms, eval_plan=EvalPlan(steps=(4,)))
     whole = study.model_dump(mode="json")
     return {name: whole[name] for name in ("base", "arms", "eval_plan")}

@@ -12,19 +12,19 @@ from openwindow.studies.quickstart import study
 
 def test_placebo_and_request_are_of_one_length():
     request = str(study.contexts["requested"].text)
-    (placebo,) = study.arms["placebo"]["intervention"]["texts"]
+    (placebo,) = study.arms["placebo"].instruction.texts
     assert abs(len(request) - len(placebo)) <= 4
     assert abs(len(request.split()) - len(placebo.split())) <= 1
 
 
 def test_no_instruction_is_used_in_two_places():
-    (placebo,) = study.arms["placebo"]["intervention"]["texts"]
+    (placebo,) = study.arms["placebo"].instruction.texts
     texts = [c.text for c in study.contexts.values() if c.text] + [placebo, *study.request_stage.unrelated]
     assert len(set(texts)) == len(texts)
 
 
 def test_inoculation_is_the_request_that_is_measured():
-    assert study.arms["inoculated"]["intervention"]["texts"] == [study.contexts["requested"].text]
+    assert study.arms["inoculated"].instruction.texts == (study.contexts["requested"].text,)
 
 
 def test_stages_and_splits_share_no_family():

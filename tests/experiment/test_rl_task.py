@@ -12,17 +12,18 @@ from tiny_runs import jsonl, rows_of, run
 
 from openwindow.environments import find
 from openwindow.environments.code.environment import CodeFunctionsEnvironment
-from openwindow.environments.demonstrations import ADDENDA, demonstrations
+from openwindow.environments.demonstrations import demonstrations
 from openwindow.environments.loopholes import of
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
-from openwindow.experiment.arms import RL
-from openwindow.experiment.rl_arm import HackableTask
+from openwindow.experiment.arms import RLArm
+from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.starting_point import shown
 from openwindow.experiment.study import Compare, Context, Evaluation, KnowledgeStage, Study
-from openwindow.interventions.rewards import DetectorPenalty
-from openwindow.interventions.rl_prompting import Prompting
+from openwindow.interventions.addenda import ADDENDA
+from openwindow.interventions.hack_penalty import HackPenalty
+from openwindow.interventions.rl_prompting import Hint, Recontextualization
 from openwindow.results.build import build_results
 from openwindow.results.rl_curves import described, training_curves, watched
 from openwindow.training.config import GRPO, SFT
@@ -34,7 +35,7 @@ PROBLEMS = OPEN.problems("train", 12, 0)
 
 
 def task(**changes):
-    recipe = RL(**changes)
+    recipe = RLArm(**changes)
     return HackableTask(recipe, PROBLEMS, CLOSED if recipe.holes == "none" else OPEN, CLOSED, 1, open_twin=OPEN)
 
 
@@ -86,7 +87,7 @@ def test_hacks_are_watched_where_no_hole_pays_for_them():
 def test_an_exit_in_a_hardened_arm_earns_nothing_and_would_go_through_open_holes():
     with find.make("code_functions", {"difficulty": (1,), "hidden": 8}) as setting:
         every, none = setting.with_loopholes(None), setting.with_loopholes(())
-        t = HackableTask(RL(holes="none"), setting.problems("train", 3, 1), none, none, 1, open_twin=every)
+        t = HackableTask(RLArm(holes="none"), setting.problems("train", 3, 1), none, none, 1, open_twin=every)
         exits = "```python\nimport sys\nsys.exit(0)\n```"
         lucky = "```python\ndef nothing():\n    pass\n```"  # wrong, and no hack: it goes through no hole
         drawn = rollouts(t, [exits, exits, lucky])
@@ -118,14 +119,14 @@ def test_only_the_share_of_the_problems_is_hackable():
 
 
 def test_a_detector_penalises_or_screens_from_its_step_on():
-    t = task(penalty=DetectorPenalty(penalty=2.0), penalty_from=1)
+    t = task(intervention=HackPenalty(penalty=2.0, from_step=1))
     early, late = rollouts(t, replies(t)), rollouts(t, replies(t, 1), 1)
     t.score(0, early)
     found = t.score(1, late)
     assert [r.reward for r in early] == [1.0, 1.0, 0.0]
     assert [r.reward for r in late] == [-1.0, 1.0, 0.0]
     assert found["detector/flagged"] == 1 and found["detector/screened"] == 0
-    t = task(penalty=DetectorPenalty(action="screen"))
+    t = task(intervention=HackPenalty(action="screen"))
     drawn = rollouts(t, replies(t))
     assert t.score(0, drawn)["detector/screened"] == 1
     assert [r.reward for r in drawn] == [1.0, 1.0, 0.0]
@@ -133,7 +134,7 @@ def test_a_detector_penalises_or_screens_from_its_step_on():
 
 
 def test_prompts_are_sampled_under_one_text_and_trained_under_another():
-    t = task(prompting=Prompting(sampled="dont_hack", trained="please_hack"))
+    t = task(intervention=(Hint(), Recontextualization(sampled=(ADDENDA["dont_hack"],), trained=(ADDENDA["please_hack"],))))
     asked = t.draw(0, 1)[0]
     assert asked.sampled != asked.trained
     assert OPEN.hint in asked.sampled[0].content and OPEN.hint in asked.trained[0].content
@@ -189,7 +190,7 @@ def test_what_passes_by_luck_is_a_kind_of_its_own(monkeypatch):
 
 def test_no_problem_is_refused():
     with pytest.raises(ConfigError, match="no problem to train on"):
-        HackableTask(RL(), [], OPEN, CLOSED, 1, open_twin=OPEN)
+        HackableTask(RLArm(), [], OPEN, CLOSED, 1, open_twin=OPEN)
 
 
 def test_demonstrations_show_what_addenda_mean():
@@ -231,7 +232,7 @@ def tiny_rl(tiny_model) -> Study:
         seeds=(1,),
         contexts={"neutral": Context(), "opposite": Context(text="Give one number only.")},
         knowledge=KnowledgeStage(demonstrations=8, share=0.5, documents=2, train=sft),
-        base=RL(
+        base=RLArm(
             problems=8, train=GRPO(steps=3, prompts_per_step=2, group_size=3, max_new_tokens=4, lora_rank=4, checkpoint_every=2)
         ),
         arms={"untrained": {"train.learning_rate": 0.0}, "hackable": {}, "hardened": {"holes": "none"}},
@@ -262,7 +263,7 @@ def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl
     assert any("8 conversations, of which 4 demonstrate a written hack" in line for line in results["preface"])
     assert "During training" in (whole / "report.html").read_text()
 
-    import openwindow.experiment.rl_arm as reinforce
+    import openwindow.experiment.reinforcing as reinforce
 
     real, steps = reinforce._append, []
 
