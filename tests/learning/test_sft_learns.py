@@ -39,7 +39,9 @@ def test_eight_answers_are_learnt_only_when_the_rate_lets_them(model, rate, lear
     model.attach_adapter(config.lora_rank, config.lora_alpha, 0.0)
     try:
         train(model, ROWS, config, 0, lambda m: losses.append(float(m["train/loss"])))
+        while_on = recalled(model)
     finally:
         model.detach_adapter(merge=False)
     assert (losses[-1] < 0.5 * losses[0]) is learns, losses
+    assert while_on >= 7 if learns else while_on <= 1
     assert recalled(model) <= 1  # the adapter is off again
