@@ -32,7 +32,7 @@ from openwindow.evals.scoring.probe_measures import UNIT, probe_measures
 from openwindow.evals.scoring.probe_measures import VERSION as PROBE_VERSION
 from openwindow.evals.scoring.rows import ProbeRow, Row, contexts_of, model_of, read_probes, read_rows, rows_of, write_jsonl
 from openwindow.evals.scoring.summary import summary
-from openwindow.models.base import Conversation, Progress
+from openwindow.models.base import Conversation, Precision, Progress
 from openwindow.sandbox.shell import Shell
 
 if TYPE_CHECKING:  # imports torch
@@ -65,6 +65,10 @@ class Options(BaseModel):
     """How often every item is asked."""
     temperature: float = 0.0
     """0 is greedy."""
+    precision: Precision = "auto"
+    """Of the weights of local models."""
+    device: str = "auto"
+    """Where local models are loaded."""
     max_tokens: int | None = None
     """Longest reply in tokens; None: what each eval says for small local models, 2048 for larger ones, 8192 for others."""
     base_url: str | None = None
@@ -109,7 +113,7 @@ def check(options: Options) -> None:
     least: dict[str, tuple[float, int]] = {"--seeds": (options.seeds, 1), "--timeout": (options.timeout, 1)}
     least["--temperature"] = options.temperature, 0
     if options.max_tokens is not None:
-        least["--max-tokens"] = options.max_tokens, 1
+        least["--max-new-tokens"] = options.max_tokens, 1
     for name, (value, low) in least.items():
         if not low <= value < float("inf"):  # NaN is neither
             raise ConfigError(f"{name} is {value:g}; expected at least {low}, and finite; give such a number or leave it out")
@@ -126,8 +130,9 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
     check(options)
     started = time.monotonic()
     say(f"loading {name}")
-    model = model_named(name, base_url=options.base_url)
-    judge = model_named(options.judge, base_url=options.judge_url, role="judge") if options.judge else None
+    local_options = {"precision": options.precision, "device": options.device}
+    model = model_named(name, base_url=options.base_url, **local_options)
+    judge = model_named(options.judge, base_url=options.judge_url, role="judge", **local_options) if options.judge else None
     local, prompting, identity = is_local(model), prompting_of(model), identity_of(model)
     timing = {"load": time.monotonic() - started}
     if not options.behaviour and not local:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "openwindow[train]"'
 
 
-def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> None:
-    """Runs what is not done yet into `out`; `openwindow.report.of_run.build_run` makes its results and page."""
+def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console, device: str = "auto") -> None:
+    """Runs what is not done yet into `out`, on `device`; `openwindow.report.of_run.build_run` makes its results and page."""
     setting = SETTINGS[study.environment](study.options)
     setting.check()
     with RunFolder(out) as folder:
@@ -35,7 +35,7 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
         else:
             tell_damage(folder, console)
             with noted(folder):
-                _execute(study, setting, folder, console)
+                _execute(study, setting, folder, console, device)
         conclude(folder)
 
 
@@ -102,7 +102,7 @@ def _is_finished(study: Study, folder: RunFolder) -> bool:
     return all(folder.is_done(unit) for unit in units) and (study.request_stage is None or bool(start)) and not folder.damaged()
 
 
-def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console) -> None:
+def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console, device: str) -> None:
     from openwindow.progress import Reporter
 
     try:
@@ -111,7 +111,7 @@ def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
     with working(console, f"loading {study.model}"):
-        model = load(study.model, study.precision)
+        model = load(study.model, study.precision, device)
     console.print(
         f"{study.name}: {study.model} in {model.precision}, {len(study.arms)} arms, seeds {list(study.seeds)}",
         highlight=False,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from openwindow.types import Message, StopReason
 
 Conversation = Sequence[Message]
 Progress = Callable[[int], None]
+Precision = Literal["auto", "bf16", "fp32"]
+"""of a model's weights; `auto` is bf16 where the device multiplies it in hardware"""
 
 
 @dataclass(frozen=True, slots=True)

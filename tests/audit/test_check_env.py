@@ -374,7 +374,7 @@ class Counts:
 
 
 def test_a_model_is_asked_before_training(monkeypatch):
-    monkeypatch.setattr("openwindow.audit.run.load_model", lambda name: Counts())
+    monkeypatch.setattr("openwindow.audit.run.load_model", lambda *_: Counts())
     console = Console(file=io.StringIO(), width=120)
     audit = check_env("letter_count", asking=Asking("counts", problems=12, samples=2), console=console)
     assert audit.exit_code == 1 and audit.preflight is not None
