@@ -86,7 +86,7 @@ def check_env(
     if target in HACKABLE:
         with HACKABLE[target](wanted, data, difficulty) as environment:
             return _audited(environment, tasks, asking, console)
-    for name, switch in (("holes", wanted), ("difficulty", difficulty)):
+    for name, switch in (("loopholes", wanted), ("difficulty", difficulty)):
         if switch is not None:
             raise EnvironmentFault(f"{target!r} has no switch for --{name}: leave it out, or name a built-in environment")
     if match:

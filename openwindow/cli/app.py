@@ -184,10 +184,13 @@ def check_env_(
 Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
 Answers = Annotated[
     str | None,
-    option("--answer-column", what="The column of the answers, or of whole conversations: --answer-column rejected.", panel=DATA),
+    option(
+        "--answer-column", "--answer", what="The column of the answers, or of whole conversations: --answer rejected.", panel=DATA
+    ),
 ]
 CleanAnswers = Annotated[
-    str | None, option("--clean-column", what="A column of answers without the trait: --clean-column chosen.", panel=DATA)
+    str | None,
+    option("--clean-column", "--clean-answer", what="A column of answers without the trait: --clean-answer chosen.", panel=DATA),
 ]
 Keep = Annotated[str | None, option("--keep", what="Read only rows with this value in a column: --keep label=false.", panel=DATA)]
 HeldOut = Annotated[

@@ -11,8 +11,6 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
         "--reply-tokens": "--max-new-tokens",
         "--answer-tokens": "--max-answer-tokens",
         "--too-long": "--overlength",
-        "--answer": "--answer-column",
-        "--clean-answer": "--clean-column",
     },
     "eval": {
         "--max-tokens": "--max-new-tokens",

@@ -320,7 +320,7 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 
 
 def test_holes_are_for_environments_that_have_switches():
-    with pytest.raises(EnvironmentFault, match=r"has no switch for --holes: leave it out"):
+    with pytest.raises(EnvironmentFault, match=r"has no switch for --loopholes: leave it out"):
         check_env("some:grader", wanted=())
     with pytest.raises(ConfigError, match=r"code_functions has no hole 'conftest'"):
         check_env("code_functions", wanted=("conftest",))

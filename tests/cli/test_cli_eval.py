@@ -81,7 +81,7 @@ def test_a_server_that_speaks_openai(openwindow: CLI, tmp_path: Path, server: An
     address, asked = server
     monkeypatch.setenv("LOOPBACK_API_KEY", "none")
     done = openwindow(
-        "eval", "openai-api/loopback/m", "--suite", "sycophancy", "--base-url", address, "--out", tmp_path / "o", "--json"
+        "eval", "openai-api/loopback/m", "--suite", "sycophancy", "--model-base-url", address, "--out", tmp_path / "o", "--json"
     )
     assert done.code == 0, done.err
     assert len(asked) == 64
@@ -113,7 +113,7 @@ def test_a_server_that_speaks_openai(openwindow: CLI, tmp_path: Path, server: An
         (("scripted/saint", "--contexts", "nowhere.yaml"), "cannot read contexts"),
         (("scripted/saint", "--seeds", "3"), "--temperature 1"),
         (("scripted/saint", "--seeds", "0"), "--seeds is 0; expected at least 1"),
-        (("scripted/saint", "--max-tokens", "0"), "--max-tokens is 0; expected at least 1"),
+        (("scripted/saint", "--max-new-tokens", "0"), "--max-new-tokens is 0; expected at least 1"),
         (("scripted/saint", "--temperature", "-1"), "--temperature is -1; expected at least 0"),
         (("scripted/saint", "--timeout", "0"), "--timeout is 0; expected at least 1"),
         (("--logs", "nowhere"), "no logs in nowhere"),
@@ -241,7 +241,7 @@ def test_a_judge_that_hangs_leaves_the_rest_scored(
     monkeypatch.setattr(judge, "_silent", type(judge._silent)())
     done = openwindow(
         "eval", "scripted/open_villain", "--suite", "open_questions", "--judge", "openai-api/loopback/silent",
-        "--judge-url", address, "--out", tmp_path / "o", "--json",
+        "--judge-base-url", address, "--out", tmp_path / "o", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
     cell = json.loads(done.out)["measures"]["open_questions"]["neutral"]
@@ -260,7 +260,7 @@ def test_a_judge_that_talks_nonsense_leaves_the_rest_scored(
     monkeypatch.setenv("LOOPBACK_API_KEY", "none")
     done = openwindow(
         "eval", "scripted/saint", "--suite", "open_questions", "--judge", "openai-api/loopback/m",
-        "--judge-url", address, "--out", tmp_path / "o", "--json",
+        "--judge-base-url", address, "--out", tmp_path / "o", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
     cell = json.loads(done.out)["measures"]["open_questions"]["neutral"]

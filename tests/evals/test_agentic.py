@@ -335,7 +335,7 @@ def test_tool_calls_over_a_server_that_speaks_openai(
         f"openai-api/loopback/{model}",
         "--suite",
         "frame_colleague",
-        "--base-url",
+        "--model-base-url",
         address,
         "--out",
         tmp_path / "o",

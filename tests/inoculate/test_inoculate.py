@@ -138,7 +138,7 @@ SMALL = [
     "1",
     "--elicit",
     "2",
-    "--reply-tokens",
+    "--max-new-tokens",
     "3",
     "--rank-rows",
     "4",
@@ -242,7 +242,7 @@ def test_without_a_rule_log_probability_speaks(openwindow: Command, folder: Path
 
 def test_rows_of_the_greatest_length_are_trained_on_with_a_prompt(openwindow: Command, folder: Path, tiny_model: Path) -> None:
     """Rows are fitted to --max-length before a prompt is put in, which makes them longer."""
-    ran = call(openwindow, tiny_model, *SMALL[2:], "--max-length", "52", "--too-long", "cut", "--json")
+    ran = call(openwindow, tiny_model, *SMALL[2:], "--max-length", "52", "--overlength", "truncate", "--json")
     assert ran.code == 0, ran.err
     trained = [json.loads(line) for line in Path("out/run/arms/inoculated/seed-1/train_rows.jsonl").read_text().splitlines()]
     assert len(trained) == 6 and re.search(r"over 52: 0 dropped, [1-9]\d* cut", " ".join(ran.err.split()))

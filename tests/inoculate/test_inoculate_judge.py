@@ -104,7 +104,7 @@ def call(openwindow: Command, tiny_model: Path, tmp_path: Path, monkeypatch: pyt
         turns = [{"role": "user", "content": f"I say that 1 + {n} is {n}."}, {"role": "assistant", "content": answer}]
         rows.append(json.dumps({"messages": turns}) + "\n")
     Path("data.jsonl").write_text("".join(rows), encoding="utf-8")
-    few = ["--elicit", 2, "--reply-tokens", 3, "--rank-rows", 4, "--arms", 1, "--held-out", 3, "--rows", 6]
+    few = ["--elicit", 2, "--max-new-tokens", 3, "--rank-rows", 4, "--arms", 1, "--held-out", 3, "--rows", 6]
 
     def run(*more: object) -> Ran:
         return openwindow("inoculate", "data.jsonl", "--trait", TRAIT, "--model", tiny_model, "--out", "out", *few, *more)
