@@ -91,8 +91,8 @@ def test_device_and_precision_reach_the_model(openwindow: Command, monkeypatch: 
         came.append((name, precision, device))
         raise ModelError("not loaded")
 
+    monkeypatch.setattr("openwindow.evals.inspect.provider.load", load)  # first: what it imports now, it keeps
     monkeypatch.setattr("openwindow.models.hf.load", load)
-    monkeypatch.setattr("openwindow.evals.inspect.provider.load", load)
     Path("data.jsonl").write_text("".join(json.dumps({"prompt": f"p{i}", "completion": f"r{i}"}) + "\n" for i in range(20)))
     chosen = ("--precision", "fp32", "--device", "cpu")
     for command in (
