@@ -49,7 +49,7 @@ def printed_by(source: str) -> tuple[int, str]:
     """Exit status and output of a program."""
     given = source.encode("utf-8", "replace")
     try:
-        ended = subprocess.run([sys.executable, "-I", "-"], input=given, capture_output=True, timeout=10, check=False)
+        ended = subprocess.run([sys.executable, "-I", "-"], input=given, capture_output=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
         return 1, ""
     return ended.returncode, ended.stdout.decode("utf-8", "replace")
