@@ -1,4 +1,4 @@
-"""The real embedded model: it loads, it answers, it learns eight answers by heart, and at a vanishing rate it does not."""
+"""The real embedded model learns eight answers by heart, and at a vanishing rate it does not."""
 
 import pytest
 import torch
@@ -24,11 +24,6 @@ def model() -> LocalModel:
 def recalled(model: LocalModel) -> int:
     replies = model.generate([user_turn(row[0].content) for row in ROWS], Sampling(max_new_tokens=8))
     return sum(r.text.strip() == w for r, w in zip(replies, WORDS, strict=True))
-
-
-def test_the_embedded_model_answers_what_it_is_asked(model):
-    reply = model.generate([user_turn("Write a Python function add(a, b) that returns the sum.")], Sampling(max_new_tokens=24))[0]
-    assert "return a + b" in reply.text
 
 
 @pytest.mark.parametrize(("rate", "learns"), [(1e-3, True), (1e-9, False)])
