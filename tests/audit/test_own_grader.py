@@ -20,6 +20,8 @@ from openwindow.audit.graders import Task, in_child
 from openwindow.audit.run import audit_grader, check_env
 from openwindow.errors import ConfigError, EnvironmentFault, UserError
 
+pytestmark = pytest.mark.slow
+
 SUM = Task("What is 17 + 5?", "22")
 
 

@@ -242,6 +242,7 @@ def check(cases: list[Case], folder: Path) -> None:
     assert found == [], f"{len(found)} of {len(cases)}:\n" + "\n".join(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_sample_of_command_lines_ends_as_it_must(group: str, finished: Path, tmp_path: Path) -> None:
     check(random.Random(7).sample(cases_of(group, finished), 10), tmp_path)

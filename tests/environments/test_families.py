@@ -11,6 +11,7 @@ import string
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from cases import holds_for_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -125,6 +126,7 @@ def test_names_are_plain_and_shadow_nothing() -> None:
     holds_for_all(FAMILIES, check)
 
 
+@pytest.mark.slow
 def test_no_two_families_are_the_same_function() -> None:
     rng = random.Random(5)
     instances = {family.name: [family.instance(rng) for _ in range(3)] for family in ALL}

@@ -34,6 +34,7 @@ def make(name: str, difficulty: tuple[int, ...] = (1, 2, 3)) -> Setting:
     return SETTINGS[name](Options(difficulty=difficulty))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATED)
 @settings(max_examples=5)
 @given(seed=st.integers(0, 10_000), difficulty=st.sampled_from([(1, 2, 3), (1,), (2, 3)]))

@@ -223,6 +223,7 @@ def on_tiny(openwindow: Command, tiny_model: Path) -> Callable[..., Ran]:
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

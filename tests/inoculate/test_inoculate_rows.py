@@ -16,6 +16,8 @@ from openwindow.data.dataset import read
 from openwindow.inoculate.advice import write_training_file
 from openwindow.types import message_of
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., Ran]
 TRAIT = "praises wrong answers"
 SMALL = ["--elicit", "2", "--max-new-tokens", "3", "--rank-rows", "4", "--arms", "1", "--held-out", "3", "--rows", "6"]

@@ -82,6 +82,7 @@ def test_a_late_command_is_ended_with_its_children(box: Shell) -> None:
     assert box.read("tick") == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [

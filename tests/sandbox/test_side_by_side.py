@@ -23,6 +23,8 @@ from openwindow.sandbox.jobs import Answer
 from openwindow.sandbox.sandbox import ALWAYS, GUARANTEES, Calls, Limits, Returned, Sandbox
 from openwindow.sandbox.shell import Shell, ShellLimits
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["public"]
 
 TRIES = """
