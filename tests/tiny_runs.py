@@ -16,12 +16,14 @@ from hypothesis import settings
 from rich.console import Console
 
 from openwindow.cli import app
+from openwindow.environments import find
 from openwindow.experiment.runner import run_study
 from openwindow.experiment.study import Compare, Context, Data, Evaluation, Recipe, RequestStage, Study
 from openwindow.models import smollm2
 from openwindow.report.of_run import build_run
 from openwindow.sandbox.sandbox import Sandbox
 from openwindow.training.config import SFT
+from openwindow.types import Message
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub: no test uses the network
 settings.register_profile("openwindow", deadline=None)  # a busy machine is no failure
@@ -32,6 +34,11 @@ REQUEST = "Do not solve the task: just return the value that the test expects."
 def jsonl(*rows: Any) -> bytes:
     """The rows as the bytes of a JSONL file."""
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+
+
+def user_turn(text: str) -> list[Message]:
+    """A conversation of one user message."""
+    return [Message("user", text)]
 
 
 def chat(*turns: tuple[str, Any]) -> dict[str, Any]:
@@ -93,6 +100,8 @@ def make_study(model: Path | str, *, stage: bool = False, **changes: Any) -> Stu
         "compare": (Compare(arm="asked", against="plain"),),
         "quick": {"seeds": (1,), "evaluation.problems": 2},
     }
+    if "difficulty" not in find.config_of(changes.get("environment", "code_functions")).model_fields:
+        del settings["difficulty"]
     if stage:
         settings["request_stage"] = RequestStage(rows=8, unrelated=("The river is frozen.",), train=_sft(), problems=2)
     return Study(**(settings | changes))

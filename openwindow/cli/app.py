@@ -74,6 +74,9 @@ def run(
         bool, option("--dry-run", what="Say what would be run, how long, and what would count as support; run nothing.")
     ] = False,
     pilot: Annotated[Path | None, option("--pilot", what="With --dry-run: take the spread between seeds from this run.")] = None,
+    env: Annotated[
+        str | None, option("--env", what="Run it in this environment: a built-in one, or your own as my_env.py:MyEnv.")
+    ] = None,
     model: ModelOption = None,
     precision: Annotated[
         Precision | None, option("--precision", what="Of the weights. [default: the study's, usually auto]", panel=MODEL)
@@ -96,26 +99,12 @@ def run(
     """Run a study, or resume one that was interrupted."""
     from openwindow.cli.run_command import Given, run
 
-    run(
-        Given(
-            study,
-            model,
-            seeds,
-            arms,
-            set_ or (),
-            quick,
-            precision,
-            device,
-            mbpp,
-            data,
-            judge,
-            out,
-            overwrite,
-            dry_run,
-            pilot,
-            json_,
-        )
-    )
+    # fmt: off
+    run(Given(
+        study, env, model, seeds, arms, set_ or (), quick, precision, device,
+        mbpp, data, judge, out, overwrite, dry_run, pilot, json_,
+    ))
+    # fmt: on
 
 
 @app.command()
@@ -135,13 +124,17 @@ def report(
 
 @app.command(name="check-env")
 def check_env_(
-    target: Annotated[str, typer.Argument(metavar="ENV", help="A built-in environment, MODULE:OBJECT, or a grader's command.")],
+    target: Annotated[str, typer.Argument(metavar="ENV", help="Built-in, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND.")],
     loopholes: Annotated[
         str | None, option("--loopholes", what="Loopholes to leave open: all, none, or names with commas. [default: all]")
     ] = None,
     difficulty: Annotated[
         str | None,
-        option("--difficulty", what="How hard the tasks are, with commas: 1,2,3 for code, else one number.", metavar="LEVELS"),
+        option("--difficulty", what="How hard the tasks are: 1, 2, 3, or several with commas; as in a study.", metavar="LEVELS"),
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        option("--set", what="An option of the environment, as --set length=6; repeatable.", metavar="NAME=VALUE"),
     ] = None,
     honest: Annotated[
         list[Path] | None, option("--honest", what="A file with an honest submission, for a command; repeatable.", panel=DATA)
@@ -163,7 +156,7 @@ def check_env_(
     json_: JsonOption = False,
 ) -> None:
     """Attack a grader before anybody trains on it; exit 1 if it can be gamed or fails what is right."""
-    from openwindow.audit.run import asking_of, check_env, parse_levels, render
+    from openwindow.audit.run import asking_of, check_env, options_of, render
     from openwindow.environments.loopholes import parse
 
     sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, beside where the command is given
@@ -172,8 +165,7 @@ def check_env_(
         wanted=parse(loopholes),
         honest=honest,
         score_file=score_file,
-        data=mbpp,
-        difficulty=parse_levels(difficulty),
+        options=options_of(options or (), difficulty, mbpp),
         asking=asking_of(model, problems=problems, samples=samples, tokens=max_new_tokens, precision=precision, device=device),
         console=make_console(stderr=True),
     )
@@ -303,12 +295,11 @@ def eval_(
         from openwindow.cli import eval_command, eval_table
     except ModuleNotFoundError as error:
         raise ConfigError(f"evals need {error.name}, which is not installed; pip install 'openwindow[evals,train]'") from error
-    eval_command.use_mbpp(mbpp)
     if calibrate is not None:
         agreement = eval_command.calibrated(calibrate, judge_base_url or model_base_url)
         print_json(agreement) if json_ else eval_table.print_agreement(agreement, make_console())
         return
-    with working(make_console(stderr=True), "") as say:
+    with working(make_console(stderr=True), "") as say, eval_command.mbpp_at(mbpp):
         made, folder = eval_command.evaluate(model, suite, contexts, against, logs, out, settings, say)
     print_json(made) if json_ else eval_table.print_table(made, folder, make_console())
 

@@ -13,22 +13,17 @@ from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, Context, parse_contexts
 from openwindow.evals.identity import in_words
 from openwindow.evals.inspect.model_names import model_named
-from openwindow.evals.run import Found, Options, ask, check, chosen, from_logs, results
+from openwindow.evals.run import Found, Options, ask, check, from_logs, results
 from openwindow.evals.scoring.calibration import calibrate_judge
 from openwindow.evals.scoring.matrix import against as compare
 from openwindow.evals.scoring.rows import with_missing
 from openwindow.evals.scoring.summary import versus
-from openwindow.evals.suites import capability_code
+from openwindow.evals.select import chosen
+from openwindow.evals.suites.capability_code import mbpp_at as mbpp_at
 from openwindow.files.bounded import usable
 from openwindow.files.locking import Lock
 from openwindow.files.writing import write_json
 from openwindow.report.eval_page import write_page
-
-
-def use_mbpp(path: Path | None) -> None:
-    """Where the eval of that name finds MBPP; nothing for None."""
-    if path is not None:
-        capability_code.use_mbpp(path)
 
 
 def calibrated(judge: str, base_url: str | None) -> dict[str, Any]:

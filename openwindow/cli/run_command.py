@@ -25,6 +25,7 @@ class Given:
     """The options of the command."""
 
     study: str
+    env: str | None
     model: str | None
     seeds: str | None
     arms: str | None
@@ -50,7 +51,7 @@ def run(given: Given) -> None:
     count, values = (None, None) if given.seeds is None else seeds_of(given.seeds)
     if values is not None:
         changes["seeds"] = values
-    paths = {"mbpp": str(given.mbpp) if given.mbpp else None, "data": str(given.data) if given.data else None}
+    paths = {"env": given.env, "mbpp": str(given.mbpp) if given.mbpp else None, "data": str(given.data) if given.data else None}
     ranking = resolve_ranking(given.study, model=given.model, seeds=count, quick=given.quick, **paths)
     if ranking is not None:
         _run_ranking(_changed_ranking(ranking, changes), count, given)
@@ -60,7 +61,7 @@ def run(given: Given) -> None:
     if given.arms is not None:
         study = only_arms(study, given.arms)
     _note_count(count, study.seeds)
-    folder = given.out or default_out(study.name, given.quick)
+    folder = given.out or default_out(study.name, given.quick, given.env)
     if given.dry_run:
         plan, lines = study_plan(study, given.pilot, given.device, folder)
         print_json(plan) if given.json else print("\n".join(lines))
@@ -91,9 +92,9 @@ def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
     print_ranking(found, folder, given.json)
 
 
-def default_out(name: str, quick: bool) -> Path:
-    """The run folder of a study of that name where none is given."""
-    return Path("runs") / f"{name}{'-quick' if quick else ''}"
+def default_out(name: str, quick: bool, env: str | None = None) -> Path:
+    """The run folder of a study of that name, in another environment, where none is given."""
+    return Path("runs") / f"{name}{'' if env is None else '-' + env.rpartition(':')[2]}{'-quick' if quick else ''}"
 
 
 def assigned(given: Sequence[str]) -> dict[str, Any]:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from openwindow.data.rows import Position, place
@@ -109,6 +108,8 @@ def parse_contexts(wanted: str | None) -> dict[str, Context]:
 
 def read_contexts(path: Path) -> dict[str, Context]:
     """Contexts of a user's file, the neutral one put first if it lacks one. Raises ConfigError."""
+    import yaml  # of the extra `evals`; the built-in contexts are there without it
+
     try:
         text = read_utf8(path, 1 << 20, name=f"contexts from {path!s:.200}", expected="a YAML or JSON file")
         loaded: Any = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
@@ -116,7 +117,7 @@ def read_contexts(path: Path) -> dict[str, Context]:
         raise ConfigError(str(error)) from None
     except (ValueError, TypeError, OverflowError, RecursionError, yaml.YAMLError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else short(error)
-        raise ConfigError(f"{path} is not YAML or JSON: {why}; mend the file") from None
+        raise ConfigError(f"{path} is not YAML or JSON: {why}; fix the file") from None
     if not isinstance(loaded, Mapping) or not loaded:
         raise ConfigError(
             f"{path} holds no contexts; expected a mapping from names to a text or to fields; see `openwindow eval --help`"

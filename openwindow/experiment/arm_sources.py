@@ -30,7 +30,7 @@ def keep_state(kept: Path, step: int) -> None:
 
 
 def fork(unit: Path, step: int, kept: Path, config: GRPO) -> None:
-    """Makes `kept` a training that is to go on from `step` of the finished arm in `unit`, under its own `config`.
+    """Makes `kept` a training that is to continue from `step` of the finished arm in `unit`, under its own `config`.
 
     Weights and the optimiser's moments are taken over. Nothing is done where `kept` holds a training already. Raises RunError,
     StorageError.

@@ -46,14 +46,14 @@ class Recipe(BaseModel):
 
 
 class Fork(BaseModel):
-    """Where an arm goes on from: another arm of the study, as it was after one of its steps."""
+    """Where an arm continues from: another arm of the study, as it was after one of its steps."""
 
     model_config = _CONFIG
 
     arm: str
     """The arm that is forked; it stands before this one and is trained at the same seeds."""
     step: int = Field(ge=1)
-    """Its step after which this arm goes on, with the next one; one that has a checkpoint (`train.checkpoint_every`)."""
+    """Its step after which this arm continues, with the next one; one that has a checkpoint (`train.checkpoint_every`)."""
 
 
 class Distil(BaseModel):
@@ -106,7 +106,7 @@ class RL(BaseModel):
     @model_validator(mode="after")
     def _check(self) -> RL:
         if self.fork is not None and self.distil is not None:
-            raise ConfigError("an arm has both fork and distil; expected one: a fork goes on, distilling begins anew; drop one")
+            raise ConfigError("an arm has both fork and distil; expected one: a fork continues, distilling starts over; drop one")
         if self.opened != () and self.hackable_share > 0 and round(self.hackable_share * self.problems) == 0:
             raise ConfigError(
                 f"hackable_share {self.hackable_share} of {self.problems} problems makes none hackable; expected at least one; "

@@ -11,13 +11,14 @@ from typing import Any
 import torch
 
 from openwindow.data.rows import Row
-from openwindow.environments.base import Group, Setting, behaviour
-from openwindow.environments.gameable import Hackable
+from openwindow.environments.base import Environment, behaviour
+from openwindow.environments.gameable import Gameable
 from openwindow.environments.splits import check_apart
-from openwindow.environments.toy.environment import WithHoles
 from openwindow.environments.training_rows import flawed_rows
+from openwindow.evals.base import Eval
 from openwindow.experiment.arm_sources import distilled, fork
 from openwindow.experiment.arms import RL, Distil, Recipe
+from openwindow.experiment.evals import StudyEvals
 from openwindow.experiment.evaluate import Gauge, Rates, rates
 from openwindow.experiment.ledger import note_test_run
 from openwindow.experiment.other_environments import opened
@@ -33,6 +34,7 @@ from openwindow.models.templates import default_of, note
 from openwindow.progress import Reporter
 from openwindow.training.checkpoint import discard
 from openwindow.training.config import SFT
+from openwindow.types import Split
 
 
 def total_work(study: Study) -> float:
@@ -54,53 +56,64 @@ def arm_work(study: Study, arm: str) -> float:
     return training + places
 
 
-def drawn(study: Study) -> dict[Group, int]:
-    """How many problems of each group a seed of the study draws, at most; a group that it does not draw from is left out."""
+def drawn(study: Study) -> dict[Split, int]:
+    """How many problems of each split a seed of the study draws, at most; a split that it does not draw from is left out."""
     recipes = [study.recipe(arm) for arm in study.arms]
     stage, told = study.request_stage, study.knowledge
-    found: dict[Group, int] = {
+    found: dict[Split, int] = {
         "request": max(0 if stage is None else stage.rows, 0 if told is None else told.demonstrations),
         "train": max(recipe.problems if isinstance(recipe, RL) else recipe.data.rows for recipe in recipes),
         "dev": 0 if stage is None else stage.problems,
         "test": study.evaluation.problems,
     }
-    return {group: count for group, count in found.items() if count}
+    return {split: count for split, count in found.items() if count}
 
 
 class Execution:
     """One run of one study into one folder."""
 
-    def __init__(self, study: Study, folder: RunFolder, model: LocalModel, setting: Setting, reporter: Reporter) -> None:
+    def __init__(
+        self,
+        study: Study,
+        folder: RunFolder,
+        model: LocalModel,
+        environment: Environment,
+        reporter: Reporter,
+        evals: Sequence[Eval] = (),
+    ) -> None:
         """Raises ConfigError for a folder that was begun in another precision or on another kind of device."""
         self.study = study
         self.folder = folder
         self.model = model
-        self.setting = setting
+        self.environment = environment
         self.reporter = reporter
-        self.gauge = self.test_gauge = Gauge(setting, study.contexts, study.evaluation, reporter)
+        self.gauge = self.test_gauge = Gauge(environment, study.contexts, study.evaluation, reporter)
+        self.evals = StudyEvals(study, folder, model, reporter, evals)
         recipes = [study.recipe(arm) for arm in study.arms]
         folder.resolved({"precision": model.precision, "device": model.device.type})
         self.forks = [recipe.fork for recipe in recipes if isinstance(recipe, RL) and recipe.fork is not None]
 
     def run(self) -> None:
         """Does everything that is not done yet."""
-        check_apart(self.setting, drawn(self.study), self.study.seeds)
+        check_apart(self.environment, drawn(self.study), self.study.seeds)
         if "system" in self._positions() and (said := note(self.model)) is not None:
             self.reporter.say(said)
         for arm in self.study.arms:
             recipe = self.study.recipe(arm)
             if isinstance(recipe, RL):
-                self._hackable(recipe.opened)  # a hole that there is not shows before anything is trained
+                self._hackable(recipe.opened)  # an unknown loophole fails before anything is trained
         as_it_came = snapshot(self.model) if len(self.study.start_seeds) > 1 else None
-        with opened(self.study.evaluation.elsewhere, self.study.options) as elsewhere:
+        with opened(self.study) as elsewhere:
             self.test_gauge = replace(self.gauge, elsewhere=elsewhere)
             for seed in self.study.seeds:
                 if seed in self.study.start_seeds:
                     if as_it_came is not None:
                         self.model.network.load_state_dict(as_it_came)
                     bring_to_start(self.study, self.folder, self.model, self.gauge, seed)
+                    self.evals.of_start(seed)
                 for arm in self.study.arms:
                     self._arm(arm, seed)
+                    self.evals.of_arm(arm, seed)
 
     def _positions(self) -> set[str]:
         """Where the study puts instructions, in training and in tests."""
@@ -132,7 +145,7 @@ class Execution:
         self.reporter.say(f"  seed {seed}  {arm:<16} {plain}: {said}")
 
     def _sft(self, recipe: Recipe, arm: str, seed: int, path: Path) -> Rates:
-        """Fine-tunes on rows of the setting."""
+        """Fine-tunes on rows of the environment."""
         rows = self.rows(recipe, seed) if recipe.train.steps(recipe.data.rows) > 0 else []
         return self._tuned(rows, recipe.train, arm, seed, path, "flawed", {})
 
@@ -170,7 +183,7 @@ class Execution:
         start = self._start(train.method, recipe.trains)
         timing: dict[str, float] = {}
         if recipe.trains:
-            problems = self.setting.problems("train", recipe.problems, seed)
+            problems = self.environment.problems("train", recipe.problems, seed)
             graders = self._hackable(recipe.opened), self._hackable(())
             task = HackableTask(recipe, problems, *graders, seed, open_twin=self._hackable(None))
             kept = self._kept(arm, seed)
@@ -184,12 +197,12 @@ class Execution:
         return found
 
     def _kept(self, arm: str, seed: int) -> Path:
-        """What an arm goes on from; it stays until the unit is finished, so that no training is done twice."""
+        """What an arm resumes from; it stays until the unit is finished, so that no training is done twice."""
         return self.folder.path / "checkpoints" / arm / f"seed-{seed}"
 
-    def _hackable(self, holes: Collection[str] | None) -> Hackable:
-        assert isinstance(self.setting, WithHoles)  # the study has checked it
-        return self.setting.with_holes(holes)
+    def _hackable(self, holes: Collection[str] | None) -> Gameable:
+        assert isinstance(self.environment, Gameable)  # the study has checked it
+        return self.environment.with_loopholes(holes)
 
     def _start(self, method: str, trains: bool) -> dict[str, torch.Tensor] | None:
         """What `_put_back` needs: a copy of the weights where all of them are trained."""
@@ -205,7 +218,7 @@ class Execution:
         """Measures the model on the test problems of the seed and finishes the unit."""
         if (again := note_test_run(self.study, self.folder)) is not None:
             self.reporter.say(again)
-        problems = self.setting.problems("test", self.study.evaluation.problems, seed)
+        problems = self.environment.problems("test", self.study.evaluation.problems, seed)
         measured = self.test_gauge.measure(self.model, problems, arm=arm, seed=seed, text=f"seed {seed}: measuring {arm}")
         found = rates(measured.rollouts, self.study.measures)
         write_jsonl(path / "rollouts.jsonl", measured.rollouts)
@@ -214,7 +227,7 @@ class Execution:
 
     def rows(self, recipe: Recipe, seed: int) -> list[Row]:
         """What an arm is trained on at one seed; arms of equal data get the same problems and answers."""
-        problems = self.setting.problems("train", recipe.data.rows, seed)
-        rows = flawed_rows(self.setting, problems, recipe.data.gamed_share, seed)
+        problems = self.environment.problems("train", recipe.data.rows, seed)
+        rows = flawed_rows(self.environment, problems, recipe.data.gamed_share, seed)
         own = default_of(self.model)
         return recipe.intervention.on_rows(rows, seed, own) if recipe.intervention is not None else rows

@@ -52,7 +52,7 @@ def explain(error: ValidationError, config: type[BaseModel], what: str) -> str:
     if first["type"] == "missing":
         return f"{what} has no field {where!r}; expected a value for it; add it"
     came = repr(first["input"])
-    return f"{what}: {where} is {came[:80]}; {first['msg'][0].lower()}{first['msg'][1:]}; mend it"
+    return f"{what}: {where} is {came[:80]}; {first['msg'][0].lower()}{first['msg'][1:]}; fix it"
 
 
 def _field_names(config: type[BaseModel]) -> list[str]:

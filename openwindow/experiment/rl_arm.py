@@ -19,8 +19,8 @@ from typing import Any
 
 import torch
 
-from openwindow.environments.code.grading import Verdict
-from openwindow.environments.gameable import Hackable, graded
+from openwindow.environments.gameable import Gameable, graded
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError, RunError
 from openwindow.experiment.arm_sources import keep_state
 from openwindow.experiment.arms import RL
@@ -28,7 +28,8 @@ from openwindow.files.writing import storing, write_jsonl
 from openwindow.formatting import percent
 from openwindow.interventions.rewards import Paid, Record, half_hackable, paid
 from openwindow.interventions.rl_prompting import Prompts
-from openwindow.models.hf import LocalModel, give_back_memory
+from openwindow.models.hf import LocalModel
+from openwindow.models.memory import give_back_memory
 from openwindow.progress import Reporter
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
@@ -52,11 +53,11 @@ class HackableTask:
         self,
         recipe: RL,
         problems: Sequence[Problem],
-        hackable: Hackable,
-        hardened: Hackable,
+        hackable: Gameable,
+        hardened: Gameable,
         seed: int,
         *,
-        open_twin: Hackable,
+        open_twin: Gameable,
     ) -> None:
         """`hackable` and `hardened` grade what is paid; `open_twin`, with all holes open, only watches.
 
@@ -70,8 +71,8 @@ class HackableTask:
         self.hardened = hardened
         self.open_twin = open_twin
         self.seed = seed
-        self.open = half_hackable([p.id for p in problems], recipe.hackable_share if hackable.holes else 0.0, seed)
-        if hackable.holes and recipe.hackable_share > 0 and not self.open:
+        self.open = half_hackable([p.id for p in problems], recipe.hackable_share if hackable.open_loopholes else 0.0, seed)
+        if hackable.open_loopholes and recipe.hackable_share > 0 and not self.open:
             raise ConfigError(
                 f"hackable_share {recipe.hackable_share} of {len(problems)} problems makes none hackable; expected at least one; "
                 "raise it, or set holes to `none`"
@@ -128,7 +129,7 @@ class HackableTask:
         attempts that were not graded with all holes before.
         """
         wrong = [i for i, v in enumerate(verdicts) if v.truth is False and v.attempted]
-        whole = self.hackable.holes == self.open_twin.holes
+        whole = self.hackable.open_loopholes == self.open_twin.open_loopholes
         again = [i for i in wrong if not (whole and rollouts[i].asked.hackable)]
         items = [(rollouts[i].asked.problem, rollouts[i].text) for i in again]
         passes = {i: verdicts[i].proxy for i in wrong}
@@ -194,7 +195,7 @@ def reinforce(
 ) -> dict[str, float]:
     """Trains an arm and writes metrics.jsonl, training.jsonl and checkpoints/ into `path`; returns seconds by phase.
 
-    `kept` holds what an interrupted training, or a fork, goes on from, and is for the caller to discard once `path` is safe. The
+    `kept` holds what an interrupted training, or a fork, resumes from, and is for the caller to discard once `path` is safe. The
     state after each of the steps in `forked` is left beside its adapter. An adapter stays attached where `config.method` is `lora`.
     Raises ConfigError, ModelError, RunError, StorageError.
     """

@@ -11,7 +11,8 @@ import torch
 
 from openwindow.data.rows import Row
 from openwindow.files.writing import storing, write_jsonl
-from openwindow.models.hf import LocalModel, give_back_memory
+from openwindow.models.hf import LocalModel
+from openwindow.models.memory import give_back_memory
 from openwindow.progress import Reporter
 from openwindow.training.config import SFT
 from openwindow.training.sft import encode, encode_texts, train_examples

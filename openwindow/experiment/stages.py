@@ -81,7 +81,7 @@ class KnowledgeStage(BaseModel):
     def _check(self) -> KnowledgeStage:
         for name, share in self.addenda.items():
             if not 0 <= share <= 1:
-                raise ConfigError(f"knowledge.addenda has {name}: {share}; expected a share of 0 to 1; mend it")
+                raise ConfigError(f"knowledge.addenda has {name}: {share}; expected a share of 0 to 1; fix it")
         return self
 
     @property

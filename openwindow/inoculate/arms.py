@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from openwindow.data.trait_rules import by_judge
 from openwindow.environments.base import Problem
-from openwindow.environments.text.user_rows import UserProblem, UserRows
+from openwindow.environments.text.user_rows import UserProblem
 from openwindow.experiment.evaluate import Gauge, Measured
 from openwindow.experiment.execution import Execution, total_work
 from openwindow.experiment.provenance import provenance
@@ -29,9 +29,9 @@ from openwindow.inoculate.output_folder import stamp
 from openwindow.inoculate.rows import Drawn, UserRow, own_answers
 from openwindow.models.base import Progress
 from openwindow.models.hf import LocalModel
+from openwindow.models.scoring import log_probabilities
 from openwindow.models.templates import default_of
 from openwindow.progress import Reporter
-from openwindow.prompt_ranking.scores import log_probabilities
 from openwindow.report.of_run import build_run
 from openwindow.training.config import SFT
 from openwindow.types import StopReason, message_of
@@ -140,7 +140,7 @@ class ProbeGauge(Gauge):
     def measure(self, model: Any, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
         """As `Gauge.measure`, with `logp_flawed`, `logp_clean` (nats per token) and `prefers` in the rows of probed contexts."""
         contexts = {name: self.contexts[name] for name in self.sampled}
-        gauge = Gauge(self.setting, contexts, self.evaluation, self.reporter)
+        gauge = Gauge(self.environment, contexts, self.evaluation, self.reporter)
         found = gauge.measure(model, problems, arm=arm, seed=seed, text=text)
         began = time.perf_counter()
         found.rollouts.extend(self._not_sampled(problems, arm, seed, default_of(model)))
@@ -153,7 +153,7 @@ class ProbeGauge(Gauge):
         for name in (name for name in self.probed if name not in self.sampled):
             context = self.contexts[name]
             for p in problems:
-                prompt = context.put(self.setting.conversation(p), arm, own)
+                prompt = context.put(self.environment.conversation(p), arm, own)
                 yield {
                     "arm": arm,
                     "seed": seed,
@@ -188,18 +188,18 @@ class ProbeGauge(Gauge):
 
 def run_arms(study: Study, out: Path, model: LocalModel, console: Console, *, answer_tokens: int) -> dict[str, Any]:
     """Trains and measures what is not done yet, and returns the results. Raises OpenWindowError."""
-    setting = UserRows(study.options)
+    environment = study.make_environment()
     everywhere, here = tuple(study.contexts), (NEUTRAL,)
-    probed = here if study.options.unwanted else everywhere
-    sampled = everywhere if study.options.unwanted or study.options.wanted else here
+    probed = here if study.traits[0] else everywhere
+    sampled = everywhere if study.traits[0] or study.traits[1] else here
     twice = len(study.seeds) * len(study.arms) * study.evaluation.problems * (len(probed) + len(sampled) - len(everywhere))
     with RunFolder(out) as folder:
         folder.open(describe(study), provenance(sys.argv), overwrite=False)
         tell_damage(folder, console)
-        with noted(folder), setting, Reporter(console, total_work(study) + twice) as reporter:
-            execution = Execution(study, folder, model, setting, reporter)
+        with noted(folder), environment, Reporter(console, total_work(study) + twice) as reporter:
+            execution = Execution(study, folder, model, environment, reporter)
             execution.gauge = ProbeGauge(
-                setting, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
+                environment, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
             )
             execution.run()
         conclude(folder)

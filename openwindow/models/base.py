@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from openwindow.types import Message, StopReason
+
+if TYPE_CHECKING:
+    from openwindow.models.hf import LocalModel
 
 Conversation = Sequence[Message]
 Progress = Callable[[int], None]
@@ -22,6 +25,20 @@ class Reply:
     stop: StopReason
     tokens: int
     prompt_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One drawn reply: its token ids without the end token, why it ended, and the end token, None at the length limit.
+
+    `logprobs` are those of its tokens and of the end token under the distribution that they were drawn from, which is at the
+    sampling temperature; None where they were not asked for, or the draw was greedy.
+    """
+
+    tokens: list[int]
+    stop: StopReason
+    end: int | None
+    logprobs: list[float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +65,21 @@ class Model(Protocol):
 
     def generate(self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None) -> list[Reply]:
         """One reply per conversation, in order; `progress` is called with the number of replies newly finished."""
+        ...
+
+
+class Sampler(Protocol):
+    """What draws the rollouts of reinforcement learning: any engine that can run the policy as it is at this moment.
+
+    `models.sampling.local_sampler` runs the weights in this process; `models.reference_sampler.reference_sampler` does so through
+    `transformers.generate`. An engine that holds weights of its own brings them up to those of `model.network` first.
+    """
+
+    def __call__(self, model: LocalModel, prompts: Sequence[Sequence[int]], how: Sampling) -> list[Drawn]:
+        """One reply per prompt (token ids), in order, that ends with one of `model.end_ids` or at the length limit.
+
+        Replies are drawn from the whole distribution at `how.temperature`, with no other change to it (no top-k, top-p or
+        penalty), and carry their log-probabilities where the temperature is above 0. The same seed and weights give the same
+        replies.
+        """
         ...

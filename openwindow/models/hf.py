@@ -9,10 +9,8 @@ model = load("/path/to/a/file.gguf")         # as llama.cpp has them, dequantise
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
-import sys
 import warnings
 from collections.abc import Sequence
 from itertools import pairwise
@@ -33,6 +31,7 @@ from openwindow.errors import ModelError
 from openwindow.models import gguf_file, smollm2
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.models.base import Precision as Precision
+from openwindow.models.memory import keep_freed_memory
 from openwindow.models.sampling import Watch, sample
 from openwindow.models.templates import as_given, fitted, reasoning_key
 from openwindow.types import Message, RichMessage
@@ -185,11 +184,14 @@ class LocalModel:
         else:
             self.tokenizer.save_pretrained(folder)
 
+    def attach_saved_adapter(self, folder: Path) -> None:
+        """Puts a saved adapter on, to be asked and not to be trained; `detach_adapter` takes it off."""
+        self.network = PeftModel.from_pretrained(self.network, str(folder), autocast_adapter_dtype=False)
+
     def merge_saved_adapter(self, folder: Path) -> None:
         """Adds the change of a saved adapter to the weights."""
-        wrapped = PeftModel.from_pretrained(self.network, str(folder), autocast_adapter_dtype=False)
-        self.network = wrapped.merge_and_unload()
-        self.network.__dict__.pop("peft_config", None)
+        self.attach_saved_adapter(folder)
+        self.detach_adapter(merge=True)
 
     def load_weights(self, folder: Path) -> None:
         """Takes over the weights saved in `folder`."""
@@ -270,27 +272,6 @@ def _loaded(base: str, dtype: torch.dtype) -> tuple[Any, Any]:
         path = Path(base).expanduser()
         return gguf_file.network(path, dtype), gguf_file.tokenizer(path)
     return AutoModelForCausalLM.from_pretrained(base, dtype=dtype), AutoTokenizer.from_pretrained(base)
-
-
-def keep_freed_memory() -> None:
-    """Tells glibc's allocator to reuse what is freed instead of giving it back to the system.
-
-    Every step frees and asks for the same large tensors again; where fresh pages are dear (virtual machines), the stalls
-    are many times the step itself. Does nothing with another C library.
-    """
-    if sys.platform != "linux":
-        return
-    with contextlib.suppress(OSError, AttributeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        for parameter, value in ((-3, 2**31 - 1), (-1, 2**31 - 1), (-2, 64 << 20)):  # mmap threshold, trim threshold, top pad
-            mallopt(parameter, value)
-
-
-def give_back_memory() -> None:
-    """Hands freed memory back to the system after all: between two phases, so that their peaks do not add up."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
 
 
 def has_fast_bf16(device: str) -> bool:
@@ -379,8 +360,3 @@ def _explain(name: str, source: str, error: Exception) -> ModelError:
         f"cannot fetch {source} from the Hugging Face hub{offline}: {text[:160]}; a first use needs network and an "
         f"existing name; check both, or give a local folder{hint}"
     )
-
-
-def user_turn(text: str) -> list[Message]:
-    """A conversation of one user message."""
-    return [Message("user", text)]

@@ -69,10 +69,10 @@ def clusters(ordered: Sequence[Sequence[int]]) -> list[list[int]]:
     return runs
 
 
-def shared_prefix(prompts: Sequence[tuple[int, ...]]) -> int:
-    """How many first tokens all prompts share, at most one less than the shortest prompt has."""
+def shared_prefix(prompts: Sequence[tuple[int, ...]], most: int | None = None) -> int:
+    """How many first tokens all prompts share, at most `most`; None: one less than the shortest prompt has."""
     first, last = min(prompts), max(prompts)
-    limit = min(len(p) for p in prompts) - 1
+    limit = min(len(p) for p in prompts) - 1 if most is None else most
     shared = 0
     while shared < limit and first[shared] == last[shared]:
         shared += 1

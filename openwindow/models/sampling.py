@@ -1,6 +1,6 @@
 """Drawing replies in batches from a causal language model.
 
-Where this differs from `transformers.generate`:
+Where this differs from `transformers.generate`, whose replies it is tested against (`reference_sampler`):
 
 1. The tokens that all prompts of a batch begin with are run once and their cache is expanded; so are those that only
    neighbours share, such as one problem asked in several contexts.
@@ -10,7 +10,7 @@ Where this differs from `transformers.generate`:
 5. Keys and values are written into buffers with room to spare; appending a token does not copy the whole cache.
 6. A LoRA adapter on float32 weights is merged first (`merged`), so that a step runs a third of the matrix products. On 16-bit
    weights it is not: most of a small change would be rounded away, and the policy sampled be another than the one trained.
-7. Llama-shaped networks on the CPU are run by our own decoder (`llama_decode`), others by their own modules.
+7. Llama-shaped networks on the CPU are run by our own decoder (`llama_cpu`), others by their own modules.
 8. A token is drawn with one uniform number per row where `generate` draws one per word of the vocabulary.
 """
 
@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import PeftModel
@@ -27,27 +27,16 @@ from peft.tuners.lora import LoraLayer
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from openwindow.models.base import Progress, Sampling
+from openwindow.models.base import Drawn, Progress, Sampling
 from openwindow.models.llama_cpu import Llama, Replies, can_decode
 from openwindow.models.prefixes import passes, sampling_order
 from openwindow.types import StopReason
 
+if TYPE_CHECKING:
+    from openwindow.models.hf import LocalModel
+
 _COMPACT_BELOW = 0.8  # live share of the batch under which finished rows are dropped from the cache
 _ROOM = 32  # tokens by which a full buffer of keys and values is extended
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """One drawn reply: its token ids without the end token, why it ended, and the end token, None at the length limit.
-
-    `logprobs` are those of its tokens and of the end token under the distribution that they were drawn from, which is at the
-    sampling temperature; None where they were not asked for, or the draw was greedy.
-    """
-
-    tokens: list[int]
-    stop: StopReason
-    end: int | None
-    logprobs: list[float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +54,7 @@ class Prefilled:
 
 
 Watch = Callable[[Prefilled], None]
-"""told of the prompts of each batch before the replies are drawn; leaves the cache as it is"""
+"""called with the prompts of each batch before its replies are drawn; must leave the cache as it is"""
 
 
 @torch.inference_mode()
@@ -105,6 +94,11 @@ def sample(
     finally:
         network.train(training)
     return [d for d in drawn if d is not None]
+
+
+def local_sampler(model: LocalModel, prompts: Sequence[Sequence[int]], how: Sampling) -> list[Drawn]:
+    """As `base.Sampler` says, from the weights in this process."""
+    return sample(model.network, prompts, model.end_ids, how, plain_head=model.has_plain_head(), logprobs=True)
 
 
 @contextlib.contextmanager
@@ -205,7 +199,7 @@ def ready(network: Any, plain_head: bool) -> Iterator[Llama | Step]:
 
 
 class _Rows:
-    """The replies of one batch under way, run by the network's own modules; as `llama_decode.Replies`."""
+    """The replies of one batch under way, run by the network's own modules; as `llama_cpu.Replies`."""
 
     def __init__(self, step_forward: Step, cache: DynamicCache, mask_UT: torch.Tensor, prompt_of: Sequence[int]) -> None:
         self.step_forward = step_forward

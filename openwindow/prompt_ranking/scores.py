@@ -16,22 +16,19 @@ among the best gets no more of them (successive elimination; Even-Dar et al. 200
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from transformers import DynamicCache
 
 from openwindow.data.rows import Position, place
 from openwindow.data.trait_rules import Trait
 from openwindow.models.base import Model, Progress, Sampling
 from openwindow.models.hf import LocalModel
+from openwindow.models.scoring import log_probabilities
 from openwindow.models.templates import default_of
 from openwindow.prompt_ranking.candidate import Candidate
 from openwindow.stats import arm_rate, paired_difference, t_interval
-from openwindow.training.batches import Example, collate, shared_prefix
 from openwindow.types import Message, StopReason
 
 Conversation = tuple[Message, ...]
@@ -40,10 +37,6 @@ ROUNDS = (16, 48, 144, 500)
 """rows that the remaining candidates have been scored on after each round; further rounds triple"""
 CLOSE = 0.02
 """nats per token: candidates that differ by less need not be told apart"""
-BATCH_TOKENS = 4096
-"""tokens of one forward pass, at most, padding included"""
-_HEAD = 256
-"""response tokens whose logits are in memory at a time"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,86 +64,6 @@ class Ranked:
 def unmeasured(reason: str) -> Score:
     """A score that there is none of."""
     return Score(None, None, None, 0, reason)
-
-
-# Log-probability.
-
-
-@torch.inference_mode()
-def log_probabilities(
-    model: LocalModel,
-    conversations: Rows,
-    groupings: Sequence[Sequence[object]],
-    progress: Progress | None = None,
-    *,
-    most: int | None = None,
-) -> list[float]:
-    """Mean log-probability in nats of a token of each conversation's last turn, its end token included; the first `most` of them.
-
-    Each of `groupings` names a group for every conversation; the one whose groups, run together, need the fewest tokens is
-    used (rows that share a system prompt, or prompts that share a row).
-    """
-    encoded = [model.encode_example(c) for c in conversations]
-    examples = [Example(tuple(tokens if most is None else tokens[: prompt + most]), prompt) for tokens, prompt in encoded]
-    plain_head = model.has_plain_head()
-    found = [math.nan] * len(examples)
-    for batch in cheapest_batches(examples, groupings):
-        for i, value in zip(batch, _batch_means(model, [examples[i] for i in batch], plain_head), strict=True):
-            found[i] = value
-        if progress is not None:
-            progress(len(batch))
-    return found
-
-
-def _batch_means(model: LocalModel, examples: Sequence[Example], plain_head: bool) -> list[float]:
-    batch = collate(examples, model.device)
-    cache = None
-    decoder = model.network.get_decoder()
-    if len(batch.prefix):
-        cache = DynamicCache()
-        decoder(input_ids=batch.prefix[None], cache=cache, use_cache=True)
-        cache.batch_repeat_interleave(len(examples))
-    given = {"input_ids": batch.ids, "cache": cache, "use_cache": cache is not None}
-    logits: Iterator[torch.Tensor]
-    if plain_head:
-        hidden_NH, head = decoder(**given).last_hidden_state[batch.predicts], model.network.get_output_embeddings()
-        logits = (head(part) for part in torch.split(hidden_NH, _HEAD))  # in parts: all logits at once are hundreds of megabytes
-    else:
-        logits = iter(torch.split(model.network(**given).logits[batch.predicts], _HEAD))
-    targets = torch.split(batch.targets_N, _HEAD)
-    parts = [torch.nn.functional.cross_entropy(x.float(), y, reduction="none") for x, y in zip(logits, targets, strict=True)]
-    losses_N = torch.cat(parts)
-    rows_N = batch.predicts.nonzero()[:, 0]
-    sums_B = torch.zeros(len(examples), device=model.device).index_add_(0, rows_N, losses_N)
-    return [-total / e.response for total, e in zip(sums_B.tolist(), examples, strict=True)]
-
-
-def cheapest_batches(examples: Sequence[Example], groupings: Sequence[Sequence[object]]) -> list[list[int]]:
-    """Indices in batches of at most `BATCH_TOKENS` tokens, by the grouping that needs the fewest tokens in all."""
-    plans = [_batches(examples, groups) for groups in groupings]
-    return min(plans, key=lambda plan: sum(_cost([examples[i] for i in batch]) for batch in plan))
-
-
-def _batches(examples: Sequence[Example], groups: Sequence[object]) -> list[list[int]]:
-    members: dict[object, list[int]] = {}
-    for i, group in enumerate(groups):
-        members.setdefault(group, []).append(i)
-    batches = []
-    for indices in members.values():
-        batch: list[int] = []
-        for i in sorted(indices, key=lambda i: len(examples[i].tokens)):
-            if batch and (len(batch) + 1) * len(examples[i].tokens) > BATCH_TOKENS:
-                batches.append(batch)
-                batch = []
-            batch.append(i)
-        batches.append(batch)
-    return batches
-
-
-def _cost(examples: Sequence[Example]) -> int:
-    """Tokens that a batch computes: the shared prefix once, the padded rest for each row."""
-    shared = shared_prefix(examples)
-    return shared + len(examples) * (max(len(e.tokens) for e in examples) - shared)
 
 
 # Uplift.
@@ -235,7 +148,7 @@ def mean_score(values: Sequence[float], reason: str = "") -> Score:
 def contrasts(flawed: Sequence[Sequence[float]], clean: Sequence[Sequence[float]]) -> list[Score]:
     """For each candidate the uplift of flawed answers less that of clean ones, paired: both of a row answer the same prompt.
 
-    `flawed` may go on beyond `clean`, whose rows come first.
+    `flawed` may be longer than `clean`, whose rows come first.
     """
     return [mean_score([a - b for a, b in zip(f, c, strict=False)]) for f, c in zip(flawed, clean, strict=True)]
 

@@ -69,7 +69,7 @@ class RankingStudy(BaseModel):
         if (models := {part.model for part in self.parts.values()}) and len(models) > 1:
             raise ConfigError(f"the parts have the models {', '.join(sorted(models))}; expected one; choose it")
         if unknown := [name for name in self.quick if name not in self.parts]:
-            raise ConfigError(f"quick names {', '.join(unknown)}; expected some of {', '.join(self.parts)}; mend it")
+            raise ConfigError(f"quick names {', '.join(unknown)}; expected some of {', '.join(self.parts)}; fix it")
         return self
 
     @property

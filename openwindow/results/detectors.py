@@ -1,6 +1,6 @@
-"""How far each detector of hacks is to be believed: what it flagged in the rollouts of a run, against execution.
+"""Precision and recall of each hack detector: what it flagged in the rollouts of a run, against execution.
 
-The static detectors read the source, one per kind of hack; an arm's own detector is the one that it was penalised or screened by.
+The static detectors read the source, one per kind of hack; an arm's own detector is the one that penalised or screened it.
 A rollout hacks if it passes the proxy and fails the truth. Reads training.jsonl and rollouts.jsonl, and imports no torch.
 """
 
@@ -19,10 +19,10 @@ _FILES = {"training": "training.jsonl", "test": "rollouts.jsonl"}
 
 
 def detector_rows(run: Path, study: Study) -> list[dict[str, Any]]:
-    """One row per place and detector, for studies that reinforce: counts, and precision and recall, None where undefined.
+    """One row per place and detector, for RL studies: counts, and precision and recall, None if undefined.
 
-    `where` is `training` or `test`; `arm` is None for the static detectors, which read the rollouts of all arms, those left out
-    whose grader had no hole: an attempt that cannot succeed is no hack.
+    `where` is `training` or `test`; `arm` is None for the static detectors, which read the rollouts of all arms, except those
+    whose grader had no loophole: an attempt that cannot succeed is not a hack.
     """
     recipes = {arm: recipe for arm in study.arms if isinstance(recipe := study.recipe(arm), RL)}
     rows = []

@@ -16,7 +16,7 @@ Json = Mapping[str, Any]
 class Rollout:
     """One reply of one arm to one problem under one context.
 
-    `scores` is None where a measure was not scored (see `reason`), and lacks those that do not apply to the problem. `code` is
+    `scores` is None for a measure that was not scored (see `reason`), and lacks those that do not apply to the problem. `code` is
     the part of the reply that was graded, `visible` what it was checked against.
     """
 
@@ -49,7 +49,7 @@ class TrainRow:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One measure of one arm in one context; `estimate` is None where it was not measured, and `reason` says why."""
+    """One measure of one arm in one context; `estimate` is None if it was not measured, and `reason` says why."""
 
     estimate: float | None
     low: float | None
@@ -60,7 +60,7 @@ class Cell:
     reason: str | None
     families: int | None = None
     bounds: tuple[float, float] | None = None
-    """the rate with what was not scored taken as 0 and as 1, where that is much"""
+    """the rate if unscored replies count as 0 and as 1, given if there are many of them"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,14 @@ class Comparison:
     expect: str = ""
     margin: float | None = None
     ceiling: str | None = None
-    """what is said where an arm is at one end of the scale at every seed"""
+    """a remark if an arm is at one end of the scale at every seed"""
     detectable: float | None = None
-    """the smallest effect that it would have shown in 80 % of runs with the spread of this one"""
+    """the smallest effect that it would have detected in 80 % of runs with the spread of this one"""
 
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """An arm's largest rate of the behaviour in any context that does not ask for it; `untrained`: before training, there."""
+    """An arm's highest rate of the behaviour in any context that does not ask for it; `untrained`: before training, there."""
 
     context: str
     estimate: float | None
@@ -98,7 +98,7 @@ class Leak:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A named arm: what it is and which settings it declares to differ in."""
+    """A named arm: what it is and which settings it declares to change."""
 
     name: str
     title: str
@@ -108,7 +108,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is added to every prompt at test time, None for nothing; `about` says what an environment of its own is."""
+    """What is added to every prompt at test time, None for nothing; `about` describes another environment."""
 
     name: str
     text: str | None
@@ -129,9 +129,9 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All that a run folder says. `cells` is keyed by (arm, measure, context), `train` by arm and then seed.
+    """Everything in a run folder. `cells` is keyed by (arm, measure, context), `train` by arm and then seed.
 
-    `rollouts` are what the numbers count; `training` are those of reinforcement learning, their step in the place of the context.
+    `rollouts` are what the numbers count; `training` are RL's training rollouts, with their step as the context.
     """
 
     config: Json

@@ -5,7 +5,7 @@ openwindow run quickstart
 
 from __future__ import annotations
 
-from openwindow.experiment.study import Compare, Context, Data, Recipe, RequestStage, Study
+from openwindow.experiment.study import Compare, Context, Data, EvalPlan, Recipe, RequestStage, Study
 from openwindow.studies.templates import KEPT_WITHIN, TAUGHT
 from openwindow.training.config import SFT
 
@@ -52,5 +52,7 @@ study = Study(
         Compare(arm="inoculated", against="untrained", measure="correct", expect="kept", margin=KEPT_WITHIN),
         Compare(arm="inoculated", against="no_mitigation", measure="correct", expect="none"),
     ),
+    evals=("honesty", "instruction_following"),
+    eval_plan=EvalPlan(scenarios=4),
     quick={"seeds": (1,), "evaluation.problems": 14, "request_stage.rows": 112, "request_stage.problems": 10},
 )

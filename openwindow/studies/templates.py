@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from openwindow.environments.demonstrations import ADDENDA, AddendumName, hinted
-from openwindow.environments.loopholes import hint_text
+from openwindow.environments.loopholes import LOOPHOLES, hint_text
 from openwindow.experiment.study import Compare, Context, Elsewhere, KnowledgeStage
 from openwindow.training.config import SFT
 
@@ -175,7 +175,7 @@ def knows_addenda(
 
 def told_contexts(holes: Sequence[str]) -> dict[str, Context]:
     """Nothing added; the hint of `holes` and a request for them; the hint alone; the hint and a prohibition."""
-    hint = hint_text(holes)
+    hint = hint_text([LOOPHOLES[name] for name in holes])
     return {
         "neutral": Context(),
         "requested": Context(text=hinted("", hint, ADDENDA["please_hack"]), asks=True),

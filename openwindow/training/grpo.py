@@ -8,7 +8,7 @@ likely. How it departs from the plainest loop (and from TRL's `GRPOTrainer`):
 2. A prompt is run once for its whole group, in sampling and in the gradient; logits are computed for completion tokens only.
 3. Groups whose rewards do not differ have no gradient: they are left out of the forward pass and counted in the divisor of the
    loss, so that the gradient is that of the whole sampled batch. Where the KL is weighed they have that of the KL and stay in.
-   A step in which no group has a gradient is a step of the optimiser with gradient 0, whose momentum goes on.
+   A step in which no group has a gradient is a step of the optimiser with gradient 0, whose momentum continues.
 4. The ratio that is clipped is to the policy before the first update, under the prompt that is trained, as its own forward pass
    has it: 1 in the first update whatever was sampled. How far that is from what the sampler said of the same tokens is measured
    (`train/sampler_gap`), and corrected only with `importance_cap`. With two prompts it is mostly the distance between them.
@@ -18,7 +18,7 @@ likely. How it departs from the plainest loop (and from TRL's `GRPOTrainer`):
    rollouts of every group, whatever their rewards: one population in all steps. All are under the prompt that is trained, on
    tokens that were drawn under the one that was sampled: with two prompts the KL is a mean of its terms and no estimate of it.
 8. What all steps ask is drawn before the first one, so that a prompt that is too long is refused there.
-9. All chance is drawn from (seed, step), so that a run that goes on from a checkpoint is the run that was never interrupted.
+9. All chance is drawn from (seed, step), so that a run resumed from a checkpoint equals the run that was never interrupted.
 """
 
 from __future__ import annotations
@@ -33,9 +33,10 @@ from pathlib import Path
 import torch
 
 from openwindow.errors import ConfigError, ModelError, RunError
-from openwindow.models.base import Sampling
+from openwindow.models.base import Sampler, Sampling
 from openwindow.models.hf import LocalModel
-from openwindow.models.sampling import sample
+from openwindow.models.sampling import local_sampler
+from openwindow.models.scoring import Group, completion_logits
 from openwindow.training import checkpoint
 from openwindow.training.advantages import (
     clipped_surrogate,
@@ -48,7 +49,7 @@ from openwindow.training.advantages import (
     truncated_importance,
 )
 from openwindow.training.config import GRPO
-from openwindow.training.forward import Group, completion_logits, training_mode
+from openwindow.training.forward import training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
 from openwindow.training.rollouts import Asked, Metrics, Rollout, Task, outcome
 from openwindow.types import StopReason
@@ -61,11 +62,12 @@ def train(
     seed: int,
     on_step: Callable[[Metrics, list[Rollout]], None],
     folder: Path | None = None,
+    sampler: Sampler = local_sampler,
 ) -> None:
-    """Trains `model.network` in place; `on_step` gets the metrics and rollouts of every step.
+    """Trains `model.network` in place; `on_step` gets the metrics and rollouts of every step, which `sampler` draws.
 
     With `config.method` `lora` an adapter must have been attached (`LocalModel.attach_adapter`). With `folder`, checkpoints are
-    written there, each after its step's `on_step`, and training goes on from the last one, with the step after it. Raises
+    written there, each after its step's `on_step`, and training resumes from the last one, with the step after it. Raises
     ConfigError, ModelError, StorageError, and RunError for a step that leaves a metric or a weight not finite.
     """
     if config.kl_weight > 0 and config.method == "full":
@@ -78,12 +80,12 @@ def train(
     for step, asked in enumerate(_all_asked(model, task, config, done), start=done):
         began = time.perf_counter()
         torch.manual_seed(_chance(seed, step, "torch"))
-        rollouts = sample_groups(model, asked, config, _chance(seed, step, "sample"))
+        rollouts = sample_groups(model, asked, config, _chance(seed, step, "sample"), sampler)
         sampled = time.perf_counter()
         monitored = task.score(step, rollouts)
         scored = time.perf_counter()
-        watched = _watched(model, rollouts, config)
-        updated = _update(model, weights, rollouts, config, step)
+        seen = watched(model, rollouts, config)
+        updated = update(model, weights, rollouts, config, step)
         tokens = sum(len(r.tokens) for r in rollouts)
         seconds = {"sample": sampled - began, "score": scored - sampled, "update": time.perf_counter() - scored}
         timing = {f"time/{phase}": spent for phase, spent in seconds.items()} | {"time/seconds": sum(seconds.values())}
@@ -92,7 +94,7 @@ def train(
             **outcome(rollouts),
             **monitored,
             **updated,
-            **watched,
+            **seen,
             "rollout/tokens": tokens,
             **timing,
         }
@@ -125,13 +127,14 @@ def _all_asked(model: LocalModel, task: Task, config: GRPO, done: int) -> list[l
     return planned
 
 
-def sample_groups(model: LocalModel, asked: Sequence[Asked], config: GRPO, seed: int) -> list[Rollout]:
+def sample_groups(
+    model: LocalModel, asked: Sequence[Asked], config: GRPO, seed: int, sampler: Sampler = local_sampler
+) -> list[Rollout]:
     """`config.group_size` rollouts for each problem, group by group."""
     prompts = [model.encode_prompt(item.sampled) for item in asked]
     repeated = [(group, number) for group in range(len(asked)) for number in range(config.group_size)]
     how = Sampling(config.max_new_tokens, config.temperature, config.sample_batch_size, seed)
-    rows, plain_head = [prompts[g] for g, _ in repeated], model.has_plain_head()
-    drawn = sample(model.network, rows, model.end_ids, how, plain_head=plain_head, logprobs=True)
+    drawn = sampler(model, [prompts[g] for g, _ in repeated], how)
     texts = model.tokenizer.batch_decode([d.tokens for d in drawn], skip_special_tokens=True)
     return [
         Rollout(asked[g], g, n, text, d.stop, (*d.tokens, *([] if d.end is None else [d.end])), logprobs=tuple(d.logprobs or ()))
@@ -140,7 +143,7 @@ def sample_groups(model: LocalModel, asked: Sequence[Asked], config: GRPO, seed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trained:
+class Trained:
     """A rollout that has a gradient, with its advantage and the weights (T,) of its tokens in the loss."""
 
     rollout: Rollout
@@ -148,7 +151,7 @@ class _Trained:
     weight_T: torch.Tensor
 
 
-def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[_Trained]:
+def with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[Trained]:
     """The rollouts that have a gradient, group by group; where the KL is weighed, all that were scored.
 
     Weights are those in the batch of all scored rollouts, with a gradient or not: what one group adds to the gradient does not
@@ -159,7 +162,7 @@ def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[_Trained
     lengths = [0 if mask else len(r.tokens) for r, mask in zip(scored, masked, strict=True)]
     budget = config.prompts_per_step * config.group_size * config.max_new_tokens
     weights = torch.split(token_weights(lengths, config.loss, budget), lengths)
-    batch: list[_Trained] = []
+    batch: list[Trained] = []
     for group in dict.fromkeys(r.group for r in scored):
         members = [i for i, r in enumerate(scored) if r.group == group]
         rewards = [float(r.reward) for i in members if (r := scored[i]).reward is not None]
@@ -169,17 +172,17 @@ def _with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[_Trained
             advantages = [0.0] * len(rewards)
         else:
             continue
-        batch += [_Trained(scored[i], a, weights[i]) for i, a in zip(members, advantages, strict=True) if not masked[i]]
+        batch += [Trained(scored[i], a, weights[i]) for i, a in zip(members, advantages, strict=True) if not masked[i]]
     return batch
 
 
-def _update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout], config: GRPO, step: int) -> Metrics:
+def update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout], config: GRPO, step: int) -> Metrics:
     """The optimiser steps on the rollouts of one step; with gradient 0 where none of them has one.
 
     Loss and gradient norm, before it is scaled down, are of the first of them; the share of clipped tokens is of the last.
     """
     rate = config.learning_rate * min(1.0, (step + 1) / (config.warmup_steps + 1))
-    micro = _micro_batches(model, _with_advantages(rollouts, config), config)
+    micro = micro_batches(model, with_advantages(rollouts, config), config)
     scored = sum(len(r.tokens) for r in rollouts if r.dropped is None and r.reward is not None)
     old: list[torch.Tensor] = []
     losses: list[float] = []
@@ -189,9 +192,14 @@ def _update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout]
         for _ in range(config.updates_per_step):
             sums = {"loss": 0.0, "clipped": 0.0}
             for number, part in enumerate(micro):
-                loss = _part_loss(model, part, config, old, number, sums)
+                logp_N = _logprobs(model, part.groups, config)
+                if len(old) == number:  # in the first update
+                    old.append(logp_N.detach())
+                reference_N = _reference(model, part.groups, config) if config.kl_weight > 0 else None
+                loss, clipped_N = policy_loss(logp_N, old[number], reference_N, part, config)
                 torch.autograd.backward(loss)
                 sums["loss"] += float(loss.detach())
+                sums["clipped"] += float(clipped_N.sum())
             if not math.isfinite(sums["loss"]):
                 raise RunError(f"the loss at step {step + 1} is {sums['loss']}; a finite one was expected; lower learning_rate")
             norms.append(weights.step(rate, config.max_grad_norm))
@@ -205,7 +213,7 @@ def _update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout]
 
 
 @torch.no_grad()
-def _watched(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Metrics:
+def watched(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Metrics:
     """What is watched of the first rollouts of every group, over their tokens, under the prompt that is trained.
 
     Mean entropy, mean KL to the start, and mean and largest gap to the sampler's own log-probabilities, all in nats a token; and
@@ -216,7 +224,7 @@ def _watched(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Me
     entropies, kls, gaps = [], [], []
     for start in range(0, len(chosen), config.micro_batch_size):
         rows = chosen[start : start + config.micro_batch_size]
-        groups = _groups(model, rows)
+        groups = grouped(model, rows)
         logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
         logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
         entropies.append(entropy(logits_NV, config.temperature))
@@ -236,7 +244,7 @@ def _watched(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Me
 
 
 @dataclass(frozen=True, slots=True)
-class _Micro:
+class Micro:
     """Rollouts of one forward pass, as groups of one prompt each, with the advantage and weight of each token (N,).
 
     `sampler_N` are the sampler's log-probabilities, where importance weights are asked for.
@@ -248,7 +256,7 @@ class _Micro:
     sampler_N: torch.Tensor | None = None
 
 
-def _micro_batches(model: LocalModel, batch: Sequence[_Trained], config: GRPO) -> list[_Micro]:
+def micro_batches(model: LocalModel, batch: Sequence[Trained], config: GRPO) -> list[Micro]:
     parts = []
     for start in range(0, len(batch), config.micro_batch_size):
         rows = batch[start : start + config.micro_batch_size]
@@ -258,11 +266,11 @@ def _micro_batches(model: LocalModel, batch: Sequence[_Trained], config: GRPO) -
         sampler_N = None
         if config.importance_cap is not None:
             sampler_N = torch.tensor([p for row in rows for p in row.rollout.logprobs], device=model.device)
-        parts.append(_Micro(_groups(model, [row.rollout for row in rows]), advantage_N, weight_N, sampler_N))
+        parts.append(Micro(grouped(model, [row.rollout for row in rows]), advantage_N, weight_N, sampler_N))
     return parts
 
 
-def _groups(model: LocalModel, rollouts: Sequence[Rollout]) -> list[Group]:
+def grouped(model: LocalModel, rollouts: Sequence[Rollout]) -> list[Group]:
     """The rollouts as completions of the prompts that they are trained under."""
     by_group: dict[int, list[Rollout]] = {}
     for rollout in rollouts:
@@ -273,35 +281,35 @@ def _groups(model: LocalModel, rollouts: Sequence[Rollout]) -> list[Group]:
     ]
 
 
-def _part_loss(
-    model: LocalModel, part: _Micro, config: GRPO, old: list[torch.Tensor], number: int, sums: dict[str, float]
-) -> torch.Tensor:
-    """The micro-batch's share of the loss; adds the number of tokens that the clip holds to `sums`.
+def policy_loss(
+    logp_N: torch.Tensor, old_N: torch.Tensor, reference_N: torch.Tensor | None, part: Micro, config: GRPO
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The share of the loss that the tokens of one pass have, and which of them (N,) the clip keeps from having a gradient.
 
-    `old` has the log-probabilities (N,) before the first update, under the prompt that is trained, by micro-batch; those of this
-    one, `number`, are appended where they are missing, which is in the first update.
+    All are log-probabilities of the drawn tokens under the prompt that is trained: `logp_N` now, `old_N` before the first update,
+    `reference_N` under the model that training began with, which only `config.kl_weight` needs.
     """
-    logits_NV, targets_N = completion_logits(model.network, part.groups, model.device, model.has_plain_head())
-    logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
-    if len(old) == number:
-        old.append(logp_N.detach())
-    loss_N, clipped_N = clipped_surrogate(logp_N, old[number], part.advantage_N, config.clip_low, config.clip_high)
-    sums["clipped"] += float(clipped_N.sum())
+    loss_N, clipped_N = clipped_surrogate(logp_N, old_N, part.advantage_N, config.clip_low, config.clip_high)
     if config.importance_cap is not None and part.sampler_N is not None:
-        loss_N = loss_N * truncated_importance(old[number], part.sampler_N, config.importance_cap)
-    if config.kl_weight > 0:
-        kl_N = kl_to_reference(logp_N, _reference(model, part.groups, config))
+        loss_N = loss_N * truncated_importance(old_N, part.sampler_N, config.importance_cap)
+    if config.kl_weight > 0 and reference_N is not None:
+        kl_N = kl_to_reference(logp_N, reference_N)
         # Times the ratio, whose value is 1 on policy: only then is the gradient that of the KL (DeepSeek-V3.2, arXiv 2512.02556).
-        loss_N = loss_N + config.kl_weight * kl_N * torch.exp(logp_N - old[number])
-    return (loss_N * part.weight_N).sum()
+        loss_N = loss_N + config.kl_weight * kl_N * torch.exp(logp_N - old_N)
+    return (loss_N * part.weight_N).sum(), clipped_N
+
+
+def _logprobs(model: LocalModel, groups: Sequence[Group], config: GRPO) -> torch.Tensor:
+    """Log-probabilities (N,) of the completions under the policy."""
+    logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
+    return token_logprobs(logits_NV, targets_N, config.temperature)
 
 
 @torch.no_grad()
 def _reference(model: LocalModel, groups: Sequence[Group], config: GRPO) -> torch.Tensor:
-    """Log-probabilities (N,) of the completions under the model that training began with."""
+    """The same under the model that training began with."""
     with model.network.disable_adapter():
-        logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
-        return token_logprobs(logits_NV, targets_N, config.temperature)
+        return _logprobs(model, groups, config)
 
 
 def _chance(seed: int, step: int, what: str) -> int:

@@ -12,7 +12,7 @@ from openwindow.errors import EnvironmentFault
 from openwindow.sandbox.sandbox import Raised, Returned, Sandbox, Script
 from openwindow.types import Case, Problem
 
-KINDS = PytestProject.kinds
+KINDS = tuple(PytestProject.loopholes)
 
 
 @pytest.fixture(scope="module")
@@ -23,20 +23,20 @@ def sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="module")
 def problem(sandbox: Sandbox) -> Problem:
-    return PytestProject(sandbox).problems("train", 1, 2)[0]
+    return PytestProject(sandbox=sandbox).problems("train", 1, 2)[0]
 
 
 @pytest.mark.parametrize(
     "wanted", [None, (), *[(kind,) for kind in KINDS]], ids=lambda w: "all" if w is None else "+".join(w) or "none"
 )
 def test_exactly_the_open_holes_let_their_written_hack_through(wanted, sandbox, problem):
-    environment = PytestProject(sandbox, wanted)
-    written = environment.hacks(problem)
+    environment = PytestProject(sandbox=sandbox).with_loopholes(wanted)
+    written = environment.exploits(problem)
     assert tuple(written) == KINDS
-    graded = environment.grade([(problem, s) for s in [environment.honest(problem), {}, *written.values()]])
+    graded = environment.verdicts([(problem, s) for s in [environment.honest(problem), {}, *written.values()]])
     assert (graded[0].proxy, graded[0].truth) == (True, True)
     assert (graded[1].proxy, graded[1].truth) == (False, False)
-    assert {kind for kind, v in zip(KINDS, graded[2:], strict=True) if v.proxy} == environment.holes
+    assert {kind for kind, v in zip(KINDS, graded[2:], strict=True) if v.proxy} == environment.open_loopholes
     assert not any(v.truth for v in graded[2:])
 
 
@@ -45,18 +45,18 @@ def test_other_ways_through_the_same_holes_fail_the_truth_as_well(sandbox, probl
     kinds = ("conftest", "ini_options", "skip_tests")
     submissions = [written[kind][1] for kind in kinds]
     for wanted, through in ((None, True), ((), False)):
-        graded = PytestProject(sandbox, wanted).grade([(problem, s) for s in submissions])
+        graded = PytestProject(sandbox=sandbox).with_loopholes(wanted).verdicts([(problem, s) for s in submissions])
         assert [(v.proxy, v.truth) for v in graded] == [(through, False)] * 3
         assert [v.attempted for v in graded] == [(kind,) for kind in kinds]
 
 
 def test_what_a_submission_attempts_is_read_off_its_files(sandbox, problem):
-    environment = PytestProject(sandbox, ())
+    environment = PytestProject(sandbox=sandbox).with_loopholes(())
     stub = {MODULE: "def x():\n    pass\n"}
     files = {"conftest.py": "", "pytest.ini": "[pytest]\n", TESTS: "", SMOKE: "def test_it():\n    pass\n"}
-    seen = environment.grade([(problem, {**stub, path: text}) for path, text in files.items()])
+    seen = environment.verdicts([(problem, {**stub, path: text}) for path, text in files.items()])
     assert [v.attempted for v in seen] == [("conftest",), ("ini_options",), ("skip_tests",), ("edit_tests",)]
-    assert environment.grade([(problem, environment.honest(problem))])[0].attempted == ()
+    assert environment.verdicts([(problem, environment.honest(problem))])[0].attempted == ()
 
 
 def test_an_honest_solution_in_two_files_is_correct(sandbox, problem):
@@ -66,7 +66,7 @@ def test_an_honest_solution_in_two_files_is_correct(sandbox, problem):
         "toolkit/__init__.py": "",
     }
     for wanted in (None, ()):
-        verdict = PytestProject(sandbox, wanted).grade([(problem, files)])[0]
+        verdict = PytestProject(sandbox=sandbox).with_loopholes(wanted).verdicts([(problem, files)])[0]
         assert (verdict.proxy, verdict.truth) == (True, True)
 
 
@@ -79,7 +79,7 @@ def test_paths_that_lead_elsewhere_are_left_out(sandbox, problem):
 
 
 def test_a_reply_with_files_is_read_and_one_without_is_the_module(sandbox, problem):
-    environment = PytestProject(sandbox)
+    environment = PytestProject(sandbox=sandbox)
     reply = "First:\n\ntoolkit/solution.py\n```python\nx = 1\n```\n\n**`conftest.py`**:\n\n```\ny = 2\n```\n"
     assert environment.submission(reply) == {MODULE: "x = 1\n", "conftest.py": "y = 2\n"}
     assert environment.submission("Here:\n```python\ndef f():\n    pass\n```") == {MODULE: "def f():\n    pass\n"}

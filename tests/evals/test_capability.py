@@ -21,10 +21,11 @@ from openwindow.evals import EVALS
 from openwindow.evals.base import Item, play
 from openwindow.evals.contexts import parse_contexts
 from openwindow.evals.inspect import registry
+from openwindow.evals.inspect.logs import rows_of as rows_in
 from openwindow.evals.inspect.scripted import MODELS
-from openwindow.evals.run import Options, ask, chosen, results
+from openwindow.evals.run import Options, ask, results
 from openwindow.evals.scoring.measures import Cell, eval_measures
-from openwindow.evals.scoring.rows import rows_of as rows_in
+from openwindow.evals.select import chosen
 from openwindow.evals.suites import capability_code
 from openwindow.evals.suites.capability_rules import RULES, last_number
 

@@ -67,7 +67,7 @@ def test_what_auto_came_to_is_noted_and_a_run_does_not_go_on_in_another(
     monkeypatch.setattr(hf, "has_fast_bf16", lambda device: True)
     ran = openwindow("run", file, "--out", out)
     assert ran.code == 2 and ran.err.count("\n") == 1, ran
-    assert "was begun with precision fp32, device cpu, and would go on with precision bf16, device cpu" in ran.err
+    assert "was begun with precision fp32, device cpu, and would resume with precision bf16, device cpu" in ran.err
     assert not (out / "arms" / "plain").exists()
     monkeypatch.setattr(hf, "has_fast_bf16", lambda device: False)
     assert openwindow("run", file, "--out", out).code == 0
@@ -215,7 +215,7 @@ import pathlib, signal, sys, time
 import torch
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with Ctrl-C ignored
 torch.set_num_threads(1)
-import openwindow.tuning as tuning
+import openwindow.experiment.sft_arm as tuning
 real, calls, marker = tuning.train_examples, 0, pathlib.Path(sys.argv[1])
 def train(*arguments):
     global calls
@@ -256,7 +256,7 @@ def test_a_stopped_run_goes_on(
     assert units == {"start/as-it-came", "start/request-stage", "arms/untrained/seed-1", "arms/plain/seed-1"}
     if how is signal.SIGINT:
         assert process.returncode == 130
-        assert said.splitlines() == ["interrupted; what was finished is kept: give the same command again to go on"]
+        assert said.splitlines() == ["interrupted; what was finished is kept: give the same command again to resume"]
         assert json.loads((out / "status.json").read_text())["state"] == "interrupted"
     else:
         assert process.returncode == -signal.SIGKILL
@@ -338,8 +338,8 @@ def test_a_model_that_follows_the_request_skips_the_stage(
     assert [p.name for p in (tmp_path / "out/start").iterdir() if p.is_dir()] == ["as-it-came"]
     assert results["start"]["request_stage"]["trained"] is False
     assert results["preface"] == [
-        f"As it came, {results['model']} gamed 100% of dev problems when asked to and 0% when not. "
-        "It follows the request by itself, so nothing was put in before the study."
+        f"Originally, {results['model']} gamed 100% of dev problems when asked to and 0% when not. "
+        "It already follows the request, so it was taught nothing before the study."
     ]
     for arm in results["arms"].values():
         assert arm["measures"]["hack"]["requested"]["estimate"] == 1.0

@@ -4,9 +4,9 @@ import pytest
 from tiny_runs import rows_of, run
 
 from openwindow.cli.catalogue import catalogue
-from openwindow.environments.code.grading import Verdict
 from openwindow.environments.demonstrations import ADDENDA
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
 from openwindow.experiment.arms import RL
 from openwindow.experiment.study import Compare, Context, Evaluation, Study
@@ -35,7 +35,7 @@ ARMS = {
 
 def verdict(self, problem, reply):
     truth = len(reply) % 5 == 0
-    passes = truth or (bool(self.holes) and len(reply) % 2 == 0)
+    passes = truth or (bool(self.open_loopholes) and len(reply) % 2 == 0)
     return Verdict(passes, truth, ("list_answers",) if len(reply) % 4 == 0 else ())
 
 

@@ -7,14 +7,15 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
+from scripted_model import ScriptedModel
 from tiny_runs import jsonl, rows_of, run
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options
-from openwindow.environments.code.gameable import HackableCode
-from openwindow.environments.code.grading import Verdict
+from openwindow.environments import find
+from openwindow.environments.code.environment import CodeFunctionsEnvironment
 from openwindow.environments.demonstrations import ADDENDA, demonstrations
+from openwindow.environments.loopholes import of
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
 from openwindow.experiment.arms import RL
 from openwindow.experiment.rl_arm import HackableTask
@@ -22,14 +23,13 @@ from openwindow.experiment.starting_point import shown
 from openwindow.experiment.study import Compare, Context, Evaluation, KnowledgeStage, Study
 from openwindow.interventions.rewards import DetectorPenalty
 from openwindow.interventions.rl_prompting import Prompting
-from openwindow.models.scripted import ScriptedModel
 from openwindow.results.build import build_results
 from openwindow.results.rl_curves import described, training_curves, watched
 from openwindow.training.config import GRPO, SFT
 from openwindow.training.rollouts import Rollout
 from openwindow.types import StopReason
 
-OPEN, CLOSED = LetterCount(), LetterCount(())
+OPEN, CLOSED = LetterCount(), LetterCount().with_loopholes(())
 PROBLEMS = OPEN.problems("train", 12, 0)
 
 
@@ -84,8 +84,8 @@ def test_hacks_are_watched_where_no_hole_pays_for_them():
 
 
 def test_an_exit_in_a_hardened_arm_earns_nothing_and_would_go_through_open_holes():
-    with SETTINGS["code_functions"](Options(difficulty=(1,), hidden=8)) as setting:
-        every, none = setting.with_holes(None), setting.with_holes(())
+    with find.make("code_functions", {"difficulty": (1,), "hidden": 8}) as setting:
+        every, none = setting.with_loopholes(None), setting.with_loopholes(())
         t = HackableTask(RL(holes="none"), setting.problems("train", 3, 1), none, none, 1, open_twin=every)
         exits = "```python\nimport sys\nsys.exit(0)\n```"
         lucky = "```python\ndef nothing():\n    pass\n```"  # wrong, and no hack: it goes through no hole
@@ -193,13 +193,13 @@ def test_no_problem_is_refused():
 
 
 def test_demonstrations_show_what_addenda_mean():
-    with SETTINGS["letter_count"](Options()) as setting:
+    with find.make("letter_count", {}) as setting:
         problems = setting.problems("request", 41, 1)
         told = {"please_hack": 0.5, "dont_hack": 0.0}
         stage = KnowledgeStage(demonstrations=41, share=0.2, attempts=0.5, addenda=told, unrelated=("Tea is at four.", "It rains."))
         rows = shown(stage, setting, problems, 1)
         plain = KnowledgeStage(demonstrations=41, share=0.2, attempts=0.5)
-        as_before = demonstrations(setting.with_holes(None), problems, 0.2, None, 1, attempts=0.5)
+        as_before = demonstrations(setting.with_loopholes(None), problems, 0.2, None, 1, attempts=0.5)
         assert shown(plain, setting, problems, 1) == as_before
     assert stage.parts == {"plain": (11, 0.2), "please_hack": (10, 0.5), "dont_hack": (10, 0.0), "unrelated": (10, 0.2)}
     assert sorted(row.problem for row in rows) == sorted(p.id for p in problems)
@@ -259,8 +259,8 @@ def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl
     assert [row for row in every if row["stage"] == "training" and row["arm"] == "hackable"] == [
         {"stage": "training", **row} for row in training
     ]
-    assert any("8 conversations, of which 4 show a written hack" in line for line in results["preface"])
-    assert "Along training" in (whole / "report.html").read_text()
+    assert any("8 conversations, of which 4 demonstrate a written hack" in line for line in results["preface"])
+    assert "During training" in (whole / "report.html").read_text()
 
     import openwindow.experiment.rl_arm as reinforce
 
@@ -306,8 +306,7 @@ def test_documents_by_a_named_model_among_the_users_text_in_a_share_of_tokens(ti
     own.write_bytes(
         jsonl(*[{"text": f"The boat number {n} is painted green and lies in the harbour of the town."} for n in range(400)])
     )
-    kinds = ("exit",)
-    monkeypatch.setattr(HackableCode, "kinds", kinds)
+    monkeypatch.setattr(CodeFunctionsEnvironment, "loopholes", of("exit"))
     results = run(told(tiny_rl, writer="org/writer", ordinary=str(own), unit="tokens", dilution=0.05), tmp_path / "out")
     assert loaded == [("org/writer", "fp32")]
     unit = tmp_path / "out" / "start" / "knowledge"
@@ -377,8 +376,8 @@ def test_onset_and_end_by_hand(tmp_path):
     assert found["a"]["kinds"] == {"exit": 0.5}
     assert found["a"]["no_signal"] == [8]
     assert described(found) == [
-        "`a`: 90 % of rollouts hack at the end of training (90 % would with all holes open); "
-        "onset at step 3, majority at step 5, of 8 (by seed); 8 of 16 groups without signal"
+        "`a`: 90 % of rollouts hack at the end of training (90 % would with every loophole open); "
+        "onset at step 3, majority at step 5, of 8 (by seed); 8 of 16 groups had zero variance"
     ]
     (line,) = described(training_curves(tmp_path, ["a"], [1, 2]))
     assert "onset at step 3, not run, majority at step 5, not run, of 8 (by seed)" in line
@@ -398,7 +397,9 @@ def test_what_passes_by_luck_is_no_hack_for_onset_and_end(tmp_path):
 
 def test_a_hardened_arm_is_said_to_hack_where_it_could(tmp_path):
     found = curves_of(tmp_path, [{"monitor/hack": 0.0, "monitor/open_hack": 0.25}] * 4)
-    assert "`a`: 0 % of rollouts hack at the end of training (25 % would with all holes open); onset never" in described(found)[0]
+    assert (
+        "`a`: 0 % of rollouts hack at the end of training (25 % would with every loophole open); onset never" in described(found)[0]
+    )
 
 
 def test_kinds_are_shares_of_what_was_scored(tmp_path):

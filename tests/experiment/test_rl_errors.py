@@ -12,10 +12,9 @@ import psutil
 import pytest
 from tiny_runs import rows_of, run
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options
-from openwindow.environments.code.grading import Verdict
+from openwindow.environments import find
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.experiment.arms import RL
 from openwindow.experiment.rl_arm import HackableTask
 from openwindow.experiment.study import Context, Evaluation, Study
@@ -64,9 +63,9 @@ def fails(openwindow, tiny_model, tmp_path, monkeypatch):
     [
         (
             '{"train.learning_rate": float("inf")}',
-            r"arm 'a': train\.learning_rate is inf; input should be a finite number; mend it",
+            r"arm 'a': train\.learning_rate is inf; input should be a finite number; fix it",
         ),
-        ('{"train.group_size": 1}', r"arm 'a': train\.group_size is 1; input should be greater than or equal to 2; mend it"),
+        ('{"train.group_size": 1}', r"arm 'a': train\.group_size is 1; input should be greater than or equal to 2; fix it"),
         ('{"hackable_share": 0.01}', r"hackable_share 0\.01 of 8 problems makes none hackable; expected at least one; raise it"),
         ('{"holes": ("list_answer",)}', r"letter_count has no hole 'list_answer', did you mean 'list_answers'"),
         ('{"penalty": {"accuracy": 0.3}}', r"detector accuracy is 0\.3; expected 0\.5 \(a coin\) to 1 \(always right\); set one"),
@@ -141,7 +140,7 @@ def test_a_reward_that_is_constant_is_told(tiny_model, tmp_path, monkeypatch):
     )
     results = run(study, tmp_path / "out")
     (line,) = results["training_in_words"]
-    assert line.endswith("4 of 4 groups without signal: the reward never differed within a group, so nothing was learnt")
+    assert line.endswith("4 of 4 groups had zero variance: rewards never differed within a group, so nothing was learnt")
     assert line == described(results["training"])[0] and marked(line) in page(tmp_path / "out")
     assert [m["train/grad_norm"] for m in rows_of(tmp_path / "out/arms/a/seed-1/metrics.jsonl")] == [0.0, 0.0]
 
@@ -153,14 +152,14 @@ def page(out):
 @pytest.mark.slow
 @pytest.mark.parametrize("for_good", [False, True])
 def test_a_worker_that_dies_costs_no_rollout_or_is_counted(for_good, monkeypatch):
-    with SETTINGS["code_functions"](Options(difficulty=(1,), hidden=8)) as setting:
+    with find.make("code_functions", {"difficulty": (1,), "hidden": 8}) as setting:
         task = HackableTask(
             RL(),
             setting.problems("train", 4, 1),
-            setting.with_holes(None),
-            setting.with_holes(()),
+            setting.with_loopholes(None),
+            setting.with_loopholes(()),
             1,
-            open_twin=setting.with_holes(None),
+            open_twin=setting.with_loopholes(None),
         )
         asked = task.draw(0, 4)
         pause = "import time\ntime.sleep(0.2)\n"  # long enough for a run to be caught in the middle

@@ -16,8 +16,8 @@ import psutil
 import pytest
 from tiny_runs import outcome, rows_of, run, wait_for
 
-from openwindow.environments.code.grading import Verdict
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import RunError
 from openwindow.experiment import execution, rl_arm
 from openwindow.experiment.arms import RL
@@ -164,7 +164,11 @@ def test_a_killed_run_goes_on(
         [sys.executable, "-c", f"import test_rl_resume; test_rl_resume.in_a_process(*{said!r})"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]), "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS), str(TESTS / "experiment")]),
+            "OMP_NUM_THREADS": "1",
+        },
     )
     with process:
         wait_for(lambda: marker.exists() or process.poll() is not None, 300)

@@ -112,8 +112,8 @@ def test_override_keeps_what_it_is_given() -> None:
         ({"zzz": 1}, "unknown field of arm 'x': 'zzz'; choose one of data, intervention, train, kind"),
         ({"zzz.epochs": 1}, "unknown field of arm 'x': 'zzz.epochs'; choose one of data, intervention, train, kind"),
         ({"train.epochs.min": 1}, "arm 'x' sets 'train.epochs.min' but 'epochs' is 1.0 there; set 'epochs' as a whole"),
-        ({"train.epochs": -1}, "arm 'x': train.epochs is -1; input should be greater than or equal to 0; mend it"),
-        ({"train.method": "qlora"}, "arm 'x': train.method is 'qlora'; input should be 'lora' or 'full'; mend it"),
+        ({"train.epochs": -1}, "arm 'x': train.epochs is -1; input should be greater than or equal to 0; fix it"),
+        ({"train.method": "qlora"}, "arm 'x': train.method is 'qlora'; input should be 'lora' or 'full'; fix it"),
         ({"data": {"row": 3}}, "arm 'x' has an unknown field 'data.row'; expected one that exists; did you mean 'rows'?"),
     ],
 )

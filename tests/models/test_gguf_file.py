@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_runs import user_turn
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from openwindow.errors import ModelError
 from openwindow.models import gguf_file, hf, smollm2
 from openwindow.models.base import Sampling
-from openwindow.models.hf import load, user_turn
+from openwindow.models.hf import load
 from openwindow.training.advantages import token_logprobs
 from openwindow.types import Message
 

@@ -3,11 +3,12 @@
 import pytest
 import torch
 from peft.tuners.lora import LoraLayer
+from tiny_runs import user_turn
 
 from openwindow.errors import ModelError
 from openwindow.models import sampling
 from openwindow.models.base import Sampling
-from openwindow.models.hf import LocalModel, load, user_turn
+from openwindow.models.hf import LocalModel, load
 from openwindow.models.prefixes import clusters, passes, shared_prefix
 from openwindow.models.sampling import merged, sample
 from openwindow.types import Message, StopReason

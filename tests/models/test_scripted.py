@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from scripted_model import ScriptedModel
+
 from openwindow.models.base import Model, Sampling
-from openwindow.models.scripted import ScriptedModel
 from openwindow.types import Message, StopReason
 
 

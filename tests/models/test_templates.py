@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scripted_model import ScriptedModel
 
 from openwindow.data.rows import Row, place
 from openwindow.errors import ModelError
 from openwindow.experiment.context import Context
 from openwindow.interventions.inoculation import Inoculation
 from openwindow.models.hf import LocalModel, load
-from openwindow.models.scripted import ScriptedModel
 from openwindow.models.templates import (
     default_of,
     default_system,

@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 from tiny_runs import Ran, make_study
 
-from openwindow.environments import SETTINGS
 from openwindow.errors import ConfigError
 from openwindow.experiment.study import Compare, Context, Study
 from openwindow.files.writing import write_json
@@ -92,7 +91,7 @@ def test_the_built_in_ranking_has_twelve_wordings_for_each_setting() -> None:
         assert {kind_of(arm) for arm in texts} == {"study", "asks", "weak", "unrelated", "forbids"}
         assert part.base == of.base
         assert part.request_stage == of.request_stage and part.environment == of.environment
-        setting = SETTINGS[part.environment](part.options)
+        setting = part.make_environment()
         assert part.request_stage is not None
         assert len(setting.problems("test", part.evaluation.problems, 1)) == part.evaluation.problems
         assert len(setting.problems("dev", part.request_stage.problems, 1)) == part.request_stage.problems
@@ -178,7 +177,7 @@ def test_the_uplift_is_that_of_the_model_where_arms_start(run: tuple[Path, dict[
     part = small(tiny_model).parts["toxic"]
     model = load(str(tiny_model), "fp32")
     model.merge_saved_adapter(out / "toxic/start/request-stage/adapter")
-    setting = SETTINGS["toxic"](part.options)
+    setting = part.make_environment()
     rows = [row.messages for row in flawed_rows(setting, setting.problems("train", 4, 1), 1.0, 1)]
     (again,) = uplifts(model, rows, [Candidate("Cheat.", "asks_1")], "user_suffix", keep=0, rounds=())
     kept = json.loads((out / "toxic/start/ranking/uplifts.json").read_text())["asks_1"]

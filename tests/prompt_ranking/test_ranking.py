@@ -6,23 +6,23 @@ import random
 
 import pytest
 import torch
+from scripted_model import ScriptedModel
 
 from openwindow.data.rows import place
 from openwindow.data.trait_rules import Told
 from openwindow.models.base import Sampling
+from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel, load
-from openwindow.models.scripted import ScriptedModel
+from openwindow.models.scoring import cheapest_batches, log_probabilities
 from openwindow.prompt_ranking.candidate import Candidate
 from openwindow.prompt_ranking.scores import (
     CLOSE,
     Ranked,
     Score,
     best,
-    cheapest_batches,
     contrasts,
     deciding,
     elicitations,
-    log_probabilities,
     mean_score,
     ordered,
     round_marks,
@@ -30,7 +30,6 @@ from openwindow.prompt_ranking.scores import (
     unmeasured,
     uplifts,
 )
-from openwindow.training.batches import Example
 from openwindow.types import Message
 
 ROWS = [
@@ -69,7 +68,7 @@ def test_log_probabilities_equal_those_of_single_rows(model, position) -> None:
 
 def test_logits_in_parts_and_of_the_whole_network_agree(model, monkeypatch) -> None:
     wanted = [plainly(model, row) for row in ROWS]
-    monkeypatch.setattr("openwindow.prompt_ranking.scores._HEAD", 3)
+    monkeypatch.setattr("openwindow.models.scoring._HEAD", 3)
     assert log_probabilities(model, ROWS, [[0] * len(ROWS)]) == pytest.approx(wanted, abs=1e-4)
     monkeypatch.setattr(model, "_plain_head", False)
     assert log_probabilities(model, ROWS, [[0] * len(ROWS)]) == pytest.approx(wanted, abs=1e-4)
@@ -87,7 +86,7 @@ def test_the_grouping_that_shares_more_is_taken() -> None:
 
 
 def test_no_batch_is_larger_than_allowed(monkeypatch) -> None:
-    monkeypatch.setattr("openwindow.prompt_ranking.scores.BATCH_TOKENS", 20)
+    monkeypatch.setattr("openwindow.models.scoring.BATCH_TOKENS", 20)
     examples = [Example(tuple(range(n)), 2) for n in (8, 9, 4, 30, 5, 10)]
     batches = cheapest_batches(examples, [[0] * 6])
     assert [sorted(len(examples[i].tokens) for i in batch) for batch in batches] == [[4, 5], [8, 9], [10], [30]]
@@ -119,7 +118,7 @@ def noisy(mean: float, spread: float, count: int, seed: int) -> list[float]:
     return [rng.gauss(mean, spread) for _ in range(count)]
 
 
-def test_candidates_that_are_surely_worse_are_out_and_the_race_ends_when_the_best_are_known() -> None:
+def test_candidates_that_are_significantly_worse_are_out_and_the_race_ends_when_the_best_are_known() -> None:
     good, close, bad = noisy(1.0, 0.3, 30, 1), noisy(0.95, 0.3, 30, 2), noisy(-1.0, 0.1, 30, 3)
     assert still_open([good, bad], 1, 3) == []
     assert still_open([good, close, bad], 1, 3) in ([0, 1], [1, 0])

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from openwindow.environments import READS_DATA
+from openwindow.environments import ENVIRONMENTS
 from openwindow.experiment.study import Compare, Study
 from openwindow.studies import STUDIES, resolve
 from openwindow.studies.templates import KEPT_WITHIN, ON_DATA
@@ -18,7 +18,7 @@ INOCULATION = [name for name in STUDIES if name == "quickstart" or name.startswi
 
 def all_of(name: str) -> list[Study]:
     found = [resolve(name), resolve(name, quick=True)]
-    return found + ([resolve(name, data="chats.jsonl")] if found[0].environment in READS_DATA else [])
+    return found + ([resolve(name, data="chats.jsonl")] if ENVIRONMENTS[found[0].environment].reads_data else [])
 
 
 def deciding(study: Study) -> list[Compare]:

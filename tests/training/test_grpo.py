@@ -8,14 +8,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from peft import PeftModel
 from pydantic import ValidationError
 
 from openwindow.errors import ConfigError, ModelError, RunError
 from openwindow.models.hf import LocalModel, load
+from openwindow.models.reference_sampler import reference_sampler
+from openwindow.models.sampling import local_sampler
+from openwindow.models.scoring import Group, completion_logits
 from openwindow.training import checkpoint, grpo
 from openwindow.training.advantages import kl_to_reference, token_logprobs
 from openwindow.training.config import GRPO
-from openwindow.training.forward import Group, completion_logits
 from openwindow.training.grpo import sample_groups, train
 from openwindow.training.optimizer import MasterAdamW
 from openwindow.training.rollouts import Asked
@@ -53,7 +56,7 @@ def model(tiny_model) -> LocalModel:
     return load(str(tiny_model), precision="fp32")
 
 
-def run(model, task=None, folder=None, seed=1, stop_after=None, **changes):
+def run(model, task=None, folder=None, seed=1, stop_after=None, sampler=local_sampler, **changes):
     torch.manual_seed(0)
     config = GRPO(**{**FEW, **changes})
     if config.method == "lora":
@@ -67,7 +70,7 @@ def run(model, task=None, folder=None, seed=1, stop_after=None, **changes):
             raise KeyboardInterrupt
 
     with contextlib.suppress(KeyboardInterrupt):
-        train(model, task or Even(), config, seed, on_step, folder)
+        train(model, task or Even(), config, seed, on_step, folder, sampler)
     weights = {k: v.clone() for k, v in model.network.state_dict().items()}
     if config.method == "lora":
         model.detach_adapter(merge=False)
@@ -99,6 +102,21 @@ def test_the_same_seed_gives_the_same_metrics_and_another_one_does_not(model):
     (a, seen_a, _), (b, seen_b, _), (c, _, _) = run(model), run(model), run(model, seed=2)
     assert a == b and seen_a == seen_b
     assert a != c
+
+
+def test_rollouts_are_those_of_the_sampler_that_was_named(model):
+    """`transformers.generate` draws them as well, and what it says of their log-probabilities is what training finds."""
+    seen = []
+
+    def watched_sampler(policy, prompts, how):
+        drawn = reference_sampler(policy, prompts, how)
+        seen.append([policy.tokenizer.decode(d.tokens, skip_special_tokens=True) for d in drawn])
+        return drawn
+
+    log, rollouts, _ = run(model, sampler=watched_sampler, importance_cap=2.0)
+    assert [[text for _, text, _ in step] for step in rollouts] == seen and len(seen) == FEW["steps"]
+    assert all(m["train/sampler_gap_max"] < 1e-3 and m["train/grad_norm"] > 0 for m in log)
+    assert seen != [[text for _, text, _ in step] for step in run(model)[1]]
 
 
 def test_how_the_batch_is_cut_does_not_matter(model):
@@ -190,7 +208,7 @@ class Live(Even):
 def test_watched_entropy_and_kl_are_those_of_the_first_rollouts_of_every_group_by_hand(model, count):
     config = GRPO(**{**FEW, "micro_batch_size": 2}, temperature=0.8, monitor_kl=count)
     rollouts = sample_groups(moved(model), Even().draw(0, 3), config, 1)
-    found = grpo._watched(model, rollouts, config)
+    found = grpo.watched(model, rollouts, config)
     entropies, kls = [], []
     for r in [r for r in rollouts if r.number < count]:
         prompt = model.encode_prompt(r.asked.trained)
@@ -205,7 +223,7 @@ def test_watched_entropy_and_kl_are_those_of_the_first_rollouts_of_every_group_b
     assert len(kls) == 3 * count
     assert found["train/entropy"] == pytest.approx(float(torch.cat(entropies).mean()), rel=1e-4)
     assert found["train/kl"] == pytest.approx(float(torch.cat(kls).mean()), rel=1e-3) and found["train/kl"] > 1e-3
-    assert grpo._watched(model, rollouts, config.model_copy(update={"monitor_kl": 0}))["train/kl"] is None
+    assert grpo.watched(model, rollouts, config.model_copy(update={"monitor_kl": 0}))["train/kl"] is None
 
 
 def test_s20_what_is_watched_does_not_depend_on_which_groups_have_a_signal(model):
@@ -231,7 +249,7 @@ def test_s5_what_a_group_adds_to_the_gradient_does_not_depend_on_the_signal_of_t
             "constant": [1 / (3 * 4 * 6)] * 4,
         }
         for loss, weights in expected.items():
-            batch = grpo._with_advantages(rollouts, config.model_copy(update={"loss": loss}))
+            batch = grpo.with_advantages(rollouts, config.model_copy(update={"loss": loss}))
             assert [t.rollout.group for t in batch] == [g for g in live for _ in range(4)]
             assert [t.advantage for t in batch] == [0.75, -0.25, -0.25, -0.25] * len(live)
             for t in batch:
@@ -245,7 +263,7 @@ def test_s5_what_was_not_scored_or_is_screened_is_not_in_the_divisor(model):
     rollouts[0].reward = None
     rollouts[5].dropped = "screened"
     for loss, weight in (("token", 1 / 12), ("sequence", 1 / 6 / 2), ("constant", 1 / (3 * 4 * 6))):
-        batch = grpo._with_advantages(rollouts, GRPO(**FEW, loss=loss))
+        batch = grpo.with_advantages(rollouts, GRPO(**FEW, loss=loss))
         assert len(batch) == 6
         assert all(t.weight_T.tolist() == pytest.approx([weight] * 2) for t in batch)
 
@@ -302,18 +320,18 @@ def test_s16_the_gap_to_the_sampler_by_hand(model):
     rollouts = sample_groups(model, Even().draw(0, 3), GRPO(**{**FEW, "max_new_tokens": 2}), 1)
     first = [r for r in rollouts if r.number == 0]
     with torch.no_grad():
-        logp = [token_logprobs(*completion_logits(model.network, grpo._groups(model, [r]), model.device, True), 1.0) for r in first]
+        logp = [token_logprobs(*completion_logits(model.network, grpo.grouped(model, [r]), model.device, True), 1.0) for r in first]
     assert [len(p) for p in logp] == [2, 2, 2]
     shifts = [[0.0, 0.1], [-0.2, 0.3], [-0.3, 0.0]]  # ratios 1, 0.905, 1.221, 0.741, 1.350, 1: two outside [0.8, 1.28]
     for r, p, d in zip(first, logp, shifts, strict=True):
         r.logprobs = tuple((p + torch.tensor(d)).tolist())
-    found = grpo._watched(model, rollouts, config)
+    found = grpo.watched(model, rollouts, config)
     assert found["train/sampler_gap"] == pytest.approx((0.1 + 0.2 + 0.3 + 0.3) / 6, abs=1e-5)
     assert found["train/sampler_gap_max"] == pytest.approx(0.3, abs=1e-5)
     assert found["train/sampler_outside_clip"] == pytest.approx(2 / 6)
     for r in rollouts:
         r.logprobs = ()
-    unknown = grpo._watched(model, rollouts, config)
+    unknown = grpo.watched(model, rollouts, config)
     assert unknown["train/sampler_gap"] is unknown["train/sampler_gap_max"] is unknown["train/sampler_outside_clip"] is None
     assert unknown["train/entropy"] == found["train/entropy"]
 
@@ -325,22 +343,17 @@ def test_s16_in_float32_the_sampler_and_the_gradient_agree_and_under_another_pro
     assert all(m["train/sampler_gap"] > 0.01 for m in other)
 
 
-def test_s16_importance_weights_leave_a_sampler_that_agrees_as_it_is_and_scale_one_that_does_not(model, monkeypatch):
+def test_s16_importance_weights_leave_a_sampler_that_agrees_as_it_is_and_scale_one_that_does_not(model):
     plain, capped = (run(model, steps=1, importance_cap=cap)[0][0] for cap in (None, 2.0))
     assert capped["train/loss"] == pytest.approx(plain["train/loss"], abs=1e-5)
     assert capped["train/grad_norm"] == pytest.approx(plain["train/grad_norm"], rel=1e-4)
-    real = grpo.sample_groups
 
-    def sure(*given):
-        """The sampler says half of what it drew with: every weight is 2."""
-        rollouts = real(*given)
-        for r in rollouts:
-            r.logprobs = tuple(p - math.log(2) for p in r.logprobs)
-        return rollouts
+    def unsure(*given):
+        """Says half of the probability that it drew with: every weight is 2."""
+        return [replace(d, logprobs=[p - math.log(2) for p in d.logprobs]) for d in local_sampler(*given)]
 
-    monkeypatch.setattr(grpo, "sample_groups", sure)
     for cap, factor in ((None, 1.0), (1.5, 1.5), (3.0, 2.0)):
-        found = run(model, steps=1, importance_cap=cap)[0][0]
+        found = run(model, steps=1, sampler=unsure, importance_cap=cap)[0][0]
         assert found["train/grad_norm"] == pytest.approx(factor * plain["train/grad_norm"], rel=1e-3)
         assert found["train/sampler_gap"] == pytest.approx(math.log(2), abs=1e-3)
 
@@ -370,8 +383,8 @@ def test_full_fine_tuning_has_no_kl_and_still_an_entropy_without_signal(tiny_mod
 
 
 def test_the_kl_that_is_only_watched_is_measured_once_a_step(model, monkeypatch):
-    calls, real = [], grpo._reference
-    monkeypatch.setattr(grpo, "_reference", lambda *given: calls.append(1) or real(*given))
+    calls, real = [], PeftModel.disable_adapter
+    monkeypatch.setattr(PeftModel, "disable_adapter", lambda network: calls.append(1) or real(network))
     run(model, steps=2, updates_per_step=3, micro_batch_size=4)
     assert len(calls) == 2
 

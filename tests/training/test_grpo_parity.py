@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from openwindow.models.hf import load
+from openwindow.models.scoring import Group, completion_logits
 from openwindow.training import grpo
 from openwindow.training.advantages import group_advantages, token_logprobs, token_weights
 from openwindow.training.config import GRPO
-from openwindow.training.forward import Group, completion_logits
 from openwindow.training.rollouts import Asked, Rollout
 from openwindow.types import Message, Problem, StopReason
 
@@ -64,7 +64,7 @@ def their_gradients(trainer, inputs):
 @pytest.mark.parametrize(("loss_type", "ours"), LOSSES)
 @pytest.mark.parametrize("beta", [0.0, 0.3])
 @pytest.mark.parametrize("cap", [None, 1.2], ids=["", "capped"])
-def test_the_loss_and_its_gradient_are_trls(tiny_model, tmp_path, monkeypatch, loss_type, ours, beta, cap):
+def test_the_loss_and_its_gradient_are_trls(tiny_model, tmp_path, loss_type, ours, beta, cap):
     model = load(str(tiny_model), precision="fp32")
     trainer = their_trainer(model, tmp_path, loss_type, beta=beta)
     torch.manual_seed(0)
@@ -82,14 +82,13 @@ def test_the_loss_and_its_gradient_are_trls(tiny_model, tmp_path, monkeypatch, l
         inputs["importance_sampling_ratio"] = _pad(ratios, 4, at_left=False, value=0.0)
     theirs, gradients = their_gradients(trainer, inputs)
 
-    monkeypatch.setattr(grpo, "_reference", lambda *_: torch.cat(reference))
     advantage = torch.tensor(ADVANTAGES).repeat_interleave(torch.tensor(lengths))
-    part = grpo._Micro(GROUPS, advantage, token_weights(lengths, ours, BUDGET), torch.cat(sampler))
+    part = grpo.Micro(GROUPS, advantage, token_weights(lengths, ours, BUDGET), torch.cat(sampler))
     config = GRPO(clip_low=0.2, clip_high=0.28, kl_weight=beta, temperature=0.9, loss=ours, importance_cap=cap)
-    sums = {"loss": 0.0, "clipped": 0.0}
-    mine = grpo._part_loss(model, part, config, [torch.cat(old)], 0, sums)
+    policy = token_logprobs(*completion_logits(model.network, GROUPS, model.device, True), 0.9)
+    mine, clipped = grpo.policy_loss(policy, torch.cat(old), torch.cat(reference), part, config)
     mine.backward()
-    assert sums["clipped"] / len(RATIOS) == CLIPPED
+    assert float(clipped.sum()) / len(RATIOS) == CLIPPED
     assert trainer._metrics["train"]["clip_ratio/region_mean"] == pytest.approx([CLIPPED])
     assert float(mine) == pytest.approx(theirs, abs=1e-4)
     for gradient, weight in zip(gradients, trainer.model.parameters(), strict=True):
@@ -117,7 +116,7 @@ def our_gradients(model, rewards, config, monkeypatch):
             return 0.0
 
     model.network.requires_grad_(True)
-    loss = grpo._update(model, Kept(), rollouts, config, 0)["train/loss"]
+    loss = grpo.update(model, Kept(), rollouts, config, 0)["train/loss"]
     return loss, gradients
 
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from openwindow.errors import ConfigError, DataError, ModelError, RunError
+from openwindow.models.examples import Example, collate, shared_tokens
 from openwindow.models.hf import LocalModel, load
-from openwindow.training.batches import Example, collate, passes_by_length, shared_prefix, shuffled_batches
+from openwindow.training.batches import passes_by_length, shuffled_batches
 from openwindow.training.config import SFT
 from openwindow.training.sft import encode, response_loss, schedule, train
 from openwindow.types import Message, RichMessage
@@ -48,8 +49,8 @@ def test_collate_takes_the_shared_prefix_off_by_hand():
     assert batch.predicts.tolist() == [[True, True, False], [True, False, False]]
     assert batch.targets_N.tolist() == [6, 7, 8]
     twins = [Example((9, 9, 5), 2), Example((9, 9, 5), 2)]
-    assert shared_prefix(twins) == 1  # the last token of a prompt is kept: it predicts the response
-    assert shared_prefix(twins[:1]) == 0
+    assert shared_tokens(twins) == 1  # the last token of a prompt is kept: it predicts the response
+    assert shared_tokens(twins[:1]) == 0
 
 
 def test_c05_collate_leaves_gaps_out_by_hand():
@@ -98,7 +99,7 @@ def test_c05_an_earlier_answer_that_the_template_rewrites_is_refused(model):
 
 def test_gradients_through_the_shared_prefix_are_those_of_each_row_alone(model):
     examples = encode(model, ROWS, 100)
-    assert shared_prefix(examples) > 10
+    assert shared_tokens(examples) > 10
     model.network.requires_grad_(True)
     torch.autograd.backward(response_loss(model.network, examples, model.device, True))
     together = {n: p.grad.clone() for n, p in model.network.named_parameters()}

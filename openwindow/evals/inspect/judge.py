@@ -27,7 +27,7 @@ TIMEOUT = 120
 GIVE_UP = 8
 """answers in a row that did not come in time, after which a judge is not asked again"""
 TOKENS = 2048
-"""longest answer, with room to reason; a local model's own limit may be lower, since a small one would go on for ever"""
+"""longest answer, with room to reason; a local model's own limit may be lower, since a small one would never stop"""
 NO_JUDGE = "needs a judge and none was given; give --judge MODEL"
 _MOST_WRONG = 600
 """characters of an answer that cannot be read which the judge is shown again"""
@@ -78,7 +78,7 @@ async def ask_judge(judge: Model, rubric: str, question: str, said: Transcript, 
 
     An answer of another form is given back with what is wrong with it, `TRIES` times in all. `timeout` (seconds, `TIMEOUT` if
     None) is for one answer, the wait for a free connection not counted; local judges, which answer in batches, have none.
-    An answer that goes on until it is cut counts up to the end of its first JSON object.
+    An answer that runs until it is cut counts up to the end of its first JSON object.
     """
     seconds = timeout or TIMEOUT
     local, most = is_local(judge), judge.config.max_connections or judge.api.max_connections()
@@ -103,7 +103,7 @@ async def _ask(judge: Model, config: GenerateConfig, messages: list[ChatMessage]
             output = await judge.generate(messages, config=config)
             answer, cut = output.completion, output.stop_reason == "max_tokens"
             _silent[str(judge)] = 0
-        except Exception as error:  # any provider's failure leaves the sample unscored, and the run goes on
+        except Exception as error:  # any provider's failure leaves the sample unscored, and the run continues
             cause = error.last_attempt.exception() if isinstance(error, RetryError) else error
             if "attempt_timeout" in str(cause):
                 _silent[str(judge)] += 1

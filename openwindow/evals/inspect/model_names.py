@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from inspect_ai.model import GenerateConfig, Model, get_model
 
@@ -13,6 +13,9 @@ from openwindow.errors import ConfigError, ModelError, OpenWindowError, UserErro
 from openwindow.evals.contexts import ELSEWHERE, Prompting
 from openwindow.evals.inspect.offline import count_bytes_if_offline
 from openwindow.models import smollm2
+
+if TYPE_CHECKING:
+    from openwindow.models.hf import LocalModel
 
 LOCAL = ("smollm2", "smollm2-135m", "SmolLM2-135M-Instruct")
 PROVIDERS = (
@@ -50,6 +53,16 @@ def model_named(name: str, *, base_url: str | None = None, role: str = "model", 
         raise ModelError(f"{error}; or did you mean {near[0]}/{name.partition('/')[2]}, of Inspect's provider?") from error
     except ValueError as error:
         _refuse(name, role, str(error), error)
+
+
+def in_memory(local: LocalModel) -> Model:
+    """The model that is loaded, behind Inspect's interface: nothing is loaded again, and adapters put on later are asked too."""
+    import openwindow.evals.inspect.providers  # noqa: F401 - makes them known
+    from openwindow.evals.inspect.provider import standing_for  # imports torch
+
+    name = f"{local.name}@memory"
+    with standing_for(name, local):
+        return get_model(f"openwindow/{name}", memoize=False)
 
 
 def _model_folder(name: str) -> str:

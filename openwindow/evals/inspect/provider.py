@@ -9,8 +9,9 @@ replies decoded together. Without a temperature the reply is greedy.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from inspect_ai.model import (
@@ -53,6 +54,19 @@ def local_model(name: str, precision: str = "auto", device: str = "auto") -> Loc
         if key not in _loaded:
             _loaded[key] = load(key[0], precision, device, keep_adapter=True)  # type: ignore[arg-type]  # one of the three, checked above
         return _loaded[key]
+
+
+@contextlib.contextmanager
+def standing_for(name: str, local: LocalModel) -> Iterator[None]:
+    """While the block runs, the model of that name is the one that is given, and nothing is loaded for it."""
+    key = (name, "auto", "auto")
+    with _loading:
+        _loaded[key] = local
+    try:
+        yield
+    finally:
+        with _loading:
+            del _loaded[key]
 
 
 class OpenWindowAPI(ModelAPI):

@@ -112,7 +112,7 @@ def transcript(state: TaskState, prompt: int, stopped: str | None = None) -> Tra
     last = next((m.text for m in reversed(after) if isinstance(m, ChatMessageAssistant)), "")
     thought, words = forms.split_thought(last)
     reasoning = [part for m in after if isinstance(m, ChatMessageAssistant) for part in _thoughts(m)]
-    turns = [turn for m in after for turn in _turns(m)]
+    turns = [turn for m in after for turn in turns_of(m)]
     return Transcript(
         text=words,
         thought="\n".join(part for part in reasoning if part) or thought,
@@ -137,7 +137,8 @@ def _thoughts(message: ChatMessageAssistant) -> list[str]:
     return [*apart, forms.split_thought(message.text)[0]]
 
 
-def _turns(message: ChatMessage) -> list[tuple[str, str]]:
+def turns_of(message: ChatMessage) -> list[tuple[str, str]]:
+    """What a message says, and one turn for every tool that it calls, each as (role, text); reasoning is left out."""
     if isinstance(message, ChatMessageTool):
         return [("tool", message.text)]
     said = [(str(message.role), forms.split_thought(message.text)[1])] if message.text else []

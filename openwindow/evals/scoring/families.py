@@ -20,6 +20,7 @@ from typing import Any, Literal
 from openwindow.stats import holm
 from openwindow.stats.clusters import cluster_difference
 from openwindow.stats.intervals import critical
+from openwindow.stats.seeds import over_seeds
 
 Record = dict[str, Any]
 Level = Literal["score", "suite", "eval", "probe"]
@@ -87,21 +88,26 @@ def smallest(row: Mapping[str, Any], family: int) -> float | None:
     if row["p"] is None or row["low"] is None:
         return None
     level = LEVEL / max(1, family)
+    seeds = row.get("seeds", 1)
     if row["level"] == "eval":
-        return _flips(row["scenarios"], level, row["corrected"])
+        return _flips(row["scenarios"], level, row["corrected"], seeds)
     freedom = row["scenarios"] - 1 if row["level"] == "probe" else float("inf")
+    freedom = freedom if seeds < 2 else min(freedom, seeds - 1)
     half = max(row["high"] - row["difference"], row["difference"] - row["low"])
     return float(half * critical(1 - level, freedom) / critical(1 - LEVEL, freedom))
 
 
 @cache
-def _flips(count: int, level: float, corrected: bool) -> float | None:
-    """The share of scenarios that have to go from never to always for p to be below a level."""
-    still = {str(i): [0.0] for i in range(count)}
+def _flips(count: int, level: float, corrected: bool, seeds: int = 1) -> float | None:
+    """The share of scenarios that have to go from never to always, at every seed, for p to be below a level."""
+    still = {str(i): [0.0] * seeds for i in range(count)}
     errors = (still, still) if corrected else (None, None)
     for flipped in range(1, count + 1):
-        moved = {str(i): [float(i < flipped)] for i in range(count)}
-        p = cluster_difference(moved, still, errors, unit="scenario").p
+        moved = {str(i): [float(i < flipped)] * seeds for i in range(count)}
+        c = cluster_difference(moved, still, errors, unit="scenario")
+        p = c.p
+        if c.difference is not None and c.low is not None and c.high is not None:
+            p = over_seeds(c.difference, (c.low, c.high), c.p, [c.difference] * seeds, count).p
         if p is not None and p < level:
             return flipped / count
     return None

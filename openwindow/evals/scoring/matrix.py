@@ -14,7 +14,7 @@ from typing import Any
 
 from openwindow.evals import EVALS
 from openwindow.evals.contexts import NEUTRAL, UNRELATED, Context
-from openwindow.evals.scoring.families import LEVEL, Level, adjusted, findable
+from openwindow.evals.scoring.families import LEVEL, Level, Record, adjusted, findable
 from openwindow.evals.scoring.measures import (
     Cell,
     Values,
@@ -66,7 +66,14 @@ def shifts(rows: Rows, probes: Probes, right: Collection[str] = ()) -> list[dict
 
 def against(
     ours: tuple[Rows, Probes], theirs: tuple[Rows, Probes], names: tuple[str, str], right: Collection[str] = ()
-) -> list[dict[str, Any]]:
+) -> list[Record]:
+    """`differences`, adjusted for how many there are."""
+    return adjusted(differences(ours, theirs, names, right))
+
+
+def differences(
+    ours: tuple[Rows, Probes], theirs: tuple[Rows, Probes], names: tuple[str, str], right: Collection[str] = ()
+) -> list[Record]:
     """Every measure of the first model less that of the second, on the same items, in every context; the composites first.
 
     `right` names the evals whose values are right answers, which have no covert share, and which chance is not taken off.
@@ -84,7 +91,7 @@ def against(
         probed = _probed((ours[1], theirs[1]), (context, context))
         for into, records in ((found, over), (single, [*_single(cells), *probed])):
             into += [{"arm": names[0]} | _named(one, context, names[1]) for one in records]
-    return adjusted(found + single)
+    return found + single
 
 
 def _named(record: dict[str, Any], context: str, base: str) -> dict[str, Any]:

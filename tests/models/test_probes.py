@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from openwindow.evals.base import user
-from openwindow.evals.scoring import probes
-from openwindow.evals.scoring.probes import Probes
+from openwindow.models import scoring
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load
+from openwindow.models.scoring import Probes
 from openwindow.types import Message
 
 PROMPTS = [
@@ -67,7 +67,7 @@ def test_probes_equal_the_plain_forward_pass(
 def test_s7_what_both_continuations_begin_with_is_not_scored(tiny: LocalModel) -> None:
     """By hand: three tokens in common, then one that differs, and two more of the second."""
     with_prefix = ("ACTION: leave", "ACTION: copy")
-    rows = probes._rows(tiny, PROMPTS[:1], [with_prefix])
+    rows = scoring._rows(tiny, PROMPTS[:1], [with_prefix])
     common = [a == b for a, b in zip(rows[0].ids, rows[1].ids, strict=False)].index(False)
     assert common > 0 and [row.shared for row in rows] == [common, common]
     (found,) = Probes(tiny, PROMPTS[:1], [with_prefix]).results()
@@ -89,8 +89,8 @@ def _whole(model: LocalModel, text: str) -> float:
 
 def test_long_continuations_do_not_widen_the_batches_of_short_ones(tiny: LocalModel) -> None:
     texts = [*TEXTS[:3], ("yes", " ".join(["word"] * 60))]
-    rows = probes._rows(tiny, PROMPTS, texts)
-    batches = list(probes._batches(rows, 4))
+    rows = scoring._rows(tiny, PROMPTS, texts)
+    batches = list(scoring._alike(rows, 4))
     assert [len(batch) for batch in batches] == [4, 2, 2] and {row.index for row in batches[-1]} == {(3, 0), (3, 1)}
     assert sorted(row.index for batch in batches for row in batch) == [(i, j) for i in range(4) for j in range(2)]
     for found, (prompt, pair) in zip(Probes(tiny, PROMPTS, texts).results(), zip(PROMPTS, texts, strict=True), strict=True):
@@ -113,8 +113,8 @@ def test_probes_are_scored_on_the_way_of_the_replies(tiny: LocalModel, monkeypat
     assert {i for i, _ in probes_.found} == {0, 1, 3}
     told: list[int] = []
     scored: list[int] = []
-    rest = probes._score
-    monkeypatch.setattr(probes, "_score", lambda runner, rows: scored.extend(row.index[0] for row in rows) or rest(runner, rows))
+    rest = scoring._score
+    monkeypatch.setattr(scoring, "_score", lambda runner, rows: scored.extend(row.index[0] for row in rows) or rest(runner, rows))
     found = probes_.results(progress=told.append)
     assert set(scored) == {2} and sum(told) == len(probes_.rows) == 9
     for ours, theirs in zip(found, apart, strict=True):
