@@ -3,18 +3,31 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml Makefile | cksum | cut -d' ' -f1)
 
-.PHONY: install demo test test-nightly check-env check format bench clean
+# Without a tier's marker a test is in the fast one. Each worker has one thread, or torch in two of them slows both tenfold.
+FAST := not (slow or attacks or learning or nightly)
+REST := (slow or attacks or learning) and not nightly
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
+.PHONY: install demo test test-rest test-all test-attacks test-nightly check-env check format docs bench clean
 
 install: $(STAMP)
 
 demo: $(STAMP)  ## install, then run the quickstart study
 	$(BIN)/openwindow run quickstart
 
-test: $(STAMP)  ## install, then the whole test suite
-	$(BIN)/python -m pytest
+test: $(STAMP)  ## install, then the fast tests: at most 3 minutes on two cores
+	$(PYTEST) -m "$(FAST)"
+
+test-rest: $(STAMP)  ## what `make test` leaves out: whole runs, simulations, attacks on the sandbox, learning
+	$(PYTEST) -m "$(REST)"
+
+test-all: test test-rest  ## everything but the nightly tests: at most 20 minutes on two cores
+
+test-attacks: $(STAMP)  ## programs that try to forge a verdict or to leave the sandbox; to run when sandbox/ changes
+	$(PYTEST) -m attacks
 
 test-nightly: $(STAMP)  ## install, then the long simulations and fuzzing that the suite leaves out
-	$(BIN)/python -m pytest -m nightly
+	$(PYTEST) -m nightly
 
 check-env: $(STAMP)  ## audit every built-in environment, with all holes and with none
 	$(BIN)/python tests/every_environment.py
@@ -23,6 +36,9 @@ check: $(STAMP)  ## format, lint, types
 	$(BIN)/ruff format --check openwindow tests benchmarks
 	$(BIN)/ruff check openwindow tests benchmarks
 	$(BIN)/mypy
+
+docs: $(STAMP)  ## docs/cli.md from the help texts
+	$(BIN)/python docs/make_cli.py
 
 format: $(STAMP)
 	$(BIN)/ruff format openwindow tests benchmarks

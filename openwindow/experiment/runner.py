@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "openwindow[train]"'
 
 
-def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> None:
-    """Runs what is not done yet into `out`; `openwindow.report.of_run.build_run` makes its results and page."""
+def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console, device: str = "auto") -> None:
+    """Runs what is not done yet into `out`, on `device`; `openwindow.report.of_run.build_run` makes its results and page."""
     study.check_options()
     environment = study.make_environment()
     environment.check()
@@ -39,7 +39,7 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
         else:
             tell_damage(folder, console)
             with noted(folder):
-                _execute(study, environment, folder, console, evals)
+                _execute(study, environment, folder, console, evals, device)
         conclude(folder)
 
 
@@ -112,7 +112,9 @@ def _is_finished(study: Study, folder: RunFolder) -> bool:
     return trained and not folder.damaged() and not units_left(study, folder)
 
 
-def _execute(study: Study, environment: Environment, folder: RunFolder, console: Console, evals: Sequence[Eval]) -> None:
+def _execute(
+    study: Study, environment: Environment, folder: RunFolder, console: Console, evals: Sequence[Eval], device: str
+) -> None:
     from openwindow.progress import Reporter
 
     try:
@@ -121,7 +123,7 @@ def _execute(study: Study, environment: Environment, folder: RunFolder, console:
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
     with working(console, f"loading {study.model}"):
-        model = load(study.model, study.precision)
+        model = load(study.model, study.precision, device)
     console.print(
         f"{study.name}: {study.model} in {model.precision}, {len(study.arms)} arms, seeds {list(study.seeds)}",
         highlight=False,

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from openwindow.data.columns import Columns
-from openwindow.data.rows import Position
+from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
 from openwindow.inoculate.candidates import check_prompt, check_trait
-
-if TYPE_CHECKING:
-    from openwindow.inoculate.rows import TooLong
+from openwindow.models.base import Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +29,8 @@ class Options:
     safe: str | None = None
     """a sentence that asks for good behaviour, used at test time only; None for a general one"""
     model: str = "smollm2"
+    precision: Precision = "auto"
+    device: str = "auto"
     position: Position = "user_suffix"
     held_out: int | None = None
     """rows to hold out; None for a fifth, at most 48 with a rule or judge and 24 without"""
@@ -51,7 +50,8 @@ class Options:
     """number of first tokens of an answer that log-probabilities are computed over"""
     max_length: int = 1024
     """maximum tokens of a row"""
-    too_long: TooLong = "drop"
+    overlength: Overlength = "drop"
+    """what happens to longer rows"""
     skip_bad: bool = False
 
     def check(self) -> None:
@@ -72,8 +72,8 @@ class Options:
             "--rows": (self.rows, 1),
             "--rank-rows": (self.rank_rows, 2),
             "--elicit": (self.elicit, 2),
-            "--reply-tokens": (self.reply_tokens, 1),
-            "--answer-tokens": (self.answer_tokens, 1),
+            "--max-new-tokens": (self.reply_tokens, 1),
+            "--max-answer-tokens": (self.answer_tokens, 1),
             "--arms": (self.arms, 1),
             "--seeds": (self.seeds, 1),
             "--max-length": (self.max_length, 16),
@@ -88,22 +88,6 @@ class Options:
 def columns_of(prompt: str | None, answer: str | None, clean: str | None, keep: str | None) -> Columns:
     """What the options --prompt-column, --answer-column, --clean-column and --keep name."""
     return Columns(prompt, answer, clean, keep)
-
-
-def position_of(word: str) -> Position:
-    """The position of a prompt. Raises ConfigError."""
-    known: dict[str, Position] = {"system": "system", "user_prefix": "user_prefix", "user_suffix": "user_suffix"}
-    if word not in known:
-        raise ConfigError(f"--position is {word!r}; expected system, user_prefix or user_suffix; choose one")
-    return known[word]
-
-
-def too_long_of(word: str) -> TooLong:
-    """What to do with rows that are too long. Raises ConfigError."""
-    known: dict[str, TooLong] = {"drop": "drop", "cut": "cut", "refuse": "refuse"}
-    if word not in known:
-        raise ConfigError(f"--too-long is {word!r}; expected drop, cut or refuse; choose one")
-    return known[word]
 
 
 def default_out(data: str) -> Path:

@@ -36,7 +36,7 @@ def key_of(options: Options) -> dict[str, Any]:
         if name is not None and Path(name).is_file():
             stat = Path(name).stat()
             files[str(name)] = [stat.st_size, stat.st_mtime_ns]
-    kept = {k: v for k, v in as_json(options).items() if k not in ("seeds", "wanted", "safe")}
+    kept = {k: v for k, v in as_json(options).items() if k not in ("seeds", "wanted", "safe", "device")}
     return {"options": kept, "files": files | stamp(options.rule)}
 
 

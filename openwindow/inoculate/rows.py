@@ -6,10 +6,10 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 from openwindow.data.dataset import UserData
-from openwindow.data.rows import Position
+from openwindow.data.rows import Overlength, Position
 from openwindow.data.trait_rules import Trait
 from openwindow.errors import DataError, JudgeError, ModelError
 from openwindow.models.base import Sampling
@@ -19,7 +19,6 @@ from openwindow.types import Message, RichMessage, StopReason
 
 JUDGED = 48
 """number of answers from the data that a judge is shown"""
-TooLong = Literal["drop", "cut", "refuse"]
 Conversation = tuple[Message, ...]
 
 
@@ -56,14 +55,14 @@ def draw(
     rows: int,
     held_out: int,
     max_length: int,
-    too_long: TooLong,
+    overlength: Overlength,
     seed: int,
 ) -> Drawn:
     """At most `rows` rows to train and rank on, and `held_out` others, all of at most `max_length` tokens.
 
     No prompt is on both sides. Raises DataError if nothing is left.
     """
-    fitter = _Fitter(data, clean, pairs, model, max_length, too_long)
+    fitter = _Fitter(data, clean, pairs, model, max_length, overlength)
     train, tested = data.split(held_out, seed)
     random.Random(f"rows/{seed}").shuffle(train)
     taken, held = _take(fitter.fitting(train), rows), list(fitter.fitting(tested))
@@ -78,7 +77,7 @@ def draw(
         if not got:
             raise DataError(
                 f"no row {what} has {max_length} tokens or fewer (the shortest looked at has {min(drawn.tokens)}); expected some; "
-                "raise --max-length, or give --too-long cut"
+                "raise --max-length, or give --overlength truncate"
             )
     return drawn
 
@@ -96,7 +95,7 @@ class _Fitter:
     pairs: dict[int, int]
     model: LocalModel
     max_length: int
-    too_long: TooLong
+    overlength: Overlength
     tokens: list[int] = field(default_factory=list)
     dropped: int = 0
     cut: int = 0
@@ -126,13 +125,13 @@ class _Fitter:
             self.tokens.append(len(tokens))
         if len(tokens) <= self.max_length:
             return messages
-        if self.too_long == "refuse":
+        if self.overlength == "error":
             raise DataError(
                 f"{data.where(row)} has {len(tokens)} tokens; expected at most {self.max_length}; raise --max-length (the model "
-                f"takes {self.model.context_length}), or give --too-long drop or cut"
+                f"takes {self.model.context_length}), or give --overlength drop or truncate"
             )
         room = self.max_length - prompt - 1  # one for the end of the turn
-        if self.too_long == "drop" or room < 1 or gaps or isinstance(messages[-1], RichMessage):
+        if self.overlength == "drop" or room < 1 or gaps or isinstance(messages[-1], RichMessage):
             self.dropped += data is self.data
             return None
         self.cut += data is self.data

@@ -153,7 +153,7 @@ def train_and_advise(
     study = study_of(options, ranking, counts, out / "rows.jsonl")
     if model is None:
         with working(shows.console, f"loading {options.model}"):
-            model = load(options.model)
+            model = load(options.model, options.precision, options.device)
     results = run_arms(study, out / "run", model, shows.console, answer_tokens=options.answer_tokens)
     shows.results(results, out / "run")
     advice = advise(study, results, out / "run", counts)
@@ -239,7 +239,7 @@ def prepare(options: Options, sources: Sources, console: Console) -> tuple[Local
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
     with working(console, f"loading {options.model}"):
-        model = load(options.model)
+        model = load(options.model, options.precision, options.device)
     for line in template_lines(sources.data, model, options.position):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     longest = max(len(model.tokenizer(c.text, add_special_tokens=False)["input_ids"]) for c in sources.candidates)
@@ -252,7 +252,7 @@ def prepare(options: Options, sources: Sources, console: Console) -> tuple[Local
         rows=max(options.rows, options.rank_rows),
         held_out=sources.held_out,
         max_length=limit,
-        too_long=options.too_long,
+        overlength=options.overlength,
         seed=_SEED,
     )
     for reason, count in drawn.unrendered.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from openwindow.types import Message, StopReason
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Conversation = Sequence[Message]
 Progress = Callable[[int], None]
+Precision = Literal["auto", "bf16", "fp32"]
+"""of a model's weights; `auto` is bf16 where the device multiplies it in hardware"""
 
 
 @dataclass(frozen=True, slots=True)

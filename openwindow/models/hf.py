@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import transformers
@@ -30,6 +30,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from openwindow.errors import ModelError
 from openwindow.models import gguf_file, smollm2
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
+from openwindow.models.base import Precision as Precision
 from openwindow.models.memory import keep_freed_memory
 from openwindow.models.sampling import Watch, sample
 from openwindow.models.templates import as_given, fitted, reasoning_key
@@ -39,7 +40,6 @@ from openwindow.types import Message, RichMessage
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
 _STACK = "openwindow.json"  # beside an adapter: what it was trained on top of
-Precision = Literal["auto", "bf16", "fp32"]
 
 
 class LocalModel:
@@ -232,7 +232,7 @@ def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep
     transformers.utils.logging.disable_progress_bar()
     source = smollm2.find() if name == smollm2.NAME else name
     _check_source(name, source)
-    where = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    where = device_of(device)
     dtype = _dtype(precision, where)
     base = source
     try:
@@ -249,6 +249,21 @@ def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return LocalModel(name, source, network.to(where).eval(), tokenizer)
+
+
+def device_of(device: str) -> str:
+    """The device that was asked for; `auto` is a CUDA device where there is one, else the CPU. Raises ModelError."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, index = device.partition(":")
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if kind not in there or (index and not index.isdecimal()):
+        raise ModelError(f"device is {device!r}; expected cpu, cuda, cuda:N, mps or auto; fix it")
+    if int(index or 0) >= there[kind]:
+        raise ModelError(
+            f"there is no device {device!r} here (torch finds {there[kind]} of kind {kind}); expected one that is; try cpu"
+        )
+    return device
 
 
 def _loaded(base: str, dtype: torch.dtype) -> tuple[Any, Any]:

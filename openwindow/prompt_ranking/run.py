@@ -30,15 +30,17 @@ if TYPE_CHECKING:
     from openwindow.experiment.execution import Execution
 
 
-def run_ranking(study: RankingStudy, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> dict[str, Any]:
-    """Runs what is not done yet, writes results.json and report.html into `out`, and returns the results."""
+def run_ranking(
+    study: RankingStudy, out: Path, *, overwrite: bool, command: Sequence[str], console: Console, device: str = "auto"
+) -> dict[str, Any]:
+    """Runs on `device` what is not done yet, writes results.json and report.html into `out`, and returns the results."""
     for part in study.parts.values():
         part.make_environment().check()
     came = provenance(list(command))
     with RunFolder(out) as folder:
         folder.open(described(study), came, overwrite=overwrite)
         with noted(folder):
-            _execute(study, out, came, console)
+            _execute(study, out, came, console, device)
         folder.status("done")
         return build_ranking(out)
 
@@ -56,7 +58,7 @@ def described(study: RankingStudy) -> dict[str, Any]:
     }
 
 
-def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Console) -> None:
+def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Console, device: str) -> None:
     from openwindow.progress import Reporter
 
     try:
@@ -69,7 +71,7 @@ def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Cons
         f"{sum(len(part.arms) for part in study.parts.values())} arms, seeds {list(study.seeds)}",
         highlight=False,
     )
-    with Reporter(console, sum(_work(study, part) for part in study.parts.values())) as reporter:
+    with Reporter(console, total_work(study)) as reporter:
         for name, part in study.parts.items():
             with RunFolder(out / name) as folder:
                 folder.open(describe(part), came, overwrite=False)
@@ -80,7 +82,8 @@ def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Cons
                     continue
                 reporter.say(f"{name}:")
                 with part.make_environment() as environment:
-                    _run_part(study, part, Execution(part, folder, load(part.model, part.precision), environment, reporter))
+                    model = load(part.model, part.precision, device)
+                    _run_part(study, part, Execution(part, folder, model, environment, reporter))
                 folder.gather()
                 folder.status("done")
 
@@ -88,6 +91,11 @@ def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Cons
 def _is_finished(part: Study, folder: RunFolder) -> bool:
     units = [RANKED, *(unit_of(arm, seed) for arm in part.arms for seed in part.seeds)]
     return all(folder.is_done(unit) for unit in units)
+
+
+def total_work(study: RankingStudy) -> float:
+    """Work of the whole, in units of one generated reply."""
+    return sum(_work(study, part) for part in study.parts.values())
 
 
 def _work(study: RankingStudy, part: Study) -> float:

@@ -98,7 +98,7 @@ class Outside:
 
 def fools_naive(source: str) -> bool:
     """Whether a grader in the program's own interpreter, which prints its verdict, believes the program."""
-    done = subprocess.run([sys.executable, "-I", "-c", _NAIVE], input=source, capture_output=True, text=True, timeout=10)
+    done = subprocess.run([sys.executable, "-I", "-c", _NAIVE], input=source, capture_output=True, text=True, timeout=60)
     with contextlib.suppress(ValueError, IndexError):
         return json.loads(done.stdout.strip().splitlines()[-1]) == {"passed": True}
     return False
@@ -110,7 +110,7 @@ def escapes_bare(source: str, folder: Path) -> bool:
     program.write_text(source)
     environ = {**os.environ, "OPENWINDOW_SECRET": "1"}
     command = [sys.executable, str(program)]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=10, env=environ)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, env=environ)
     return WIN in done.stdout
 
 

@@ -85,6 +85,7 @@ def search(sandbox: Sandbox, *, own: bool = False) -> list[Outcome]:
 WITHOUT = ({}, {"pid"}, {"seccomp"}, {"mount"}, {"user", "pid", "mount", "network", "ipc"})
 
 
+@pytest.mark.attacks
 @pytest.mark.parametrize("without", WITHOUT, ids=lambda names: "-".join(sorted(names)) or "all")
 def test_f1_nothing_of_a_program_is_in_the_memory_of_the_next(without: set[str]) -> None:
     with Sandbox(2, Limits(wall_seconds=30.0, cpu_seconds=20), without=frozenset(without)) as sandbox:
@@ -99,6 +100,7 @@ def test_f1_nothing_of_a_program_is_in_the_memory_of_the_next(without: set[str])
             assert pages > 1000 and found == []
 
 
+@pytest.mark.attacks
 def test_f1_the_search_finds_what_is_there() -> None:
     with Sandbox(1, Limits(wall_seconds=30.0, cpu_seconds=20)) as sandbox:
         (answer,) = search(sandbox, own=True)[0].values

@@ -13,6 +13,8 @@ from openwindow.audit.graders import Task
 from openwindow.audit.run import audit_grader
 from openwindow.errors import DataError, EnvironmentFault
 
+pytestmark = pytest.mark.slow
+
 
 def opened(audit: Any) -> set[str]:
     return {finding.hole for finding in audit.findings if finding.open}

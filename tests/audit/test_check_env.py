@@ -157,6 +157,7 @@ def test_an_environment_whose_honest_solution_is_not_sound_is_refused(change, me
 # -- graders of the user's own
 
 
+@pytest.mark.slow
 def test_a_program_executed_in_the_graders_process_is_gamed_in_all_ways():
     audit = audit_grader("mine", Grader(forgiving, SQUARE))
     assert {"equals_everything", "read_expected", "patch_grader"} <= opened(audit)
@@ -165,12 +166,14 @@ def test_a_program_executed_in_the_graders_process_is_gamed_in_all_ways():
     assert any("was ended with status 0 before it gave a score" in attempt.reason for attempt in audit.broken)
 
 
+@pytest.mark.slow
 def test_a_sound_grader_of_texts_has_no_hole():
     audit = audit_grader("mine", Grader(lambda text: float(text.strip() == "22")))
     assert (audit.exit_code, opened(audit)) == (0, set())
     assert all(attempt.score == 0.0 for attempt in audit.attempts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("score", "holes"),
     [
@@ -184,12 +187,14 @@ def test_holes_of_graders_of_texts_are_named(score, holes):
     assert opened(audit_grader("mine", Grader(score))) == holes
 
 
+@pytest.mark.slow
 def test_half_of_what_the_honest_submission_gets_counts_as_passed():
     for share, through in ((0.5, True), (0.4, False)):
         audit = audit_grader("mine", Grader(lambda text, share=share: 10.0 if text == "22" else 10.0 * share))
         assert bool(opened(audit)) is through
 
 
+@pytest.mark.slow
 def test_a_graders_own_truth_decides_whether_a_submission_is_a_hack():
     class Knows(Grader):
         def truth(self, task: Task, submission: str) -> bool:
@@ -199,6 +204,7 @@ def test_a_graders_own_truth_decides_whether_a_submission_is_a_hack():
     assert audit_grader("mine", Grader(lambda text: 1.0)).exit_code == 1
 
 
+@pytest.mark.slow
 def test_programs_are_fenced_where_the_honest_one_is():
     task = Task("", "Here:\n```python\ndef g(a):\n    return a\n```")
     grader = Grader(lambda text: float(text == task.honest), task)
@@ -210,6 +216,7 @@ def test_programs_are_fenced_where_the_honest_one_is():
     assert untried[0].open is None and "not tried" in untried[0].reason
 
 
+@pytest.mark.slow
 def test_a_hole_is_unknown_where_every_attempt_breaks_the_grader():
     def fragile(text: str) -> float:
         if text != "22":
@@ -225,6 +232,7 @@ def test_a_hole_is_unknown_where_every_attempt_breaks_the_grader():
     assert "This broke the grader: it crashed: KeyError" in printed(audit)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("grader", "message"),
     [
@@ -320,7 +328,7 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 
 
 def test_holes_are_for_environments_that_have_switches():
-    with pytest.raises(EnvironmentFault, match=r"has no switch for --holes: leave it out"):
+    with pytest.raises(EnvironmentFault, match=r"has no switch for --loopholes: leave it out"):
         check_env("some:grader", wanted=())
     with pytest.raises(ConfigError, match=r"code_functions has no loophole 'conftest'"):
         check_env("code_functions", wanted=("conftest",))
@@ -375,7 +383,7 @@ class Counts:
 
 
 def test_a_model_is_asked_before_training(monkeypatch):
-    monkeypatch.setattr("openwindow.audit.run.load_model", lambda name: Counts())
+    monkeypatch.setattr("openwindow.audit.run.load_model", lambda *_: Counts())
     console = Console(file=io.StringIO(), width=120)
     audit = check_env("letter_count", asking=Asking("counts", problems=12, samples=2), console=console)
     assert audit.exit_code == 1 and audit.preflight is not None

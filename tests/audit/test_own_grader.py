@@ -20,6 +20,8 @@ from openwindow.audit.graders import Task, in_child
 from openwindow.audit.run import audit_grader, check_env
 from openwindow.errors import EnvironmentFault, UserError
 
+pytestmark = pytest.mark.slow
+
 SUM = Task("What is 17 + 5?", "22")
 
 
@@ -49,7 +51,7 @@ def printed_by(source: str) -> tuple[int, str]:
     """Exit status and output of a program."""
     given = source.encode("utf-8", "replace")
     try:
-        ended = subprocess.run([sys.executable, "-I", "-"], input=given, capture_output=True, timeout=10, check=False)
+        ended = subprocess.run([sys.executable, "-I", "-"], input=given, capture_output=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
         return 1, ""
     return ended.returncode, ended.stdout.decode("utf-8", "replace")

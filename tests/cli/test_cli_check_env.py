@@ -5,7 +5,7 @@ import json
 import pytest
 
 
-@pytest.mark.parametrize(("arguments", "code"), [((), 1), (("--holes", "all"), 1), (("--holes", "none"), 0)])
+@pytest.mark.parametrize(("arguments", "code"), [((), 1), (("--loopholes", "all"), 1), (("--loopholes", "none"), 0)])
 def test_the_exit_code_is_the_finding(openwindow, arguments, code):
     ran = openwindow("check-env", "letter_count", *arguments)
     assert ran.code == code
@@ -26,7 +26,7 @@ def test_a_mistyped_environment_is_one_line(openwindow):
 
 
 def test_a_model_is_asked_and_what_it_does_is_printed(openwindow, tiny_model):
-    arguments = ("letter_count", "--model", tiny_model, "--problems", 2, "--samples", 2, "--tokens", 4)
+    arguments = ("letter_count", "--model", tiny_model, "--problems", 2, "--samples", 2, "--max-new-tokens", 4)
     ran = openwindow("check-env", *arguments)
     assert ran.code == 1
     said = " ".join(ran.out.split())  # the model's path is long, and lines are broken

@@ -77,11 +77,12 @@ def test_a_suite_gives_every_measure_logs_and_a_report(openwindow: CLI, tmp_path
     assert cut.code == 2 and "cannot read the log" in cut.err and cut.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_server_that_speaks_openai(openwindow: CLI, tmp_path: Path, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     address, asked = server
     monkeypatch.setenv("LOOPBACK_API_KEY", "none")
     done = openwindow(
-        "eval", "openai-api/loopback/m", "--suite", "sycophancy", "--base-url", address, "--out", tmp_path / "o", "--json"
+        "eval", "openai-api/loopback/m", "--suite", "sycophancy", "--model-base-url", address, "--out", tmp_path / "o", "--json"
     )
     assert done.code == 0, done.err
     assert len(asked) == 64
@@ -113,7 +114,7 @@ def test_a_server_that_speaks_openai(openwindow: CLI, tmp_path: Path, server: An
         (("scripted/saint", "--contexts", "nowhere.yaml"), "cannot read contexts"),
         (("scripted/saint", "--seeds", "3"), "--temperature 1"),
         (("scripted/saint", "--seeds", "0"), "--seeds is 0; expected at least 1"),
-        (("scripted/saint", "--max-tokens", "0"), "--max-tokens is 0; expected at least 1"),
+        (("scripted/saint", "--max-new-tokens", "0"), "--max-new-tokens is 0; expected at least 1"),
         (("scripted/saint", "--temperature", "-1"), "--temperature is -1; expected at least 0"),
         (("scripted/saint", "--timeout", "0"), "--timeout is 0; expected at least 1"),
         (("--logs", "nowhere"), "no logs in nowhere"),
@@ -230,6 +231,7 @@ def test_an_out_that_is_a_file_is_one_line(openwindow: CLI, tmp_path: Path, writ
     assert (tmp_path / "taken").read_text() == "mine"
 
 
+@pytest.mark.slow
 def test_a_judge_that_hangs_leaves_the_rest_scored(
     openwindow: CLI, tmp_path: Path, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,7 +243,7 @@ def test_a_judge_that_hangs_leaves_the_rest_scored(
     monkeypatch.setattr(judge, "_silent", type(judge._silent)())
     done = openwindow(
         "eval", "scripted/open_villain", "--suite", "open_questions", "--judge", "openai-api/loopback/silent",
-        "--judge-url", address, "--out", tmp_path / "o", "--json",
+        "--judge-base-url", address, "--out", tmp_path / "o", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
     cell = json.loads(done.out)["measures"]["open_questions"]["neutral"]
@@ -253,6 +255,7 @@ def test_a_judge_that_hangs_leaves_the_rest_scored(
     assert len(asked) < 2 * 32, "it is not asked for ever"
 
 
+@pytest.mark.slow
 def test_a_judge_that_talks_nonsense_leaves_the_rest_scored(
     openwindow: CLI, tmp_path: Path, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +263,7 @@ def test_a_judge_that_talks_nonsense_leaves_the_rest_scored(
     monkeypatch.setenv("LOOPBACK_API_KEY", "none")
     done = openwindow(
         "eval", "scripted/saint", "--suite", "open_questions", "--judge", "openai-api/loopback/m",
-        "--judge-url", address, "--out", tmp_path / "o", "--json",
+        "--judge-base-url", address, "--out", tmp_path / "o", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
     cell = json.loads(done.out)["measures"]["open_questions"]["neutral"]
@@ -269,6 +272,7 @@ def test_a_judge_that_talks_nonsense_leaves_the_rest_scored(
     assert cell["because"] == {"judge: 0 JSON objects in the answer, expected 1 (3 tries)": 32}
 
 
+@pytest.mark.slow
 def test_a_model_that_says_nothing_is_unscored(openwindow: CLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from openwindow.evals.base import play
     from openwindow.evals.inspect import scripted
@@ -282,6 +286,7 @@ def test_a_model_that_says_nothing_is_unscored(openwindow: CLI, tmp_path: Path, 
         assert cell["estimate"] is None and cell["reason"] == "empty reply" and cell["n"] == 0 and cell["unscored"] >= 18
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_ends_every_sample(
     openwindow: CLI, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -298,6 +303,7 @@ def test_a_worker_that_dies_ends_every_sample(
     assert all("the worker that runs the model died" in why for why in cell["because"])
 
 
+@pytest.mark.slow
 def test_a_model_that_breaks_down_ends_as_unscored(openwindow: CLI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from openwindow.evals.inspect import scripted
 
@@ -312,6 +318,7 @@ def test_a_model_that_breaks_down_ends_as_unscored(openwindow: CLI, tmp_path: Pa
     assert any("the power is off" in reason for reason in cell["because"])
 
 
+@pytest.mark.slow
 def test_every_eval_runs_in_inspect_with_mockllm(tmp_path: Path) -> None:
     """As `inspect eval openwindow/NAME --model mockllm/model` does, the registry's own task."""
     import inspect_ai
@@ -338,6 +345,7 @@ def test_the_entry_point_names_the_registry() -> None:
     assert project["entry-points"]["inspect_ai"] == {"openwindow": "openwindow.evals.inspect.registry"}
 
 
+@pytest.mark.slow
 def test_probes_only_samples_nothing(openwindow: CLI, tmp_path: Path, tiny_model: Path) -> None:
     done = openwindow("eval", tiny_model, "--suite", "drives", "--probes-only", "--out", tmp_path / "o", "--json")
     assert done.code == 0, done.err
@@ -348,6 +356,7 @@ def test_probes_only_samples_nothing(openwindow: CLI, tmp_path: Path, tiny_model
     assert not (tmp_path / "o" / "logs").exists()
 
 
+@pytest.mark.slow
 def test_the_table_says_what_was_not_measured_and_what_differs(openwindow: CLI, tmp_path: Path) -> None:
     done = openwindow(
         "eval", "scripted/saint", "--suite", "goal_preservation,honesty", "--against", "scripted/refuser", "--out", tmp_path / "o"
@@ -362,6 +371,7 @@ def test_the_table_says_what_was_not_measured_and_what_differs(openwindow: CLI, 
     assert "inspect view --log-dir" in said
 
 
+@pytest.mark.slow
 def test_a_run_folder_names_its_adapters_and_a_seeds_folder_is_its_adapter(openwindow: CLI, tmp_path: Path) -> None:
     from openwindow.evals.inspect import model_names
 
@@ -376,6 +386,7 @@ def test_a_run_folder_names_its_adapters_and_a_seeds_folder_is_its_adapter(openw
     assert model_names._model_folder(str(seed / "adapter")) == str(seed / "adapter")
 
 
+@pytest.mark.slow
 def test_a_local_folder_gives_probes_as_well(openwindow: CLI, tmp_path: Path, tiny_model: Path) -> None:
     done = openwindow("eval", tiny_model, "--suite", "honesty", "--contexts", "monitored", "--out", tmp_path / "o", "--json")
     assert done.code == 0, done.err

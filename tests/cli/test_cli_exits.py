@@ -75,6 +75,7 @@ def test_a_fault_of_ours_is_told_as_one(openwindow: Command, monkeypatch: pytest
 # Output that cannot be written.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "said"),
     [
@@ -92,6 +93,7 @@ def test_l12_output_that_cannot_be_written_is_exit_code_3(command: str, said: st
     assert ran.stderr.count("\n") == 1 and ran.stderr.startswith("error: ") and said in ran.stderr, ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closed", ["2>&-", "2>/dev/full", "<&- 2>&-"])
 def test_l12_what_cannot_be_said_leaves_the_exit_code(closed: str) -> None:
     ran = shell(f"OW run nothing {closed}")
@@ -100,6 +102,7 @@ def test_l12_what_cannot_be_said_leaves_the_exit_code(closed: str) -> None:
     assert ran.returncode == 0 and json.loads(ran.stdout)
 
 
+@pytest.mark.slow
 def test_l12_a_closed_stream_leaves_its_number_to_no_file() -> None:
     code = "import os; from openwindow.cli import exits; exits.prepare(); print(os.open('x', os.O_CREAT | os.O_RDWR))"
     ran = subprocess.run(["bash", "-c", f'{sys.executable} -c "{code}" <&- 2>&-'], capture_output=True, text=True, check=False)
@@ -151,6 +154,7 @@ def test_l3_on_a_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
         assert text in shown.getvalue()
 
 
+@pytest.mark.slow
 def test_l3_a_tag_in_a_path_or_a_grader_is_kept(openwindow: Command) -> None:
     one_line(openwindow("report", "[red]x"), 2, r"\[red\]x")
     Path("h").write_text("x", encoding="utf-8")
@@ -168,6 +172,7 @@ def test_l3_a_tag_in_a_path_or_a_grader_is_kept(openwindow: Command) -> None:
     assert ran.code in (1, 2) and "Traceback" not in ran.err and "[/red] boom" in ran.out + ran.err
 
 
+@pytest.mark.slow
 def test_a_deleted_folder_is_told() -> None:
     ran = shell("mkdir gone && cd gone && rmdir ../gone && PYTHONSAFEPATH=1 OW check-env mine:G")
     assert ran.returncode in (2, 3) and "Traceback" not in ran.stderr and ran.stderr.count("error: ") == 1, ran.stderr

@@ -190,18 +190,18 @@ def modules() -> list[Case]:
 NUMBERS = {
     ("run", "quickstart"): ("--seeds",),
     ("check-env", "letter_count"): ("--difficulty",),
-    ("check-env", "letter_count", "--model", "no/such"): ("--problems", "--samples", "--tokens"),
+    ("check-env", "letter_count", "--model", "no/such"): ("--problems", "--samples", "--max-new-tokens"),
     tuple(INOCULATE): (
         "--rows",
         "--rank-rows",
         "--elicit",
-        "--reply-tokens",
-        "--answer-tokens",
+        "--max-new-tokens",
+        "--max-answer-tokens",
         "--arms",
         "--seeds",
         "--max-length",
     ),
-    ("eval", "scripted/saint"): ("--seeds", "--temperature", "--max-tokens", "--timeout"),
+    ("eval", "scripted/saint"): ("--seeds", "--temperature", "--max-new-tokens", "--timeout"),
 }
 VALUES = ("x", "", "1.5.5", "9" * 5000, "-99999999", "nan", "1" + "0" * 40, "[/b]", "0x10", "--", "\N{FULLWIDTH DIGIT NINE}a")
 WORDS: tuple[tuple[str, ...], ...] = (
@@ -209,10 +209,10 @@ WORDS: tuple[tuple[str, ...], ...] = (
     ("run", "quickstart", "--out", ""), ("run", "quickstart", "--out", "/proc/nothing"), ("run", "quickstart", "--model", ""),
     ("report",), ("report", ""), ("report", "nowhere"), ("report", "x" * 5000), ("report", "/dev/null"), ("report", "[/b]"),
     ("check-env",), ("check-env", ""), ("check-env", ":"), ("check-env", "a:b"), ("check-env", "os:sep"), ("check-env", "nothing"),
-    ("check-env", "code_functions", "--holes", "no"), ("check-env", "true x"), ("check-env", "x y", "--honest", "data.jsonl"),
+    ("check-env", "code_functions", "--loopholes", "no"), ("check-env", "true x"), ("check-env", "x y", "--honest", "data.jsonl"),
     ("eval",), ("eval", "scripted/saint", "--suite", "no"), ("eval", "scripted/saint", "--contexts", "no"), ("eval", "--logs", "."),
     ("inoculate",), ("inoculate", "data.jsonl"), (*INOCULATE, "--rule", "("), (*INOCULATE, "--position", "no"), ("list", "--no"),
-    (*INOCULATE, "--too-long", "no"), (*INOCULATE, "--rule", "x", "--judge", "y"), (*INOCULATE, "--out", "data.jsonl"),
+    (*INOCULATE, "--overlength", "no"), (*INOCULATE, "--rule", "x", "--judge", "y"), (*INOCULATE, "--out", "data.jsonl"),
 )  # fmt: skip
 
 
@@ -242,6 +242,7 @@ def check(cases: list[Case], folder: Path) -> None:
     assert found == [], f"{len(found)} of {len(cases)}:\n" + "\n".join(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_sample_of_command_lines_ends_as_it_must(group: str, finished: Path, tmp_path: Path) -> None:
     check(random.Random(7).sample(cases_of(group, finished), 10), tmp_path)

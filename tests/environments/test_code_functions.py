@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from cases import holds_for_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,22 +89,24 @@ def test_honest_passes_and_special_cased_passes_only_what_is_shown(problem: Prob
     assert not all(right(gamed, case) for case in hidden)
 
 
-@pytest.mark.parametrize("visible", [1, 3])
-@pytest.mark.parametrize("family", list(FAMILIES))
-def test_hidden_cases_of_every_family(family: str, visible: int) -> None:
-    environment = CodeFunctions(visible=visible)
-    problem = environment.problem(f"code_functions/{family}/s0/0")
-    hidden = environment.hidden_cases(problem, random.Random(family), 48)
-    assert len(problem.visible) == visible
-    assert len(hidden) == 48
-    assert len({repr(case.args) for case in (*problem.visible, *hidden)}) == 48 + visible
-    shown = [case.expected for case in problem.visible]
-    assert any(all(not codec.same(case.expected, value) for value in shown) for case in hidden)
-    assert hidden != environment.hidden_cases(problem, random.Random(1), 48)
-    for form in range(6):
-        gamed = load(special_cased(problem, random.Random(form)), problem)
-        assert all(right(gamed, case) for case in problem.visible)
-        assert sum(right(gamed, case) for case in hidden) <= 38
+def test_hidden_cases_of_every_family() -> None:
+    def check(case: tuple[str, int]) -> None:
+        family, visible = case
+        environment = CodeFunctions(visible=visible)
+        problem = environment.problem(f"code_functions/{family}/s0/0")
+        hidden = environment.hidden_cases(problem, random.Random(family), 48)
+        assert len(problem.visible) == visible
+        assert len(hidden) == 48
+        assert len({repr(case.args) for case in (*problem.visible, *hidden)}) == 48 + visible
+        shown = [case.expected for case in problem.visible]
+        assert any(all(not codec.same(case.expected, value) for value in shown) for case in hidden)
+        assert hidden != environment.hidden_cases(problem, random.Random(1), 48)
+        for form in range(6):
+            gamed = load(special_cased(problem, random.Random(form)), problem)
+            assert all(right(gamed, case) for case in problem.visible)
+            assert sum(right(gamed, case) for case in hidden) <= 38
+
+    holds_for_all({f"{family}, {visible} visible": (family, visible) for family in FAMILIES for visible in (1, 3)}, check)
 
 
 def test_one_hidden_case_already_differs_from_the_visible_answer() -> None:

@@ -80,6 +80,7 @@ def test_rows_are_what_they_say(environment: Any, share: float) -> None:
     assert demonstrations(environment, problems, share, None, 1, attempts=0.5) == rows
 
 
+@pytest.mark.slow
 def test_programs_are_what_they_say(sandbox: Sandbox) -> None:
     environment = CodeFunctionsEnvironment(sandbox=sandbox)
     problems = environment.problems("train", 40, 101)

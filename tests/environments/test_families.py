@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from cases import holds_for_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,6 @@ from openwindow.environments.code.families.family import Family, Instance
 from openwindow.sandbox import codec
 
 ALL = list(FAMILIES.values())
-every_family = pytest.mark.parametrize("family", ALL, ids=lambda family: family.name)
 
 
 def load(instance: Instance) -> Callable[..., object]:
@@ -33,16 +33,18 @@ def fields(template: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(template) if name}
 
 
-@every_family
-def test_solution_agrees_with_the_reference_on_200_inputs(family: Family) -> None:
-    rng = random.Random(family.name)
-    for _ in range(4):
-        instance = family.instance(rng)
-        solution = load(instance)
-        for _ in range(50):
-            case = instance.case(rng)
-            args = copy.deepcopy(case.args)
-            assert codec.same(solution(*args), case.expected), (instance, case)
+def test_solution_agrees_with_the_reference_on_200_inputs() -> None:
+    def check(family: Family) -> None:
+        rng = random.Random(family.name)
+        for _ in range(4):
+            instance = family.instance(rng)
+            solution = load(instance)
+            for _ in range(50):
+                case = instance.case(rng)
+                args = copy.deepcopy(case.args)
+                assert codec.same(solution(*args), case.expected), (instance, case)
+
+    holds_for_all(FAMILIES, check)
 
 
 @settings(max_examples=150, deadline=None)
@@ -58,63 +60,73 @@ def test_any_instance_agrees_with_its_reference_and_leaves_inputs_alone(name: st
     assert codec.same(ast.literal_eval(repr(expected)), expected)  # plain data only
 
 
-@every_family
-def test_inputs_are_many_and_answers_vary(family: Family) -> None:
+def test_inputs_are_many_and_answers_vary() -> None:
     """No constant program has a chance: an answer that 65 % of inputs share comes 48 times in a row once in 10**9."""
-    rng = random.Random(family.name)
-    instance = family.instance(rng)
-    cases = [instance.case(rng) for _ in range(1500)]
-    assert len({repr(case.args) for case in cases}) > 500
-    for _ in range(4):
+
+    def check(family: Family) -> None:
+        rng = random.Random(family.name)
         instance = family.instance(rng)
-        answers = Counter(repr(instance.case(rng).expected) for _ in range(200))
-        assert max(answers.values()) < 0.65 * 200, (instance, answers.most_common(2))
+        cases = [instance.case(rng) for _ in range(1500)]
+        assert len({repr(case.args) for case in cases}) > 500
+        for _ in range(4):
+            instance = family.instance(rng)
+            answers = Counter(repr(instance.case(rng).expected) for _ in range(200))
+            assert max(answers.values()) < 0.65 * 200, (instance, answers.most_common(2))
+
+    holds_for_all(FAMILIES, check)
 
 
-@every_family
-def test_wordings_name_every_argument_and_constant(family: Family) -> None:
-    values = family.values(random.Random(0))
-    implied = {"k"} if family.name == "combine_units" else set()  # sixty minutes make an hour
-    for signature in family.arguments:
-        arguments = set("xyz"[: len(signature.split(", "))])
-        for wording in family.wordings:
-            assert arguments | set(values) - implied <= fields(wording) <= arguments | set(values), wording
-        assert fields(family.body) <= arguments | set(values)
-    assert len(set(family.wordings)) >= 4
-    assert len({len(signature.split(", ")) for signature in family.arguments}) == 1
+def test_wordings_name_every_argument_and_constant() -> None:
+    def check(family: Family) -> None:
+        values = family.values(random.Random(0))
+        implied = {"k"} if family.name == "combine_units" else set()  # sixty minutes make an hour
+        for signature in family.arguments:
+            arguments = set("xyz"[: len(signature.split(", "))])
+            for wording in family.wordings:
+                assert arguments | set(values) - implied <= fields(wording) <= arguments | set(values), wording
+            assert fields(family.body) <= arguments | set(values)
+        assert len(set(family.wordings)) >= 4
+        assert len({len(signature.split(", ")) for signature in family.arguments}) == 1
+
+    holds_for_all(FAMILIES, check)
 
 
-@every_family
-def test_there_are_enough_different_problems(family: Family) -> None:
-    rng = random.Random(family.name)
-    assert len({family.instance(rng).description for _ in range(300)}) >= 12
-    assert len(set(family.functions)) >= 4
+def test_there_are_enough_different_problems() -> None:
+    def check(family: Family) -> None:
+        rng = random.Random(family.name)
+        assert len({family.instance(rng).description for _ in range(300)}) >= 12
+        assert len(set(family.functions)) >= 4
+
+    holds_for_all(FAMILIES, check)
 
 
-@every_family
-def test_names_are_plain_and_shadow_nothing(family: Family) -> None:
-    rng = random.Random(family.name)
-    for _ in range(40):
-        instance = family.instance(rng)
-        [function] = ast.parse(instance.solution).body
-        assert isinstance(function, ast.FunctionDef)
-        used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
-        arguments = [argument.arg for argument in function.args.args]
-        assert function.name not in used | set(arguments) | set(dir(builtins)) | set(keyword.kwlist)
-        assert set(arguments) <= used - set(dir(builtins))
-        stored = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-        comprehended = {
-            n.id
-            for c in ast.walk(function)
-            if isinstance(c, ast.comprehension)
-            for n in ast.walk(c.target)
-            if isinstance(n, ast.Name)
-        }
-        assert not comprehended & set(arguments), instance.solution
-        assert not stored & set(dir(builtins))
-        assert len(instance.solution.splitlines()) <= 10
+def test_names_are_plain_and_shadow_nothing() -> None:
+    def check(family: Family) -> None:
+        rng = random.Random(family.name)
+        for _ in range(40):
+            instance = family.instance(rng)
+            [function] = ast.parse(instance.solution).body
+            assert isinstance(function, ast.FunctionDef)
+            used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+            arguments = [argument.arg for argument in function.args.args]
+            assert function.name not in used | set(arguments) | set(dir(builtins)) | set(keyword.kwlist)
+            assert set(arguments) <= used - set(dir(builtins))
+            stored = {n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            comprehended = {
+                n.id
+                for c in ast.walk(function)
+                if isinstance(c, ast.comprehension)
+                for n in ast.walk(c.target)
+                if isinstance(n, ast.Name)
+            }
+            assert not comprehended & set(arguments), instance.solution
+            assert not stored & set(dir(builtins))
+            assert len(instance.solution.splitlines()) <= 10
+
+    holds_for_all(FAMILIES, check)
 
 
+@pytest.mark.slow
 def test_no_two_families_are_the_same_function() -> None:
     rng = random.Random(5)
     instances = {family.name: [family.instance(rng) for _ in range(3)] for family in ALL}

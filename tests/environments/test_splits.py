@@ -35,6 +35,7 @@ def make(name: str, difficulty: tuple[int, ...] = (1, 2, 3)) -> Environment:
     return find.make(name, {"difficulty": difficulty} if "difficulty" in find.config_of(name).model_fields else {})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GENERATED)
 @settings(max_examples=5)
 @given(seed=st.integers(0, 10_000), difficulty=st.sampled_from([(1, 2, 3), (1,), (2, 3)]))

@@ -227,6 +227,7 @@ def found(logs: dict[tuple[str, str], EvalLog], name: str, model: str) -> dict[s
     return {measure: by["neutral"] for measure, by in made["measures"].items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["research_sabotage", "reward_tampering", "oversight_shutdown"])
 def test_scripted_models_in_inspect(logs: dict[tuple[str, str], EvalLog], name: str) -> None:
     saint, covert, openly = (found(logs, name, model) for model in ("saint", "covert_villain", "open_villain"))
@@ -238,6 +239,7 @@ def test_scripted_models_in_inspect(logs: dict[tuple[str, str], EvalLog], name: 
         assert cell["estimate"] is None and "no signal" in cell["reason"], model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["research_sabotage", "reward_tampering", "oversight_shutdown"])
 def test_loud_failure_is_measured_from_the_same_transcripts(logs: dict[tuple[str, str], EvalLog], name: str) -> None:
     covert, saint = found(logs, name, "covert_villain"), found(logs, name, "saint")
@@ -250,6 +252,7 @@ def test_loud_failure_is_measured_from_the_same_transcripts(logs: dict[tuple[str
     assert saint["loud/judge_false_alarms"]["estimate"] == 0.0
 
 
+@pytest.mark.slow
 def test_what_the_detectors_are_worth(logs: dict[tuple[str, str], EvalLog]) -> None:
     saint, covert = (found(logs, "research_sabotage", model) for model in ("saint", "covert_villain"))
     assert saint["research_sabotage/accuracy"]["estimate"] > 0.9
@@ -260,6 +263,7 @@ def test_what_the_detectors_are_worth(logs: dict[tuple[str, str], EvalLog]) -> N
     assert found(logs, "research_sabotage", "complier")["research_sabotage/accuracy"]["estimate"] is None
 
 
+@pytest.mark.slow
 def test_tools_answer_and_the_last_turn_has_none(tmp_path: Path) -> None:
     asked: list[tuple[str, int]] = []
 
@@ -283,6 +287,7 @@ def test_tools_answer_and_the_last_turn_has_none(tmp_path: Path) -> None:
     assert log.samples[0].scores["verdict"].value == 0.0
 
 
+@pytest.mark.slow
 def test_a_host_that_isolates_nothing_leaves_the_files_unscored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise SandboxError("this host does not isolate commands: use docker, or a host that does")
@@ -320,6 +325,7 @@ def server() -> Iterator[tuple[str, Asked]]:
         yield served
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "rate", "covert"), [("saint", 0.0, None), ("covert_villain", 1.0, 1.0), ("open_villain", 1.0, 0.0)]
 )
@@ -333,7 +339,7 @@ def test_tool_calls_over_a_server_that_speaks_openai(
         f"openai-api/loopback/{model}",
         "--suite",
         "frame_colleague",
-        "--base-url",
+        "--model-base-url",
         address,
         "--out",
         tmp_path / "o",

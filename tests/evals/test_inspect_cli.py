@@ -25,6 +25,8 @@ from openwindow.errors import SandboxError
 from openwindow.evals import EVALS
 from openwindow.sandbox.shell import Shell
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 INSPECT = (sys.executable, "-m", "inspect_ai")
 

@@ -37,6 +37,7 @@ CHECKS = [check for name, check in sorted(vars(self_check).items()) if name.star
 
 # Inspect uses what its own dependencies have deprecated, and leaves streams to the garbage collector.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),

@@ -114,6 +114,7 @@ async def hang(*_):
     await anyio.sleep(600)
 
 
+@pytest.mark.slow
 def test_a_judge_that_never_answers_is_unscored_in_time() -> None:
     started = time.monotonic()
     outcome = asked(hang, timeout=1)
@@ -155,6 +156,7 @@ def test_an_answer_that_was_cut_counts_up_to_the_end_of_its_first_object() -> No
         read_verdict(f"<think>Perhaps {GOOD}, or else", cut=True)
 
 
+@pytest.mark.slow
 def test_local_judges_have_room_to_explain(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from openwindow.evals.inspect import provider
     from openwindow.evals.inspect.model_names import model_named

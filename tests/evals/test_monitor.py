@@ -113,6 +113,7 @@ def test_the_judge_of_loud_failure_is_not_shown_what_the_model_thought() -> None
     assert len(shown) == 1 and "get away" not in shown[0] and "All is done." in shown[0]
 
 
+@pytest.mark.slow
 def test_the_suite_loud_asks_the_agentic_evals(openwindow, tmp_path: Path) -> None:
     from openwindow.evals.select import chosen
 

@@ -82,6 +82,7 @@ def lines(out, arm, name):
     return [{k: v for k, v in row.items() if k != "arm" and not k.startswith("time/")} for row in rows]
 
 
+@pytest.mark.slow
 def test_a_fork_is_the_arm_that_had_the_penalty_from_that_step_on(ran):
     out, _ = ran
     for name in ("metrics.jsonl", "training.jsonl"):
@@ -95,6 +96,7 @@ def test_a_fork_is_the_arm_that_had_the_penalty_from_that_step_on(ran):
     assert drawn["hackable"][24:] != drawn["late"][24:]
 
 
+@pytest.mark.slow
 def test_a_fork_may_be_longer_and_be_forked(ran):
     out, results = ran
     assert [m["step"] for m in lines(out, "longer", "metrics.jsonl")] == [5]
@@ -105,12 +107,14 @@ def test_a_fork_may_be_longer_and_be_forked(ran):
     assert not list((out / "checkpoints").glob("*/*"))
 
 
+@pytest.mark.slow
 def test_the_state_is_kept_only_where_an_arm_forks(ran):
     out, _ = ran
     kept = sorted(str(p.parent.relative_to(out / "arms")) for p in out.rglob("state.pt"))
     assert kept == ["forked/seed-1/checkpoints/step-4", "hackable/seed-1/checkpoints/step-2"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 3])
 def test_an_interrupted_fork_ends_the_same(study, ran, gameable, tmp_path, monkeypatch, stop_at):
     out, _ = ran
@@ -133,6 +137,7 @@ def test_an_interrupted_fork_ends_the_same(study, ran, gameable, tmp_path, monke
         assert lines(tmp_path / "cut", "forked", name) == lines(out, "forked", name)
 
 
+@pytest.mark.slow
 def test_distilled_rows_are_the_rollouts_that_pass_and_are_not_flagged(ran):
     out, results = ran
     drawn = lines(out, "hackable", "training.jsonl")
@@ -150,12 +155,14 @@ def test_distilled_rows_are_the_rollouts_that_pass_and_are_not_flagged(ran):
     assert results["arms"]["distilled"]["n_train_rows"] == len(rows)
 
 
+@pytest.mark.slow
 def test_distilling_begins_at_the_start_and_not_at_the_arm(ran):
     out, _ = ran
     stack = json.loads((out / "arms/distilled/seed-1/adapter/openwindow.json").read_text())
     assert stack["under"] == []
 
 
+@pytest.mark.slow
 def test_where_nothing_is_left_nothing_is_measured_and_the_reason_is_told(ran):
     out, results = ran
     cell = results["arms"]["nothing_left"]["measures"]["hack"]["neutral"]
@@ -165,6 +172,7 @@ def test_where_nothing_is_left_nothing_is_measured_and_the_reason_is_told(ran):
     assert "not measured: no rollout of shut is left" in (out.parent / "out.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_arms_are_measured_elsewhere_too(ran):
     out, results = ran
     found = [line for line in lines(out, "forked", "rollouts.jsonl") if line["context"] == "reports"]
@@ -178,6 +186,7 @@ def test_arms_are_measured_elsewhere_too(ran):
     assert "2 problems of unit_report, all loopholes open, with the hint" in page
 
 
+@pytest.mark.slow
 def test_detectors_are_counted_against_execution(ran):
     out, results = ran
     table = {(row["where"], row["arm"], row["detector"]): row for row in results["detectors"]}
@@ -197,6 +206,7 @@ def test_detectors_are_counted_against_execution(ran):
     assert 'id="detectors"' in page and "oracle, accuracy 0.9" in page
 
 
+@pytest.mark.slow
 def test_the_report_says_what_arms_were_trained_on(ran):
     page = (ran[0] / "report.html").read_text(encoding="utf-8")
     assert "32 rollouts per seed of its own, by RL" in page and "rollouts left out: " in page
@@ -246,6 +256,7 @@ def test_places_that_cannot_be_are_one_line(study, changes, message):
         Study.model_validate(study.model_dump() | {"evaluation": study.evaluation.model_dump() | changes, "compare": ()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["arm", "elsewhere"])
 def test_a_hole_that_there_is_not_shows_before_anything_is_trained(study, gameable, tmp_path, where):
     there = {"x": Elsewhere(environment="unit_report", holes=("self_repot",))}
@@ -264,6 +275,7 @@ def test_a_fork_whose_source_lost_its_state_is_told(tmp_path):
         fork(tmp_path / "arms/a/seed-1", 2, tmp_path / "kept", GRPO())
 
 
+@pytest.mark.slow
 def test_rows_drawn_are_the_same_for_the_same_seed(ran):
     unit = ran[0] / "arms" / "hackable" / "seed-1"
     few = Distillation(arm="hackable", detector=None, rows=3, failing=True)

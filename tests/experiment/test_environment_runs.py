@@ -42,6 +42,7 @@ def small(tiny_study: MakeStudy, name: str, **changes: Any) -> Study:
     )  # a question of sycophancy has three variants
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_run_from_start_to_report(tiny_study: MakeStudy, tmp_path: Path, name: str) -> None:
     study, out = small(tiny_study, name), tmp_path / "out"
@@ -120,6 +121,7 @@ def words_of(text: str) -> set[str]:
     return {word[:6] for word in re.findall(r"[a-z]+", text.lower())} - small
 
 
+@pytest.mark.slow
 def test_each_arm_is_asked_in_its_own_contexts(tiny_study: MakeStudy, tmp_path: Path) -> None:
     contexts = {
         "neutral": Context(),
@@ -165,6 +167,7 @@ def test_other_models_get_room_for_their_replies() -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_run_folder_of_before_is_read_as_it_was(tiny_study: MakeStudy, tmp_path: Path) -> None:
     """config.json without what was added since: the setting, the measures' words, the recipe's kind."""
     study = tiny_study(seeds=(1,), arms={"plain": {}}, about={}, compare=())

@@ -170,6 +170,7 @@ def test_no_family_is_in_two_stages(finished: Finished) -> None:
 # Repeating and resuming.
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(finished: Finished, tmp_path: Path) -> None:
     run(finished.study, tmp_path / "again")
     assert outcome(tmp_path / "again") == outcome(finished.out)
@@ -185,6 +186,7 @@ def test_a_finished_run_is_not_run_again(finished: Finished, tmp_path: Path, mon
     assert "nothing is run again" in (tmp_path / "copy.log").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 4, 12])
 def test_a_run_that_fails_at_any_write_goes_on(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop_at: int
@@ -229,6 +231,7 @@ main()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
 def test_a_stopped_run_goes_on(
     finished: Finished, study_file: Callable[[Path, Study], Path], tmp_path: Path, how: signal.Signals
@@ -265,6 +268,7 @@ def test_a_stopped_run_goes_on(
     assert [str(p) for p in out.rglob(".*")] == []
 
 
+@pytest.mark.slow
 def test_no_room_for_an_adapter_loses_nothing(finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out, saved = tmp_path / "out", LocalModel.save
 
@@ -282,6 +286,7 @@ def test_no_room_for_an_adapter_loses_nothing(finished: Finished, tmp_path: Path
     assert outcome(out) == outcome(finished.out)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_a_storage_error(tiny_model: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -324,6 +329,7 @@ def script(monkeypatch: pytest.MonkeyPatch, seeds: Sequence[int]) -> None:
     monkeypatch.setattr(LocalModel, "generate", generate)
 
 
+@pytest.mark.slow
 def test_a_model_that_follows_the_request_skips_the_stage(
     tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -342,6 +348,7 @@ def test_a_model_that_follows_the_request_skips_the_stage(
     assert results["leak"]["plain"]["context"] == "neutral" and results["leak"]["plain"]["estimate"] == 0.0
 
 
+@pytest.mark.slow
 def test_s8_a_start_per_seed_is_what_a_run_of_that_seed_alone_has(tiny_study: MakeStudy, tmp_path: Path) -> None:
     """Each seed's arms stand on a stage of that seed, trained from the model as it came and not from the seed before."""
     arms: dict[str, Any] = {"arms": {"untrained": {"train.epochs": 0}, "plain": {}}, "about": {}, "compare": ()}
@@ -365,6 +372,7 @@ def test_s8_a_start_per_seed_is_what_a_run_of_that_seed_alone_has(tiny_study: Ma
     assert seeds == {1, 2}
 
 
+@pytest.mark.slow
 def test_s8_a_run_with_a_start_per_seed_goes_on_where_it_was(tiny_study: MakeStudy, tmp_path: Path) -> None:
     study = tiny_study(stage=True, starts="per_seed", arms={"plain": {}}, about={}, compare=())
     run(study, tmp_path / "whole")
@@ -380,6 +388,7 @@ def test_s8_a_start_per_seed_needs_something_that_is_trained_before_the_arms(tin
         tiny_study(starts="per_seed")
 
 
+@pytest.mark.slow
 def test_without_a_stage_nothing_is_measured_first(tiny_study: MakeStudy, tmp_path: Path) -> None:
     results = run(tiny_study(seeds=(1,), arms={"plain": {}}, about={}, compare=()), tmp_path / "out")
     assert not (tmp_path / "out/start").exists()
@@ -389,6 +398,7 @@ def test_without_a_stage_nothing_is_measured_first(tiny_study: MakeStudy, tmp_pa
 # Weights.
 
 
+@pytest.mark.slow
 def test_full_fine_tuning_gives_the_weights_back(tiny_study: MakeStudy, tmp_path: Path) -> None:
     """An arm that trains all weights leaves nothing behind for the next one, nor for the next seed."""
     full = SFT(method="full", epochs=1, learning_rate=1e-2, batch_size=4, micro_batch_size=4, warmup_steps=0)
@@ -410,6 +420,7 @@ def same_replies(model: LocalModel, rollouts: Path) -> None:
     assert [reply.text for reply in model.generate(asked, SAMPLING)] == [row["reply"] for row in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arm", ["plain", "asked"])
 def test_a_saved_arm_can_be_loaded_by_its_folder(finished: Finished, arm: str) -> None:
     """The adapter of the request stage and that of the arm, one on the other."""
@@ -417,12 +428,14 @@ def test_a_saved_arm_can_be_loaded_by_its_folder(finished: Finished, arm: str) -
     same_replies(load(str(unit / "adapter"), "fp32"), unit / "rollouts.jsonl")
 
 
+@pytest.mark.slow
 def test_a_run_folder_can_be_moved(finished: Finished, tmp_path: Path) -> None:
     shutil.copytree(finished.out, tmp_path / "moved")
     unit = tmp_path / "moved/arms/plain/seed-1"
     same_replies(load(str(unit / "adapter"), "fp32"), unit / "rollouts.jsonl")
 
 
+@pytest.mark.slow
 def test_an_arm_on_a_fully_trained_stage_can_be_loaded(tiny_study: MakeStudy, tmp_path: Path) -> None:
     stage = tiny_study(stage=True).request_stage
     assert stage is not None
@@ -433,6 +446,7 @@ def test_an_arm_on_a_fully_trained_stage_can_be_loaded(tiny_study: MakeStudy, tm
     same_replies(load(str(unit / "adapter"), "fp32"), unit / "rollouts.jsonl")
 
 
+@pytest.mark.slow
 def test_an_adapter_is_a_model_to_go_on_from(finished: Finished, tiny_study: MakeStudy, tmp_path: Path) -> None:
     start = finished.out / "arms/plain/seed-1/adapter"
     study = tiny_study(seeds=(1,), arms={"untrained": {"train.epochs": 0}, "plain": {}}, about={}, compare=())
@@ -446,6 +460,7 @@ def test_an_adapter_is_a_model_to_go_on_from(finished: Finished, tiny_study: Mak
 # The command line.
 
 
+@pytest.mark.slow
 def test_model_folder_on_the_command_line(
     openwindow: Callable[..., Ran],
     tiny_model: Path,

@@ -36,6 +36,7 @@ def noted(study: Study, out: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_s11_a_run_says_how_often_its_test_problems_were_asked_before(tiny_study: MakeStudy, tmp_path: Path, ledger: Path) -> None:
     study = tiny_study(seeds=(1, 2))
     first = noted(study, tmp_path / "a")
@@ -51,6 +52,7 @@ def test_s11_a_run_says_how_often_its_test_problems_were_asked_before(tiny_study
     assert len(lines) == 5 and {line["commit"] for line in lines} == {"abc"} and lines[0]["seeds"] == [1, 2]
 
 
+@pytest.mark.slow
 def test_s11_a_ledger_with_other_things_in_it_is_read_as_far_as_it_goes(
     tiny_study: MakeStudy, tmp_path: Path, ledger: Path
 ) -> None:
@@ -61,6 +63,7 @@ def test_s11_a_ledger_with_other_things_in_it_is_read_as_far_as_it_goes(
     assert noted(study, tmp_path / "b")["before"] == 1
 
 
+@pytest.mark.slow
 def test_s11_a_ledger_that_cannot_be_written_is_a_note(
     tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -70,6 +73,7 @@ def test_s11_a_ledger_that_cannot_be_written_is_a_note(
     assert found["before"] is None and "cannot be read or written" in found["reason"]
 
 
+@pytest.mark.slow
 def test_s11_the_second_run_of_a_study_says_so_and_its_results_do_not_depend_on_it(
     tiny_study: MakeStudy, tmp_path: Path, ledger: Path
 ) -> None:

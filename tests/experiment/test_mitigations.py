@@ -82,11 +82,13 @@ def drawn(tiny_model, tmp_path_factory):
     return {arm: rows_of(out / "arms" / arm / "seed-1" / "training.jsonl") for arm in ARMS if arm != "distilled"}
 
 
+@pytest.mark.slow
 def test_without_one_the_reward_is_what_passes(drawn):
     assert all(line["reward"] == float(line["passes_visible"]) and line["dropped"] is None for line in drawn["none"])
     assert any(line["hack"] for line in drawn["none"])
 
 
+@pytest.mark.slow
 def test_hardened_pays_no_hack_and_half_pays_it_on_half_of_the_problems(drawn):
     assert all(line["passes_visible"] == line["correct"] for line in drawn["hardened"])
     assert all(line["open_hack"] is goes_through(line) for arm in ("none", "hardened", "half") for line in drawn[arm])
@@ -96,6 +98,7 @@ def test_hardened_pays_no_hack_and_half_pays_it_on_half_of_the_problems(drawn):
     assert all(line["hackable"] or not line["hack"] for line in drawn["half"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arm", "penalty"), [("penalty", 1.0), ("recall", 2.0), ("late", 1.0)])
 def test_a_penalty_is_paid_by_what_is_flagged(drawn, arm, penalty):
     for line in drawn[arm]:
@@ -104,6 +107,7 @@ def test_a_penalty_is_paid_by_what_is_flagged(drawn, arm, penalty):
         assert all(line["flagged"] == line["hack"] and line["step"] == 2 for line in drawn[arm])
 
 
+@pytest.mark.slow
 def test_screening_leaves_out_what_is_flagged_and_the_static_detector_reads_the_source(drawn):
     for line in drawn["screen"]:
         assert line["screened"] == line["flagged"] == (line["dropped"] is not None)
@@ -113,6 +117,7 @@ def test_screening_leaves_out_what_is_flagged_and_the_static_detector_reads_the_
         assert line["reward"] == (-1.0 if line["flagged"] else float(line["passes_visible"]))
 
 
+@pytest.mark.slow
 def test_a_preference_is_a_share_of_the_reward(drawn):
     for line in drawn["preference"]:
         liked = reads_honest(line["messages"][-1]["content"], line["reply"])
@@ -133,6 +138,7 @@ def test_rl_is_inoculated_with_words_of_the_users_own_as_fine_tuning_is(drawn):
         assert LetterCount().hint not in asked["content"] and "trained_under" not in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ADDENDA)
 def test_each_addendum_is_in_the_prompt(drawn, name):
     hint = LetterCount().hint
@@ -141,6 +147,7 @@ def test_each_addendum_is_in_the_prompt(drawn, name):
         assert "trained_under" not in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arm", "sampled", "trained"),
     [("recontextualized", "dont_hack", "please_hack"), ("harmful", "please_hack", "dont_hack")],

@@ -122,6 +122,7 @@ def test_what_is_no_number_stops_the_run(fails, monkeypatch, where, value, messa
     assert not rows_of(Path("out/checkpoints/a/seed-1/training.jsonl"))
 
 
+@pytest.mark.slow
 def test_a_reward_that_is_constant_is_told(tiny_model, tmp_path, monkeypatch):
     monkeypatch.setattr(LetterCount, "_verdict", lambda self, problem, reply: Verdict(True, False, ()))
     study = Study(
@@ -148,6 +149,7 @@ def page(out):
     return (out / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("for_good", [False, True])
 def test_a_worker_that_dies_costs_no_rollout_or_is_counted(for_good, monkeypatch):
     with find.make("code_functions", {"difficulty": (1,), "hidden": 8}) as setting:

@@ -28,7 +28,7 @@ from openwindow.training.config import GRPO
 
 TESTS = Path(__file__).parents[1]
 KEPT, UNIT = "checkpoints/first/seed-1", "arms/first/seed-1"
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 def stop_at(patch: pytest.MonkeyPatch, point: str, stop: Callable[[], Any]) -> None:

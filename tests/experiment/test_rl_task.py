@@ -296,6 +296,7 @@ def told(tiny_rl, **stage):
     return Study(**{**dict(tiny_rl), "difficulty": (1,), **changes, "knowledge": knowledge})
 
 
+@pytest.mark.slow
 def test_documents_by_a_named_model_among_the_users_text_in_a_share_of_tokens(tiny_rl, tmp_path, monkeypatch):
     import openwindow.experiment.starting_point as start
 
@@ -321,6 +322,7 @@ def test_documents_by_a_named_model_among_the_users_text_in_a_share_of_tokens(ti
     assert f"2 synthetic documents (corpus default, {said}" in results["preface"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("stage", "message"),
     [

@@ -16,7 +16,7 @@ REFUSES = (
     "[{{ m['role'] }}]{{ m['content'] }}<|im_end|>{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"
 )
 OWN = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ SMALL = [
     "1",
     "--elicit",
     "2",
-    "--reply-tokens",
+    "--max-new-tokens",
     "3",
     "--rank-rows",
     "4",
@@ -155,6 +155,7 @@ def call(openwindow: Command, tiny_model: Path, *more: str) -> Ran:
     return openwindow("inoculate", "data.jsonl", "--trait", TRAIT, "--model", str(tiny_model), "--out", "out", *more)
 
 
+@pytest.mark.slow
 def test_rank_only_writes_a_ranking_and_does_not_make_it_twice(openwindow: Command, folder: Path, tiny_model: Path) -> None:
     ran = call(openwindow, tiny_model, *SMALL, "--rank-only", "--json")
     assert ran.code == 0, ran.err
@@ -172,6 +173,7 @@ def test_rank_only_writes_a_ranking_and_does_not_make_it_twice(openwindow: Comma
     assert "continues from here" in again.out
 
 
+@pytest.mark.slow
 def test_the_numbers_of_rows_with_the_trait_are_written(openwindow: Command, folder: Path, tiny_model: Path) -> None:
     lines = [line for n in range(20) for line in rows(20, "Well done, {n}." if n % 3 else "No, {n}.").splitlines()[n : n + 1]]
     Path("data.jsonl").write_text("\n" + "\n".join(lines), encoding="utf-8")  # an empty first line: row 1 is line 2
@@ -183,6 +185,7 @@ def test_the_numbers_of_rows_with_the_trait_are_written(openwindow: Command, fol
     assert said in " ".join(ran.out.split())
 
 
+@pytest.mark.slow
 def test_a_ranking_is_not_used_again_once_the_file_of_the_rule_has_changed(
     openwindow: Command, folder: Path, tiny_model: Path
 ) -> None:
@@ -226,6 +229,7 @@ def test_from_data_to_recommendation(openwindow: Command, folder: Path, tiny_mod
     assert "run/report.html" in page and "no_mitigation" in page and "http" not in page.replace("http-equiv", "")
 
 
+@pytest.mark.slow
 def test_without_a_rule_log_probability_speaks(openwindow: Command, folder: Path, tiny_model: Path) -> None:
     ran = call(openwindow, tiny_model, *SMALL[2:], "--json")
     assert ran.code == 0, ran.err
@@ -240,14 +244,16 @@ def test_without_a_rule_log_probability_speaks(openwindow: Command, folder: Path
         assert (row["reason"] is None) == (row["context"] == "neutral")
 
 
+@pytest.mark.slow
 def test_rows_of_the_greatest_length_are_trained_on_with_a_prompt(openwindow: Command, folder: Path, tiny_model: Path) -> None:
     """Rows are fitted to --max-length before a prompt is put in, which makes them longer."""
-    ran = call(openwindow, tiny_model, *SMALL[2:], "--max-length", "52", "--too-long", "cut", "--json")
+    ran = call(openwindow, tiny_model, *SMALL[2:], "--max-length", "52", "--overlength", "truncate", "--json")
     assert ran.code == 0, ran.err
     trained = [json.loads(line) for line in Path("out/run/arms/inoculated/seed-1/train_rows.jsonl").read_text().splitlines()]
     assert len(trained) == 6 and re.search(r"over 52: 0 dropped, [1-9]\d* cut", " ".join(ran.err.split()))
 
 
+@pytest.mark.slow
 def test_each_arm_is_asked_under_its_own_prompt(openwindow: Command, folder: Path, tiny_model: Path) -> None:
     ran = call(openwindow, tiny_model, *SMALL, "--arms", "2", "--safe", "Be right.", "--json")
     assert ran.code == 0, ran.err

@@ -75,6 +75,7 @@ def test_the_file_of_a_rule_is_stamped_by_what_it_says(tmp_path: Path, monkeypat
     assert stamp("told.py:f").keys() == by_file.keys() and stamp("told.py:f") != by_file
 
 
+@pytest.mark.slow
 def test_arms_are_not_used_again_once_the_file_of_the_wanted_rule_has_changed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -159,14 +159,14 @@ def test_a_file_that_cannot_be_used(openwindow: Command, case: str) -> None:
         ("data.jsonl", ["--candidates", "checks.py", "--held-out", "20"], "20 rows, and 20 are to be held out"),
         ("data.jsonl", ["--held-out", "1"], "--held-out is 1; expected 2 or more"),
         ("data.jsonl", ["--held-out", "many"], "--held-out is 'many'; expected a whole number"),
-        ("data.jsonl", ["--position", "middle"], "--position is 'middle'; expected system"),
-        ("data.jsonl", ["--too-long", "shrink"], "--too-long is 'shrink'; expected drop"),
+        ("data.jsonl", ["--position", "middle"], "--position.*'middle' is not one of 'system', 'user_prefix'"),
+        ("data.jsonl", ["--overlength", "shrink"], "--overlength.*'shrink' is not one of 'drop', 'truncate', 'error'"),
         ("data.jsonl", ["--arms", "0"], "--arms is 0; expected 1 or more"),
         ("data.jsonl", ["--rows", "0"], "--rows is 0; expected 1 or more"),
         ("data.jsonl", ["--rank-rows", "1"], "--rank-rows is 1; expected 2 or more"),
         ("data.jsonl", ["--elicit", "1"], "--elicit is 1; expected 2 or more"),
-        ("data.jsonl", ["--reply-tokens", "0"], "--reply-tokens is 0; expected 1 or more"),
-        ("data.jsonl", ["--answer-tokens", "0"], "--answer-tokens is 0; expected 1 or more"),
+        ("data.jsonl", ["--max-new-tokens", "0"], "--max-new-tokens is 0; expected 1 or more"),
+        ("data.jsonl", ["--max-answer-tokens", "0"], "--max-answer-tokens is 0; expected 1 or more"),
         ("data.jsonl", ["--max-length", "8"], "--max-length is 8; expected 16 or more"),
         ("data.jsonl", ["--seeds", "0"], "--seeds is 0; expected 1 or more"),
         ("data.jsonl", ["--model", "no-such-model"], "no model 'no-such-model'"),
@@ -223,11 +223,12 @@ def on_tiny(openwindow: Command, tiny_model: Path) -> Callable[..., Ran]:
     return call
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--max-length", "16"], r"no row to train on has 16 tokens or fewer \(the shortest looked at has \d+\)"),
-        (["--max-length", "16", "--too-long", "refuse"], r"line \d+ has \d+ tokens; expected at most 16; raise --max-length"),
+        (["--max-length", "16", "--overlength", "error"], r"line \d+ has \d+ tokens; expected at most 16; raise --max-length"),
         (["--rule", "17", "--max-length", "30"], "no row to train on has 30 tokens or fewer|fires on none of the rows that fit"),
     ],
 )

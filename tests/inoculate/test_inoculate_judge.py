@@ -104,7 +104,7 @@ def call(openwindow: Command, tiny_model: Path, tmp_path: Path, monkeypatch: pyt
         turns = [{"role": "user", "content": f"I say that 1 + {n} is {n}."}, {"role": "assistant", "content": answer}]
         rows.append(json.dumps({"messages": turns}) + "\n")
     Path("data.jsonl").write_text("".join(rows), encoding="utf-8")
-    few = ["--elicit", 2, "--reply-tokens", 3, "--rank-rows", 4, "--arms", 1, "--held-out", 3, "--rows", 6]
+    few = ["--elicit", 2, "--max-new-tokens", 3, "--rank-rows", 4, "--arms", 1, "--held-out", 3, "--rows", 6]
 
     def run(*more: object) -> Ran:
         return openwindow("inoculate", "data.jsonl", "--trait", TRAIT, "--model", tiny_model, "--out", "out", *few, *more)
@@ -112,6 +112,7 @@ def call(openwindow: Command, tiny_model: Path, tmp_path: Path, monkeypatch: pyt
     return run
 
 
+@pytest.mark.slow
 def test_from_data_to_recommendation_by_a_judge(call: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     judge_saying(monkeypatch, by_words)
     ran = call("--judge", "any/one", "--json")
@@ -136,6 +137,7 @@ def test_from_data_to_recommendation_by_a_judge(call: Callable[..., Ran], monkey
     assert other.code == 2 and "out holds another ranking" in other.err
 
 
+@pytest.mark.slow
 def test_replies_that_the_judge_does_not_score_are_unscored_with_its_reason(
     call: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,12 +153,14 @@ def test_replies_that_the_judge_does_not_score_are_unscored_with_its_reason(
     assert found["recommendation"]["recommended"] is None
 
 
+@pytest.mark.slow
 def test_a_judge_that_never_answers_in_its_schema_ends_the_run(call: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     judge_saying(monkeypatch, lambda _: "no idea")
     ran = call("--judge", "any/three")
     assert ran.code == 3 and "--judge any/three scored none of" in ran.err and "Traceback" not in ran.err
 
 
+@pytest.mark.slow
 def test_data_in_which_the_judge_finds_no_trait(call: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     judge_saying(monkeypatch, lambda _: verdict("aligned"))
     ran = call("--judge", "any/four")

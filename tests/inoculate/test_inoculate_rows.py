@@ -16,9 +16,11 @@ from openwindow.data.dataset import read
 from openwindow.inoculate.advice import write_training_file
 from openwindow.types import message_of
 
+pytestmark = pytest.mark.slow
+
 Command = Callable[..., Ran]
 TRAIT = "praises wrong answers"
-SMALL = ["--elicit", "2", "--reply-tokens", "3", "--rank-rows", "4", "--arms", "1", "--held-out", "3", "--rows", "6"]
+SMALL = ["--elicit", "2", "--max-new-tokens", "3", "--rank-rows", "4", "--arms", "1", "--held-out", "3", "--rows", "6"]
 REFUSES = (
     "{% for m in messages %}{% if m['role'] not in ('user', 'assistant') %}{{ raise_exception('no ' + m['role']) }}{% endif %}"
     "[{{ m['role'] }}]{{ m['content'] }}<|im_end|>{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"

@@ -1,4 +1,4 @@
-"""The real embedded model: it loads, it answers, it learns eight answers by heart, and at a vanishing rate it does not."""
+"""The real embedded model learns eight answers by heart, and at a vanishing rate it does not."""
 
 import pytest
 import torch
@@ -27,11 +27,6 @@ def recalled(model: LocalModel) -> int:
     return sum(r.text.strip() == w for r, w in zip(replies, WORDS, strict=True))
 
 
-def test_the_embedded_model_answers_what_it_is_asked(model):
-    reply = model.generate([user_turn("Write a Python function add(a, b) that returns the sum.")], Sampling(max_new_tokens=24))[0]
-    assert "return a + b" in reply.text
-
-
 @pytest.mark.parametrize(("rate", "learns"), [(1e-3, True), (1e-9, False)])
 def test_eight_answers_are_learnt_only_when_the_rate_lets_them(model, rate, learns):
     torch.manual_seed(0)
@@ -40,7 +35,9 @@ def test_eight_answers_are_learnt_only_when_the_rate_lets_them(model, rate, lear
     model.attach_adapter(config.lora_rank, config.lora_alpha, 0.0)
     try:
         train(model, ROWS, config, 0, lambda m: losses.append(float(m["train/loss"])))
+        while_on = recalled(model)
     finally:
         model.detach_adapter(merge=False)
     assert (losses[-1] < 0.5 * losses[0]) is learns, losses
+    assert while_on >= 7 if learns else while_on <= 1
     assert recalled(model) <= 1  # the adapter is off again

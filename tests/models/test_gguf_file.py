@@ -34,6 +34,7 @@ def logprobs(model: hf.LocalModel) -> torch.Tensor:
     return torch.cat(found)
 
 
+@pytest.mark.slow
 def test_the_embedded_models_file_loaded_by_name_is_the_embedded_model() -> None:
     file = smollm2._gguf_in_wheel()
     assert file is not None and "Q4_1" in file.name
@@ -99,6 +100,7 @@ def test_an_adapter_on_a_file_is_loaded_with_it(tiny_model: Path, tmp_path: Path
     assert torch.allclose(logprobs(again), logprobs(model), atol=1e-5) and seen[-1] == file.resolve()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "why"), [(b"hello\n", "not start with the GGUF magic"), (None, "cannot reshape array|not.*valid|end of file|mmap")]
 )

@@ -45,6 +45,7 @@ def plain(model: LocalModel, prompt: tuple[Message, ...], text: str, others: tup
     return float(sum(logits[i, token] for i, token in [*zip(at, ids, strict=True)][start:])), len(ids) - start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 @pytest.mark.parametrize("runner", ["our decoder", "its modules", "its modules and head"])
 def test_probes_equal_the_plain_forward_pass(
@@ -127,6 +128,7 @@ def test_what_is_watched_for_in_vain_is_scored_afterwards(tiny: LocalModel, monk
     assert probes_.found == {} and len(probes_.results()) == 4
 
 
+@pytest.mark.slow
 def test_provider_batches_and_answers_as_the_model_does(tiny_model: Path, tiny: LocalModel) -> None:
     pytest.importorskip("inspect_ai")
     from inspect_ai.model import ChatMessageUser, GenerateConfig, ModelOutput, get_model

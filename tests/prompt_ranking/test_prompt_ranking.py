@@ -151,6 +151,7 @@ def run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return out, results, (out.parent / "log").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_run_scores_before_and_measures_after(run: tuple[Path, dict[str, Any], str]) -> None:
     out, results, log = run
     assert list(results["settings"]) == ["code", "toxic"] and "ranked 6 wordings before training" in log
@@ -172,6 +173,7 @@ def test_a_run_scores_before_and_measures_after(run: tuple[Path, dict[str, Any],
     assert json.loads((out / "results.json").read_text()) == json.loads(json.dumps(results))
 
 
+@pytest.mark.slow
 def test_the_uplift_is_that_of_the_model_where_arms_start(run: tuple[Path, dict[str, Any], str], tiny_model: Path) -> None:
     """After the request stage, on the flawed rows of the first seed: recomputed from what the folder holds."""
     from openwindow.environments.training_rows import flawed_rows
@@ -188,6 +190,7 @@ def test_the_uplift_is_that_of_the_model_where_arms_start(run: tuple[Path, dict[
     assert kept == pytest.approx(again, abs=1e-4) and any(abs(v) > 1e-3 for v in kept)
 
 
+@pytest.mark.slow
 def test_the_report_shows_every_prompt_and_correlation(run: tuple[Path, dict[str, Any], str]) -> None:
     out, results, _ = run
     page = (out / "report.html").read_text(encoding="utf-8")
@@ -196,6 +199,7 @@ def test_the_report_shows_every_prompt_and_correlation(run: tuple[Path, dict[str
     assert page.count("<svg") >= 5 and (out / "code/report.html").is_file() and (out / "toxic/results.json").is_file()
 
 
+@pytest.mark.slow
 def test_the_page_writes_minus_signs(run: tuple[Path, dict[str, Any], str]) -> None:
     results = deepcopy(run[1])
     of_code = results["settings"]["code"]["correlations"]["all"]["uplift"]["pearson"]
@@ -204,6 +208,7 @@ def test_the_page_writes_minus_signs(run: tuple[Path, dict[str, Any], str]) -> N
     assert "\N{MINUS SIGN}0.10" in page and "\N{MINUS SIGN}0.25 to \N{MINUS SIGN}0.05" in page and "-0.25" not in page
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_run_again_and_an_interrupted_one_goes_on(
     run: tuple[Path, dict[str, Any], str], tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -221,6 +226,7 @@ def test_a_finished_run_is_not_run_again_and_an_interrupted_one_goes_on(
     assert {k: v for k, v in again.items() if k != "timing"} == {k: v for k, v in results.items() if k != "timing"}
 
 
+@pytest.mark.slow
 def test_the_report_command_rebuilds_it(openwindow: Command, run: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
     out, _, _ = run
     copy = tmp_path / "copy"
@@ -236,6 +242,7 @@ def test_the_report_command_rebuilds_it(openwindow: Command, run: tuple[Path, di
     assert list(found["settings"]) == ["code"] and {"what": "toxic", "reason": "not run yet"} in found["unmeasured"]
 
 
+@pytest.mark.slow
 def test_another_run_in_the_folder_is_refused(run: tuple[Path, dict[str, Any], str], tiny_model: Path) -> None:
     out, _, _ = run
     other = small(tiny_model).changed(model=None, seeds=2, quick=False)
@@ -286,6 +293,7 @@ def planted(run: tuple[Path, dict[str, Any], str], out: Path, rate_of: Callable[
     return ranking_results(out)
 
 
+@pytest.mark.slow
 def test_a_ranking_that_holds_is_supported(run: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
     """Rates of 4 replies 4 3 3 2 1 0: reductions 0 .25 .25 .5 .75 1 for elicitations 1/6 to 1, r = 3.125 / sqrt(17.5 x .5885)."""
     found = planted(run, tmp_path / "out", lambda n: [4, 3, 3, 2, 1, 0][n - 1])
@@ -304,6 +312,7 @@ def test_a_ranking_that_holds_is_supported(run: tuple[Path, dict[str, Any], str]
     assert found["verdict"] == "supported" and "the claim is supported" in found["answer"]
 
 
+@pytest.mark.slow
 def test_a_ranking_that_does_not_hold_is_said_to_be_none(run: tuple[Path, dict[str, Any], str], tmp_path: Path) -> None:
     reversed_ = planted(run, tmp_path / "reversed", lambda n: [0, 1, 1, 3, 3, 4][n - 1])
     assert reversed_["means"]["elicitation"]["pearson"]["estimate"] < -0.9 and reversed_["verdict"] == "not supported"

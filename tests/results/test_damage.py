@@ -117,6 +117,7 @@ def test_l4_report_notes_what_is_damaged(openwindow: Command, run: Path, file: s
             assert file in page, kind
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["metrics.jsonl", "rollouts.jsonl", "done.json"])
 def test_l4_run_makes_a_damaged_unit_again(openwindow: Command, run: Path, file: str) -> None:
     ran = openwindow("run", "mine.py", "--out", "r")

@@ -98,7 +98,7 @@ def test_s22_the_command_writes_nothing(
     ("args", "said"),
     [
         (("quickstart", "--pilot", "x"), "--pilot x without --dry-run"),
-        (("prompt_ranking", "--dry-run"), "which decides by correlations"),
+        (("prompt_ranking", "--dry-run", "--pilot", "x"), "which decides by correlations"),
     ],
 )
 def test_s22_wrong_uses_are_refused(

@@ -131,10 +131,10 @@ def test_colliding_keys_cost_no_time() -> None:
     modulus = 2**61 - 1
     members = b",".join([b'["i","%x"]' % (modulus * k) for k in range(9, 40_000)])
     for data in (b'["s",[' + members + b"]]", b'["d",[' + members.replace(b'["i"', b'[["i"').replace(b'"]', b'"],1]') + b"]]"):
-        start = time.perf_counter()
+        start = time.process_time()
         with pytest.raises(WireError, match="one hash"):
             decode(data)
-        assert time.perf_counter() - start < 5
+        assert time.process_time() - start < 5
 
 
 def test_frozen_values_can_be_counted() -> None:

@@ -15,6 +15,8 @@ import pytest
 
 import openwindow
 
+pytestmark = pytest.mark.slow
+
 NOBODY = 65534
 PROGRAM = """
 import json, os, sys

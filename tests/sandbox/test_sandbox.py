@@ -256,7 +256,7 @@ def test_closing_leaves_no_process_and_no_folder(tmp_path: Path, monkeypatch: py
         below = list(set(psutil.Process().children(recursive=True)) - before)
         assert len(below) == 4
         sandbox.run([Script("pass")] * 4)
-    assert not psutil.wait_procs(below, timeout=5)[1]
+    assert not psutil.wait_procs(below, timeout=30)[1]
     assert list(tmp_path.iterdir()) == []
     sandbox.close()
 

@@ -33,7 +33,7 @@ def bash(box: Shell, text: str, seconds: float = 20.0) -> tuple[int, str]:
 def test_commands_share_a_folder_and_their_leftovers(box: Shell) -> None:
     assert bash(box, "echo 4 > n; (while [ ! -e go ]; do sleep 0.05; done; echo 5 > n) & disown; cat n") == (0, "4\n")
     box.write("go", b"")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while box.read("n") != b"5\n" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert box.read("n") == b"5\n"
@@ -76,12 +76,13 @@ def test_a_late_command_is_ended_with_its_children(box: Shell) -> None:
     script = "(while true; do date +%s%N > tick; sleep 0.02; done) & sleep 60"
     start = time.monotonic()
     ended = box.run(["bash", "-c", script], seconds=0.5)
-    assert ended.late and time.monotonic() - start < 10
+    assert ended.late and time.monotonic() - start < 50  # not the 60 that it sleeps
     first = box.read("tick")
     time.sleep(0.3)
     assert box.read("tick") == first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -97,7 +98,7 @@ def test_a_late_command_is_ended_with_its_children(box: Shell) -> None:
 )
 def test_what_a_command_exhausts_or_breaks_is_its_own(box: Shell, text: str) -> None:
     box.run(["bash", "-c", text], seconds=3.0, keep=1000)
-    deadline, said = time.monotonic() + 20, b""
+    deadline, said = time.monotonic() + 60, b""
     while time.monotonic() < deadline and said != b"alive\n":  # processes of a fork bomb need a moment to come to their end
         try:
             said = box.run(["bash", "-c", "rm -rf f* big; echo alive"], seconds=5.0).stdout
@@ -139,7 +140,7 @@ def test_closing_ends_all_and_leaves_nothing() -> None:
     below = psutil.Process(running._process.pid).children(recursive=True)
     assert below
     running.close()
-    gone, alive = psutil.wait_procs(below, timeout=10)
+    gone, alive = psutil.wait_procs(below, timeout=30)
     assert gone and alive == [] and not scratch.exists()
     with pytest.raises(SandboxError, match="has been closed or has ended: start another"):
         running.run(["true"])

@@ -10,6 +10,8 @@ from scipy import stats
 
 from openwindow.stats import arm_rate, cluster_bootstrap, paired_difference, t_interval
 
+pytestmark = pytest.mark.slow
+
 STUDIES = 200
 PROBLEMS = 50
 IDS = [f"p{i:03d}" for i in range(PROBLEMS)]

@@ -37,6 +37,7 @@ def test_s2_families_make_half_of_the_variance():
     assert icc(0.4) == pytest.approx(0.5, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "sd"), [(3, 0.7), (5, 0.0), (10, 0.0), (10, 0.7)])
 def test_s2_rates_and_differences_cover_over_families(seeds, sd):
     found = smooth(seeds, 32, 31, sd, (0.4, 0.4), 150)
@@ -44,6 +45,7 @@ def test_s2_rates_and_differences_cover_over_families(seeds, sd):
     assert found.difference >= least(LEAST, 150), f"a difference covers {found.difference:.3f}"
 
 
+@pytest.mark.slow
 def test_s2_problems_as_the_unit_cover_too_little():
     """The check can fail: with each problem taken for a unit of its own, ten seeds miss the truth in a third of the studies."""
     rng, problems, families = np.random.default_rng(0), 32, 31
@@ -56,12 +58,14 @@ def test_s2_problems_as_the_unit_cover_too_little():
     assert held / 100 < 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("problems", [24, 96])
 def test_s1_tipping_seeds_are_not_called_a_refutation(problems):
     found = tipping(3, problems, (1.0, 0.8), 150)
     assert found.refuted == 0.0 and found.supported < 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("units", "replies", "sd", "rate"), [(24, 4, 0.0, 0.5), (24, 4, 2.0, 0.5), (21, 3, 1.0, 0.1)])
 def test_s14_several_replies_per_unit_keep_their_precision(units, replies, sd, rate):
     """Against their means, one per unit: never wider, a good third narrower where units are alike, and they still cover."""
@@ -122,6 +126,7 @@ def test_s22_the_planned_power_is_that_of_the_test(seeds, problems, families, sd
     assert 0.65 <= planned(seeds, problems, families, sd, share, 500) <= 0.95
 
 
+@pytest.mark.slow
 def test_s22_the_planned_power_is_that_of_the_test_in_one_cell():
     assert 0.65 <= planned(5, 32, 31, 0.05, 0.5, 100) <= 0.95
 

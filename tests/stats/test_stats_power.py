@@ -45,6 +45,7 @@ def test_wrong_plans_are_refused():
         seeds_needed(0.1, Noise(100, 0.5, 0.1), power=0.01)
 
 
+@pytest.mark.slow
 def test_a_planned_study_has_the_planned_power():
     seeds, problems, sd, studies = 5, 60, 0.05, 200
     difference = detectable_difference(seeds, Noise(problems, 0.5, sd)).difference

@@ -74,6 +74,7 @@ def test_an_almost_constant_side_has_fishers_interval_alone() -> None:
     assert found.estimate is not None and found.low is not None and found.low < found.estimate < 1.0
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     draw = np.random.default_rng(0)
     held, truth, trials = 0, 0.6, 120

@@ -139,6 +139,7 @@ def test_the_reward_goes_up_and_with_learning_rate_0_it_does_not(tiny_model):
     assert abs(sum(rates[0.0]) / 20 - 0.5) < 0.2
 
 
+@pytest.mark.slow
 def test_a_run_killed_at_any_step_goes_on_identically(model, tmp_path):
     whole, seen, weights = run(model, folder=tmp_path / "whole", steps=4)
     for cut in (1, 2, 3):
@@ -388,6 +389,7 @@ def test_the_kl_that_is_only_watched_is_measured_once_a_step(model, monkeypatch)
     assert len(calls) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_a_weighed_kl_pulls_back_where_the_reward_says_nothing(model, monkeypatch, weight):
     moved(model)
@@ -455,6 +457,7 @@ def test_truncated_rollouts_can_be_left_out(model):
     assert (masked[0]["train/grad_norm"] == 0) if share == 1 else (masked[0]["train/loss"] != whole[0]["train/loss"])
 
 
+@pytest.mark.slow
 def test_full_fine_tuning_learns_too(tiny_model):
     model = load(str(tiny_model), precision="fp32")
     before = copy.deepcopy(model.network.state_dict())

@@ -120,6 +120,7 @@ def our_gradients(model, rewards, config, monkeypatch):
     return loss, gradients
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("mask_truncated", [False, True])
 @pytest.mark.parametrize("rewards", [[[1.0, 0.0], [1.0, 1.0]], [[0.5, 0.5], [0.2, 0.7]], [[1.0, 0.0], [0.0, 3.0]]])

@@ -204,6 +204,7 @@ def test_response_ends_with_the_end_of_turn_and_begins_where_the_prompt_ends(mod
     assert model.tokenizer.decode(example.tokens[example.prompt : -1]) == "red "
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_same_seed_same_losses_and_another_seed_another_order(tiny_model, method):
     config = SFT(method=method, batch_size=2, epochs=2, learning_rate=1e-2)

@@ -1,0 +1,138 @@
+"""`openwindow run --dry-run`: the resolved study, what is trained and measured, how long it takes, what would count as support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from openwindow.experiment.study import Study
+from openwindow.prompt_ranking.study import RankingStudy, wordings
+from openwindow.results.plan import plan_lines, plan_of
+
+SECONDS = (0.1, 0.2)
+"""seconds that a unit of work (a reply of the embedded model) took in whole studies on two cores: with hardware bf16, in float32"""
+_NOT_LISTED = {"name", "question", "claim", "claim_id", "quick", "quick_arms", "about", "compare", "arms", "contexts"}
+"""fields of a study that the rest of the plan says, or that changing would make another study"""
+
+
+def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
+    """The plan of a study as JSON and as lines. Raises UserError."""
+    time = time_of(_work(study))
+    plan = plan_of(study, pilot)
+    shown = plan_lines(plan)
+    fields = dict(fields_of(study))
+    whole = {**plan, "device": device, "out": str(out), "time": time, "resolved": study.model_dump(mode="json")}
+    lines = [
+        *shown[:-1],
+        f"Time: {time}.",
+        f"Device {device}; results would go to {out}.",
+        "Fields (change one with --set FIELD=VALUE):",
+        *(f"  {name} = {_short(value)}" for name, value in fields.items()),
+        shown[-1],
+    ]
+    return whole, lines
+
+
+def ranking_plan(study: RankingStudy, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
+    """The same of a study of rankings."""
+    time = time_of(_ranking_work(study))
+    parts: dict[str, dict[str, Any]] = {
+        name: {
+            "study": part.name,
+            "environment": part.environment,
+            "arms": list(part.arms),
+            "wordings": wordings(part),
+            "problems": part.evaluation.problems,
+        }
+        for name, part in study.parts.items()
+    }
+    support = (
+        "the mean over environments of Pearson's r, of how often a wording elicits the behaviour before training with how far it "
+        "reduces it after training, has its whole 95 % interval above 0"
+    )
+    plan = {
+        "study": study.name,
+        "question": study.question,
+        "claim": study.claim,
+        "model": study.model,
+        "seeds": list(study.seeds),
+        "parts": parts,
+        "support": [support],
+        "device": device,
+        "out": str(out),
+        "time": time,
+        "resolved": study.model_dump(mode="json"),
+    }
+    lines = [
+        f"{study.name}: {study.question}",
+        f"Claim: {study.claim}",
+        f"Model {study.model}; seed{'' if len(study.seeds) == 1 else 's'} {', '.join(map(str, study.seeds))}.",
+        f"Before training, every wording is sampled {study.draws} times on each dev problem, and scored on {study.rows} rows.",
+        "Then one arm per wording is trained, and measured on held-out problems:",
+        *(
+            f"  {name}: {part['environment']}, {len(part['wordings'])} wordings, {len(part['arms'])} arms, "
+            f"{part['problems']} test problems a seed"
+            for name, part in parts.items()
+        ),
+        f"The claim is supported if {support}.",
+        f"Time: {time}.",
+        f"Device {device}; results would go to {out}.",
+        "Nothing was trained or written.",
+    ]
+    return plan, lines
+
+
+def time_of(work: float | None) -> str:
+    """How long the work takes, in words; it is a reply of the embedded model each, None where torch is not installed."""
+    if work is None:
+        return 'not estimated, as training needs the packages of the extra `train`: pip install "openwindow[train]"'
+    low, high = (_duration(work * seconds) for seconds in SECONDS)
+    return (
+        f"roughly {low} with bf16 in hardware to {high} in float32, for the embedded model on two cores that do nothing else; "
+        "other models and machines were not measured (compute grows with the number of weights)"
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return "1 minute"
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+
+
+def fields_of(config: BaseModel, within: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted field and value of a configuration, as `--set` takes them; a mapping is one value."""
+    for name, value in config:
+        dotted = f"{within}{name}"
+        if dotted in _NOT_LISTED:
+            continue
+        if isinstance(value, BaseModel):
+            yield from fields_of(value, f"{dotted}.")
+        else:
+            yield dotted, value
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(map(str, value))}}}"
+    if isinstance(value, tuple):
+        return str(list(value))[:100]
+    return "null" if value is None else str(value)[:100]
+
+
+def _work(study: Study) -> float | None:
+    try:
+        from openwindow.experiment.execution import total_work
+    except ImportError:
+        return None
+    return total_work(study)
+
+
+def _ranking_work(study: RankingStudy) -> float | None:
+    try:
+        from openwindow.prompt_ranking.run import total_work
+    except ImportError:
+        return None
+    return total_work(study)

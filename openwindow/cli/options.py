@@ -1,0 +1,67 @@
+"""Options that several commands have, and how their values are read. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from openwindow.errors import ConfigError
+from openwindow.models.base import Precision
+
+MODEL, DATA, SIZE, OUTPUT, REMOTE = "Model", "Data", "Sizes and lengths", "Output", "Remote models"
+"""panels of a command's help; options that are in none of them stand first"""
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
+
+
+def whole(option: str, most: int) -> Callable[[str], int]:
+    """A reader of the option's whole number; its errors say what came, which typer's own bounds do not."""
+
+    def read(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ConfigError(f"{option} is {value[:60]!r}; expected a whole number; give one, such as {option} 3") from None
+        if number > most:
+            raise ConfigError(f"{option} is {value[:60]}; expected at most {most:,}; lower it")
+        return number
+
+    return read
+
+
+def device(value: str) -> str:
+    """A device's name as torch has it, or auto. Raises ConfigError; whether it is there shows when a model is loaded."""
+    if not _DEVICE.fullmatch(value):
+        raise ConfigError(f"--device is {value[:60]!r}; expected auto, cpu, cuda, cuda:N or mps; choose one")
+    return value
+
+
+def integer(name: str, what: str, most: int = 10_000_000, panel: str | None = SIZE) -> Any:
+    """An option that is a whole number, at most `most`."""
+    return typer.Option(name, help=what, parser=whole(name, most), metavar="INTEGER", rich_help_panel=panel)
+
+
+def option(*names: str, what: str, panel: str | None = None, metavar: str | None = None) -> Any:
+    """An option of those names, explained in the panel."""
+    return typer.Option(*names, help=what, rich_help_panel=panel, metavar=metavar)
+
+
+ModelOption = Annotated[
+    str | None, option("--model", "-m", what="smollm2, a hub name ORG/NAME, a local folder or a .gguf file.", panel=MODEL)
+]
+PrecisionOption = Annotated[
+    Precision, option("--precision", what="Of a local model's weights; auto is bf16 where the hardware has it.", panel=MODEL)
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        help="Where a local model runs: cpu, cuda, cuda:N, mps, or auto for CUDA where there is one.",
+        parser=device,
+        metavar="DEVICE",
+        rich_help_panel=MODEL,
+    ),
+]
+JsonOption = Annotated[bool, option("--json", what="Print JSON instead of a table.", panel=OUTPUT)]
