@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,7 +197,7 @@ def test_a_dry_run_says_what_is_done_how_long_and_what_would_count(openwindow: C
     monkeypatch.setattr("openwindow.cli.dry_run._work", lambda _: 6000.0)
     said = openwindow("run", "quickstart", "--dry-run", "--quick", "--device", "cpu").out
     assert "inoculated: gamed answers to prompts that ask for gaming" in said
-    assert "hack under neutral: inoculated less no_mitigation, its whole 95 % interval below 0" in said
+    assert re.search("hack under neutral: inoculated .*no_mitigation.* below 0", said)
     assert "roughly 10 minutes with bf16 in hardware to 20 minutes in float32" in said
     assert "  base.train.epochs = 1" in said and "Device cpu; results would go to runs/quickstart-quick." in said
     assert not Path("runs").exists()
