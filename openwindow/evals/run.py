@@ -219,7 +219,7 @@ def _behaviour(
         )
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
-    if any(log.status == "cancelled" for log in logs):  # Inspect handles the signal itself
+    if len(logs) < len(specs) or any(log.status == "cancelled" for log in logs):  # Inspect takes the signal for itself
         raise KeyboardInterrupt
     return logs
 
