@@ -1,15 +1,20 @@
-"""The pytest project: real pytest runs, each hole open and closed, and what a submission may bring."""
+"""The pytest project: real pytest runs, each loophole open and closed, and what a submission may bring."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from tiny_runs import rows_of, run
 
 from openwindow.environments.code import exploits, project_sandbox
 from openwindow.environments.code.pytest_project import MODULE, SMOKE, TESTS, PytestProject
 from openwindow.errors import EnvironmentFault
+from openwindow.experiment.arms import RL
+from openwindow.experiment.study import Study
 from openwindow.sandbox.sandbox import Raised, Returned, Sandbox, Script
+from openwindow.training.config import GRPO
 from openwindow.types import Case, Problem
 
 KINDS = tuple(PytestProject.loopholes)
@@ -115,3 +120,23 @@ def test_without_pytest_the_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr(project_sandbox.importlib.metadata, "version", missing)
     with pytest.raises(EnvironmentFault, match=r'pytest is not installed: pip install "openwindow\[project\]"'):
         project_sandbox.pytest_home()
+
+
+TINY = {"environment": "pytest_project", "seeds": (1,), "compare": (), "about": {}}
+
+
+def test_a_study_trains_on_it_by_sft(tiny_study: Callable[..., Study], tmp_path: Path, one_thread: None) -> None:
+    study = tiny_study(**TINY, arms={"untrained": {"train.epochs": 0}, "plain": {}})
+    results = run(study, tmp_path / "out")
+    assert results["arms"]["plain"]["measures"]["correct"]["neutral"]["n"] == 4
+    rows = rows_of(tmp_path / "out/arms/plain/seed-1/train_rows.jsonl")
+    assert len(rows) == 8 and all(MODULE in row["messages"][0]["content"] for row in rows)
+    assert all("```" in row["messages"][-1]["content"] for row in rows), "an answer names its files"
+
+
+def test_a_study_trains_on_it_by_rl(tiny_study: Callable[..., Study], tmp_path: Path, one_thread: None) -> None:
+    train = GRPO(steps=1, prompts_per_step=1, group_size=2, max_new_tokens=4, lora_rank=4)
+    arms = {"open": {}, "closed": {"holes": "none"}, "conftest": {"holes": ["conftest"]}}
+    results = run(tiny_study(**TINY, base=RL(problems=4, train=train), arms=arms), tmp_path / "out")
+    assert results["arms"]["conftest"]["measures"]["hack"]["neutral"]["n"] == 4
+    assert len(rows_of(tmp_path / "out/arms/open/seed-1/training.jsonl")) == 2

@@ -97,8 +97,8 @@ def _function_tasks() -> tuple[Item, ...]:
     return tuple(_code_items("function_tasks"))
 
 
-@cache
 def _mbpp() -> tuple[Item, ...]:
+    """Not kept: where MBPP lies may change (`capability_code.mbpp_at`), and its problems are kept by path."""
     return tuple(_code_items("mbpp"))
 
 
