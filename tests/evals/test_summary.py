@@ -53,6 +53,6 @@ def test_score_capability_and_probes() -> None:
     }
     found = said(cells, {"arithmetic": RIGHT})
     assert "mean of six rates, is 25 % (95 % interval 25 to 25)" in found
-    assert "Right answers: arithmetic 40 %." in found and "1 of 2 have a signal, 0 of them surely" in found
-    assert "1 of them surely" in said(cells | {"a/probe_lift": cell(0.2)}, {})
+    assert "Right answers: arithmetic 40 %." in found and "1 of 2 have a signal, 0 of them significantly" in found
+    assert "1 of them significantly" in said(cells | {"a/probe_lift": cell(0.2)}, {})
     assert said({"a/probe": cell(None, reason="no signal: x")}, {}) == ""

@@ -89,7 +89,9 @@ def versus(comparisons: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> 
         said += " What is missing was picked by the models themselves: a difference may lie just there."
     sure = [c["measure"] for c in single if c["p_holm"] is not None and c["p_holm"] < 0.05]
     found = (
-        f"Differences that survive the correction: {', '.join(dict.fromkeys(sure))}." if sure else "No single eval differs surely."
+        f"Differences that survive the correction: {', '.join(dict.fromkeys(sure))}."
+        if sure
+        else "No single eval differs significantly."
     )
     can = findable(comparisons)
     return [said, *([found] if made else []), *([can] if can else [])]
@@ -98,7 +100,7 @@ def versus(comparisons: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> 
 def _probes(cells: Mapping[str, Mapping[str, Any]], sure: int) -> str:
     known = sum(c["estimate"] is not None for c in cells.values())
     return (
-        f"Probes: {known} of {len(cells)} have a signal, {sure} of them surely (the words are likelier where they are wanted, by "
-        "an interval that leaves out 0; over few scenarios a coin passes one time in three). A probe's size depends on how common "
-        "its words are; what it tells is how it differs between models, checkpoints and contexts."
+        f"Probes: {known} of {len(cells)} have a signal, {sure} of them significantly (the words are likelier where they are "
+        "wanted, by an interval that excludes 0; over few scenarios a coin passes one time in three). A probe's size depends on "
+        "how common its words are; only its differences between models, checkpoints and contexts are meaningful."
     )
