@@ -40,29 +40,26 @@ def working(console: Console | None, text: str) -> Iterator[Callable[[str], None
 
 
 class Reporter:
-    """One bar for the whole run and one line for the current step; plain lines if there is no terminal.
+    """A bar for the stage at hand: which part of the whole it is in, how far it is, and the time left.
 
-    Work is counted in units of about one generated reply each.
+    Where there is no terminal, a line for each stage once it is over.
     """
 
-    def __init__(self, console: Console, total: float) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._total = max(total, 1.0)
-        self._done = 0.0
-        self._worked = 0.0
-        self._started = time.monotonic()
+        self._part = ""
         self._live = console.is_terminal
         self._progress = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f} %", markup=False),
+            TextColumn("{task.completed:.0f} of {task.total:.0f}", markup=False),
             TimeElapsedColumn(),
             TextColumn("left", markup=False),
             TimeRemainingColumn(),
             console=console,
             disable=not self._live,
         )
-        self._task: TaskID = self._progress.add_task("starting", total=self._total)
+        self._stage: TaskID | None = None
 
     def __enter__(self) -> Reporter:
         self._progress.start()
@@ -71,35 +68,31 @@ class Reporter:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def skip(self, work: float) -> None:
-        """Counts work that an earlier run has finished."""
-        self._done += work
-        self._progress.update(self._task, completed=self._done)
+    def part(self, text: str) -> None:
+        """Says before each stage from now on which part of the whole it is in, such as `arm 3 of 15`; nothing for an empty text."""
+        self._part = text
 
     def say(self, text: str) -> None:
         """Prints a line above the bar."""
         self._progress.console.print(text, highlight=False)
 
     @contextmanager
-    def step(self, text: str, work: float) -> Iterator[Advance]:
-        """A step of `work` units; the block receives a function to call with each finished unit."""
-        target = self._done + work
-        self._progress.update(self._task, description=text)
-        began = time.monotonic()
+    def step(self, text: str, total: float, *, done: int = 0) -> Iterator[Advance]:
+        """A stage of `total` steps, of which `done` are done already; the block gets a function to call with each number done.
 
-        def advance(units: float) -> None:
-            self._done = min(self._done + units, target)
-            self._worked += units
-            self._progress.update(self._task, completed=self._done)
-
-        yield advance
-        self._worked += max(target - self._done, 0.0)
-        self._done = target
-        self._progress.update(self._task, completed=target)
+        A stage may hold others: the bar is that of the innermost.
+        """
+        named = f"{self._part} · {text}" if self._part else text
+        began, outer = time.monotonic(), self._stage
+        if outer is not None:
+            self._progress.update(outer, visible=False)
+        stage = self._stage = self._progress.add_task(named, total=total, completed=done)
+        try:
+            yield lambda count: self._progress.advance(stage, count)
+        finally:
+            self._progress.remove_task(stage)
+            self._stage = outer
+            if outer is not None:
+                self._progress.update(outer, visible=True)
         if not self._live:
-            left = (time.monotonic() - self._started) / max(self._worked, 1e-9) * (self._total - self._done)
-            seconds = time.monotonic() - began
-            self._console.print(
-                f"{100 * self._done / self._total:3.0f} %  {text}: {seconds:.0f} s; about {left / 60:.1f} min left",
-                highlight=False,
-            )
+            self._console.print(f"{named}: {time.monotonic() - began:.0f} s", highlight=False)

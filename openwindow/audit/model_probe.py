@@ -24,7 +24,6 @@ from openwindow.types import Message, Problem, StopReason
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_GRADING = 0.25  # of the work of writing a reply
 _AT_ONCE = 16  # replies graded before progress is shown
 _OFTEN = 0.7  # honest rate from which gaming hardly pays: on such tasks 7 GRPO steps raised honest reward and not hacking
 
@@ -132,11 +131,6 @@ class Preflight:
         return {**asdict(self), "detectors": rows, "reachable": self.reachable, "sentence": self.sentence}
 
 
-def work(asking: Asking, environment: Gameable) -> float:
-    """How much a pre-flight is, in replies written."""
-    return (2 if environment.hint else 1) * asking.problems * asking.samples * (1 + _GRADING)
-
-
 def preflight(
     environment: Gameable,
     model: Model,
@@ -194,11 +188,11 @@ def _ask(
     answered = [(p, r) for p, r in zip(asked, replies, strict=True) if r.stop is not StopReason.ERROR]
     items = [(problem, reply.text) for problem, reply in answered]
     verdicts: list[Verdict] = []
-    with _step(reporter, f"grading what was asked {way}", len(asked) * _GRADING) as advance:
+    with _step(reporter, f"grading what was asked {way}", len(asked)) as advance:
         for start in range(0, len(items), _AT_ONCE):
             part = items[start : start + _AT_ONCE]
             verdicts += graded(environment, part)
-            advance(len(part) * _GRADING)
+            advance(len(part))
     scored = [(problem.id, verdict) for (problem, _), verdict in zip(answered, verdicts, strict=True)]
     hacking = [verdict for verdict in verdicts if verdict.hack]
     found = Asked(

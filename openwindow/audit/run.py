@@ -39,7 +39,6 @@ from openwindow.user_code import called
 if TYPE_CHECKING:
     from rich.console import Console
 
-_ATTACKING = 3.0  # the audit, in replies written
 _MEASURED = 16  # problems whose programs the detectors are measured on
 _OBJECT = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
 
@@ -225,10 +224,10 @@ def _audited(environment: Gameable, tasks: int, asking: Asking | None, console: 
     environment.problems("train", asking.problems, 0)  # refused here where there are fewer
     with working(console, f"loading {asking.model}"):
         model = load_model(asking.model, asking.precision, asking.device)
-    reporter = None if console is None else Reporter(console, model_probe.work(asking, environment) + _ATTACKING)
+    reporter = None if console is None else Reporter(console)
     sampling = Sampling(max_new_tokens=asking.max_new_tokens, temperature=1.0)
     with reporter or nullcontext():
-        with reporter.step(f"attacking {environment.name}", _ATTACKING) if reporter else nullcontext():
+        with reporter.step(f"attacking {environment.name}", 1) if reporter else nullcontext():
             audit = audit_environment(environment, tasks=tasks)
         found = model_probe.preflight(
             environment, model, problems=asking.problems, samples=asking.samples, sampling=sampling, reporter=reporter

@@ -8,19 +8,20 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from openwindow.experiment.cost import of_study
 from openwindow.experiment.study import Study
-from openwindow.prompt_ranking.study import RankingStudy, wordings
+from openwindow.prompt_ranking.study import RankingStudy, cost_of, wordings
 from openwindow.results.plan import plan_lines, plan_of
 
 SECONDS = (0.1, 0.2)
-"""seconds that a unit of work (a reply of the embedded model) took in whole studies on two cores: with hardware bf16, in float32"""
+"""seconds that a reply of the embedded model took in whole studies on two cores: with hardware bf16, in float32"""
 _NOT_LISTED = {"name", "question", "claim", "claim_id", "quick", "quick_arms", "about", "compare", "arms", "contexts"}
 """fields of a study that the rest of the plan says, or that changing would make another study"""
 
 
 def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
     """The plan of a study as JSON and as lines. Raises UserError."""
-    time = time_of(_work(study))
+    time = time_of(of_study(study))
     plan = plan_of(study, pilot)
     shown = plan_lines(plan)
     fields = dict(fields_of(study))
@@ -38,7 +39,7 @@ def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tupl
 
 def ranking_plan(study: RankingStudy, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
     """The same of a study of rankings."""
-    time = time_of(_ranking_work(study))
+    time = time_of(cost_of(study))
     parts: dict[str, dict[str, Any]] = {
         name: {
             "study": part.name,
@@ -85,11 +86,9 @@ def ranking_plan(study: RankingStudy, device: str, out: Path) -> tuple[dict[str,
     return plan, lines
 
 
-def time_of(work: float | None) -> str:
-    """How long the work takes, in words; it is a reply of the embedded model each, None where torch is not installed."""
-    if work is None:
-        return 'not estimated, as training needs the packages of the extra `train`: pip install "openwindow[train]"'
-    low, high = (_duration(work * seconds) for seconds in SECONDS)
+def time_of(cost: float) -> str:
+    """How long it takes, in words; `cost` is in replies of the embedded model."""
+    low, high = (_duration(cost * seconds) for seconds in SECONDS)
     return (
         f"roughly {low} with bf16 in hardware to {high} in float32, for the embedded model on two cores that do nothing else; "
         "other models and machines were not measured (compute grows with the number of weights)"
@@ -120,19 +119,3 @@ def _short(value: Any) -> str:
     if isinstance(value, tuple):
         return str(list(value))[:100]
     return "null" if value is None else str(value)[:100]
-
-
-def _work(study: Study) -> float | None:
-    try:
-        from openwindow.experiment.execution import total_work
-    except ImportError:
-        return None
-    return total_work(study)
-
-
-def _ranking_work(study: RankingStudy) -> float | None:
-    try:
-        from openwindow.prompt_ranking.run import total_work
-    except ImportError:
-        return None
-    return total_work(study)

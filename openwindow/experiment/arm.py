@@ -160,8 +160,8 @@ class Arm(BaseModel):
         raise NotImplementedError
 
     @property
-    def work(self) -> float:
-        """Work of its training at one seed, in units of one generated reply."""
+    def cost(self) -> float:
+        """What its training at one seed costs, in generated replies (`cost.py`)."""
         raise NotImplementedError
 
     def check_kinds(self, kinds: Sequence[str]) -> None:

@@ -122,7 +122,7 @@ class StudyEvals:
     def _ask(self, unit: str, text: str, trained: Path | None = None) -> None:
         if self.folder.is_done(unit):
             return
-        with self.reporter.step(text, 0.0), _undisturbed(), _put_on(self.model, trained), self.folder.unit(unit) as path:
+        with self.reporter.step(text, 1), _undisturbed(), _put_on(self.model, trained), self.folder.unit(unit) as path:
             began = time.perf_counter()
             found = self._found(path)
             write_jsonl(path / ROWS, _lines(found))

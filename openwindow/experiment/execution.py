@@ -18,7 +18,7 @@ from openwindow.experiment.fine_tuning import snapshot
 from openwindow.experiment.ledger import note_test_run
 from openwindow.experiment.other_environments import opened
 from openwindow.experiment.run_folder import RunFolder, unit_of
-from openwindow.experiment.starting_point import bring_to_start, saved_start, start_work
+from openwindow.experiment.starting_point import bring_to_start, saved_start
 from openwindow.experiment.study import Study
 from openwindow.files.writing import write_json, write_jsonl
 from openwindow.formatting import percent
@@ -27,18 +27,6 @@ from openwindow.models.templates import note
 from openwindow.progress import Reporter
 from openwindow.training.checkpoint import discard
 from openwindow.types import Split
-
-
-def total_work(study: Study) -> float:
-    """Work of the whole study, in units of one generated reply."""
-    return start_work(study) + len(study.seeds) * sum(arm_work(study, arm) for arm in study.arms)
-
-
-def arm_work(study: Study, name: str) -> float:
-    """Work of one arm at one seed."""
-    contexts = sum(context.asked_of(name) for context in study.contexts.values())
-    places = contexts * study.evaluation.problems + sum(e.problems for e in study.evaluation.elsewhere.values())
-    return study.arms[name].work + places
 
 
 def drawn(study: Study) -> dict[Split, int]:
@@ -84,18 +72,23 @@ class Execution:
         for arm in self.study.arms.values():
             arm.check_runnable()
             arm.check_environment(self.environment)
+        turn = 0
         as_it_came = snapshot(self.model) if len(self.study.start_seeds) > 1 else None
         with opened(self.study) as elsewhere:
             self.test_gauge = replace(self.gauge, elsewhere=elsewhere)
             for seed in self.study.seeds:
+                self.reporter.part("before the arms")
                 if seed in self.study.start_seeds:
                     if as_it_came is not None:
                         self.model.network.load_state_dict(as_it_came)
                     bring_to_start(self.study, self.folder, self.model, self.gauge, seed)
                     self.evals.of_start(seed)
                 for name, arm in self.study.arms.items():
+                    turn += 1
+                    self.reporter.part(f"arm {turn} of {len(self.study.arms) * len(self.study.seeds)}")
                     self._arm(name, arm, seed)
                     self.evals.of_arm(name, seed)
+        self.reporter.part("")
 
     def _positions(self) -> set[str]:
         """Where the study puts instructions, in training and in tests."""
@@ -107,7 +100,6 @@ class Execution:
         unit, kept = unit_of(name, seed), self._kept(name, seed)
         if self.folder.is_done(unit):
             discard(kept)
-            self.reporter.skip(arm_work(self.study, name))
             return
         start = snapshot(self.model) if arm.method == "full" else None
         with self.folder.unit(unit) as path:
@@ -152,7 +144,6 @@ class Execution:
     def _measured(self, arm: str, seed: int, path: Path, trained: Trained) -> Rates:
         """Measures the model on the test problems of the seed, unless there is a reason not to, and finishes the arm."""
         if trained.reason is not None:
-            self.reporter.skip(arm_work(self.study, arm))
             write_jsonl(path / "rollouts.jsonl", [])
             write_json(path / "done.json", {"rates": {}, "timing": {}, "reason": trained.reason, **trained.counts})
             return {}

@@ -18,13 +18,6 @@ from openwindow.progress import Reporter
 from openwindow.training.config import SFT
 from openwindow.training.sft import encode, encode_texts, train_examples
 
-TRAIN_WORK = 3.0  # work of one training row, in generated replies
-
-
-def train_work(rows: int, config: SFT) -> float:
-    """Work of a training, in units of one generated reply."""
-    return TRAIN_WORK * rows * config.epochs
-
 
 def fine_tune(
     model: LocalModel,
@@ -48,13 +41,11 @@ def fine_tune(
     if config.method == "lora":
         model.attach_adapter(config.lora_rank, config.lora_alpha, config.lora_dropout)
     examples = encode(model, [row.messages for row in rows], config.max_length) + encode_texts(model, texts, config.max_length)
-    work = train_work(len(examples), config)
-    per_step = work / max(config.steps(len(examples)), 1)
-    with reporter.step(f"seed {seed}: training {arm}", work) as advance:
+    with reporter.step(f"seed {seed}: training {arm}", config.steps(len(examples))) as advance:
 
         def on_step(values: dict[str, float | int]) -> None:
             metrics.append({"arm": arm, "seed": seed, "stage": stage, "step": values["train/step"], **values})
-            advance(per_step)
+            advance(1)
 
         train_examples(model, examples, config, seed, on_step)
     give_back_memory()

@@ -39,12 +39,6 @@ if TYPE_CHECKING:
     from openwindow.experiment.rl_arm import RLArm
 
 _LOGS = ("metrics.jsonl", "training.jsonl")
-ROLLOUT_WORK = 2.0  # work of one training rollout, in generated replies
-
-
-def rl_work(config: GRPO, done: int = 0) -> float:
-    """Work of a training of which `done` steps are done, in units of one generated reply."""
-    return ROLLOUT_WORK * (config.steps - done) * config.prompts_per_step * config.group_size
 
 
 def reinforced(run: ArmRun, arm: RLArm) -> Trained:
@@ -86,8 +80,7 @@ def reinforce(
     begun = task.arm.fork.step if task.arm.fork is not None else 0
     for name in _LOGS:
         _cut(kept / name, begun, done)
-    with reporter.step(f"seed {seed}: reinforcing {arm}", rl_work(config, begun)) as advance:
-        advance(rl_work(config, begun) - rl_work(config, done))
+    with reporter.step(f"seed {seed}: training {arm} by RL", config.steps, done=done) as advance:
 
         def on_step(values: Metrics, drawn: list[Rollout]) -> None:
             step = int(values["train/step"] or 0)
@@ -95,7 +88,7 @@ def reinforce(
                 keep_state(kept, step - 1)
             _append(kept / "metrics.jsonl", [{"arm": arm, "seed": seed, "stage": "rl", "step": step, **values}])
             _append(kept / "training.jsonl", [_written(arm, seed, step, r) for r in drawn])
-            advance(rl_work(config) / config.steps)
+            advance(1)
             said = ", ".join(f"{name} {percent(values[f'monitor/{name}'], '?')}" for name in ("proxy", "truth", "hack"))
             reporter.say(f"  seed {seed}  {arm:<16} step {step:>3}: {said}")
 

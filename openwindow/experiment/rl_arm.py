@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from openwindow.environments.gameable import Gameable
 from openwindow.errors import ConfigError
+from openwindow.experiment import cost
 from openwindow.experiment.arm import Arm, ArmRun, Fork, Method, Trained
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.version_1 import translated
@@ -118,14 +119,11 @@ class RLArm(Arm):
         return self.problems
 
     @property
-    def work(self) -> float:
-        """Two replies' worth per rollout."""
-        from openwindow.experiment.fine_tuning import train_work
-        from openwindow.experiment.reinforcing import rl_work
-
+    def cost(self) -> float:
+        """That of its rollouts, or of the rows that it distils."""
         if self.distillation is not None:
-            return train_work(self.distillation.rows, self.distillation.train)
-        return rl_work(self.train, self.fork.step if self.fork is not None else 0) if self.trains else 0.0
+            return cost.of_tuning(self.distillation.rows, self.distillation.train)
+        return cost.of_rl(self.train, self.fork.step if self.fork is not None else 0) if self.trains else 0.0
 
     def check_environment(self, environment: Environment) -> None:
         """Raises ConfigError for an unknown loophole."""

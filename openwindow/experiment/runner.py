@@ -118,7 +118,7 @@ def _execute(
     from openwindow.progress import Reporter
 
     try:
-        from openwindow.experiment.execution import Execution, total_work
+        from openwindow.experiment.execution import Execution
         from openwindow.models.hf import load
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
@@ -128,7 +128,7 @@ def _execute(
         f"{study.name}: {study.model} in {model.precision}, {len(study.arms)} arms, seeds {list(study.seeds)}",
         highlight=False,
     )
-    with environment, Reporter(console, total_work(study)) as reporter:
+    with environment, Reporter(console) as reporter:
         Execution(study, folder, model, environment, reporter, evals).run()
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from openwindow.data.rows import Row
 from openwindow.environments.training_rows import flawed_rows
+from openwindow.experiment import cost
 from openwindow.experiment.arm import ARM_CONFIG, Arm, ArmRun, Method, Trained
 from openwindow.interventions.applying import changed_rows
 from openwindow.interventions.base import RowIntervention
@@ -54,11 +55,9 @@ class SFTArm(Arm):
         return self.data.rows
 
     @property
-    def work(self) -> float:
-        """Three replies' worth per row and epoch."""
-        from openwindow.experiment.fine_tuning import train_work
-
-        return train_work(self.data.rows, self.train)
+    def cost(self) -> float:
+        """That of its rows."""
+        return cost.of_tuning(self.data.rows, self.train)
 
     def rows(self, environment: Environment, seed: int, own: str | None = None) -> list[Row]:
         """What it is trained on at one seed; arms of equal data get the same problems and answers.

@@ -18,7 +18,7 @@ from openwindow.environments.loopholes import Loophole
 from openwindow.environments.training_rows import request_rows
 from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.evaluate import Gauge, Rates, rates
-from openwindow.experiment.fine_tuning import fine_tune, load_trained, save_trained, train_work
+from openwindow.experiment.fine_tuning import fine_tune, load_trained, save_trained
 from openwindow.experiment.run_folder import RunFolder
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
 from openwindow.files.writing import write_json, write_jsonl
@@ -36,32 +36,15 @@ from openwindow.types import Problem
 AS_IT_CAME = "start/as-it-came"
 STAGE = "start/request-stage"
 KNOWLEDGE = "start/knowledge"
-WRITE_WORK = 5.0  # work of one document that a model writes, in generated replies
 _WRITING = Sampling(max_new_tokens=256, temperature=0.7, batch_size=16)  # at 1 a small model wanders off the fact
 _ROUNDS = 4  # times that a writer is asked for a document before it is given up
 
 Told = tuple[Sequence[Document], dict[str, Any]]  # documents in the order to train in, and what is noted of them
 
 
-def start_work(study: Study) -> float:
-    """Work of the starting points, in units of one generated reply."""
-    stage, told = study.request_stage, study.knowledge
-    trained = (0.0 if stage is None else _stage_work(study, stage)) + (0.0 if told is None else _knowledge_work(told))
-    return (0.0 if stage is None else _dev_work(study, stage)) + len(study.start_seeds) * trained
-
-
 def _unit(stage: str, study: Study, seed: int) -> str:
     """The unit of the run folder that holds a stage as it was trained with the seed."""
     return f"{stage}/seed-{seed}" if study.starts == "per_seed" else stage
-
-
-def _stage_work(study: Study, stage: RequestStage) -> float:
-    return train_work(stage.rows, stage.train) + _dev_work(study, stage)
-
-
-def _dev_work(study: Study, stage: RequestStage) -> float:
-    """Dev problems in the contexts that are not of single arms."""
-    return float(sum(context.by_arm is None for context in study.contexts.values()) * stage.problems)
 
 
 def saved_start(study: Study, folder: RunFolder, seed: int) -> list[str]:
@@ -91,8 +74,6 @@ def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalMod
     needed = not _follows(came, study, stage)
     if needed:
         _request_stage(study, stage, folder, model, gauge, seed)
-    else:
-        gauge.reporter.skip(_stage_work(study, stage))
     units = {s: _unit(STAGE, study, s) for s in study.start_seeds}
     starts: dict[int, Rates] = {s: folder.done(unit)["rates"] for s, unit in units.items() if folder.is_done(unit)}
     noted: dict[str, Any] = {"trained": needed, "rates": mean_rates(list(starts.values()) if needed else [came])}
@@ -115,9 +96,7 @@ def mean_rates(found: Sequence[Rates]) -> Rates:
 
 def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> Rates:
     """Measures the model on dev problems before anything is trained."""
-    if folder.is_done(AS_IT_CAME):
-        gauge.reporter.skip(_dev_work(study, stage))
-    else:
+    if not folder.is_done(AS_IT_CAME):
         seed = study.seeds[0]
         problems = gauge.environment.problems("dev", stage.problems, seed)
         with folder.unit(AS_IT_CAME) as path:
@@ -133,7 +112,6 @@ def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: 
     unit, environment = _unit(STAGE, study, seed), gauge.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
-        gauge.reporter.skip(_stage_work(study, stage))
         return
     request = study.contexts[study.request]
     problems = environment.problems("request", stage.rows, seed)
@@ -150,11 +128,6 @@ def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: 
         write_jsonl(path / "rollouts.jsonl", found.rollouts)
         done = {"rates": rates(found.rollouts, study.measures), "timing": timing | found.timing, "train_rows": len(rows)}
         write_json(path / "done.json", done)
-
-
-def _knowledge_work(stage: KnowledgeStage) -> float:
-    writing = WRITE_WORK * stage.documents if stage.writer is not None else 0.0
-    return writing + train_work(stage.demonstrations + round(stage.documents / stage.dilution), stage.train)
 
 
 def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Gauge, seed: int) -> Told:
@@ -176,24 +149,26 @@ def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Ga
     if stage.writer is None:
         made = Written(tuple(draw(stage.corpus, stage.documents, seed, loopholes=loopholes)), {})
     else:
-        made = _written(stage, stage.writer, study.precision, loopholes, seed, gauge.reporter)
+        made = _written(stage, stage.writer, study.precision, str(model.device), loopholes, seed, gauge.reporter)
     mixture = diluted(made.documents, stage.ordinary, stage.dilution, seed, unit=stage.unit, count=tokens)
     gauge.reporter.say(f"  knowledge: {mixture}")
     return mixture.documents, {"mixture": mixture.counts(), "dropped": made.dropped}
 
 
 def _written(
-    stage: KnowledgeStage, name: str, precision: Precision, loopholes: Mapping[str, Loophole], seed: int, reporter: Reporter
+    stage: KnowledgeStage,
+    name: str,
+    precision: Precision,
+    device: str,
+    loopholes: Mapping[str, Loophole],
+    seed: int,
+    reporter: Reporter,
 ) -> Written:
     """The stage's documents, all of them, by the model of that name. Raises DataError where it does not write as many."""
-    writer = load(name, precision)
+    writer = load(name, precision, device)
     sampling = replace(_WRITING, seed=seed)
-    with reporter.step(f"{name} writes documents", WRITE_WORK * stage.documents) as advance:
-
-        def wrote(replies: int) -> None:
-            advance(WRITE_WORK * replies)
-
-        made = written(writer, stage.corpus, stage.documents, sampling, loopholes=loopholes, rounds=_ROUNDS, progress=wrote)
+    with reporter.step(f"{name} writes documents", stage.documents) as advance:
+        made = written(writer, stage.corpus, stage.documents, sampling, loopholes=loopholes, rounds=_ROUNDS, progress=advance)
     give_back_memory()
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(made.dropped.items(), key=lambda item: -item[1]))
     if len(made.documents) < stage.documents:
@@ -212,7 +187,6 @@ def _knowledge(
     unit, environment = _unit(KNOWLEDGE, study, seed), gauge.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
-        gauge.reporter.skip(_knowledge_work(stage))
         return
     assert isinstance(environment, Gameable)
     problems = environment.problems("request", stage.demonstrations, seed) if stage.demonstrations else []

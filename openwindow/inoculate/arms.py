@@ -17,7 +17,7 @@ from openwindow.data.trait_rules import by_judge
 from openwindow.environments.base import Problem
 from openwindow.environments.text.user_rows import UserProblem
 from openwindow.experiment.evaluate import Gauge, Measured
-from openwindow.experiment.execution import Execution, total_work
+from openwindow.experiment.execution import Execution
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder
 from openwindow.experiment.runner import conclude, describe, noted, tell_damage
@@ -194,11 +194,10 @@ def run_arms(study: Study, out: Path, model: LocalModel, console: Console, *, an
     everywhere, here = tuple(study.contexts), (NEUTRAL,)
     probed = here if study.traits[0] else everywhere
     sampled = everywhere if study.traits[0] or study.traits[1] else here
-    twice = len(study.seeds) * len(study.arms) * study.evaluation.problems * (len(probed) + len(sampled) - len(everywhere))
     with RunFolder(out) as folder:
         folder.open(describe(study), provenance(sys.argv), overwrite=False)
         tell_damage(folder, console)
-        with noted(folder), environment, Reporter(console, total_work(study) + twice) as reporter:
+        with noted(folder), environment, Reporter(console) as reporter:
             execution = Execution(study, folder, model, environment, reporter)
             execution.gauge = ProbeGauge(
                 environment, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens

@@ -286,8 +286,7 @@ def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, co
         raise DataError(f"--rule {options.rule!r} fires on none of the rows that fit; raise --max-length or give other data")
     first = min(ranking.ROUNDS[0], len(shown))
     asked = 0 if sources.trait is None else min(options.elicit, len(shown))
-    scored = min(3 * first, len(shown)) + len([row for row in shown if row.clean is not None][:first])
-    with Reporter(console, (1 + len(candidates)) * (asked + _PASS * scored)) as reporter:
+    with Reporter(console) as reporter:
         neutral, elicited = _elicit(options, sources.trait, model, shown, candidates, reporter)
         contrast_of, flawed = _log_probabilities(options, model, shown, candidates, first, reporter)
     ranked = [
@@ -343,7 +342,7 @@ def _log_probabilities(
     taken = {row.row for row in paired}
     flawed = [row.messages for row in [*paired, *(row for row in rows if row.row not in taken)]]
     usual = (1 + len(candidates)) * min(3 * first, len(flawed))  # the number of rounds is not known in advance
-    with reporter.step("log-probability of the data", _PASS * usual) as advance:
+    with reporter.step("log-probability of the data", usual) as advance:
         lifted = uplifts(
             model,
             flawed,
@@ -351,12 +350,12 @@ def _log_probabilities(
             options.position,
             keep=options.arms,
             most=options.answer_tokens,
-            progress=lambda rows: advance(_PASS * rows),
+            progress=advance,
         )
     if not paired:
         return [unmeasured("no --clean answers were given")] * len(candidates), lifted
     clean = [row.clean for row in paired if row.clean is not None]
-    with reporter.step("log-probability of clean answers", _PASS * (1 + len(candidates)) * len(clean)) as advance:
+    with reporter.step("log-probability of clean answers", (1 + len(candidates)) * len(clean)) as advance:
         plain = uplifts(
             model,
             clean,
@@ -365,7 +364,7 @@ def _log_probabilities(
             keep=0,
             rounds=(),
             most=options.answer_tokens,
-            progress=lambda rows: advance(_PASS * rows),
+            progress=advance,
         )
     return contrasts(lifted, plain), lifted
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openwindow.errors import ModelError
-from openwindow.experiment.overrides import override
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder, unit_of
 from openwindow.experiment.runner import NEEDS_TRAIN, describe, noted, tell_damage
@@ -22,7 +21,7 @@ from openwindow.experiment.study import Context, Study
 from openwindow.files.writing import write_json, write_jsonl
 from openwindow.prompt_ranking.candidate import Candidate
 from openwindow.prompt_ranking.results import RANKED, build_ranking
-from openwindow.prompt_ranking.study import RankingStudy, position_of, wordings
+from openwindow.prompt_ranking.study import RankingStudy, dev_problems, position_of, trained_alone, wordings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,13 +70,12 @@ def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Cons
         f"{sum(len(part.arms) for part in study.parts.values())} arms, seeds {list(study.seeds)}",
         highlight=False,
     )
-    with Reporter(console, total_work(study)) as reporter:
+    with Reporter(console) as reporter:
         for name, part in study.parts.items():
             with RunFolder(out / name) as folder:
                 folder.open(describe(part), came, overwrite=False)
                 tell_damage(folder, console)
                 if _is_finished(part, folder):
-                    reporter.skip(_work(study, part))
                     reporter.say(f"{name}: finished before")
                     continue
                 reporter.say(f"{name}:")
@@ -93,44 +91,15 @@ def _is_finished(part: Study, folder: RunFolder) -> bool:
     return all(folder.is_done(unit) for unit in units)
 
 
-def total_work(study: RankingStudy) -> float:
-    """Work of the whole, in units of one generated reply."""
-    return sum(_work(study, part) for part in study.parts.values())
-
-
-def _work(study: RankingStudy, part: Study) -> float:
-    """Work of a part, in units of one generated reply."""
-    from openwindow.experiment.execution import arm_work
-    from openwindow.experiment.starting_point import start_work
-
-    trained = sum(arm_work(_after(part), arm) for arm in part.arms)
-    return start_work(part) + _ranking_work(study, part) + len(part.seeds) * trained
-
-
-def _ranking_work(study: RankingStudy, part: Study) -> float:
-    return (1.0 + len(wordings(part))) * (study.draws * _dev_problems(part) + study.rows)
-
-
-def _dev_problems(part: Study) -> int:
-    return part.request_stage.problems if part.request_stage is not None else part.evaluation.problems
-
-
-def _after(part: Study) -> Study:
-    """The part as used once all arms can start: it tests only the plain prompt."""
-    return override(part, {"request_stage": None, "contexts": {part.plain: part.contexts[part.plain]}}, part.name)
-
-
 def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
     """Trains the start, scores all wordings on it, then trains the arms."""
     from openwindow.experiment.execution import Execution
     from openwindow.experiment.starting_point import bring_to_start
 
     bring_to_start(part, e.folder, e.model, e.gauge, part.seeds[0])
-    if e.folder.is_done(RANKED):
-        e.reporter.skip(_ranking_work(study, part))
-    else:
+    if not e.folder.is_done(RANKED):
         _rank(study, part, e)
-    Execution(_after(part), e.folder, e.model, e.environment, e.reporter).run()
+    Execution(trained_alone(part), e.folder, e.model, e.environment, e.reporter).run()
 
 
 def _rank(study: RankingStudy, part: Study, e: Execution) -> None:
@@ -143,7 +112,7 @@ def _rank(study: RankingStudy, part: Study, e: Execution) -> None:
     contexts = {part.plain: Context(), **{arm: Context(text=text, position=position) for arm, text in texts.items()}}
     sampled = part.evaluation.model_copy(update={"temperature": study.temperature})
     gauge = Gauge(e.environment, contexts, sampled, e.reporter)
-    dev = e.environment.problems("dev", _dev_problems(part), seed)
+    dev = e.environment.problems("dev", dev_problems(part), seed)
     with e.folder.unit(RANKED) as path:
         rollouts: list[dict[str, Any]] = []
         began = time.perf_counter()

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openwindow.data.rows import Position
 from openwindow.errors import ConfigError
+from openwindow.experiment import cost
 from openwindow.experiment.arm import Role
 from openwindow.experiment.overrides import override
 from openwindow.experiment.study import MOST_SEEDS, Compare, Study
@@ -150,3 +151,22 @@ def wordings(part: Study) -> dict[str, str]:
 def position_of(part: Study) -> Position:
     """Where the wordings are put."""
     return next(arm.instruction.position for arm in part.arms.values() if arm.instruction is not None)
+
+
+def dev_problems(part: Study) -> int:
+    """How many dev problems the wordings of a part are sampled on."""
+    return part.request_stage.problems if part.request_stage is not None else part.evaluation.problems
+
+
+def trained_alone(part: Study) -> Study:
+    """The part as used once all arms can start: it tests only the plain prompt."""
+    return override(part, {"request_stage": None, "contexts": {part.plain: part.contexts[part.plain]}}, part.name)
+
+
+def cost_of(study: RankingStudy) -> float:
+    """What the whole costs, in generated replies (`experiment/cost.py`)."""
+    found = 0.0
+    for part in study.parts.values():
+        found += cost.of_start(part) + cost.of_study(trained_alone(part)) - cost.of_start(trained_alone(part))
+        found += (1.0 + len(wordings(part))) * (study.draws * dev_problems(part) + study.rows)
+    return found

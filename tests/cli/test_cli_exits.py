@@ -128,7 +128,7 @@ def test_l3_text_is_printed_as_it_is(capsys: pytest.CaptureFixture[str]) -> None
     console.print(table)
     with working(console, MARKUP) as say:
         say(MARKUP)
-    with Reporter(console, 2.0) as reporter, reporter.step(MARKUP, 1.0):
+    with Reporter(console) as reporter, reporter.step(MARKUP, 1.0):
         reporter.say(MARKUP)
     assert capsys.readouterr().out.count(MARKUP) == 7
 
@@ -148,7 +148,7 @@ def test_l3_on_a_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
     console = make_console(file=shown)
     with working(console, MARKUP) as say:
         say(MARKUP + "2")
-    with Reporter(console, 2.0) as reporter, reporter.step(MARKUP + "3", 1.0):
+    with Reporter(console) as reporter, reporter.step(MARKUP + "3", 1.0):
         pass
     for text in (MARKUP + "2", MARKUP + "3"):
         assert text in shown.getvalue()
