@@ -69,7 +69,7 @@ def claimed(expect: str, margin: float | None) -> str:
 
 def counted(n: int, families: int | None) -> str:
     """The scored replies, and how many families their problems are of: `n 96 of 31 families`."""
-    return f"n {n:,}" + ("" if families is None else f" of {families} famil{'y' if families == 1 else 'ies'}")
+    return f"n {n:,}" + ("" if not families else f" of {families} famil{'y' if families == 1 else 'ies'}")
 
 
 def duration(seconds: float) -> str:
