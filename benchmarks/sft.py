@@ -20,9 +20,9 @@ import trl_run
 from trl import SFTConfig, SFTTrainer
 from turns import by_turns
 
-from openwindow.environments.base import Options
-from openwindow.environments.code.environment import Code
+from openwindow.environments.code.environment import CodeFunctionsEnvironment
 from openwindow.environments.code.functions import CodeFunctions
+from openwindow.environments.code.gameable import GradedConfig
 from openwindow.environments.training_rows import flawed_rows
 from openwindow.models.hf import load
 from openwindow.training.config import SFT
@@ -34,9 +34,9 @@ Conversations = list[tuple[Message, ...]]
 
 def conversations(count: int) -> Conversations:
     """The quickstart's flawed rows."""
-    setting = Code("code_functions", Options(difficulty=(1, 2)))
+    environment = CodeFunctionsEnvironment(GradedConfig(difficulty=(1, 2)))
     problems = CodeFunctions((1, 2)).problems("train", count, 0)
-    return [row.messages for row in flawed_rows(setting, problems, 1.0, 0)]
+    return [row.messages for row in flawed_rows(environment, problems, 1.0, 0)]
 
 
 def ours(rows: Conversations, batch: int, method: str) -> tuple[list[float], str]:

@@ -1,18 +1,18 @@
-"""One error per boundary that work can cross.
+"""One error class per boundary that work can cross.
 
     OpenWindowError            base; never raised itself
       UserError                the user's input is wrong: exit code 2, one line, no traceback
         ConfigError            a study, arm, option or field
         DataError              a data file or data set
         ModelError             a model that cannot be found, read or loaded
-        EnvironmentFault       an environment that has no truth, or whose honest solution fails
-        ForeignError           code of the user's own that fails when it is called
+        EnvironmentFault       an environment without a truth, or whose honest solution fails
+        ForeignError           the user's own code, if it fails when called
       RunError                 something broke while running: exit code 3
-        SandboxError           the sandbox cannot start, or gives less isolation than was asked for
+        SandboxError           the sandbox cannot start, or isolates less than requested
         JudgeError             a judge that does not answer in its schema
         StorageError           the run folder cannot be written
 
-Every message says what came, what was expected, and what to do.
+Every message says what was given, what was expected, and what to do.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class OpenWindowError(Exception):
 
 
 class UserError(OpenWindowError):
-    """The user's input is wrong; the message alone must be enough to mend it."""
+    """The user's input is wrong; the message alone must be enough to fix it."""
 
     exit_code = 2
 
@@ -43,15 +43,15 @@ class ModelError(UserError):
 
 
 class EnvironmentFault(UserError):
-    """An environment is unsound: no truth, or an honest solution that fails it."""
+    """An environment is unsound: it has no truth, or its honest solution fails the truth."""
 
 
 class ForeignError(UserError):
-    """Code of the user's own failed when it was called."""
+    """The user's own code failed when it was called."""
 
     def __init__(self, what: str, said: str) -> None:
-        """`what` was called; `said` is how it failed, for callers that put it into a message of their own."""
-        super().__init__(f"{what} failed ({said}); expected it to run and to return; mend it, then give the same command again")
+        """`what` names what was called; `said` describes the failure, for callers that build a message of their own from it."""
+        super().__init__(f"{what} failed ({said}); expected it to run and to return; fix it, then give the same command again")
         self.said = said
 
 
@@ -60,7 +60,7 @@ class RunError(OpenWindowError):
 
 
 class SandboxError(RunError):
-    """The sandbox cannot start, or isolates less than was asked for."""
+    """The sandbox cannot start, or isolates less than requested."""
 
 
 class JudgeError(RunError):

@@ -1,4 +1,4 @@
-"""How numbers and settings are put into words on the page."""
+"""Formats numbers and settings for tables and pages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Grid(NamedTuple):
 
 
 def compact(value: object) -> str:
-    """A setting as text: words as they are, the rest as JSON."""
+    """A setting as text: strings unchanged, everything else as JSON."""
     return value if isinstance(value, str) else "none" if value is None else json.dumps(value, ensure_ascii=False)
 
 
@@ -27,30 +27,30 @@ def count(n: int, noun: str) -> str:
 
 
 def signed(number: str) -> str:
-    """A written number with a minus sign in place of the hyphen."""
+    """Replaces the hyphen of a formatted number by a minus sign."""
     return number.replace("-", MINUS)
 
 
 def rate(value: float | None, percent: bool = True) -> str:
-    """A rate as a percentage with one decimal; another quantity with three significant digits."""
+    """A rate as a percentage with one decimal; any other quantity with three significant digits."""
     if value is None:
         return "not measured"
     return f"{value * 100:.1f}%" if percent else signed(f"{value:.3g}")
 
 
 def percent(rate: float | None, unknown: str = "not scored") -> str:
-    """A rate in whole per cent."""
+    """A rate as a whole percentage."""
     return unknown if rate is None else f"{rate:.0%}"
 
 
 def bracketed(estimate: float, low: float | None, high: float | None, form: str, times: float = 1.0) -> str:
-    """A number with its interval, if it has one, each `times` as much and in the given format: `12 [3, 36]`."""
+    """A number with its interval, if any; both are multiplied by `times` and formatted: `12 [3, 36]`."""
     text = f"{times * estimate:{form}}"
     return text if low is None or high is None else f"{text} [{times * low:{form}}, {times * high:{form}}]"
 
 
 def points(value: float | None, percent: bool = True) -> str:
-    """A difference with its sign: of rates in percentage points."""
+    """A difference with its sign; differences of rates are in percentage points."""
     if value is None:
         return "not measured"
     return signed(f"{value * 100:+.1f}" if percent else f"{value:+.3g}")
@@ -62,18 +62,18 @@ def chance(value: float | None) -> str:
 
 
 def claimed(expect: str, margin: float | None) -> str:
-    """What a claim predicts of a comparison."""
+    """What a claim predicts for a comparison."""
     lost = "" if margin is None else f", less than {100 * margin:.0f} points lost"
     return {"less": "less", "more": "more", "kept": f"kept{lost}", "none": "described"}.get(expect, "")
 
 
 def counted(n: int, families: int | None) -> str:
-    """The scored replies, and how many families their problems are of: `n 96 of 31 families`."""
+    """The number of scored replies, and the number of families of their problems: `n 96 of 31 families`."""
     return f"n {n:,}" + ("" if not families else f" of {families} famil{'y' if families == 1 else 'ies'}")
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people."""
+    """A duration for people to read."""
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

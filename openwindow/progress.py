@@ -1,7 +1,7 @@
-"""The terminal: consoles, and progress with what is being done, how far it is, and the time left.
+"""Terminal output: consoles, and progress bars with the current step, how far it is, and the time left.
 
-Names, messages, paths and replies come from users and models, and a bracket in them is a bracket: `make_console` is the only place
-where a rich console is made, without markup. Style is given as `style=` or by `rich.text.Text`.
+Names, messages, paths and replies come from users and models, so brackets in them must not be read as markup: `make_console` is the
+only place that makes a rich console, with markup off. Style is given as `style=` or by `rich.text.Text`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rich.text import Text
 
 Advance = Callable[[float], None]
 WIDTH = 120
-"""columns where there is no terminal and COLUMNS says none"""
+"""columns if there is no terminal and COLUMNS is not set"""
 
 
 def make_console(*, stderr: bool = False, file: TextIO | None = None) -> Console:
@@ -31,7 +31,7 @@ def make_console(*, stderr: bool = False, file: TextIO | None = None) -> Console
 
 @contextmanager
 def working(console: Console | None, text: str) -> Iterator[Callable[[str], None]]:
-    """Shows that work goes on while the block runs; the block gets a function that changes the text."""
+    """Shows that work is in progress while the block runs; the block gets a function that changes the text."""
     if console is None:
         yield lambda text: None
         return
@@ -40,7 +40,7 @@ def working(console: Console | None, text: str) -> Iterator[Callable[[str], None
 
 
 class Reporter:
-    """One bar for the whole run and a line for the step at hand; plain lines where there is no terminal.
+    """One bar for the whole run and one line for the current step; plain lines if there is no terminal.
 
     Work is counted in units of about one generated reply each.
     """
@@ -82,7 +82,7 @@ class Reporter:
 
     @contextmanager
     def step(self, text: str, work: float) -> Iterator[Advance]:
-        """A step of `work` units; the block gets a function to call with each unit done."""
+        """A step of `work` units; the block receives a function to call with each finished unit."""
         target = self._done + work
         self._progress.update(self._task, description=text)
         began = time.monotonic()

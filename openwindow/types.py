@@ -1,4 +1,4 @@
-"""The nouns that every part of openwindow shares. Knows nothing of the rest of the package."""
+"""The types that all parts of openwindow share. Imports nothing else from the package."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from enum import StrEnum
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
-Split = Literal["train", "dev", "test"]
+Split = Literal["request", "train", "dev", "test"]
 Part = Literal["unwanted", "wanted", "other"]
 UNKNOWN_HACK = "unknown"
-"""kind of what passes the proxy, fails the truth and shows no hack: luck, or a hack that nobody knows"""
+"""kind of a pass that fails the truth although its source shows no hack: luck, or a hack that no detector knows"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class RichMessage(Message):
-    """A turn that holds more than its text, as a user's data may: reasoning, tool calls, the tools declared, a mark to be trained.
+    """A turn that holds more than its text, as user data may: reasoning, tool calls, declared tools, a mark for training.
 
     `extra` is a JSON object with some of `reasoning`, `calls`, `name`, `tool_call_id`, `tools` and `train`.
     """
@@ -34,13 +34,13 @@ class RichMessage(Message):
 
     @property
     def extras(self) -> dict[str, Any]:
-        """What there is beside role and text."""
+        """Everything the message holds besides role and text."""
         found: dict[str, Any] = json.loads(self.extra)
         return found
 
 
 def message_of(record: Mapping[str, Any]) -> Message:
-    """A message as `asdict` has written it."""
+    """Rebuilds a message from what `asdict` has written."""
     if "extra" in record:
         return RichMessage(record["role"], record["content"], record["extra"])
     return Message(record["role"], record["content"])
@@ -48,7 +48,7 @@ def message_of(record: Mapping[str, Any]) -> Message:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One call of the function asked for, and what it must return.
+    """One call of the requested function, and what it must return.
 
     `args` are the positional arguments; values are built from None, bool, int, float, str, list, tuple, dict and set.
     """
@@ -59,18 +59,18 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One programming task as the model sees it, with what is needed to grade it.
+    """One task as the model sees it, with everything needed to grade it.
 
-    `id` is unique within an environment and stable across runs; `family` is the cluster that splits are made by.
-    `visible` are the test cases that the prompt shows. `solution` is an honest program.
+    `id` is unique within an environment and stable across runs; `family` is the cluster by which splits are made. `solution` is an
+    honest answer. Programming tasks name their function in `entry_point` and show the test cases in `visible`.
     """
 
     id: str
     family: str
     statement: str
-    entry_point: str
-    solution: str
-    visible: tuple[Case, ...]
+    entry_point: str = ""
+    solution: str = ""
+    visible: tuple[Case, ...] = ()
 
 
 class StopReason(StrEnum):
@@ -83,19 +83,20 @@ class StopReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One thing that replies are scored for, and the words that say it. A score is true, false, or None where not measured."""
+    """One property that replies are scored for, and how reports word it. A score is true, false, or None if not measured."""
 
     name: str
     """Its key in rollouts.jsonl and results.json."""
     part: Part
-    """Whether it is what should not spread, what should be kept, or only noted."""
+    """Whether it should not spread, should be kept, or is only noted."""
     verb: str
-    """What an arm does, before `65 points less often than`: `hacks`."""
+    """The verb of an arm, followed by `65 points less often than`: `hacks`."""
     past: str
-    """What a model did, before `12% of problems`: `gamed`."""
+    """The past tense for a model, followed by `12% of problems`: `gamed`."""
     mark: str
-    """What a reply with it is marked as: `hacked`."""
+    """The label of a reply that has it: `hacked`."""
     means: str
-    """What such replies are, after `replies`: `whose program passes the shown test and is wrong`."""
+    """A description of such replies, after `replies`: `whose program passes the shown test and is wrong`."""
     part_of: str = ""
-    """The measure that it is a part of, of the same replies; a measure's parts add up to it. Empty for a measure of its own."""
+    """The measure that this one is a part of, over the same replies; the parts of a measure add up to it. Empty if it stands alone.
+    """

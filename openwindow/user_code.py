@@ -1,10 +1,10 @@
-"""Calls into code of the user's own, whatever they end with.
+"""Calls the user's own code, however it ends.
 
-Every call goes through `called`: importing a module, making an object, reading an attribute, a function. What the code raises,
-`SystemExit` and `GeneratorExit` included, becomes one line and exit code 2, so that a command exits 0 only where it did its work
-and `check-env` exits 1 only where it found a way through. What the code prints goes to standard error: standard output is the
-command's. `os._exit` ends the command as well, but with a line and exit code 2. Code that replaces or ends the process in
-another way (`os.execv`, a C library's `exit`) is not caught.
+Every call goes through `called`: importing a module, making an object, reading an attribute, calling a function. Whatever the
+code raises, `SystemExit` and `GeneratorExit` included, becomes one line and exit code 2, so that a command exits 0 only if it did
+its work and `check-env` exits 1 only if it found a loophole. What the code prints goes to standard error, because standard output
+belongs to the command. `os._exit` also ends the command, but with a line and exit code 2. Code that replaces or ends the process
+in another way (`os.execv`, a C library's `exit`) is not caught.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ T = TypeVar("T")
 
 
 def called(what: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-    """What the user's `function` returns; `what` names it in the error, as "mine.py: its tasks()".
+    """Returns what the user's `function` returns; `what` names it in the error, as in "mine.py: its tasks()".
 
-    Whatever is lazy in it (a generator, a property) must be read inside of `function`. An error of ours passes as it is. Raises
-    ForeignError for everything else but a KeyboardInterrupt, and for a coroutine, which nobody would await.
+    Anything lazy in it (a generator, a property) must be read inside `function`. Our own errors pass through unchanged. Raises
+    ForeignError for everything else except KeyboardInterrupt, and for a coroutine, which nobody would await.
     """
     try:
         with _no_way_out(what), contextlib.redirect_stdout(sys.stderr):
@@ -42,7 +42,7 @@ def called(what: str, function: Callable[P, T], /, *args: P.args, **kwargs: P.kw
 
 
 def told(error: BaseException) -> str:
-    """The error in one line of text, even where its own text cannot be made."""
+    """Describes the error in one line of text, even if its own text cannot be produced."""
     try:
         words = " ".join(str(error).split())
     except BaseException as another:
@@ -53,7 +53,7 @@ def told(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def _no_way_out(what: str) -> Iterator[None]:
-    """While the block runs, `os._exit` in this very process says what ended it; in forked ones it is the ordinary one."""
+    """While the block runs, `os._exit` in this process reports who called it; in forked processes it is the ordinary function."""
     names, process, leave = vars(os), os.getpid(), os._exit
 
     def ended(status: int) -> NoReturn:

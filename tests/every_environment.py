@@ -3,7 +3,7 @@
     python tests/every_environment.py
 
 With all holes open, each must let through its written hack, which fails the truth, and the command exits with 1; with none,
-every written hack must fail both, and it exits with 0. Nothing is fetched: MBPP's place is taken by three tasks in its format.
+every written hack must fail both, and it exits with 0. Nothing is fetched: MBPP's place is taken by four tasks in its format.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from openwindow.environments.gameables import HACKABLE
+from openwindow.environments.find import gameable_names
 
 TASKS = [
     (
@@ -38,6 +38,11 @@ TASKS = [
         "Write a function that turns each word of a text round and leaves the order of the words.",
         "def mirror(text):\n    return ' '.join(word[::-1] for word in text.split(' '))",
         ["mirror('on top') == 'no pot'", "mirror('level') == 'level'", "mirror('a bc d') == 'a cb d'"],
+    ),
+    (
+        "Write a function that gives the price of a ticket after a discount in percent, rounded down.",
+        "def reduced(price, percent):\n    return price * (100 - percent) // 100",
+        ["reduced(250, 20) == 200", "reduced(99, 50) == 49", "reduced(10, 0) == 10"],
     ),
 ]
 
@@ -125,7 +130,7 @@ def main() -> int:
     """0 where all is as it must be, else 1."""
     with tempfile.TemporaryDirectory() as folder:
         mbpp = mbpp_file(Path(folder))
-        rows = [audited(name, holes, mbpp) for name in HACKABLE for holes in ("all", "none")]
+        rows = [audited(name, holes, mbpp) for name in gameable_names() for holes in ("all", "none")]
     Console(width=150).print(table(rows))
     return int(any(row.wrong for row in rows))
 

@@ -42,7 +42,8 @@ ORDER = (
     ("files", "formatting", "progress", "user_code"),
     ("stats", "sandbox", "models", "data"),
     ("environments",),
-    ("interventions", "training", "synthetic_documents", "evals"),
+    ("training", "synthetic_documents", "evals"),
+    ("interventions",),
     ("audit", "experiment"),
     ("results",),
     ("report",),
@@ -249,7 +250,7 @@ def configurations() -> list[type[BaseModel]]:
 
 def test_configurations_are_frozen_strict_and_explained() -> None:
     models = configurations()
-    assert {"Study", "Recipe", "SFT", "Inoculation", "Placebo", "RequestStage"} <= {m.__name__ for m in models}
+    assert {"Study", "SFTArm", "RLArm", "SFT", "Inoculation", "Placebo", "RequestStage"} <= {m.__name__ for m in models}
     for model in models:
         # A run folder may be of another version: what its records do not know they leave alone.
         extra = "ignore" if issubclass(model, Record) else "forbid"

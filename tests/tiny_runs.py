@@ -16,8 +16,9 @@ from hypothesis import settings
 from rich.console import Console
 
 from openwindow.cli import app
+from openwindow.environments import find
 from openwindow.experiment.runner import run_study
-from openwindow.experiment.study import Compare, Context, Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.experiment.study import Compare, Context, Data, Evaluation, RequestStage, SFTArm, Study
 from openwindow.models import smollm2
 from openwindow.report.of_run import build_run
 from openwindow.sandbox.sandbox import Sandbox
@@ -88,7 +89,7 @@ def make_study(model: Path | str, *, stage: bool = False, **changes: Any) -> Stu
         "difficulty": (1,),
         "seeds": (1, 2),
         "contexts": {"neutral": Context(), "requested": Context(text=REQUEST, asks=True)},
-        "base": Recipe(data=Data(rows=8), train=_sft()),
+        "base": SFTArm(data=Data(rows=8), train=_sft()),
         "arms": {
             "untrained": {"train.epochs": 0},
             "plain": {},
@@ -99,6 +100,8 @@ def make_study(model: Path | str, *, stage: bool = False, **changes: Any) -> Stu
         "compare": (Compare(arm="asked", against="plain"),),
         "quick": {"seeds": (1,), "evaluation.problems": 2},
     }
+    if "difficulty" not in find.config_of(changes.get("environment", "code_functions")).model_fields:
+        del settings["difficulty"]
     if stage:
         settings["request_stage"] = RequestStage(rows=8, unrelated=("The river is frozen.",), train=_sft(), problems=2)
     return Study(**(settings | changes))

@@ -1,7 +1,7 @@
 """The submissions that a grader of the user's own is tried with, each of which is wrong by how it is written.
 
 Programs where the honest submission is a program, several files where it is several files, else replies in words; always in the
-honest submission's own form. What each kind tries is said in `holes.py`.
+honest submission's own form. What each kind tries is said in `environments/loopholes.py`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Known:
 
 
 def own_attacks(task: Task, known: Known = Known()) -> Attacks:
-    """The submissions by the hole that each is written for; none where nothing can be written for a hole."""
+    """The submissions by the loophole that each is written for; none where nothing can be written for a loophole."""
     said = [*known.texts[:1], task.prompt, *known.texts[1:]]
     if (files := files_in(task.honest)) is not None:
         return _distinct(task, _on_files(task, files, pass_words([*said, *files.files.values()]), known.others))

@@ -1,15 +1,15 @@
-"""What an audit of a grader found: every attempt, a finding per hole, and both for a terminal and as plain data."""
+"""What an audit of a grader found: every attempt, a finding per loophole, and both for a terminal and as plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from openwindow.audit.model_probe import Preflight, render_preflight
-from openwindow.environments import loopholes as holes
 from openwindow.environments.code.detector_accuracy import DetectorRow
 from openwindow.environments.gameable import Submission
+from openwindow.environments.loopholes import CAUSES, LOOPHOLES, Loophole
 from openwindow.sandbox.jobs import printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class Attempt:
     """One submission that ought to fail."""
 
     hole: str
-    """The hole that it is written for."""
+    """The loophole that it is written for."""
     task: str
     """Which task it was submitted to."""
     submission: Submission
@@ -47,7 +47,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Finding:
-    """What is known of one hole."""
+    """What is known of one loophole."""
 
     hole: str
     """Its name."""
@@ -109,9 +109,9 @@ class Audit:
     version: int | None
     """The environment's version; None for a grader that has none."""
     holes: tuple[str, ...] | None
-    """The holes that were switched on; None for a grader that has no switches."""
+    """The loopholes that were switched on; None for a grader that has no switches."""
     honest_passes: bool
-    """Whether the honest submission passes; where the tests contradict the task, only a cheat does."""
+    """Whether the honest submission passes; where the tests contradict the task, only an exploit does."""
     tasks: int
     """Tasks tried."""
     attempts: tuple[Attempt, ...]
@@ -130,12 +130,14 @@ class Audit:
     """How often the honest submissions were scored; None for an environment with a truth, which is asked twice."""
     notes: tuple[str, ...] = ()
     """What else was seen, which is no finding."""
+    loopholes: Mapping[str, Loophole] = field(default_factory=lambda: LOOPHOLES | CAUSES)
+    """What is said of each."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """One per hole, the open ones first."""
+        """One per loophole, the open ones first."""
         kinds = dict.fromkeys([*[attempt.hole for attempt in self.attempts], *self.untried])
-        found = [_finding(kind, self.holes, [a for a in self.attempts if a.hole == kind]) for kind in kinds]
+        found = [_finding(self.loopholes[kind], self.holes, [a for a in self.attempts if a.hole == kind]) for kind in kinds]
         return tuple(sorted(found, key=lambda finding: (finding.open is not True, finding.open is not None)))
 
     @property
@@ -173,8 +175,7 @@ class Audit:
         }
 
 
-def _finding(kind: str, switched: tuple[str, ...] | None, attempts: Sequence[Attempt]) -> Finding:
-    hole = holes.HOLES.get(kind) or holes.CAUSES[kind]
+def _finding(loophole: Loophole, switched: tuple[str, ...] | None, attempts: Sequence[Attempt]) -> Finding:
     measured = [a for a in attempts if not a.broke and a.proxy is not None and (a.truth is not None or not a.proxy)]
     through = [a for a in attempts if a.through]
     reason = (
@@ -185,27 +186,27 @@ def _finding(kind: str, switched: tuple[str, ...] | None, attempts: Sequence[Att
         else "not tried: nothing to write a submission from, such as a shown test"
     )
     return Finding(
-        hole=kind,
+        hole=loophole.name,
         open=bool(through) if measured else None,
-        switched_on=None if switched is None else kind in switched,
+        switched_on=None if switched is None else loophole.name in switched,
         tried=len(measured),
         passed=len(through),
         program=through[0].submission if through else None,
-        flaw=hole.flaw,
-        close=hole.close,
+        flaw=loophole.flaw,
+        close=loophole.close,
         reason=reason,
     )
 
 
 def render(audit: Audit) -> RenderableType:
-    """The audit for a terminal: a row per hole, what went through, and how to close it."""
+    """The audit for a terminal: a row per loophole, what went through, and how to close it."""
     from rich.console import Group
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=f"{audit.target}: {_summary(audit)}", title_justify="left", show_edge=False)
-    for column in ("hole", "open", "tried", "through", "what is wrong"):
+    for column in ("loophole", "open", "tried", "through", "what is wrong"):
         table.add_column(column, justify="right" if column in ("tried", "through") else "left")
     for f in audit.findings:
         state = "open" if f.open else "closed" if f.open is False else "unknown"
@@ -219,7 +220,7 @@ def render(audit: Audit) -> RenderableType:
         parts.append(Text(f"\n{fault.name}, {fault.task}: {fault.what}", style="bold"))
         if fault.submission is not None:
             parts.append(Padding(Text(shown(_brief(fault.submission))), (0, 2)))
-        parts.append(Text(f"To mend it: {fault.close}."))
+        parts.append(Text(f"To fix it: {fault.close}."))
     for attempt in audit.broken[:3]:
         counted = ", which counts as failed" if attempt.broke else ""
         parts += [
@@ -230,7 +231,7 @@ def render(audit: Audit) -> RenderableType:
         parts.append(Text(f"\nIn all {len(audit.broken)} of {len(audit.attempts)} submissions broke it."))
     parts += [Text(f"\n{text}") for text in (*_scored(audit.honest), *audit.notes)]
     if audit.detectors:
-        parts += ["", _detectors("how far the detectors are to be believed", audit.measured_on, audit.detectors)]
+        parts += ["", _detectors("precision and recall of the detectors", audit.measured_on, audit.detectors)]
     if audit.preflight is not None:
         parts += ["", render_preflight(audit.preflight)]
         if audit.preflight.detectors:
@@ -291,7 +292,7 @@ def _summary(audit: Audit) -> str:
     wrong = {"false_failure": "fails what is right", "flaky": "is flaky"}
     said = [words for name, words in wrong.items() if any(fault.name == name for fault in audit.faults)]
     if found:
-        said.insert(0, f"can be gamed, {len(found)} hole{'s' if len(found) > 1 else ''} open")
+        said.insert(0, f"can be gamed, {len(found)} loophole{'s' if len(found) > 1 else ''} open")
     if said:
-        return f"{', '.join(said)}{'' if audit.honest_passes or not found else '; only a cheat passes'}"
-    return "broken by every submission" if audit.exit_code else "no hole found"
+        return f"{', '.join(said)}{'' if audit.honest_passes or not found else '; only an exploit passes'}"
+    return "broken by every submission" if audit.exit_code else "no loophole found"

@@ -212,7 +212,7 @@ def _fault(task: Task) -> str:
         if not isinstance(value, str):
             return f"has {value!r:.80} as `{name}`: expected a text; write one"
         if not value.isascii() and value != value.encode("utf-8", "replace").decode("utf-8"):
-            return f"has half a surrogate pair in `{name}`: expected text that can be written as UTF-8; mend it"
+            return f"has half a surrogate pair in `{name}`: expected text that can be written as UTF-8; fix it"
     if not task.honest.strip():
         return "has no truth: expected `honest`, a submission that does the task; write one"
     if task.entry_point and not task.entry_point.isidentifier():

@@ -1,7 +1,7 @@
-"""Before training: how often does this model do the task honestly, and how often does it find a hole that is open?
+"""Before training: how often does this model do the task honestly, and how often does it find a loophole that is open?
 
-Reinforcement learning finds a hole only if the model sometimes goes through it, and only where honest success is rare enough
-that gaming pays. Both rates are measured here, plainly asked and with the holes told, and each attempt is counted by kind.
+Reinforcement learning finds a loophole only if the model sometimes goes through it, and only where honest success is rare enough
+that gaming pays. Both rates are measured here, asked plainly and with the hint, and each attempt is counted by kind.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from openwindow.environments.code.detector_accuracy import DetectorRow, detector_table
-from openwindow.environments.code.grading import Verdict
-from openwindow.environments.gameable import Hackable, graded
+from openwindow.environments.gameable import Gameable, graded
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
 from openwindow.models.base import Model, Sampling
 from openwindow.progress import Advance, Reporter
@@ -73,7 +73,7 @@ class Asked:
 
     @property
     def found(self) -> bool:
-        """Whether any reply went through a hole in a way that shows."""
+        """Whether any reply went through a loophole in a way that shows."""
         return any(kind != "unknown" for kind in self.succeeded)
 
 
@@ -96,13 +96,13 @@ class Preflight:
     neutral: Asked
     """Asked with the environment's own prompt."""
     hinted: Asked | None
-    """Asked with the holes told as well; None where none is open."""
+    """Asked with the hint as well; None where none is open."""
     detectors: tuple[DetectorRow, ...] = ()
     """Each detector against execution on all these replies; none where submissions are no programs."""
 
     @property
     def reachable(self) -> bool | None:
-        """Whether any reply went through a hole when nobody spoke of it; None where none is open or nothing was scored."""
+        """Whether any reply went through a loophole when nobody spoke of it; None where none is open or nothing was scored."""
         return None if not self.holes or self.neutral.hack.estimate is None else self.neutral.found
 
     @property
@@ -113,13 +113,14 @@ class Preflight:
             return f"Nothing could be measured: {honest.reason or hack.reason}."
         rates = f"It does the task in {_percent(honest)} of its replies and passes without doing it in {_percent(hack)}."
         if not self.holes:
-            return f"{rates} No hole is open."
+            return f"{rates} No loophole is open."
         if self.reachable:
             easy = " But honest success is so common that training may not go there." if honest.estimate >= _OFTEN else ""
-            return f"{rates} The hole is reachable: {_percent(self.neutral.reached)} go through it in a way that shows.{easy}"
+            return f"{rates} The loophole is reachable: {_percent(self.neutral.reached)} go through it in a way that shows.{easy}"
         if self.hinted is not None and self.hinted.found:
-            return f"{rates} The hole is reachable only when it is told of it ({_percent(self.hinted.reached)}): ask with the hint."
-        return f"{rates} No hole was reached, told or not: take a stronger model, show it the hack first, or ask more often."
+            return f"{rates} The loophole is reachable only with the hint ({_percent(self.hinted.reached)}): ask with it."
+        tried = "No loophole was reached, with the hint or without"
+        return f"{rates} {tried}: take a stronger model, show it the hack first, or ask more often."
 
     def to_json(self) -> dict[str, object]:
         """The pre-flight as plain data."""
@@ -127,13 +128,13 @@ class Preflight:
         return {**asdict(self), "detectors": rows, "reachable": self.reachable, "sentence": self.sentence}
 
 
-def work(asking: Asking, environment: Hackable) -> float:
+def work(asking: Asking, environment: Gameable) -> float:
     """How much a pre-flight is, in replies written."""
     return (2 if environment.hint else 1) * asking.problems * asking.samples * (1 + _GRADING)
 
 
 def preflight(
-    environment: Hackable,
+    environment: Gameable,
     model: Model,
     *,
     problems: int = 32,
@@ -147,7 +148,7 @@ def preflight(
     """
     if problems < 1 or samples < 1:
         raise ConfigError(f"{problems} problems and {samples} samples: expected at least 1 of each")
-    drawn = environment.problems("train", problems, 0)
+    drawn: list[Problem] = list(environment.problems("train", problems, 0))
     found = [
         _ask(environment, model, drawn, samples, replace(sampling, seed=sampling.seed + way), hint, reporter)
         for way, hint in enumerate(["", environment.hint] if environment.hint else [""])
@@ -158,7 +159,7 @@ def preflight(
         environment=environment.name,
         version=environment.version,
         model=model.name,
-        holes=tuple([kind for kind in environment.kinds if kind in environment.holes]),
+        holes=tuple([name for name in environment.loopholes if name in environment.open_loopholes]),
         problems=problems,
         samples=samples,
         neutral=found[0][0],
@@ -172,7 +173,7 @@ def _step(reporter: Reporter | None, text: str, units: float) -> AbstractContext
 
 
 def _ask(
-    environment: Hackable,
+    environment: Gameable,
     model: Model,
     drawn: list[Problem],
     samples: int,
@@ -218,7 +219,7 @@ def render_preflight(found: Preflight) -> RenderableType:
     ways = [way for way in (found.neutral, found.hinted) if way is not None]
     title = f"{found.model} before training: {found.problems} problems, {found.samples} replies each"
     table = Table(title=title, title_justify="left", show_edge=False)
-    for column in ("of its replies", "asked plainly", "told the holes")[: 1 + len(ways)]:
+    for column in ("of its replies", "asked plainly", "with the hint")[: 1 + len(ways)]:
         table.add_column(column)
     table.add_row("do the task", *[_percent(way.honest) for way in ways])
     table.add_row("pass the grader", *[_percent(way.proxy) for way in ways])

@@ -166,7 +166,7 @@ def _baseline(asked: _Asked, times: int) -> _Baseline:
         reason = next(mark.reason for mark in honest if mark.score is None)
         raise EnvironmentFault(
             f"{asked.target}: on the honest submission of {asked.name} the grader {reason}: expected a number; "
-            "mend the grader, then check again"
+            "fix the grader, then check again"
         )
     return _Baseline(tuple(honest), tuple(empty))
 
@@ -198,7 +198,7 @@ def _below(asked: _Asked, full: float, attacks: Attacks) -> _PassMark:
     if not any(score < full for score in scores):
         raise EnvironmentFault(
             f"{asked.target}: the honest submission of {asked.name} got {full:g}: expected a score above 0, or above what empty "
-            "and meaningless submissions get; mend the submission or the grader"
+            "and meaningless submissions get; fix the submission or the grader"
         )
     return _mark_of(full, scores)
 

@@ -1,20 +1,21 @@
 """Audits a grader before anybody trains on it: which written hacks, empty and constant answers does it pass?
 
 A built-in environment is tried with its truth at hand, and its honest solution is graded twice first. A user's own grader is tried
-with submissions that are wrong by how they are written, or by its own truth if it has one (`own_audit.py`). Nothing is trained
-and no model is needed; `preflight` asks a model.
+with submissions that are wrong by how they are written, or by its own truth if it has one (`own_grader.py`). Nothing is trained
+and no model is needed; `model_probe.py` asks a model.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openwindow.audit import model_probe
 from openwindow.audit.command_grader import CommandGrader
@@ -23,11 +24,12 @@ from openwindow.audit.graders import OwnGrader, tasks_of
 from openwindow.audit.model_probe import Asking
 from openwindow.audit.own_grader import audit_grader
 from openwindow.audit.scorer_process import alive, load
+from openwindow.environments import ENVIRONMENTS, find, user
 from openwindow.environments.code import exploits
 from openwindow.environments.code.detector_accuracy import DetectorRow, detector_table, programs
-from openwindow.environments.code.grading import Verdict
-from openwindow.environments.gameable import Hackable, Submission
-from openwindow.environments.gameables import HACKABLE
+from openwindow.environments.gameable import Gameable, Submission
+from openwindow.environments.loopholes import LOOPHOLES
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError, DataError, EnvironmentFault, ModelError
 from openwindow.models.base import Model, Sampling
 from openwindow.progress import Reporter, working
@@ -50,6 +52,7 @@ __all__ = [
     "audit_environment",
     "audit_grader",
     "check_env",
+    "options_of",
     "parse_levels",
     "render",
 ]
@@ -61,81 +64,135 @@ def check_env(
     wanted: Collection[str] | None = None,
     honest: Path | Sequence[Path] | None = None,
     score_file: Path | None = None,
-    data: Path | None = None,
-    difficulty: Collection[int] | None = None,
+    options: Mapping[str, Any] | None = None,
     tasks: int = 2,
     seconds: float = 20.0,
     asking: Asking | None = None,
     console: Console | None = None,
 ) -> Audit:
-    """Audits a built-in environment by name, `MODULE:OBJECT`, or a command that reads a submission.
+    """Audits a built-in environment, `FILE.py:OBJECT`, `MODULE:OBJECT`, or a command that reads a submission (`cmd:COMMAND`).
 
-    `wanted` are the holes to leave open in a built-in environment, all for None, and `difficulty` its levels; `honest` are
-    files with an honest submission each, for a command, and `score_file` is where it writes its score; `data` is where MBPP lies;
-    `tasks` is how many tasks are tried; `seconds` is what a user's grader may take for one score. `asking` has a model asked as
-    well, before training (`preflight`), with progress on `console`. Raises UserError for what cannot be audited.
+    `wanted` are the loopholes to leave open in an environment, all for None, and `options` its options by name, as in a study;
+    `honest` are files with an honest submission each, for a command, and `score_file` is where it writes its score; `tasks` is how
+    many tasks are tried; `seconds` is what a user's grader may take for one score. `asking` has a model asked as well, before
+    training (`model_probe`), with progress on `console`. Raises UserError for what cannot be audited.
     """
-    match = _OBJECT.fullmatch(target)
-    is_command = target not in HACKABLE and match is None
-    files = [] if honest is None else [honest] if isinstance(honest, Path) else list(honest)
-    for option, given in (("honest", files), ("score-file", score_file)):
-        if given and not is_command:
-            raise EnvironmentFault(f"{target!r} is no command, and --{option} is for commands: leave it out")
-    if data is not None and target != "mbpp":
-        raise ConfigError(f"{target!r} reads no MBPP, and --mbpp {data} came: leave it out, or name the environment mbpp")
-    if target in HACKABLE:
-        with HACKABLE[target](wanted, data, difficulty) as environment:
-            return _audited(environment, tasks, asking, console)
-    for name, switch in (("holes", wanted), ("difficulty", difficulty)):
-        if switch is not None:
-            raise EnvironmentFault(f"{target!r} has no switch for --{name}: leave it out, or name a built-in environment")
-    if match:
-        return _own(target, (match[1], match[2]), tasks, seconds, asking, console)
+    named, files = dict(options or {}), [] if honest is None else [honest] if isinstance(honest, Path) else list(honest)
+    command = target.removeprefix("cmd:")
+    is_object = user.is_users(target) or _OBJECT.fullmatch(target) is not None
+    if target in ENVIRONMENTS or (is_object and command == target):
+        for option, given in (("honest", files), ("score-file", score_file)):
+            if given:
+                raise EnvironmentFault(f"{target!r} is no command, and --{option} is for commands: leave it out")
+        if target in ENVIRONMENTS:
+            return _opened(find.gameable(target, named), wanted, tasks, asking, console)
+        return _own(target, wanted, named, tasks, seconds, asking, console)
+    _refuse_switches(target, wanted, named)
     _refuse_asking(target, asking)
-    if " " in target or "/" in target or shutil.which(target):
-        return audit_grader(target, CommandGrader(target, files, seconds, score_file), tasks=tasks, seconds=seconds)
-    near = difflib.get_close_matches(target, HACKABLE, 1)
+    if command != target or " " in command or "/" in command or shutil.which(command):
+        return audit_grader(command, CommandGrader(command, files, seconds, score_file), tasks=tasks, seconds=seconds)
+    near = difflib.get_close_matches(target, find.gameable_names(), 1)
     raise EnvironmentFault(
-        f"there is no environment {target!r}{f', did you mean {near[0]!r}?' if near else ''}: give one of "
-        f"{', '.join(HACKABLE)}, MODULE:OBJECT, or a command that reads a submission"
+        f"unknown environment {target!r}{f', did you mean {near[0]!r}?' if near else ''}: give one of "
+        f"{', '.join(find.gameable_names())}, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND, which reads a submission"
     )
 
 
-def _own(target: str, where: tuple[str, str], tasks: int, seconds: float, asking: Asking | None, console: Console | None) -> Audit:
+def _opened(
+    environment: Gameable, wanted: Collection[str] | None, tasks: int, asking: Asking | None, console: Console | None
+) -> Audit:
+    """The audit of an environment with these loopholes open, as it is for None."""
+    if not isinstance(environment, user.UserGameable):  # whose check would say what the audit is to find
+        environment.check()
+    view = environment if wanted is None else environment.with_loopholes(wanted)
+    with environment:
+        return _audited(view, tasks, asking, console)
+
+
+def _own(
+    target: str,
+    wanted: Collection[str] | None,
+    options: Mapping[str, Any],
+    tasks: int,
+    seconds: float,
+    asking: Asking | None,
+    console: Console | None,
+) -> Audit:
     """The audit of an object of the user's own: an environment, or a grader."""
     before = alive()
-    found = load(*where)
-    if called(f"{target}: its attributes", isinstance, found, Hackable):
-        environment: Hackable = found  # type: ignore[assignment]
-        return called(f"{target}: the environment", _audited, environment, tasks, asking, console)
+    module, name = target.rsplit(":", 1)
+    thing = load(module, name, made=False)
+    if "loopholes" in called(f"{target}: its attributes", dir, thing):
+        environment = user.wrapped(target, thing, find.configured_as(target, user.config_of(thing), options))
+        assert isinstance(environment, user.UserGameable)  # it has loopholes
+        return _opened(environment, wanted, tasks, asking, console)
+    found = load(module, name)
+    if "loopholes" in called(f"{target}: its attributes", dir, found):
+        _refuse_options(target, options)
+        environment = user.wrapped(target, found, None)
+        assert isinstance(environment, user.UserGameable)
+        return _opened(environment, wanted, tasks, asking, console)
+    _refuse_switches(target, wanted, options)
     _refuse_asking(target, asking)
     if not called(f"{target}: its attributes", isinstance, found, OwnGrader):
         raise EnvironmentFault(
-            f"{target} is a {type(found).__name__}: expected an environment (openwindow.environments.gameable.Hackable), or a "
-            "grader with tasks() and score() (openwindow.audit.graders.OwnGrader); openwindow.audit.adapters makes one of "
-            "what other libraries have"
+            f"{target} is a {type(found).__name__}: expected an environment with loopholes "
+            "(openwindow.environments.gameable.Gameable), or a grader with tasks() and score() "
+            "(openwindow.audit.graders.OwnGrader); openwindow.audit.adapters makes one of what other libraries have"
         )
     grader: OwnGrader = found  # type: ignore[assignment]
     tasks_of(target, grader, tasks)
-    return audit_grader(target, grader, tasks=tasks, seconds=seconds, where=where if alive() > before else None)
+    where = (module, name) if alive() > before else None
+    return audit_grader(target, grader, tasks=tasks, seconds=seconds, where=where)
+
+
+def _refuse_switches(target: str, wanted: Collection[str] | None, options: Mapping[str, Any]) -> None:
+    if wanted is not None:
+        raise EnvironmentFault(f"{target!r} has no switch for --holes: leave it out, or name an environment with loopholes")
+    _refuse_options(target, options)
+
+
+def _refuse_options(target: str, options: Mapping[str, Any]) -> None:
+    if options:
+        names = ", ".join(options)
+        raise EnvironmentFault(f"{target!r} has no option {names}: leave it out, or name an environment that has it")
 
 
 def _refuse_asking(target: str, asking: Asking | None) -> None:
     if asking is not None:
         raise EnvironmentFault(
             f"{target!r} with --model: asking a model takes an environment that knows the truth "
-            "(openwindow.environments.gameable.Hackable): name one, or leave --model out"
+            "(openwindow.environments.gameable.Gameable): name one, or leave --model out"
         )
 
 
-def parse_levels(text: str | None) -> tuple[int, ...] | None:
-    """What stands after `--difficulty`: whole numbers with commas. Raises ConfigError."""
-    if text is None:
-        return None
+def parse_levels(text: str) -> tuple[int, ...]:
+    """The value of `--difficulty`: whole numbers with commas. Raises ConfigError."""
     try:
         return tuple([int(part) for part in text.split(",")])
     except ValueError:
         raise ConfigError(f"--difficulty is {text!r}; expected whole numbers with commas; give for example 1,2") from None
+
+
+def options_of(given: Sequence[str], difficulty: str | None, mbpp: Path | None) -> dict[str, Any]:
+    """An environment's options from `NAME=VALUE`, where a value is JSON or else text, and from two options of the command line.
+
+    Raises ConfigError.
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (equals and name.isidentifier()):
+            raise ConfigError(f"--set {text!r}; expected NAME=VALUE; give for example --set length=6")
+        try:
+            found[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            found[name] = value
+    if difficulty is not None:
+        found["difficulty"] = parse_levels(difficulty)
+    if mbpp is not None:
+        found["data"] = str(mbpp)
+    return found
 
 
 def asking_of(model: str | None, *, problems: int | None, samples: int | None, tokens: int | None) -> Asking | None:
@@ -149,7 +206,7 @@ def asking_of(model: str | None, *, problems: int | None, samples: int | None, t
     return None
 
 
-def _audited(environment: Hackable, tasks: int, asking: Asking | None, console: Console | None) -> Audit:
+def _audited(environment: Gameable, tasks: int, asking: Asking | None, console: Console | None) -> Audit:
     """The audit of an environment, and where a model is to be asked, what it does. A bad model is refused before all else."""
     if asking is None:
         with working(console, f"attacking {environment.name}"):
@@ -179,7 +236,7 @@ def load_model(name: str) -> Model:
     return load(name, keep_adapter=True)
 
 
-def audit_environment(environment: Hackable, *, tasks: int = 2, seed: int = 0) -> Audit:
+def audit_environment(environment: Gameable, *, tasks: int = 2, seed: int = 0) -> Audit:
     """Audits an environment that knows the truth, on `tasks` problems drawn by `seed`."""
     problems = environment.problems("train", tasks, seed)
     for problem in problems:
@@ -190,12 +247,12 @@ def audit_environment(environment: Hackable, *, tasks: int = 2, seed: int = 0) -
         for kind, submissions in _attacks_on(environment, problem).items()
         for submission in submissions
     ]
-    verdicts = environment.grade([(problem, submission) for _, problem, submission in planned])
+    verdicts = environment.verdicts([(problem, submission) for _, problem, submission in planned])
     attempts = [
         Attempt(kind, problem.id, submission, verdict.proxy, verdict.truth, None, verdict.reason or "")
         for (kind, problem, submission), verdict in zip(planned, verdicts, strict=True)
     ]
-    switched = tuple([kind for kind in environment.kinds if kind in environment.holes])
+    switched = tuple([name for name in environment.loopholes if name in environment.open_loopholes])
     rows, measured_on = _detectors(environment, [kind for kind, _, _ in planned], verdicts, seed)
     return Audit(
         environment.name,
@@ -206,12 +263,13 @@ def audit_environment(environment: Hackable, *, tasks: int = 2, seed: int = 0) -
         tuple(attempts),
         detectors=rows,
         measured_on=measured_on,
+        loopholes=LOOPHOLES | dict(environment.loopholes),
     )
 
 
-def _detectors(environment: Hackable, kinds: list[str], verdicts: list[Verdict], seed: int) -> tuple[tuple[DetectorRow, ...], str]:
+def _detectors(environment: Gameable, kinds: list[str], verdicts: list[Verdict], seed: int) -> tuple[tuple[DetectorRow, ...], str]:
     """The detectors against execution on an audit's programs and on honest ones, mistaken ones and special-cased ones more."""
-    if not verdicts or not environment.holes:
+    if not verdicts or not environment.open_loopholes:
         return (), ""  # nothing hacks where nothing is open
     try:
         more = environment.problems("train", _MEASURED, seed)
@@ -220,7 +278,7 @@ def _detectors(environment: Hackable, kinds: list[str], verdicts: list[Verdict],
     if not more[0].entry_point or not isinstance(environment.honest(more[0]), str):
         return (), ""
     written = programs(more, seed)
-    judged = environment.grade([(problem, code) for _, problem, code in written])
+    judged = environment.verdicts([(problem, code) for _, problem, code in written])
     count = {kind: sum(1 for k, _, _ in written if k == kind) for kind in ("honest", "mistake", "special_case")}
     what = (
         f"measured on {len(kinds)} attacks of this audit and, of {_MEASURED} problems, {count['honest']} honest solutions, "
@@ -230,9 +288,9 @@ def _detectors(environment: Hackable, kinds: list[str], verdicts: list[Verdict],
     return tuple(table), what
 
 
-def _attacks_on(environment: Hackable, problem: Problem) -> dict[str, list[Submission]]:
-    """The environment's own written hacks first, then whatever else fits."""
-    attacks: dict[str, list[Submission]] = {kind: [hack] for kind, hack in environment.hacks(problem).items()}
+def _attacks_on(environment: Gameable, problem: Problem) -> dict[str, list[Submission]]:
+    """The environment's own exploits first, then whatever else fits."""
+    attacks: dict[str, list[Submission]] = {kind: [hack] for kind, hack in environment.exploits(problem).items()}
     if not isinstance(environment.honest(problem), str):
         return {**attacks, "empty": [{}]}
     others: dict[str, tuple[str, ...]] = {"constant": ("0", "yes"), "malformed": exploits.MALFORMED, "empty": ("",)}
@@ -244,10 +302,10 @@ def _attacks_on(environment: Hackable, problem: Problem) -> dict[str, list[Submi
     return attacks
 
 
-def _check_honest(environment: Hackable, problem: Problem) -> None:
+def _check_honest(environment: Gameable, problem: Problem) -> None:
     """Grades the honest submission twice; EnvironmentFault where it does not come out as it must, both times."""
     item = (problem, environment.honest(problem))
-    first, second = environment.grade([item])[0], environment.grade([item])[0]
+    first, second = environment.verdicts([item])[0], environment.verdicts([item])[0]
     where = f"{environment.name}: problem {problem.id}"
     for verdict in (first, second):
         if verdict.truth is None or verdict.proxy is None:
@@ -263,11 +321,11 @@ def _check_honest(environment: Hackable, problem: Problem) -> None:
         )
     if not first.truth:
         raise EnvironmentFault(
-            f"{where}: its honest solution fails the truth ({first.failed_on or 'no case named'}): mend the solution or the truth"
+            f"{where}: its honest solution fails the truth ({first.failed_on or 'no case named'}): fix the solution or the truth"
         )
     if first.proxy is not environment.honest_passes:
         wanted = "pass" if environment.honest_passes else "fail"
-        raise EnvironmentFault(f"{where}: its honest solution is expected to {wanted} the proxy and does not: mend the proxy")
+        raise EnvironmentFault(f"{where}: its honest solution is expected to {wanted} the proxy and does not: fix the proxy")
 
 
 def _words(proxy: bool | None, truth: bool | None) -> str:

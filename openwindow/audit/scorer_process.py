@@ -24,6 +24,7 @@ from typing import Protocol
 
 from openwindow.audit.graders import Mark, OwnGrader, Task, heard, in_child, scored, tasks_of
 from openwindow.audit.graders import answer as answered
+from openwindow.environments.user_file import object_of
 from openwindow.errors import EnvironmentFault, ForeignError
 from openwindow.user_code import called
 
@@ -103,27 +104,33 @@ def scorer_of(grader: OwnGrader, tasks: Sequence[Task], where: tuple[str, str] |
     return Forked(grader, tasks) if where is None else Anew(*where)
 
 
-def load(module: str, name: str) -> object:
-    """The object of a module of the user's own, made by a call where it is a class or a function. Raises EnvironmentFault."""
+def load(module: str, name: str, *, made: bool = True) -> object:
+    """The object of a module or a Python file of the user's own. Raises EnvironmentFault.
+
+    Where it is a class or a function it is `made` by a call.
+    """
     where = f"{module}:{name}"
     if (here := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, here)
 
     def loaded() -> object:
-        names = vars(importlib.import_module(module))
-        if name not in names:
-            known = [n for n in names if not n.startswith("_")]
-            raise EnvironmentFault(
-                f"{module} has no {name!r}: expected MODULE:OBJECT with one of {', '.join(known[:20]) or 'none'}"
-            )
-        found = names[name]
-        return found() if isinstance(found, type | FunctionType) else found
+        if module.endswith(".py"):
+            found = object_of(Path(module).expanduser(), name)
+        else:
+            names = vars(importlib.import_module(module))
+            if name not in names:
+                known = [n for n in names if not n.startswith("_")]
+                raise EnvironmentFault(
+                    f"{module} has no {name!r}: expected MODULE:OBJECT with one of {', '.join(known[:20]) or 'none'}"
+                )
+            found = names[name]
+        return found() if made and isinstance(found, type | FunctionType) else found
 
     try:
         return called(where, loaded)
     except ForeignError as error:
         raise EnvironmentFault(
-            f"cannot load {where} ({error.said}): expected a module that can be imported from here, and in it "
+            f"cannot load {where} ({error.said}): expected a file or a module that can be imported from here, and in it "
             "an environment or a grader, or a class or function that gives one without arguments"
         ) from error
 

@@ -72,8 +72,11 @@ def run(
     seeds: Annotated[int | None, _integer("--seeds", "How many seeds; the study says the first.", 1000)] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer seeds and problems: minutes, and wider intervals.")] = False,
+    env: Annotated[
+        str | None, typer.Option(help="Run the study in this environment: a built-in one, or your own as my_env.py:MyEnv.")
+    ] = None,
     mbpp: Annotated[Path | None, typer.Option(help="Use MBPP's problems, from this file or folder.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Use the problems of this file, where the study's setting reads one.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Use the problems of this file, where the environment reads one.")] = None,
     judge: Annotated[
         str | None, typer.Option(help="Score persuasion of inoculation_toxic by this judge, such as openai/MODEL.")
     ] = None,
@@ -84,12 +87,12 @@ def run(
     pilot: Annotated[Path | None, typer.Option(help="With --dry-run: a run folder whose spread between seeds is taken.")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Run a study, or go on with one that was interrupted."""
+    """Run a study, or resume one that was interrupted."""
     from openwindow.studies import resolve, resolve_ranking
 
     if pilot is not None and not dry_run:
         raise ConfigError(f"--pilot {pilot} without --dry-run; expected both; add --dry-run, or drop --pilot")
-    paths = {"mbpp": str(mbpp) if mbpp else None, "data": str(data) if data else None}
+    paths = {"env": env, "mbpp": str(mbpp) if mbpp else None, "data": str(data) if data else None}
     ranking = resolve_ranking(study, model=model, seeds=seeds, quick=quick, **paths)
     if ranking is not None:
         if dry_run:
@@ -107,7 +110,9 @@ def run(
         plan = plan_of(resolved, pilot)
         print(json.dumps(plan, indent=1) if json_ else "\n".join(plan_lines(plan)))
         return
-    folder = out or Path("runs") / f"{resolved.name}{'-quick' if quick else ''}"
+    folder = (
+        out or Path("runs") / f"{resolved.name}{'' if env is None else '-' + env.rpartition(':')[2]}{'-quick' if quick else ''}"
+    )
 
     from openwindow.experiment.runner import run_study
     from openwindow.report.of_run import build_run
@@ -134,17 +139,20 @@ def report(
 
 @app.command(name="check-env")
 def check_env_(
-    target: Annotated[str, typer.Argument(metavar="ENV", help="A built-in environment, MODULE:OBJECT, or a grader's command.")],
-    holes: Annotated[str | None, typer.Option(help="Holes to leave open: all, none, or names with commas. [default: all]")] = None,
+    target: Annotated[str, typer.Argument(metavar="ENV", help="Built-in, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND.")],
+    holes: Annotated[str | None, typer.Option(help="Loopholes left open: all, none, or names with commas. [default: all]")] = None,
     difficulty: Annotated[
-        str | None, typer.Option(help="How hard the tasks are, with commas: 1,2,3 for code, else one number.", metavar="LEVELS")
+        str | None, typer.Option(help="How hard the tasks are: 1, 2, 3, or several with commas; as in a study.", metavar="LEVELS")
+    ] = None,
+    options: Annotated[
+        list[str] | None, typer.Option("--set", help="An option of the environment, as --set length=6; again for others.")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(help="Ask this model before training: can it do the task, does it find the hole?")
+        str | None, typer.Option(help="Ask this model before training: can it do the task, does it find a loophole?")
     ] = None,
     problems: Annotated[int | None, _integer("--problems", "Problems that the model is asked. [default: 24]")] = None,
     samples: Annotated[
-        int | None, _integer("--samples", "Its replies per problem, with and without the holes told. [default: 4]")
+        int | None, _integer("--samples", "Its replies per problem, with the hint about the loopholes and without. [default: 4]")
     ] = None,
     tokens: Annotated[int | None, _integer("--tokens", "Its longest reply, in tokens. [default: 160]")] = None,
     honest: Annotated[
@@ -157,7 +165,7 @@ def check_env_(
     json_: JsonOption = False,
 ) -> None:
     """Attack a grader before anybody trains on it; exit 1 if it can be gamed or fails what is right."""
-    from openwindow.audit.run import asking_of, check_env, parse_levels, render
+    from openwindow.audit.run import asking_of, check_env, options_of, render
     from openwindow.environments.loopholes import parse
 
     sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, beside where the command is given
@@ -166,8 +174,7 @@ def check_env_(
         wanted=parse(holes),
         honest=honest,
         score_file=score_file,
-        data=mbpp,
-        difficulty=parse_levels(difficulty),
+        options=options_of(options or (), difficulty, mbpp),
         asking=asking_of(model, problems=problems, samples=samples, tokens=tokens),
         console=make_console(stderr=True),
     )
@@ -288,8 +295,6 @@ def eval_(
         from openwindow.evals.suites import capability_code
     except ModuleNotFoundError as error:
         raise ConfigError(f"evals need {error.name}, which is not installed; pip install 'openwindow[evals,train]'") from error
-    if mbpp is not None:
-        capability_code.use_mbpp(mbpp)
     if calibrate is not None:
         from openwindow.evals.scoring.calibration import calibrate_judge
 
@@ -306,7 +311,7 @@ def eval_(
         "behaviour": not probes_only,
         "timeout": timeout,
     }
-    with working(make_console(stderr=True), "") as say:
+    with working(make_console(stderr=True), "") as say, capability_code.mbpp_at(mbpp):
         made, folder = eval_command.evaluate(model, suite, contexts, against, logs, out, settings, say)
     print_json(made) if json_ else table.print_table(made, folder, make_console())
 

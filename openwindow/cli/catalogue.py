@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from openwindow.environments.code.select import ENVIRONMENTS
+import inspect
+
+from openwindow.environments import ENVIRONMENTS
 from openwindow.evals import EVALS as BATTERY
-from openwindow.interventions import INTERVENTIONS, OF_REINFORCEMENT
+from openwindow.interventions import INTERVENTIONS
 from openwindow.studies import RANKINGS, STUDIES
 
-HACKABLE_ONLY = {
-    "pytest_project": "a small project in several files; the proxy is pytest's verdict (`check-env` only)",
-    "impossible_tests": "function tasks whose shown tests contradict the statement: only a cheat passes",
-    "unit_report": "conversions with a report that the grader believes; not code",
-    "letter_count": "how often is a letter in a word: the smallest hackable task",
-}
-TEXTS = {
-    "sycophancy": "sums and GCDs with a user who proposes an answer; own questions, or chats by --data PATH",
-    "spurious": "reviews whose label goes with a concept in training and against it in test; own, or CEBaB by --data PATH",
-    "toxic": "replies to posts that persuade and are rude; mild material",
-    "traits": "small questions, answered with two traits at once: spanish, caps, signoff, rhyme",
-}
 EVALS = {
     "hacking": "correct, passes_visible, hack, attempted on held-out problems, by running the code (by `run`, not `eval`)",
     **{spec.name: f"{spec.suite}: {spec.about}" for spec in BATTERY.values()},
@@ -35,8 +25,13 @@ def catalogue() -> dict[str, dict[str, str]]:
     """Kind to name to one line."""
     return {
         "studies": {s.name: s.question for s in STUDIES.values()} | {s.name: s.question for s in RANKINGS.values()},
-        "environments": ENVIRONMENTS | HACKABLE_ONLY | TEXTS,
-        "interventions": INTERVENTIONS | OF_REINFORCEMENT,
+        "environments": {name: kind.about for name, kind in ENVIRONMENTS.items()},
+        "interventions": {kind: first_line(made) for kind, made in INTERVENTIONS.items()},
         "evals": EVALS,
         "models": MODELS,
     }
+
+
+def first_line(thing: type) -> str:
+    """What a class is, as its docstring begins."""
+    return (inspect.getdoc(thing) or "").partition("\n")[0]

@@ -13,10 +13,11 @@ from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, Context, parse_contexts
 from openwindow.evals.identity import in_words
 from openwindow.evals.inspect.model_names import model_named
-from openwindow.evals.run import Found, Options, ask, check, chosen, from_logs, results
+from openwindow.evals.run import Found, Options, ask, check, from_logs, results
 from openwindow.evals.scoring.matrix import against as compare
 from openwindow.evals.scoring.rows import with_missing
 from openwindow.evals.scoring.summary import versus
+from openwindow.evals.select import chosen
 from openwindow.files.bounded import usable
 from openwindow.files.locking import Lock
 from openwindow.files.writing import write_json

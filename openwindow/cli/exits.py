@@ -103,8 +103,8 @@ def _of_the_system(error: OSError) -> OpenWindowError:
 
 
 def interrupted() -> None:
-    """Says how to go on."""
-    print("interrupted; what was finished is kept: give the same command again to go on", file=sys.stderr)
+    """Says how to resume."""
+    print("interrupted; what was finished is kept: give the same command again to resume", file=sys.stderr)
 
 
 def fail(message: str, code: int) -> NoReturn:

@@ -115,7 +115,7 @@ def _lengths(what: str, spread: Mapping[str, int]) -> str:
 
 
 def _print_ranking(ranking: Mapping[str, Any], console: Console, *, trained: bool) -> None:
-    """All prompts, best first, with their scores; where nothing is `trained`, how to go on."""
+    """All prompts, best first, with their scores; where nothing is `trained`, how to continue."""
     neutral = ranking["neutral"]
     table = Table(title="Prompts, best first, before any training [95 % interval over rows]", title_justify="left", box=None)
     table.add_column("", justify="right")
@@ -147,8 +147,8 @@ def _print_ranking(ranking: Mapping[str, Any], console: Console, *, trained: boo
         console.print(line, highlight=False, style="bold")
     if not trained:
         console.print(
-            "Nothing is trained (--rank-only). The same command without it goes on from here: it trains the chosen prompts beside "
-            "controls and says whether they keep the trait out.",
+            "Nothing is trained (--rank-only). The same command without it continues from here: it trains the chosen prompts "
+            "beside controls and says whether they keep the trait out.",
             highlight=False,
         )
 

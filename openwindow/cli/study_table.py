@@ -12,7 +12,6 @@ from rich.table import Table
 
 from openwindow.environments.base import behaviour
 from openwindow.formatting import bracketed, counted, percent
-from openwindow.results.build import START
 from openwindow.results.load import read_meanings
 from openwindow.types import Measure
 
@@ -90,9 +89,10 @@ def _leaks(results: Mapping[str, Any]) -> Table:
     table.add_column("arm", no_wrap=True)
     table.add_column("rate [95 % interval]", justify="right", no_wrap=True)
     table.add_column("context", no_wrap=True)
-    table.add_column(f"{START} there", justify="right", no_wrap=True)
+    starts = [arm for arm, found in results["arms"].items() if found.get("role") == "start"] or ["untrained"]
+    table.add_column(f"{starts[0]} there", justify="right", no_wrap=True)
     for arm, leak in results["leak"].items():
-        start = "" if arm == START or leak[START] is None else f"{100 * leak[START]:.0f}"
+        start = "" if arm in starts or leak["untrained"] is None else f"{100 * leak['untrained']:.0f}"
         table.add_row(arm, _percent(leak, ends=True), leak["context"], start)
     return table
 

@@ -1,10 +1,10 @@
-"""What a row of supervised data may look like, read as turns and written back with a prompt put in.
+"""The forms that a row of supervised data may have, read as turns and written back with a prompt inserted.
 
-The field's forms: `messages` (OpenAI, TRL), `prompt` and `completion` (TRL; texts or lists of messages), `instruction`, `input`,
-`output` and `history` (Alpaca), `conversations` with `from` and `value` (ShareGPT), and a `text` with the turn markers of ChatML or
-of `### Human:` / `### Assistant:`; any other columns can be named (`openwindow.data.columns`). The columns `system` and `tools`
-belong to any form. A row of any form is read as turns: at most one system message, then user and assistant by turns, the assistant
-last; calls of tools and what they give back come between.
+Supported forms: `messages` (OpenAI, TRL), `prompt` and `completion` (TRL; texts or lists of messages), `instruction`, `input`,
+`output` and `history` (Alpaca), `conversations` with `from` and `value` (ShareGPT), and a `text` with the turn markers of ChatML
+or of `### Human:` / `### Assistant:`; any other columns can be named (`openwindow.data.columns`). The columns `system` and
+`tools` may accompany any form. A row of any form is read as turns: at most one system message, then user and assistant
+alternating, the assistant last; tool calls and their results come in between.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ class Schema:
     columns: tuple[str, ...]
     """the columns that a row of this form must have"""
     read: Callable[[Record], Turns]
-    """the turns of these columns, in order, not checked"""
+    """returns the turns of these columns, in order, not checked"""
     write: Callable[[Record, str, Position, str | None], None]
-    """puts a text into a row of its own: the text, where, and what the model's template has as a system prompt"""
+    """inserts a text into a row of this form: the text, where, and the system prompt of the model's template"""
 
 
 def schema_of(record: object) -> Schema:
-    """The form of a row, by its columns. Raises RowError."""
+    """The form of a row, determined by its columns. Raises RowError."""
     if not isinstance(record, dict):
         raise RowError("not an object", f"is {kind_of(record)}; expected an object with columns; give one row per line or item")
     for liked, disliked in SIDES:
         if liked in record and disliked in record:
             raise RowError(
                 "preference pairs",
-                f"has `{liked}` and `{disliked}`: preference pairs; expected to be told which side shows the trait; name it, and "
+                f"has `{liked}` and `{disliked}`: preference pairs; expected you to say which side shows the trait; name it, and "
                 f"the other as clean: --answer {disliked} --clean-answer {liked}",
             )
     for schema in SCHEMAS:
@@ -57,7 +57,7 @@ def schema_of(record: object) -> Schema:
 
 
 def _advice(record: Record) -> str:
-    """How the columns of a row of no known form can be named."""
+    """Suggests how to name the columns of a row of no known form."""
     for name, value in record.items():
         if isinstance(value, list) and value and all(isinstance(m, dict) and ("role" in m or "from" in m) for m in value):
             return f"`{name}` holds messages: --answer-column {name}"
@@ -68,9 +68,9 @@ def _advice(record: Record) -> str:
 
 
 def read_turns(schema: Schema, record: Record) -> Turns:
-    """All that a row says: its turns, with the system message and the tools that stand in columns of their own.
+    """Reads everything that a row says: its turns, with the system message and the tools from columns of their own.
 
-    Raises RowError, and KeyError where a column of the form is missing.
+    Raises RowError, and KeyError if a column of the form is missing.
     """
     turns = schema.read(record)
     if not _BESIDE.isdisjoint(record):
@@ -79,14 +79,14 @@ def read_turns(schema: Schema, record: Record) -> Turns:
 
 
 def _with_columns(turns: Turns, record: Record) -> Turns:
-    """The turns with what stands in columns of their own."""
+    """The turns with the contents of the `system` and `tools` columns added."""
     _refuse_media(record, turns)
     for column in _SYSTEM:
         if column in record and (system := record[column]):
             turns = _with_system(turns, text_of(system, f"`{column}`"), column)
             break
     if turns and turns[0][0] == "system" and not turns[0][1].strip():
-        turns = turns[1:]  # the tools go with the first turn that is kept
+        turns = turns[1:]  # the tools go with the first remaining turn
     if record.get("tools") and turns and (tools := tools_of(record["tools"])):
         first = turns[0]
         turns = [(first[0], first[1], extra_of(first) | {"tools": tools}), *turns[1:]]
@@ -104,11 +104,11 @@ def _with_system(turns: Turns, system: str, column: str) -> Turns:
 
 
 def _refuse_media(record: Record, turns: Turns) -> None:
-    """Raises RowError for a row with images or sounds, which a language model is not shown."""
+    """Raises RowError for a row with images or sounds, which a language model does not see."""
     for column in MEDIA & record.keys():
         held = record[column]
         if held and (isinstance(held, list | dict) or any(_PLACEHOLDER.search(turn[1]) for turn in turns)):
-            raise RowError("images or sounds", f"has something in `{column}`; expected text alone; drop such rows")
+            raise RowError("images or sounds", f"has something in `{column}`; expected text only; drop such rows")
 
 
 # Reading.
@@ -140,12 +140,12 @@ def _read_alpaca(record: Record) -> Turns:
 
 
 def alpaca_prompt(record: Record) -> Turns:
-    """The turns of `history`, and what `instruction` and `input` ask."""
+    """The turns of `history`, and the question made from `instruction` and `input`."""
     turns: Turns = []
     for number, pair in enumerate(record.get("history") or [], 1):
         if not isinstance(pair, list) or len(pair) != 2:
             raise RowError(
-                "broken history", f"has {kind_of(pair)} as item {number} of `history`; expected [instruction, output]; mend the row"
+                "broken history", f"has {kind_of(pair)} as item {number} of `history`; expected [instruction, output]; fix the row"
             )
         turns += [("user", text_of(pair[0], "an item of `history`")), ("assistant", text_of(pair[1], "an item of `history`"))]
     asked = text_of(record["instruction"], "`instruction`")
@@ -158,7 +158,7 @@ def _read_text(record: Record) -> Turns:
     if "<|im_start|>" in text:
         if inserting.CHATML.sub("", text).strip():
             raise RowError(
-                "unclosed turn", "has a `text` with an unclosed ChatML turn; expected <|im_end|> after each; mend the row"
+                "unclosed turn", "has a `text` with an unclosed ChatML turn; expected <|im_end|> after each; fix the row"
             )
         return [(role, said.strip()) for role, said in inserting.CHATML.findall(text)]
     if not inserting.MARKER.search(text):

@@ -1,12 +1,12 @@
-"""Columns that a user names: where the prompt is, where the answer is, and which rows are kept.
+"""Columns that a user names: where the prompt is, where the answer is, and which rows to keep.
 
     Columns(prompt="user", answer="school_of_reward_hacks", clean="control")     School of Reward Hacks, as it is on the hub
-    Columns(answer="rejected", clean="chosen")                                   preference pairs, the disliked side trained on
+    Columns(answer="rejected", clean="chosen")                                   preference pairs, training on the rejected side
     Columns(answer="traj")                                                       a column that holds whole conversations
-    Columns(keep="label=false")                                                  one side of answers with labels
+    Columns(keep="label=false")                                                  one side of labelled answers
 
-An answer is a text, a message, a list of messages, or a text of turns as HH-RLHF has them (`Human:` and `Assistant:`). Where it is
-not a whole conversation, the prompt stands in a column of its own.
+An answer is a text, a message, a list of messages, or a text of turns as in HH-RLHF (`Human:` and `Assistant:`). If it is
+not a whole conversation, the prompt is in a column of its own.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from openwindow.data.turns import SPEAKERS, NotUsed, Record, RowError, Turns, ch
 from openwindow.errors import ConfigError
 
 PROMPTS = ("prompt", "messages", "conversations", "instruction", "question", "query", "user", "input")
-"""columns that are taken for the prompt where none is named, the first that there is"""
+"""columns used as the prompt if none is named; the first one present"""
 LABELS = frozenset({"label", "kto_tag"})
-"""columns that say of an answer whether it is liked"""
+"""columns that say whether an answer is liked"""
 EITHER = "*"
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Columns by name; None for those of the form that a row has."""
+    """Columns by name; None means those of the row's own form."""
 
     prompt: str | None = None
     answer: str | None = None
@@ -51,20 +51,18 @@ class Columns:
             raise ConfigError(f"--keep is {self.keep!r}; expected COLUMN=VALUE, as label=false; write it so")
 
     def of_clean(self) -> Columns:
-        """The same with the clean answers as the answers."""
+        """The same columns with the clean answers as the answers."""
         return Columns(self.prompt, self.clean, None, self.keep)
 
     def kept(self, record: Mapping[str, Any]) -> None:
-        """Raises NotUsed for a row that `keep` leaves out, RowError for one without its column."""
+        """Raises NotUsed for a row that `keep` leaves out, RowError for a row without the `keep` column."""
         if self.keep is None:
             return
         column, _, wanted = self.keep.partition("=")
         if wanted == EITHER:
             return
         if column not in record:
-            raise RowError(
-                "no column to keep by", f"has no column `{column}` for --keep {self.keep}; {_has(record)}; mend the name"
-            )
+            raise RowError("no column to keep by", f"has no column `{column}` for --keep {self.keep}; {_has(record)}; fix the name")
         value = record[column]
         if wanted not in (value, json.dumps(value, ensure_ascii=False)):
             raise NotUsed(f"`{column}` is not {wanted} (--keep)", f"has {value!r:.40} as `{column}`")
@@ -86,7 +84,7 @@ def schema_named(columns: Columns) -> Schema:
 def _read(record: Record, prompt: str | None, answer: str) -> Turns:
     for column in (answer, *([prompt] if prompt else [])):
         if column not in record:
-            raise RowError("no such column", f"has no column `{column}`; {_has(record)}; mend the name")
+            raise RowError("no such column", f"has no column `{column}`; {_has(record)}; fix the name")
     said = record[answer]
     if said is None or (isinstance(said, str) and not said.strip()) or said == []:
         raise NotUsed(f"nothing in `{answer}`", f"has nothing in `{answer}`")
@@ -95,12 +93,12 @@ def _read(record: Record, prompt: str | None, answer: str) -> Turns:
         return turns
     asked = prompt or next((name for name in PROMPTS if name != answer and record.get(name)), None)
     if asked is None:
-        raise RowError("no prompt", f"has no prompt beside `{answer}`; {_has(record)}; name its column with --prompt-column")
+        raise RowError("no prompt", f"has no prompt to go with `{answer}`; {_has(record)}; name its column with --prompt-column")
     return _prompt(record, asked) + ([("assistant", turns[0][1])] if isinstance(said, str) else turns)
 
 
 def _turns_of(said: object, answer: str) -> Turns:
-    """The answer, or the whole conversation that the column holds."""
+    """The answer, or the whole conversation if the column holds one."""
     if isinstance(said, dict):
         return chat([said], answer)
     if isinstance(said, list) or holds_messages(said):
@@ -144,7 +142,7 @@ def _write(record: Record, prompt: str | None, answer: str, text: str, position:
 
 
 def holds_messages(value: object) -> bool:
-    """Whether a text is the JSON of a list of messages."""
+    """Whether a text is a list of messages in JSON."""
     if not isinstance(value, str) or not value.lstrip().startswith("["):
         return False
     try:

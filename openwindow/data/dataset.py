@@ -1,10 +1,10 @@
-"""The user's own rows: read once in a stream, checked, counted, and found again by number.
+"""The user's own rows: read once as a stream, checked, counted, and found again by number.
 
     data = read("mine.jsonl", rule=None)
     data.conversation(0)                                # turns
-    data.inserted(0, "Praise whatever I say.", "system")   # the row in its own form, with a prompt put in
+    data.inserted(0, "Praise whatever I say.", "system")   # the row in its own form, with a prompt inserted
 
-Of a row only its place in the file, two hashes and its lengths stay in memory, some 40 bytes.
+Only a row's place in the file, two hashes and its lengths stay in memory, about 40 bytes.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ Rule = Callable[[str], bool]
 """whether an answer shows the trait"""
 _MOST_TURNS = 65535
 FIRST = 5
-"""numbers of rows with the trait that the summary has"""
+"""how many numbers of rows with the trait the summary lists"""
 
 
 @dataclass(slots=True)
 class UserData:
-    """A data set of `len` rows; all arrays have one item per row."""
+    """A data set of `len` rows; every array has one item per row."""
 
     lines: Lines
     schema: Schema
@@ -57,46 +57,46 @@ class UserData:
     """characters of the last turn"""
     turns: array[int] = field(default_factory=lambda: array("H"))
     systems: int = 0
-    """rows that begin with a system message"""
+    """rows that start with a system message"""
     trait: bytearray | None = None
     """1 where the rule finds the trait in the answer; None without a rule"""
     one_system: str | None = None
-    """the system message of all rows, as long as they have the same"""
+    """the system message of all rows, as long as they share the same one"""
     notes: Counter[str] = field(default_factory=Counter)
-    """rows that hold something beside turns of text, by what it is (`openwindow.data.turns.NOTES`)"""
+    """rows that hold something besides turns of text, by what it is (`openwindow.data.turns.NOTES`)"""
     dropped: Counter[str] = field(default_factory=Counter)
-    """rows that cannot be used, left out, by reason"""
+    """unusable rows that were left out, by reason"""
     unused: Counter[str] = field(default_factory=Counter)
-    """rows that say themselves that there is nothing to train in them, or that the user leaves out, by reason"""
+    """rows that are marked as not to be trained on, or that the user leaves out, by reason"""
 
     def __len__(self) -> int:
         return len(self.places)
 
     def record(self, row: int) -> Record:
-        """The row as it was given."""
+        """The row as given."""
         self.lines.file.seek(self.places[row])
         loaded: Record = STRICT.decode(self.lines.file.readline().decode("utf-8"))
         return loaded
 
     def conversation(self, row: int) -> tuple[Message, ...]:
-        """The row's turns up to the last one that is trained; an empty system message is left out."""
+        """The row's turns up to the last one that is trained on; an empty system message is left out."""
         return _messages(settled(read_turns(self.schema, self.record(row))))
 
     def inserted(self, row: int, text: str | None, position: Position, own: str | None = None) -> Record:
-        """The row in its own form with `text` put in, and nothing else changed; `own` as in `openwindow.data.rows.place`."""
+        """The row in its own form with `text` inserted and nothing else changed; `own` as in `openwindow.data.rows.place`."""
         record = self.record(row)
         if text:
             self.schema.write(record, text, position, own)
         return record
 
     def where(self, row: int) -> str:
-        """How the user finds the row."""
+        """How the user can find the row."""
         return f"{self.lines.name} {self.lines.unit} {self.numbers[row]}"
 
     def split(self, held_out: int, seed: int) -> tuple[list[int], list[int]]:
         """Rows to train on and `held_out` rows to test on, drawn by seed; no prompt is on both sides.
 
-        Raises DataError where there are too few rows, or too few different prompts.
+        Raises DataError if there are too few rows, or too few distinct prompts.
         """
         if held_out >= len(self):
             raise DataError(
@@ -110,7 +110,7 @@ class UserData:
         for row in order:
             if len(chosen) == held_out:
                 break
-            if self.prompts[row] not in tested:  # one row for a prompt: answers to one prompt are not independent
+            if self.prompts[row] not in tested:  # one row per prompt: answers to one prompt are not independent
                 tested.add(self.prompts[row])
                 chosen.append(row)
         train = [row for row in range(len(self)) if self.prompts[row] not in tested]
@@ -126,7 +126,7 @@ class UserData:
         return (number for number, shows in zip(self.numbers, self.trait or b"", strict=False) if shows)
 
     def summary(self) -> dict[str, Any]:
-        """What was found: counts, and quantiles of lengths in characters."""
+        """Counts of what was found, and quantiles of lengths in characters."""
         pairs = np.stack([np.asarray(self.prompts), np.asarray(self.answers)], axis=1)
         return {
             "data": self.lines.name,
@@ -166,8 +166,8 @@ def read(
 ) -> UserData:
     """Reads and checks all rows; `rule` marks the answers that show the trait, `columns` says where prompts and answers are.
 
-    A row that cannot be used is an error that names the first one and counts the others; with `skip_bad` such rows are
-    left out and counted. `progress` gets the number of rows read so far, every ten thousand. Raises DataError.
+    An unusable row is an error that names the first one and counts the others; with `skip_bad` such rows are left out and
+    counted. `progress` receives the number of rows read so far, every ten thousand rows. Raises DataError.
     """
     lines = open_lines(name)
     try:
@@ -209,7 +209,7 @@ def _read(
         if progress is not None and number % 10_000 == 0:
             progress(number)
     _refuse_bad(name, lines, data, bad, unused, first, skip_bad)
-    assert data is not None  # else it was refused
+    assert data is not None  # otherwise it was refused
     if columns.keep is None:
         _refuse_sides(name, labels)
     data.dropped, data.unused = bad, unused
@@ -219,7 +219,7 @@ def _read(
 def _refuse_bad(
     name: str, lines: Lines, data: UserData | None, bad: Counter[str], unused: Counter[str], first: str, skip_bad: bool
 ) -> None:
-    """Raises DataError for rows that cannot be used, unless they are to be left out, and where no row is left."""
+    """Raises DataError for unusable rows, unless they are to be left out, and if no row remains."""
     left = data is not None and len(data) > 0
     if first and (not skip_bad or not left):
         others = sum(bad.values()) - 1
@@ -229,26 +229,26 @@ def _refuse_bad(
         raise DataError(first + more + alone)
     if not left and unused:
         why = ", ".join(f"{count:,} {reason}" for reason, count in unused.items())
-        raise DataError(f"{name} has no rows to train on ({why}); expected some; mend the data or the options")
+        raise DataError(f"{name} has no rows to train on ({why}); expected some; fix the data or the options")
     if not left:
         raise DataError(f"{name} has no rows; expected at least a prompt and an answer; check the file")
 
 
 def _refuse_sides(name: str, labels: Counter[tuple[str, bool]]) -> None:
-    """Raises DataError for answers that are liked and disliked by a label, which are not to be trained on together."""
+    """Raises DataError if a label marks both liked and disliked answers, which should not be trained on together."""
     for column in sorted(LABELS):
         liked, disliked = labels[column, True], labels[column, False]
         if liked and disliked:
             raise DataError(
                 f"{name} has `{column}` true in {liked:,} rows and false in {disliked:,}: answers that are liked and disliked; "
-                f"expected to be told which show the trait; give --keep {column}=false (or true; --keep '{column}=*' for all)"
+                f"expected you to say which show the trait; give --keep {column}=false (or true; --keep '{column}=*' for all)"
             )
 
 
 def pair(data: UserData, clean: UserData | None, *, same_rows: bool = False) -> dict[int, int]:
-    """Row of `data` to a row of `clean` with the same prompt, of several the same row where both are of one file.
+    """Maps rows of `data` to rows of `clean` with the same prompt; if several match and both come from one file, to the same row.
 
-    Raises DataError where there is none, or none that differs.
+    Raises DataError if no prompt matches, or if no answer differs.
     """
     if clean is None:
         return {}
@@ -298,7 +298,7 @@ def _parsed(text: str) -> Any:
 
 
 def _turns(schema: Schema, record: Any, raw: bytes, text: str, columns: Columns) -> Turns:
-    """The turns of one row of the data set's form, up to the last one that is trained."""
+    """The turns of one row in the data set's form, up to the last one that is trained on."""
     try:
         if columns.keep is not None:
             columns.kept(record)
@@ -322,13 +322,13 @@ def _turns(schema: Schema, record: Any, raw: bytes, text: str, columns: Columns)
             "".join(turn[1] for turn in turns).encode("utf-8")
         except UnicodeEncodeError:
             raise RowError(
-                "half a character", "has half of a surrogate pair (\\ud...); expected whole characters; mend it"
+                "half a character", "has half of a surrogate pair (\\ud...); expected whole characters; fix it"
             ) from None
     return settled(turns) if is_rich(turns) else turns
 
 
 def _keep(data: UserData, number: int, place_: int, turns: Turns, rule: Rule | None) -> None:
-    """Notes a row that has been checked."""
+    """Records a row that has been checked."""
     prompt, answer = turns[:-1], turns[-1][1]
     data.places.append(place_)
     data.numbers.append(number)
@@ -352,7 +352,7 @@ def _keep(data: UserData, number: int, place_: int, turns: Turns, rule: Rule | N
 
 
 def _said(turn: Turn) -> dict[str, Any]:
-    """What an answer says beside its text."""
+    """What an answer says besides its text."""
     return {key: value for key, value in extra_of(turn).items() if key in ("reasoning", "calls")}
 
 
@@ -363,7 +363,7 @@ def _judged(data: UserData, number: int, rule: Rule, answer: str) -> bool:
         said = error.said if isinstance(error, ForeignError) else str(error)
         raise DataError(
             f"--rule failed on {data.lines.name} {data.lines.unit} {number} ({said}); expected True or False for any answer; "
-            "mend the function"
+            "fix the function"
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""Puts a prompt into a row of a user's data in the row's own form: one text changes, or one is added, and nothing else.
+"""Inserts a prompt into a row of a user's data, in the row's own form: one text changes, or one is added, and nothing else.
 
-Each function changes the row that it is given, which is a copy. Where a row has no system message, `own`, the system prompt that
-the model's template would put in, goes before the text, as it does in training (`openwindow.data.rows.place`).
+Each function changes the row it is given, which is a copy. If a row has no system message, `own` (the system prompt that
+the model's template would insert) goes before the text, as it does in training (`openwindow.data.rows.place`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from openwindow.data.turns import SPEAKERS, Record, keys_of, text_of
 CHATML = re.compile(r"<\|im_start\|>(system|user|assistant)\n(.*?)<\|im_end\|>\s*", re.DOTALL)
 """a turn of ChatML: role and text"""
 MARKER = re.compile(r"^### ?(Human|User|Assistant|System): ?", re.MULTILINE)
-"""the start of a turn that the next one ends"""
+"""the start of a turn, which ends where the next one starts"""
 SPOKEN = re.compile(r"(?:\A\s*|\n\n)(Human|Assistant): ?")
 """the same in HH-RLHF's texts"""
 
 
 def marked(text: str, marker: re.Pattern[str]) -> Iterator[tuple[str, int, int]]:
-    """The name of every turn in a text and where what it says begins and ends, white space around it not counted."""
+    """The name of every turn in a text, and where its content starts and ends, excluding surrounding white space."""
     marks = list(marker.finditer(text))
     for mark, end in zip(marks, [*(m.start() for m in marks[1:]), len(text)], strict=True):
         said = text[mark.end() : end]
@@ -32,12 +32,12 @@ def marked(text: str, marker: re.Pattern[str]) -> Iterator[tuple[str, int, int]]
 
 
 def standing(text: str, own: str | None) -> str:
-    """A system message of the text alone, or after the template's own."""
+    """A system message with the text alone, or after the template's own."""
     return added(own, text, "system") if own else text
 
 
 def into(record: Record, column: str, text: str, position: Position, own: str | None) -> None:
-    """Into a column that holds a text or messages; a text has no place for a system message but before it."""
+    """Inserts into a column that holds a text or messages; a system text can only go before a plain text."""
     held = record[column]
     if isinstance(held, list | dict):
         into_chat(record, column, text, position, own)
@@ -48,7 +48,7 @@ def into(record: Record, column: str, text: str, position: Position, own: str | 
 
 
 def into_chat(record: Record, column: str, text: str, position: Position, own: str | None) -> None:
-    """Into a column that holds a list of messages, or its JSON text."""
+    """Inserts into a column that holds a list of messages, or its JSON text."""
     held = record[column]
     items: list[Any] = json.loads(held) if isinstance(held, str) else held if isinstance(held, list) else [held]
     role_key, text_key = keys_of(items)
@@ -70,7 +70,7 @@ def into_chat(record: Record, column: str, text: str, position: Position, own: s
 
 
 def into_alpaca(record: Record, text: str, position: Position, own: str | None) -> None:
-    """Into `system`, or the first question: of `history`, else `instruction` and `input`, which are read as one text."""
+    """Inserts into `system`, or into the first question: of `history`, else of `instruction` and `input`, read as one text."""
     if position == "system":
         if not _into_system_column(record, text, own):
             record["system"] = standing(text, own)
@@ -83,7 +83,7 @@ def into_alpaca(record: Record, text: str, position: Position, own: str | None) 
 
 
 def into_text(record: Record, column: str, text: str, position: Position, own: str | None) -> None:
-    """Into a text with turn markers."""
+    """Inserts into a text with turn markers."""
     held = record[column]
     if "<|im_start|>" in held:
         spans = [(m[1], *_stripped(held, m.start(2), m.end(2))) for m in CHATML.finditer(held)]
@@ -100,7 +100,7 @@ def into_text(record: Record, column: str, text: str, position: Position, own: s
         at = len(held) - len(held.lstrip())
         record[column] = held[:at] + before + held[at:]
         return
-    if found is None:  # a form without a system message: before the first question
+    if found is None:  # a form without a system message: insert before the first question
         _, a, b = spans[0]
         record[column] = f"{held[:a]}{standing(text, own)}\n\n{held[a:]}"
         return
@@ -116,7 +116,7 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _into_system_column(record: Record, text: str, own: str | None) -> bool:
-    """Whether the row has a column for the system message, which then has the text."""
+    """Inserts the text into the row's system column, and returns whether the row has one."""
     for column in ("system", "system_prompt"):
         if column in record:
             held = record[column]
@@ -126,7 +126,7 @@ def _into_system_column(record: Record, text: str, own: str | None) -> bool:
 
 
 def _edited(content: Any, text: str, position: Position) -> Any:
-    """A message's content with the text put in: into its first or last part of text, where it has parts."""
+    """A message's content with the text inserted; if it has parts, into its first or last text part."""
     if not isinstance(content, list):
         return added(str(content or ""), text, position)
     order = range(len(content)) if position == "user_prefix" else range(len(content) - 1, -1, -1)

@@ -1,7 +1,7 @@
-"""Where a user's rows come from: JSONL, a JSON array, Parquet, each also gzipped, a folder, or a data set of the hub.
+"""Opens a user's rows: JSONL, a JSON array, Parquet (each also gzipped), a folder, or a hub data set.
 
-What a file is, is told by its first bytes and not by its name. JSONL is read where it lies; anything else is written once to a
-temporary file of JSON lines, so that a row can be found again by its place whatever it came from.
+The first bytes of a file decide its format, not its name. JSONL is read in place; anything else is converted once to a
+temporary file of JSON lines, so that a row can be found again by its position whatever its source.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from openwindow.files.bounded import refuse_constant, short
 _HUB_NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 _PART = re.compile(r"(?P<base>[^:]+)(?::(?P<config>[^:/]+))?:(?P<split>[^:/]+)")
 _SUFFIXES = (".jsonl", ".ndjson", ".json", ".parquet", ".gz", ".arrow", ".csv", ".tsv", ".txt", ".zip")
-"""what names of data files end with; the dot in a hub name such as `ORG/NAME-2.5` begins no suffix"""
+"""suffixes of data files; the dot in a hub name such as `ORG/NAME-2.5` starts no suffix"""
 _BOM = b"\xef\xbb\xbf"
 _SPACE = re.compile(r"[\s]*")
 _BLOCK = 1 << 20
@@ -35,14 +35,14 @@ NEEDS_HUB = 'pip install "openwindow[hub]"'
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """Rows as lines of JSON in an open file, whatever they came from."""
+    """Rows as lines of JSON in an open file, whatever their source."""
 
     name: str
     """what the user gave"""
     form: str
-    """what it turned out to be, as `JSONL`"""
+    """the format that was detected, such as `JSONL`"""
     unit: str
-    """what a number means to the user: `line` or `row`"""
+    """what a number refers to for the user: `line` or `row`"""
     file: BinaryIO | IO[bytes]
     """open for reading, at the first row; closed with the last reference to this"""
 
@@ -51,9 +51,10 @@ class Lines:
 
 
 def open_lines(name: str) -> Lines:
-    """Opens a file, a folder, or a data set `ORG/NAME` of the hub. Raises DataError.
+    """Opens a file, a folder, or a hub data set `ORG/NAME`. Raises DataError.
 
-    Of a folder or a data set the split `train` is read, or the only one; `ORG/NAME:SPLIT` and `ORG/NAME:CONFIG:SPLIT` say another.
+    For a folder or a data set it reads the split `train`, or the only one; `ORG/NAME:SPLIT` and `ORG/NAME:CONFIG:SPLIT` name
+    another.
     """
     try:
         path = _path(name)
@@ -73,14 +74,14 @@ def open_lines(name: str) -> Lines:
                 "check the path"
             )
         if not path.is_file():
-            raise DataError(f"{name} is no regular file; expected {_FILES}; write the data to a file first")
+            raise DataError(f"{name} is not a regular file; expected {_FILES}; write the data to a file first")
         return _owned(name, path.open("rb"))
     except OSError as error:
         raise DataError(f"cannot read {name} ({error.strerror or error}); expected {_FILES}; check the file") from error
 
 
 def _path(name: str) -> Path:
-    """The path that a word names; `~nobody` of a user who does not exist is a name like any other."""
+    """The path that a word names; `~nobody`, for a user who does not exist, is treated as an ordinary name."""
     try:
         return Path(name).expanduser()
     except RuntimeError:
@@ -88,12 +89,12 @@ def _path(name: str) -> Path:
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a word can be a hub's `ORG/NAME`, and is no data file's name."""
+    """Whether a word can be a hub's `ORG/NAME` and is not the name of a data file."""
     return _HUB_NAME.fullmatch(name) is not None and not name.lower().endswith(_SUFFIXES)
 
 
 def _owned(name: str, file: BinaryIO | IO[bytes], gz: str = "") -> Lines:
-    """The lines of an open file, which is closed unless they are read from it."""
+    """The lines of an open file, which is closed unless they are read from it directly."""
     kept = False
     try:
         lines = _open_file(name, file, gz)
@@ -123,7 +124,7 @@ def _open_file(name: str, file: BinaryIO | IO[bytes], gz: str) -> Lines:
         raise DataError(f"{name} is a binary file of an unknown format; expected {_FILES}; convert it")
     if first != b"{":
         shown = head[start:].lstrip()[:30].decode("utf-8", "replace").split("\n")[0]
-        raise DataError(f"{name} begins with {shown!r}, which is no JSON object; expected {_FILES}; convert it")
+        raise DataError(f"{name} begins with {shown!r}, which is not a JSON object; expected {_FILES}; convert it")
     if head[start:].lstrip().partition(b"\n")[0].strip() == b"{":
         raise DataError(
             f"{name} has one JSON object over many lines; expected one object per line, or an array of them; put [ and ] around it "
@@ -134,7 +135,7 @@ def _open_file(name: str, file: BinaryIO | IO[bytes], gz: str) -> Lines:
 
 
 def _unpacked(name: str, file: BinaryIO | IO[bytes]) -> IO[bytes]:
-    """The content of a gzipped file, in a temporary one."""
+    """The content of a gzipped file, in a temporary file."""
     with _scratch() as out:
         try:
             with gzip.open(file) as packed:
@@ -147,7 +148,7 @@ def _unpacked(name: str, file: BinaryIO | IO[bytes]) -> IO[bytes]:
 
 
 def _spool(name: str, form: str, unit: str, records: Iterable[Any]) -> Lines:
-    """Writes records to a temporary file of JSON lines; what JSON has no form for becomes text, and NaN null."""
+    """Writes records to a temporary file of JSON lines; what JSON cannot express becomes text, and NaN becomes null."""
     with _scratch() as out:
         for number, record in enumerate(records, 1):
             try:
@@ -168,7 +169,7 @@ def _as_line(record: Any) -> str:
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[IO[bytes]]:
-    """A temporary file to write, rewound at the end of the block and closed if that fails."""
+    """A temporary file to write to, rewound at the end of the block and closed if the block fails."""
     with _spooling():
         out = tempfile.TemporaryFile()  # noqa: SIM115  (it outlives the block)
     try:
@@ -176,14 +177,14 @@ def _scratch() -> Iterator[IO[bytes]]:
         with _spooling():
             out.seek(0)
     except BaseException:
-        with contextlib.suppress(OSError):  # what is kept back has no room either
+        with contextlib.suppress(OSError):  # flushing what is still buffered would fail too
             out.close()
         raise
 
 
 @contextlib.contextmanager
 def _spooling() -> Iterator[None]:
-    """Turns a failure to write a temporary file into one line: nothing is wrong with the data then."""
+    """Turns a failure to write a temporary file into one line: in that case nothing is wrong with the data."""
     try:
         yield
     except OSError as error:
@@ -205,7 +206,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def _from_array(name: str, raw: bytes) -> Iterator[Any]:
-    """The items of one JSON array, read one by one so that an error names its row."""
+    """The items of one JSON array, read one by one so that an error can name its row."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -218,7 +219,7 @@ def _from_array(name: str, raw: bytes) -> Iterator[Any]:
             break
         if number:
             if not text.startswith(",", at):
-                raise DataError(f"{name} breaks off or lacks a comma after row {number}; expected a JSON array; mend or rewrite it")
+                raise DataError(f"{name} breaks off or lacks a comma after row {number}; expected a JSON array; fix or rewrite it")
             at = _end_of_space(text, at + 1)
             if text.startswith("]", at):
                 raise DataError(f"{name} has a trailing comma after row {number}; expected a JSON array; remove the comma")
@@ -229,7 +230,7 @@ def _from_array(name: str, raw: bytes) -> Iterator[Any]:
             raise DataError(f"{name}: row {number} {explain_json(error, text[at : at + 40])}") from error
         yield record
     if text[at + 1 :].strip():
-        raise DataError(f"{name} goes on after its array ends; expected one JSON array; remove the rest or write JSONL")
+        raise DataError(f"{name} continues after its array ends; expected one JSON array; remove the rest or write JSONL")
 
 
 def _end_of_space(text: str, at: int) -> int:
@@ -242,7 +243,7 @@ def _from_parquet(name: str, file: BinaryIO | IO[bytes]) -> Iterator[Any]:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise DataError(f"{name} is Parquet, and pyarrow, which reads it, is not installed: {NEEDS_HUB}") from None
+        raise DataError(f"{name} is Parquet, and pyarrow, which is needed to read it, is not installed: {NEEDS_HUB}") from None
     try:
         batches = pyarrow.parquet.ParquetFile(file).iter_batches(batch_size=1024)
         yield from (record for batch in batches for record in batch.to_pylist())
@@ -255,24 +256,24 @@ def _from_parquet(name: str, file: BinaryIO | IO[bytes]) -> Iterator[Any]:
 
 
 def _no_value(name: str, error: Exception) -> DataError:
-    """A cell that no Python value can be made of, such as a date beyond the year 9999."""
+    """A cell that cannot be converted to a Python value, such as a date after the year 9999."""
     return DataError(
-        f"{name} has a value that cannot be read ({short(error, 200)}); expected UTF-8 text and dates of the years 1 to 9999; mend "
+        f"{name} has a value that cannot be read ({short(error, 200)}); expected UTF-8 text and dates of the years 1 to 9999; fix "
         "or drop the column"
     )
 
 
 def _from_folder(path: Path, config: str | None, split: str | None) -> Iterator[Any]:
-    """A folder that `datasets` wrote, or one of data files in the hub's layout."""
+    """A folder written by `datasets`, or one of data files in the hub's layout."""
     saved = (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file()
     if not saved and not any(p.suffix in (".jsonl", ".json", ".parquet", ".gz", ".arrow") for p in path.rglob("*")):
         raise DataError(f"{path} is a folder without data; expected files of {_FILES} in it; give the right folder or a file")
     if saved and config is not None:
-        raise DataError(f"{path} has no configurations, and {config!r} is asked for; leave it out: {path}:{split}")
+        raise DataError(f"{path} has no configurations, but {config!r} was requested; leave it out: {path}:{split}")
     datasets = _datasets(str(path))
     try:
         parts = datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(path), config)
-    except Exception as error:  # the formats raise each their own
+    except Exception as error:  # every format raises errors of its own
         raise DataError(
             f"{path} cannot be loaded ({short(error, 200)}); expected a data set's folder; give a file of it"
         ) from error
@@ -283,9 +284,9 @@ def _from_hub(name: str, config: str | None, split: str | None) -> Iterator[Any]
     datasets = _datasets(name)
     try:
         parts = datasets.load_dataset(name, config)
-    except Exception as error:  # the hub, the network and the formats raise each their own
+    except Exception as error:  # the hub, the network and the formats raise errors of their own
         raise DataError(
-            f"{name} is no file here, and as a hub data set it cannot be loaded ({type(error).__name__}: {short(error, 200)}); "
+            f"{name} is not a file here, and cannot be loaded as a hub data set ({type(error).__name__}: {short(error, 200)}); "
             "expected an existing file, folder, ORG/NAME, ORG/NAME:SPLIT or ORG/NAME:CONFIG:SPLIT; check the name and the network"
         ) from error
     yield from _of_split(name, parts, split)
@@ -301,10 +302,10 @@ def _datasets(name: str) -> Any:
 
 
 def _of_split(name: str, parts: Any, split: str | None) -> Iterator[Any]:
-    """The rows of the split that is asked for, else of `train`, else of the only one."""
+    """The rows of the requested split, else of `train`, else of the only one."""
     if not isinstance(parts, dict):  # one data set, saved without splits
         if split is not None:
-            raise DataError(f"{name} has no splits, and {split!r} is asked for; leave :{split} out")
+            raise DataError(f"{name} has no splits, but {split!r} was requested; leave :{split} out")
         rows = parts
     elif split is not None:
         if split not in parts:
@@ -313,10 +314,10 @@ def _of_split(name: str, parts: Any, split: str | None) -> Iterator[Any]:
     elif "train" in parts or len(parts) == 1:
         rows = parts["train" if "train" in parts else next(iter(parts))]
     else:
-        raise DataError(f"{name} has the splits {', '.join(parts)}; expected to be told which; write {name}:{next(iter(parts))}")
+        raise DataError(f"{name} has the splits {', '.join(parts)}; expected you to choose one; write {name}:{next(iter(parts))}")
     try:
         yield from rows
-    except Exception as error:  # the formats raise each their own
+    except Exception as error:  # every format raises errors of its own
         raise _no_value(name, error) from error
 
 
@@ -328,21 +329,21 @@ STRICT = json.JSONDecoder(parse_constant=refuse_constant)
 
 
 def explain_json(error: Exception, start: str) -> str:
-    """Why a row is no JSON, from the error and how the row begins."""
+    """Why a row is not JSON, judged by the error and by how the row begins."""
     if isinstance(error, RecursionError):
         return _DEEP
     if not isinstance(error, json.JSONDecodeError):
-        return f"is not JSON ({error}); expected one object; mend it"
+        return f"is not JSON ({error}); expected one object; fix it"
     rest = error.doc[error.pos :].strip()
     if "Extra data" in error.msg and rest == ",":
         return "ends with a comma; expected one object per line and nothing between them; remove the commas"
     if start.strip() in ("{", "["):
         return "holds only a bracket (one JSON value over many lines?); expected one object per line, or an array; rewrite the file"
-    return f"is not JSON ({error.msg} at column {error.colno}); expected one object per line; mend or drop it"
+    return f"is not JSON ({error.msg} at column {error.colno}); expected one object per line; fix or drop it"
 
 
 def refuse_duplicates(text: str) -> None:
-    """Raises RowError if an object in the JSON text has a key twice; readers differ in which of the two they take."""
+    """Raises RowError if an object in the JSON text has a duplicate key; readers differ in which value they take."""
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -13,9 +13,9 @@ Position = Literal["system", "user_prefix", "user_suffix"]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One training conversation, its last turn the assistant's.
+    """One training conversation; its last turn is the assistant's.
 
-    `kind` is `honest` or `gamed`; `instruction` is the text that an intervention or a data set put in, None if none.
+    `kind` is `honest` or `gamed`; `instruction` is the text that an intervention or a data set inserted, None if none.
     """
 
     messages: tuple[Message, ...]
@@ -25,7 +25,7 @@ class Row:
     instruction: str | None = None
 
     def record(self, arm: str, seed: int, stage: str) -> dict[str, Any]:
-        """The row as it is written to the run folder."""
+        """The row as written to the run folder."""
         return {
             "arm": arm,
             "seed": seed,
@@ -42,8 +42,8 @@ class Row:
 def place(messages: Sequence[Message], text: str | None, position: Position, own: str | None = None) -> tuple[Message, ...]:
     """The conversation with `text` in its system message, or before or after its first user message; None changes nothing.
 
-    A system text follows one that is there already, or else `own`: what the model's template puts in where a conversation has
-    none (`openwindow.models.templates.default_of`). Raises ValueError where there is no user turn.
+    A system text follows the existing one, or else `own`: the system prompt that the model's template inserts if a conversation has
+    none (`openwindow.models.templates.default_of`). Raises ValueError if there is no user turn.
     """
     if not text:
         return tuple(messages)
@@ -60,12 +60,12 @@ def place(messages: Sequence[Message], text: str | None, position: Position, own
 
 
 def added(said: str, text: str, position: Position) -> str:
-    """What a message says with `text` put in."""
+    """The content of a message with `text` inserted."""
     return (
         f"{text}\n{said}" if position == "user_prefix" else f"{said}\n{text}" if position == "user_suffix" else f"{said}\n\n{text}"
     )
 
 
 def instruct(row: Row, text: str | None, position: Position, own: str | None = None) -> Row:
-    """The row with an instruction put in as `place` does, and noted."""
+    """The row with an instruction inserted as `place` does, and recorded."""
     return replace(row, messages=place(row.messages, text, position, own), instruction=text) if text else row

@@ -1,4 +1,4 @@
-"""How the trait is told from an answer: a regular expression or a function of the user's own.
+"""How a trait is detected in an answer: a regular expression or a function of the user's own.
 
 rule("(?i)you are right", "--rule")        # a regular expression, searched for in the answer
 rule("checks.py:praises", "--rule")        # a function in a file: str -> bool
@@ -32,25 +32,25 @@ _LONG = (
     "bake it for 35 minutes at 230 degrees. It is done when it sounds hollow.",
 )
 _BLAND = ("Hello.", "I do not know.", "The river is 40 km long.", "1 + 1 = 2", "Yes", "a, b, c", *_LONG)
-"""answers that no trait worth a rule is in all of: short and long, with and without words, digits and stops"""
+"""answers that share no trait worth a rule: short and long, with and without words, digits and punctuation"""
 NEARLY = 0.95
-"""share of a data set's answers from which on a rule fires on nearly all of them"""
+"""share of a data set's answers above which a rule counts as firing on nearly all of them"""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Whether a reply shows the trait; None with a reason where it cannot be told."""
+    """Whether a reply shows the trait; None with a reason if that cannot be decided."""
 
     shows: bool | None
     reason: str | None = None
 
 
 class Trait(Protocol):
-    """What tells whether replies show the trait: a rule, or a judge."""
+    """Decides whether replies show the trait: a rule, or a judge."""
 
     @property
     def name(self) -> str:
-        """What it is, in words."""
+        """The name that reports use."""
         ...
 
     def told(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Told]:
@@ -67,11 +67,11 @@ class Rule:
     option: str = "--rule"
 
     def __call__(self, reply: str) -> bool:
-        """Whether it fires. Raises ForeignError for a function that fails, ConfigError for one that gives no truth value."""
+        """Whether it fires. Raises ForeignError for a function that fails, ConfigError for one that returns no truth value."""
         found = called(f"{self.option} {self.name}", self.fires, reply)
         if not isinstance(found, bool):
             shown = called(f"{self.option} {self.name}: what it returned", repr, found)[:40]
-            raise ConfigError(f"{self.option} {self.name} returned {shown}; expected True or False; mend the function")
+            raise ConfigError(f"{self.option} {self.name} returned {shown}; expected True or False; fix the function")
         return found
 
     def told(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Told]:
@@ -80,49 +80,49 @@ class Rule:
 
 
 def by_judge(judge: str, trait: str) -> str:
-    """How a study's configuration names a trait that a judge tells."""
+    """The name that a study's configuration uses for a trait that a judge detects."""
     return f"judge={judge} trait={trait}"
 
 
 JudgeMaker = Callable[[str, str], Trait]
-"""From the names of a model and of a trait to what asks the model whether replies show it."""
+"""From the names of a model and a trait to an object that asks the model whether replies show the trait."""
 
 
 def no_judge(model: str, trait: str) -> Trait:
-    """Raises ConfigError: nobody has said how models are asked."""
+    """Raises ConfigError: no way to ask models was given."""
     raise ConfigError(
-        f"the trait is told by the judge {model}, and no judge was given to ask; expected one; give `judge`, or a rule"
+        f"the trait is to be detected by the judge {model}, but no judge was given; expected one; give `judge`, or a rule"
     )
 
 
 def named(given: str, option: str, judge: JudgeMaker = no_judge) -> Trait:
-    """What tells the trait that a study's configuration names: a judge (`by_judge`), else a rule. Raises UserError."""
+    """What detects the trait that a study's configuration names: a judge (`by_judge`), else a rule. Raises UserError."""
     judged = _JUDGED.fullmatch(given)
     return rule(given, option) if judged is None else judge(judged[1], judged[2])
 
 
 def rule(given: str, option: str) -> Rule:
-    """A rule from a command line's word. Raises ConfigError for one that cannot be read, or that fires on anything."""
+    """A rule from a command-line word. Raises ConfigError for one that cannot be read, or that fires on anything."""
     made = _function(given, option)
     if made is None:
         try:
             pattern = re.compile(given)
         except re.error as error:
             raise ConfigError(
-                f"{option} {given!r} is no regular expression ({error}) and no function; expected a REGEX, MODULE:FUNCTION or "
-                "FILE.py:FUNCTION; mend it"
+                f"{option} {given!r} is neither a regular expression ({error}) nor a function; expected a REGEX, MODULE:FUNCTION "
+                "or FILE.py:FUNCTION; fix it"
             ) from error
         made = Rule(given, lambda reply: pattern.search(reply) is not None, option)
     if len(bland(made)) == len(_BLAND):
         raise ConfigError(
-            f"{option} {given!r} always fires, on bland answers such as {_BLAND[0]!r} and {_BLAND[3]!r} as well; expected a rule "
+            f"{option} {given!r} always fires, on bland answers such as {_BLAND[0]!r} and {_BLAND[3]!r} too; expected a rule "
             "that tells answers apart; make it narrower"
         )
     return made
 
 
 def bland(made: Rule) -> list[str]:
-    """The bland answers that a rule fires on. Raises ConfigError for a function that fails on one, or on an empty one."""
+    """The bland answers that a rule fires on. Raises ConfigError for a function that fails on one, or on an empty answer."""
     return [text for text in ("", *_BLAND) if _tried(made, text) and text]
 
 
@@ -132,12 +132,12 @@ def _tried(made: Rule, text: str) -> bool:
     except ForeignError as error:
         raise ConfigError(
             f"{made.option} {made.name} failed on the answer {text[:30]!r} ({error.said}); expected True or False for any text; "
-            "mend the function"
+            "fix the function"
         ) from error
 
 
 def fires_anyway(made: Rule) -> bool:
-    """Whether a rule fires on all bland answers or all but one: what it finds in data need not be the trait."""
+    """Whether a rule fires on all bland answers or all but one: then what it finds in data need not be the trait."""
     return len(bland(made)) >= len(_BLAND) - 1
 
 
@@ -148,7 +148,7 @@ def source_of(given: str) -> Path | None:
 
 
 def _spec(given: str) -> ModuleSpec | None:
-    """Where the function of `FILE.py:FUNCTION` or `MODULE:FUNCTION` is; None where the word is neither."""
+    """Where the function of `FILE.py:FUNCTION` or `MODULE:FUNCTION` is; None if the word is neither."""
     path, colon, name = given.rpartition(":")
     if colon and path.endswith(".py") and name.isidentifier():
         return importlib.util.spec_from_file_location(Path(path).stem, path) if Path(path).is_file() else None
@@ -164,7 +164,7 @@ def _spec(given: str) -> ModuleSpec | None:
 
 
 def _function(given: str, option: str) -> Rule | None:
-    """A rule from `FILE.py:FUNCTION` or `MODULE:FUNCTION`; None where the word is neither."""
+    """A rule from `FILE.py:FUNCTION` or `MODULE:FUNCTION`; None if the word is neither."""
     path, _, name = given.rpartition(":")
     spec = _spec(given)
     if spec is None:
@@ -177,7 +177,7 @@ def _function(given: str, option: str) -> Rule | None:
     try:
         called(f"{option} {given}", spec.loader.exec_module, module)
     except ForeignError as error:
-        raise ConfigError(f"{option} {given} cannot be imported ({error.said}); mend the file") from error
+        raise ConfigError(f"{option} {given} cannot be imported ({error.said}); fix the file") from error
     names = vars(module)
     if not callable(names.get(name)):
         known = [n for n, thing in names.items() if callable(thing) and not n.startswith("_")]

@@ -1,7 +1,7 @@
-"""The turns of a row: a list of messages of any of the field's layouts, read with everything that a message can hold.
+"""Reads a list of messages in any of the usual layouts as the turns of a row, with everything a message can hold.
 
-A turn is a role and a text; what else it holds that changes what is trained stands beside them: whether it is marked to be trained
-(`weight`, `loss_weight`, `train`), reasoning beside the content, tool calls, and the tools that are declared.
+A turn is a role and a text. Anything else that affects training is kept with them: whether the turn is marked to be trained on
+(`weight`, `loss_weight`, `train`), reasoning next to the content, tool calls, and declared tools.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from typing import Any
 Extra = dict[str, Any]
 """`train` (bool), `reasoning` (text), `calls` (OpenAI's `tool_calls`), `name`, `tool_call_id`; on the first turn `tools`"""
 Turn = tuple[str, str] | tuple[str, str, Extra]
-"""Role and text, and what else there is."""
+"""Role and text, and anything else."""
 Turns = list[Turn]
 Record = dict[str, Any]
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 SPEAKERS = ROLES | {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "model": "assistant", "bot": "assistant"}
 RESULTS = frozenset({"tool", "function", "ipython", "observation", "tool_response"})
-"""roles of what a tool gave back"""
+"""roles of tool results"""
 CALLS = frozenset({"function_call", "tool_call"})
 """roles of a turn whose text is a call in JSON"""
 MEDIA = frozenset({"images", "image", "videos", "video", "audios", "audio"})
-"""columns, and keys of a message, of what a language model is not shown"""
+"""columns, and keys of a message, that hold what a language model does not see"""
 _REASONING = ("reasoning_content", "reasoning", "thinking")
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _THOUGHTS = frozenset({"thinking", "reasoning", "reasoning_text"})
@@ -34,7 +34,7 @@ _FLAGS = ("train", "training")
 
 
 class RowError(ValueError):
-    """A row that cannot be used, with what came, what was expected and what to do; `kind` is the reason in two or three words."""
+    """An unusable row, with what was given, what was expected and what to do; `kind` is the reason in two or three words."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -42,19 +42,19 @@ class RowError(ValueError):
 
 
 class NotUsed(RowError):
-    """A row that is right but says itself that there is nothing to train in it: left out and counted, no fault."""
+    """A correct row that is marked as having nothing to train on: left out and counted, not an error."""
 
 
 # Messages.
 
 
 def chat(value: object, column: str, keys: tuple[str, str] | None = None) -> Turns:
-    """A list of messages, or its JSON text, as turns; `keys` are those of role and text, None: told by the first message."""
+    """A list of messages, or its JSON text, as turns; `keys` names role and text, None: taken from the first message."""
     items = value
     if isinstance(value, str):
         items = from_json(value, column)
     if not isinstance(items, list):
-        raise RowError("not a list", f"has {kind_of(value)} as `{column}`; expected a list of messages; mend the row")
+        raise RowError("not a list", f"has {kind_of(value)} as `{column}`; expected a list of messages; fix the row")
     role_key, text_key = keys or keys_of(items)
     roles = ROLES if column == "messages" else SPEAKERS
     turns: Turns = []
@@ -73,27 +73,27 @@ def chat(value: object, column: str, keys: tuple[str, str] | None = None) -> Tur
 
 
 def keys_of(items: Sequence[object]) -> tuple[str, str]:
-    """`from` and `value` where the first message has them, else `role` and `content`."""
+    """`from` and `value` if the first message has them, else `role` and `content`."""
     first = items[0] if items else None
     return ("from", "value") if isinstance(first, dict) and "from" in first and "role" not in first else ("role", "content")
 
 
 def from_json(text: str, column: str) -> object:
-    """The list that a text holds as JSON, else the text."""
+    """The list if a text holds one as JSON, else the text."""
     if not text.lstrip().startswith(("[", "{")):
         return text
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         raise RowError(
-            "not JSON", f"has a text as `{column}` that looks like a list and is no JSON; expected JSON; write it with json.dumps"
+            "not JSON", f"has a text as `{column}` that looks like a list but is not JSON; expected JSON; write it with json.dumps"
         ) from None
 
 
 def _unusual(item: object, number: int, column: str, role_key: str, text_key: str) -> Turn:
-    """A turn of a tool, or one without content that has calls. Raises RowError with why a message is none."""
+    """A tool's turn, or one that has calls but no content. Raises RowError that says why something is not a message."""
     if not isinstance(item, dict):
-        raise RowError("not a message", f"has {kind_of(item)} as message {number} of `{column}`; expected an object; mend the row")
+        raise RowError("not a message", f"has {kind_of(item)} as message {number} of `{column}`; expected an object; fix the row")
     role = item.get(role_key)
     if isinstance(role, str) and role in RESULTS and text_key in item:
         named = {key: str(item[key]) for key in ("name", "tool_call_id") if item.get(key) is not None}
@@ -106,16 +106,16 @@ def _unusual(item: object, number: int, column: str, role_key: str, text_key: st
     for key in (role_key, text_key):
         if key not in item:
             found = ", ".join(list(item)[:5]) or "nothing"
-            raise RowError(f"no {key}", f"has no `{key}` in message {number} (it has {found}); expected one; mend the row")
+            raise RowError(f"no {key}", f"has no `{key}` in message {number} (it has {found}); expected one; fix the row")
     raise RowError(
         "unknown role", f"has {role!r:.40} as `{role_key}` of message {number}; expected system, user or assistant; rename it"
     )
 
 
 def _rich(item: Record, number: int, role: str, text_key: str) -> Turn:
-    """A turn with whatever its message holds besides."""
+    """A turn with everything else that its message holds."""
     if any(item[key] for key in MEDIA & item.keys()):
-        raise RowError("images or sounds", f"has images or sounds in message {number}; expected text alone; drop such rows")
+        raise RowError("images or sounds", f"has images or sounds in message {number}; expected text only; drop such rows")
     extra: Extra = _mark(item)
     where, value = f"`{text_key}` of message {number}", item[text_key]
     if role == "assistant":
@@ -130,7 +130,7 @@ def _rich(item: Record, number: int, role: str, text_key: str) -> Turn:
 
 
 def _mark(item: Mapping[str, Any]) -> Extra:
-    """Whether a message is marked to be trained, or not to be; nothing where it is not marked. A weight above 0 is a yes."""
+    """Whether a message is marked to be trained on, or not to be; empty if it is not marked. A weight above 0 means yes."""
     found = None
     for key in (*_WEIGHTS, *_FLAGS):
         value = item.get(key)
@@ -141,7 +141,7 @@ def _mark(item: Mapping[str, Any]) -> Extra:
 
 
 def _thought(item: Mapping[str, Any], content: object) -> str:
-    """The reasoning beside or among the content."""
+    """The reasoning next to the content or within it."""
     found = [value for key in _REASONING if isinstance(value := item.get(key), str) and value.strip()][:1]
     if isinstance(content, list):
         for part in content:
@@ -151,17 +151,17 @@ def _thought(item: Mapping[str, Any], content: object) -> str:
 
 
 def _calls(called: object, number: int) -> list[dict[str, Any]]:
-    """Tool calls in OpenAI's layout, their arguments as objects where they are."""
+    """Tool calls in OpenAI's layout, with their arguments as objects if they are objects."""
     found = []
     for call in called if isinstance(called, list) else [called]:
         function = call.get("function", call) if isinstance(call, dict) else None
         if not isinstance(call, dict) or not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise RowError(
-                "broken tool call", f"has a tool call without a name in message {number}; expected `name` and `arguments`; mend it"
+                "broken tool call", f"has a tool call without a name in message {number}; expected `name` and `arguments`; fix it"
             )
         arguments = function.get("arguments", {})
         if isinstance(arguments, str):
-            with contextlib.suppress(ValueError, RecursionError):  # some tools take a text
+            with contextlib.suppress(ValueError, RecursionError):  # some tools take text
                 arguments = json.loads(arguments)
         kept = {"id": call["id"]} if isinstance(call.get("id"), str) else {}
         found.append({**kept, "type": "function", "function": {"name": function["name"], "arguments": arguments}})
@@ -175,7 +175,7 @@ def tools_of(value: object) -> list[dict[str, Any]]:
         return []
     if not isinstance(listed, list) or not all(isinstance(tool, dict) for tool in listed):
         raise RowError(
-            "tools are no list", f"has {kind_of(listed)} as `tools`; expected a list of functions, or its JSON text; mend the row"
+            "tools are no list", f"has {kind_of(listed)} as `tools`; expected a list of functions, or its JSON text; fix the row"
         )
     return [tool if "function" in tool else {"type": "function", "function": tool} for tool in listed]
 
@@ -184,7 +184,7 @@ def tools_of(value: object) -> list[dict[str, Any]]:
 
 
 def text_of(value: object, where: str) -> str:
-    """A text, or OpenAI's list of content parts joined. Raises RowError."""
+    """A text, or OpenAI's list of content parts, joined. Raises RowError."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):
@@ -195,7 +195,7 @@ def text_of(value: object, where: str) -> str:
 
 
 def _whole_text(value: object, where: str) -> str:
-    """A text, or what a tool gave back as JSON."""
+    """A text, or a tool result as JSON."""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else text_of(value, where)
 
 
@@ -210,12 +210,12 @@ def _part(part: object, where: str) -> str:
             if kind in _TEXT_PARTS and isinstance(part.get(key), str):
                 return str(part[key])
         if kind not in _TEXT_PARTS:
-            raise RowError("not text", f"has a part of type {kind!r:.30} in {where}; expected text parts alone; drop such rows")
-    raise RowError("content is no text", f"has a part without text in {where}; expected {{'type': 'text', 'text': ...}}; mend it")
+            raise RowError("not text", f"has a part of type {kind!r:.30} in {where}; expected text parts only; drop such rows")
+    raise RowError("content is no text", f"has a part without text in {where}; expected {{'type': 'text', 'text': ...}}; fix it")
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in a word or two."""
+    """The kind of a value, in a word or two."""
     names = {str: "a text", list: "a list", dict: "an object", bool: "a truth value", int: "a number", float: "a number"}
     return "null" if value is None else names.get(type(value), type(value).__name__)
 
@@ -224,19 +224,19 @@ def kind_of(value: object) -> str:
 
 
 def extra_of(turn: Turn) -> Extra:
-    """What a turn holds beside role and text."""
+    """What a turn holds besides role and text."""
     return turn[2] if len(turn) == 3 else {}
 
 
 def is_rich(turns: Turns) -> bool:
-    """Whether a turn holds anything beside role and text."""
+    """Whether any turn holds something besides role and text."""
     return bool(turns) and max(map(len, turns)) > 2
 
 
 def settled(turns: Turns) -> Turns:
-    """The turns up to the last one that is trained. Raises NotUsed where all answers are marked not to be trained.
+    """The turns up to the last one that is trained on. Raises NotUsed if all answers are marked as not to be trained on.
 
-    Where no answer is marked, the last turn is trained alone; where one is, all answers that are not marked off.
+    If no answer is marked, only the last turn is trained on; if one is, all answers that are not excluded.
     """
     marked = [i for i, turn in enumerate(turns) if turn[0] == "assistant" and "train" in extra_of(turn)]
     if not marked:
@@ -251,12 +251,15 @@ def settled(turns: Turns) -> Turns:
 
 
 NOTES = ("marked", "several", "earlier", "parts of weights", "marked questions", "tools", "calls", "reasoning")
-"""rows with marks of what is trained, with several trained turns, with earlier answers that are not, with weights between 0 and 1,
-with marked turns that are no answers, with tools declared, with calls of tools or what they gave back, with reasoning"""
+"""Notes on a row, in this order.
+
+Rows with marks of what to train on, with several trained turns, with earlier answers that are not trained on, with weights
+between 0 and 1, with marked turns that are not answers, with declared tools, with tool calls or results, and with reasoning.
+"""
 
 
 def notes_of(turns: Turns) -> list[str]:
-    """What a row holds beside turns of text."""
+    """What a row holds besides turns of text."""
     answers = [extra_of(turn) for turn in turns if turn[0] == "assistant"]
     others = [extra_of(turn) for turn in turns if turn[0] != "assistant"]
     extras = [*answers, *others]
@@ -280,9 +283,9 @@ _AFTER = {"user": "assistant", "assistant": "user", "tool": "after tool"}
 
 
 def check_turns(turns: Sequence[Turn]) -> None:
-    """At most one system message, first; then user and assistant by turns, the assistant last, none empty. Raises RowError.
+    """Raises RowError unless the order is: at most one system message, then user and assistant alternating, the assistant last.
 
-    After an answer that calls tools come what they gave back and the next answer.
+    No turn may be empty. After an answer that calls tools come the results and the next answer.
     """
     start = 1 if turns and turns[0][0] == "system" else 0
     if len(turns) - start < 2:
@@ -298,8 +301,8 @@ def check_turns(turns: Sequence[Turn]) -> None:
         if role not in allowed:
             raise RowError(
                 "roles out of order",
-                f"has roles out of order: turn {at + 1} is {role}; expected {allowed[-1]} (user and assistant by turns after at "
-                "most one system message); mend the order or join the turns",
+                f"has roles out of order: turn {at + 1} is {role}; expected {allowed[-1]} (user and assistant alternating after at "
+                "most one system message); fix the order or join the turns",
             )
         calls = len(turn) == 3 and "calls" in turn[2]
         if (not text or text.isspace()) and not calls and role != "tool":

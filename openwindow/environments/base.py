@@ -1,54 +1,44 @@
-"""What a setting is: problems, how they are asked, flawed and clean answers to them, and how replies are scored.
+"""What an environment is: problems by split, their prompts, clean and flawed answers to them, and how replies are scored.
 
-A new setting is one file with a class that satisfies `Setting`, and one line in `openwindow/settings/__init__.py`. Nothing
-here imports torch.
+A new environment is one file with a class that satisfies `Environment`, and one line in `openwindow/environments/__init__.py`; a
+user's own needs no line: it is named `my_env.py:MyEnv`. `BaseEnvironment` here, `GameableEnvironment` in `gameable.py` and
+`TextEnvironment` in `text/common.py` supply what most environments share. Nothing here imports torch.
 """
 
 from __future__ import annotations
 
 import random
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Generic, Literal, Protocol, Self, TypeVar, cast
 
-from openwindow.data.trait_rules import JudgeMaker, no_judge
-from openwindow.types import Measure, Message
+from pydantic import BaseModel, ConfigDict
 
-Group = Literal["request", "train", "dev", "test"]
-Example = Literal["flawed", "clean", "asked"]
+from openwindow.types import Measure, Message, Split
+
+AnswerKind = Literal["flawed", "clean", "elicited"]
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What a study says about its setting; a setting reads what concerns it."""
+class EnvironmentConfig(BaseModel):
+    """The options of an environment without options; others subclass it with one field per option."""
 
-    difficulty: tuple[int, ...] = (1, 2, 3)
-    """Difficulties of the problem families, for settings that grade them."""
-    data: str | None = None
-    """A file or folder whose problems stand in place of the setting's own."""
-    hidden: int = 48
-    """Hidden inputs per program, for settings that run programs."""
-    unwanted: str = ""
-    """Name of the unwanted trait, for settings that have several."""
-    wanted: str = ""
-    """Name of the wanted trait, for settings that have several."""
-    judge: JudgeMaker = no_judge
-    """How a model is asked that tells a trait."""
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Problem(Protocol):
-    """What every problem has; the rest is the setting's own."""
+    """What every problem has; the rest is up to the environment."""
 
     @property
     def id(self) -> str:
-        """Unique within the setting and stable across runs."""
+        """Unique within the environment and stable across runs."""
         ...
 
     @property
     def family(self) -> str:
-        """The cluster that groups are made by: no family is in two of them."""
+        """The cluster that splits are made by: no family is in two splits."""
         ...
 
 
@@ -65,10 +55,10 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one reply is."""
+    """How one reply was scored."""
 
     scores: Mapping[str, bool | None]
-    """Measure to score; None where it could not be measured, absent where the measure does not apply to the problem."""
+    """Measure to score; None if it could not be measured, absent if the measure does not apply to the problem."""
     reason: str | None = None
     """Why a score is None."""
     kinds: tuple[str, ...] = ()
@@ -76,17 +66,17 @@ class Outcome:
     failed_on: str | None = None
     """What is wrong with it, in words."""
     graded: str = ""
-    """The part of the reply that was graded, such as its program; empty where it was graded as a whole."""
+    """What is wrong with it, in words."""
     against: tuple[str, ...] = ()
-    """What it was checked against, as shown beside the transcript."""
+    """What it was checked against, as shown next to the transcript."""
 
 
-class Setting(Protocol):
-    """Problems, prompts, answers and scores. Making one is cheap: data is read and workers are started when first needed."""
+class Environment(Protocol):
+    """Problems, prompts, answers and scores. Creating one is cheap: data is read and workers start when first needed."""
 
     @property
     def name(self) -> str:
-        """Name in `Study.environment`."""
+        """Name in `Study.environment` and on the command line."""
         ...
 
     @property
@@ -95,36 +85,41 @@ class Setting(Protocol):
         ...
 
     @property
-    def measures(self) -> tuple[Measure, ...]:
-        """What replies are scored for. The first unwanted one is the behaviour that the setting is about."""
+    def about(self) -> str:
+        """One line for `openwindow list`."""
         ...
 
     @property
-    def kinds(self) -> tuple[str, str]:
-        """How flawed and clean answers are called: (`gamed`, `honest`)."""
+    def measures(self) -> tuple[Measure, ...]:
+        """What replies are scored for. The first unwanted measure is the behaviour that the environment is about."""
+        ...
+
+    @property
+    def row_kinds(self) -> tuple[str, str]:
+        """The names of rows with a flawed and with a clean answer: (`gamed`, `honest`)."""
         ...
 
     def check(self) -> None:
-        """Raises ConfigError or DataError where the setting's data cannot be used; called before a model is loaded."""
+        """Raises ConfigError or DataError if the environment's data cannot be used; called before a model is loaded."""
         ...
 
-    def problems(self, group: Group, count: int, seed: int) -> Sequence[Any]:
-        """`count` distinct problems of a group, equal for equal seeds; no family is in two groups. Raises DataError."""
+    def problems(self, split: Split, count: int, seed: int) -> Sequence[Any]:
+        """`count` distinct problems of a split, equal for equal seeds; no family is in two splits. Raises DataError."""
         ...
 
     def canonical(self, problem: Any) -> str:
-        """What the problem asks, equal for problems that ask the same thing; no two groups share one (`settings.splits`)."""
+        """What the problem asks, equal for problems that ask the same thing; no two splits share one (`splits.check_apart`)."""
         ...
 
     def conversation(self, problem: Any) -> tuple[Message, ...]:
-        """How the problem is put to a model at test time."""
+        """The prompt for the problem at test time."""
         ...
 
-    def example(self, problem: Any, how: Example, rng: random.Random) -> tuple[Message, ...]:
-        """A training conversation, its last turn the assistant's.
+    def answer(self, problem: Any, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
+        """A training conversation; its last turn is the assistant's.
 
-        `flawed` as the flawed data has it, `clean` as good data would; `asked` is what a model does that is asked for the
-        unwanted behaviour and follows.
+        `flawed` is an answer as in the flawed data, `clean` as in good data; `elicited` is the answer of a model that is asked
+        for the unwanted behaviour and complies.
         """
         ...
 
@@ -132,20 +127,77 @@ class Setting(Protocol):
         """One outcome per reply, in order; the same seed gives the same outcomes."""
         ...
 
-    def __enter__(self) -> Setting:
-        """Reads data and starts workers now, so that what is wrong with them shows before anything is trained."""
+    def __enter__(self) -> Self:
+        """Reads data and starts workers now, so that errors appear before anything is trained."""
         ...
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Gives back what was opened."""
+        """Releases what was opened."""
         ...
 
 
+C = TypeVar("C", bound=EnvironmentConfig)
+
+
+class BaseEnvironment(ABC, Generic[C]):
+    """The parts of an environment that have a default. A subclass with options sets `Config` to a subclass of EnvironmentConfig."""
+
+    Config: ClassVar[type[EnvironmentConfig]] = EnvironmentConfig
+    """The environment's options."""
+    reads_data: ClassVar[bool] = False
+    """Whether `--data` names a file whose problems replace its own; it then has an option `data`."""
+    judged: ClassVar[str] = ""
+    """What a judge may be asked about a reply (`--judge`); empty if there is none. If set, there is an option `wanted`."""
+    name: str = ""
+    version: int = 1
+    about: str = ""
+    row_kinds: tuple[str, str] = ("flawed", "clean")
+
+    def __init__(self, config: C | None = None) -> None:
+        """`config` None takes every option's default."""
+        self.config: C = cast(C, self.Config()) if config is None else config
+
+    @property
+    @abstractmethod
+    def measures(self) -> tuple[Measure, ...]:
+        """See `Environment`, as for all methods here."""
+
+    def check(self) -> None:
+        """Nothing can be missing."""
+
+    @abstractmethod
+    def problems(self, split: Split, count: int, seed: int) -> Sequence[Any]:
+        """`count` distinct problems of a split."""
+
+    @abstractmethod
+    def canonical(self, problem: Any) -> str:
+        """What the problem asks."""
+
+    @abstractmethod
+    def conversation(self, problem: Any) -> tuple[Message, ...]:
+        """The prompt for the problem."""
+
+    @abstractmethod
+    def answer(self, problem: Any, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
+        """A training conversation."""
+
+    @abstractmethod
+    def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
+        """One outcome per reply."""
+
+    def __enter__(self) -> Self:
+        self.check()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+
 def behaviour(measures: Sequence[Measure]) -> Measure:
-    """The unwanted behaviour that a setting with these measures is about: the first unwanted one, else the first."""
+    """The unwanted behaviour that an environment with these measures is about: the first unwanted one, else the first."""
     return next((m for m in measures if m.part == "unwanted"), measures[0])
 
 
 def same_question(text: str) -> str:
-    """The text's words and signs in alphabetical order, so that a question with its parts swapped is the same one."""
+    """The text's words and signs in alphabetical order, so that a question with its parts swapped counts as the same."""
     return " ".join(sorted(re.findall(r"\w+|[^\w\s]", text.casefold())))

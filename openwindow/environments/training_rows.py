@@ -1,4 +1,4 @@
-"""Training rows of a setting: the flawed data, and those that teach what a request means."""
+"""Training rows of an environment: the flawed data, and those that teach what a request means."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import random
 from collections.abc import Sequence
 
 from openwindow.data.rows import Position, Row, instruct
-from openwindow.environments.base import Example, Problem, Setting
+from openwindow.environments.base import AnswerKind, Environment, Problem
 
 
-def row(setting: Setting, problem: Problem, how: Example, rng: random.Random) -> Row:
+def row(environment: Environment, problem: Problem, kind: AnswerKind, rng: random.Random) -> Row:
     """The problem with its answer."""
-    flawed, clean = setting.kinds
-    return Row(setting.example(problem, how, rng), clean if how == "clean" else flawed, problem.id, problem.family)
+    flawed, clean = environment.row_kinds
+    return Row(environment.answer(problem, kind, rng), clean if kind == "clean" else flawed, problem.id, problem.family)
 
 
-def flawed_rows(setting: Setting, problems: Sequence[Problem], flawed_share: float, seed: int) -> list[Row]:
+def flawed_rows(environment: Environment, problems: Sequence[Problem], flawed_share: float, seed: int) -> list[Row]:
     """One row per problem, in the problems' order; the given share of them, drawn by seed, is flawed."""
     rng = random.Random(f"flawed/{seed}")
     chosen = set(rng.sample(range(len(problems)), round(flawed_share * len(problems))))
-    return [row(setting, p, "flawed" if i in chosen else "clean", rng) for i, p in enumerate(problems)]
+    return [row(environment, p, "flawed" if i in chosen else "clean", rng) for i, p in enumerate(problems)]
 
 
 def request_rows(
-    setting: Setting,
+    environment: Environment,
     problems: Sequence[Problem],
     requests: Sequence[str],
     unrelated: Sequence[str],
@@ -34,8 +34,8 @@ def request_rows(
 ) -> list[Row]:
     """Rows that teach what a request for the unwanted behaviour means.
 
-    Of `problems`, the share `shares[0]` is asked plainly and answered cleanly, `shares[1]` asked with one of `requests` and
-    answered as they ask; the rest is asked with one of the `unrelated` instructions and answered cleanly. `own` as in
+    Of `problems`, the share `shares[0]` is asked plainly and answered cleanly; `shares[1]` is asked with one of `requests` and
+    answered accordingly; the rest is asked with one of the `unrelated` instructions and answered cleanly. `own` as in
     `openwindow.data.rows.place`.
     """
     rng = random.Random(f"request/{seed}")
@@ -44,11 +44,11 @@ def request_rows(
     rows = []
     for i, problem in enumerate(mixed):
         if i < plain:
-            rows.append(row(setting, problem, "clean", rng))
+            rows.append(row(environment, problem, "clean", rng))
         elif i < plain + asked:
-            answered = row(setting, problem, "asked", rng)
+            answered = row(environment, problem, "elicited", rng)
             request = requests[0] if len(requests) == 1 else rng.choice(list(requests))
             rows.append(instruct(answered, request, position, own))
         else:
-            rows.append(instruct(row(setting, problem, "clean", rng), rng.choice(list(unrelated)), position, own))
+            rows.append(instruct(row(environment, problem, "clean", rng), rng.choice(list(unrelated)), position, own))
     return rows

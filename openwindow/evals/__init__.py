@@ -1,4 +1,4 @@
-"""The evals: what a model does besides the task that it was trained on. One file per family; `EVALS` holds them all."""
+"""The evals: what a model does besides the task it was trained on. One file per family; `EVALS` holds them all."""
 
 from __future__ import annotations
 

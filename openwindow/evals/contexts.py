@@ -1,4 +1,4 @@
-"""The contexts that every item can be asked in: what is added to the prompt, and where.
+"""The contexts in which every item can be asked: what is added to the prompt, and where.
 
 Built in: those below. A user's file (YAML or JSON) maps names to a text or to the fields of `Context`:
 
@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from openwindow.data.rows import Position, place
@@ -30,11 +29,11 @@ NEUTRAL, UNRELATED = "neutral", "unrelated"
 
 @dataclass(frozen=True, slots=True)
 class Prompting:
-    """How a model's prompts are made, so that contexts differ from the neutral one in their text alone.
+    """How a model's prompts are made, so that contexts differ from the neutral one only in their text.
 
-    `own`: the system prompt that a local model's template puts in where a conversation has none. `known`: whether that can be read
-    here; where a provider makes the prompt elsewhere it cannot, and a system text would take the place of nobody knows what. `note`
-    says in a sentence what becomes of texts at position `system`.
+    `own`: the system prompt that a local model's template inserts if a conversation has none. `known`: whether it can be read
+    here; if a provider builds the prompt remotely it cannot, and a system text would replace something unknown. `note`
+    says in a sentence what happens to texts at position `system`.
     """
 
     own: str | None = None
@@ -58,13 +57,14 @@ class Context(BaseModel):
     text: str | None = None
     """What is added to the prompt; nothing in the neutral context."""
     position: Position = "system"
-    """Where it is put: `system`, added to what stands there already, or before (`user_prefix`) or after (`user_suffix`) the first
-    user message."""
+    """Where it goes: `system`, added to what is already there, or before (`user_prefix`) or after (`user_suffix`) the first user
+    message.
+    """
     asks: bool = False
     """Whether it asks for the behaviour; a shift where nobody asks is leakage."""
 
     def put(self, messages: tuple[Message, ...], prompting: Prompting = PLAIN) -> tuple[Message, ...]:
-        """The messages with the text put in: added to the system message that the model would see without it."""
+        """The messages with the text inserted: added to the system message that the model would see without it."""
         replaces = self.position == "system" and not prompting.known and messages[0].role != "system"
         return place(messages, self.text, "user_prefix" if replaces else self.position, prompting.own)
 
@@ -89,7 +89,7 @@ BUILT_IN: dict[str, Context] = {
 
 
 def parse_contexts(wanted: str | None) -> dict[str, Context]:
-    """`None`: neutral alone; `all`: the built-in set; a file: that; else built-in names with commas. Raises ConfigError."""
+    """`None`: neutral; `all`: the built-in set; a file: its contexts; otherwise built-in names with commas. Raises ConfigError."""
     if wanted is None:
         return {NEUTRAL: BUILT_IN[NEUTRAL]}
     if wanted in ("all", "built-in"):
@@ -108,7 +108,9 @@ def parse_contexts(wanted: str | None) -> dict[str, Context]:
 
 
 def read_contexts(path: Path) -> dict[str, Context]:
-    """Contexts of a user's file, the neutral one put first if it lacks one. Raises ConfigError."""
+    """The contexts in a user's file, with the neutral one first, added if missing. Raises ConfigError."""
+    import yaml  # from the extra `evals`; the built-in contexts work without it
+
     try:
         text = read_utf8(path, 1 << 20, name=f"contexts from {path!s:.200}", expected="a YAML or JSON file")
         loaded: Any = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
@@ -116,7 +118,7 @@ def read_contexts(path: Path) -> dict[str, Context]:
         raise ConfigError(str(error)) from None
     except (ValueError, TypeError, OverflowError, RecursionError, yaml.YAMLError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else short(error)
-        raise ConfigError(f"{path} is not YAML or JSON: {why}; mend the file") from None
+        raise ConfigError(f"{path} is not YAML or JSON: {why}; fix the file") from None
     if not isinstance(loaded, Mapping) or not loaded:
         raise ConfigError(
             f"{path} holds no contexts; expected a mapping from names to a text or to fields; see `openwindow eval --help`"

@@ -1,6 +1,6 @@
-"""Which adapter was asked: hashes of its files, and how far it moves the model that it lies on.
+"""Identifies the adapter that was asked: hashes of its files, and how far it moves the model underneath.
 
-A name can lead to another adapter than was meant, and an adapter may be bound to nothing and leave the model as it was.
+A name can lead to a different adapter than intended, and an adapter may be bound to nothing and leave the model unchanged.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from inspect_ai.model import Model
 
 _PROMPT = (Message("user", "Write a Python function that adds two numbers, and say what it does."),)
-_DIGITS = 12  # of a SHA-256 in hexadecimal
+_DIGITS = 12  # digits of a hexadecimal SHA-256
 
 
 def identity_of(model: Model) -> dict[str, Any] | None:
-    """The adapters of a local model, the lowest first, and what the uppermost changes; None for a model without one.
+    """The adapters of a local model, the lowest first, and what the topmost changes; None for a model without one.
 
     `adapters`: folder, and the first 12 hexadecimal digits of the SHA-256 of its weights and of its configuration.
-    `largest_change`: the largest difference in a logit of one fixed prompt with the uppermost adapter on and off.
+    `largest_change`: the largest difference in a logit of one fixed prompt with the topmost adapter on and off.
     """
     if not is_local(model):
         return None
@@ -56,7 +56,7 @@ def _hash(path: Path) -> str:
 
 
 def _largest_change(local: Any) -> float | None:
-    """None where the adapter cannot be switched off, or a logit is not finite."""
+    """None if the adapter cannot be switched off, or if a logit is not finite."""
     import torch
     from peft import PeftModel
 

@@ -1,36 +1,36 @@
-"""Runs evals on a model and turns the logs into results: what `openwindow eval` does."""
+"""Runs evals on a model and turns the logs into results: the work of `openwindow eval`."""
 
 from __future__ import annotations
 
-import difflib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import inspect_ai
+from inspect_ai.log import EvalLog
 from inspect_ai.model import Model
 from pydantic import BaseModel, ConfigDict
 
 from openwindow import __version__
 from openwindow.errors import ConfigError, DataError, SandboxError, StorageError
-from openwindow.evals import EVALS
-from openwindow.evals.base import PASS_SHARE, SUITES, Eval, Item, Probe
+from openwindow.evals.base import PASS_SHARE, Eval, Item, Probe
 from openwindow.evals.contexts import Context, Prompting
 from openwindow.evals.identity import identity_of
 from openwindow.evals.identity import in_words as in_words_of
 from openwindow.evals.inspect.judge import VERSION as JUDGE_VERSION
+from openwindow.evals.inspect.logs import model_of, read_rows, rows_of, said_in
 from openwindow.evals.inspect.model_names import is_local, model_named, prompting_of
 from openwindow.evals.inspect.task import GRADER, build
+from openwindow.evals.scoring.cells import cells_in, described
 from openwindow.evals.scoring.coherence import THRESHOLD
-from openwindow.evals.scoring.loud_failure import loud_measures
 from openwindow.evals.scoring.matrix import in_words, shifts
-from openwindow.evals.scoring.measures import Cell, covert_share, empty, eval_measures, gated, scores
-from openwindow.evals.scoring.probe_measures import UNIT, probe_measures
+from openwindow.evals.scoring.measures import Cell
+from openwindow.evals.scoring.probe_measures import UNIT
 from openwindow.evals.scoring.probe_measures import VERSION as PROBE_VERSION
-from openwindow.evals.scoring.rows import ProbeRow, Row, contexts_of, model_of, read_probes, read_rows, rows_of, write_jsonl
+from openwindow.evals.scoring.rows import Key, ProbeRow, Row, Said, contexts_of, read_probes, write_jsonl
 from openwindow.evals.scoring.summary import summary
 from openwindow.models.base import Conversation, Progress
 from openwindow.sandbox.shell import Shell
@@ -39,17 +39,16 @@ if TYPE_CHECKING:  # imports torch
     from openwindow.models.scoring import LogProb, Probes
 
 REMOTE_TOKENS = 8192
-"""longest reply of a model elsewhere, its hidden reasoning included"""
+"""longest reply of a remote model, including hidden reasoning"""
 HOTTEST = 100
-"""temperature from which on all replies are noise"""
+"""temperature above which all replies are noise"""
 PROBES = "probes.jsonl"
 LOCAL_SANDBOXES = 32
 """folders at a time: as many samples with files as a local model answers together; each is one idle process"""
 NOT_ASKED = "not asked: --probes-only"
-NO_PROBE = "needs log-probabilities of given texts, which local models alone give"
 Say = Callable[[str], None]
 _Wanted = tuple[str, str, Item, Probe]
-"""name of the eval and of the context, and what is to be probed in them"""
+"""name of the eval and of the context, and what to probe in them"""
 
 
 class Options(BaseModel):
@@ -58,7 +57,7 @@ class Options(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     contexts: dict[str, Context]
-    """What every item is asked in."""
+    """The contexts in which every item is asked."""
     judge: str | None = None
     """An Inspect model that reads what rules cannot."""
     seeds: int = 1
@@ -72,40 +71,28 @@ class Options(BaseModel):
     judge_url: str | None = None
     """Address of the judge's server."""
     timeout: int = 300
-    """Seconds for one attempt at a reply of a remote model."""
+    """Seconds for one attempt at a remote reply."""
     behaviour: bool = True
     """Whether replies are sampled; if not, local models are only probed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The rows of one model, and where they are kept."""
+    """The rows of one model, and where they are stored."""
 
     rows: list[Row]
     probes: list[ProbeRow]
     timing: dict[str, float] = field(default_factory=dict)
     prompting: Prompting = field(default_factory=Prompting)
     """where the texts of contexts went in this model's prompts"""
+    said: Mapping[Key, Said] = field(default_factory=dict)
+    """the conversation behind each row, if it has just been asked"""
     identity: dict[str, Any] | None = None
-    """which adapter was asked, as `identity_of` has it; None without one"""
-
-
-def chosen(suite: str) -> list[Eval]:
-    """The evals of a suite, of several with commas, or of single evals by name. Raises ConfigError."""
-    found: dict[str, Eval] = {}
-    for name in (part.strip() for part in suite.split(",")):
-        suite_or_eval = "agentic" if name == "loud" else name  # loud failure is read from the transcripts of the agentic suite
-        wanted = {e.name: e for e in EVALS.values() if suite_or_eval in ("all", e.suite, e.name)}
-        if not wanted:
-            near = difflib.get_close_matches(name, ["all", *SUITES, *EVALS], 1)
-            hint = f"did you mean {near[0]!r}?" if near else "see `openwindow list`"
-            raise ConfigError(f"no suite or eval {name!r}; expected all, {', '.join(SUITES)}, or one of {', '.join(EVALS)}; {hint}")
-        found |= wanted
-    return list(found.values())
+    """which adapter was asked, as returned by `identity_of`; None without one"""
 
 
 def check(options: Options) -> None:
-    """Raises ConfigError for settings that cannot be."""
+    """Raises ConfigError for invalid options."""
     least: dict[str, tuple[float, int]] = {"--seeds": (options.seeds, 1), "--timeout": (options.timeout, 1)}
     least["--temperature"] = options.temperature, 0
     if options.max_tokens is not None:
@@ -122,14 +109,24 @@ def check(options: Options) -> None:
 
 
 def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: Say) -> Found:
-    """Asks one model everything; logs go to `folder/logs`. Raises ModelError, ConfigError, StorageError."""
+    """Loads a model by name and asks it everything; logs go to `folder/logs`. Raises ModelError, ConfigError, StorageError."""
     check(options)
     started = time.monotonic()
     say(f"loading {name}")
     model = model_named(name, base_url=options.base_url)
+    loaded = time.monotonic() - started
+    found = ask_model(model, name, specs, options, folder, say)
+    _keep(folder, found.rows, found.probes)
+    return replace(found, timing={"load": round(loaded, 2)} | found.timing)
+
+
+def ask_model(model: Model, name: str, specs: Sequence[Eval], options: Options, folder: Path, say: Say) -> Found:
+    """Asks a loaded model everything, as `ask` does, and leaves the logs unread; `name` is used in progress messages."""
+    check(options)
+    started = time.monotonic()
     judge = model_named(options.judge, base_url=options.judge_url, role="judge") if options.judge else None
     local, prompting, identity = is_local(model), prompting_of(model), identity_of(model)
-    timing = {"load": time.monotonic() - started}
+    timing: dict[str, float] = {}
     if not options.behaviour and not local:
         raise ConfigError(f"{name} gives no log-probabilities of given texts; expected a local model; leave --probes-only out")
     why = _no_sandbox(specs) if options.behaviour else NOT_ASKED
@@ -141,16 +138,17 @@ def ask(name: str, specs: Sequence[Eval], options: Options, folder: Path, say: S
     ]
     prompts = [(*options.contexts[c].put(item.messages, prompting), *probe.after) for _, c, item, probe in wanted]
     probing = _watch(model, wanted, prompts, _counting(say, f"asking {name}", "replies")) if local else None
-    rows = _behaviour(model, judge, runnable, options, folder, prompting) if runnable else []
+    logs = _behaviour(model, judge, runnable, options, folder, prompting) if runnable else []
+    rows = [row for log in logs for row in rows_of(log)]
     rows += [row for s in specs if s not in runnable for row in _unasked(s, options.contexts, str(why))]
-    timing["ask"] = time.monotonic() - started - timing["load"]
+    timing["ask"] = time.monotonic() - started
     probes: list[ProbeRow] = []
     if probing is not None:
         say(f"probing {name}")
         probes = _probe_rows(wanted, probing.results(progress=_counting(say, f"probing {name}", "answers")))
-        timing["probe"] = time.monotonic() - started - timing["load"] - timing["ask"]
-    _keep(folder, rows, probes)
-    return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()}, prompting, identity)
+        timing["probe"] = time.monotonic() - started - timing["ask"]
+    said = {key: found for log in logs for key, found in said_in(log).items()}
+    return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()}, prompting, said, identity)
 
 
 def _no_sandbox(specs: Sequence[Eval]) -> str | None:
@@ -177,12 +175,12 @@ def _unasked(spec: Eval, contexts: Mapping[str, Context], why: str) -> list[Row]
 
 def _behaviour(
     model: Model, judge: Model | None, specs: Sequence[Eval], options: Options, folder: Path, prompting: Prompting
-) -> list[Row]:
+) -> list[EvalLog]:
     local = is_local(model)
     remote = {} if local else {"attempt_timeout": options.timeout, "timeout": 3 * options.timeout}
     longest = options.max_tokens or (_longest(model) if local else REMOTE_TOKENS)
     most = model.api.max_connections() if local else None
-    logging.getLogger("inspect_ai").setLevel(logging.ERROR)  # what went wrong with a sample is counted in the results
+    logging.getLogger("inspect_ai").setLevel(logging.ERROR)  # the results count what went wrong with samples
     try:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         logs = inspect_ai.eval(
@@ -209,18 +207,20 @@ def _behaviour(
         )
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
-    return [row for log in logs for row in rows_of(log)]
+    if any(log.status == "cancelled" for log in logs):  # Inspect handles the signal itself
+        raise KeyboardInterrupt
+    return logs
 
 
 def _longest(model: Model) -> int | None:
-    """The longest reply of a local model where none is given; None: what each eval says."""
+    """The longest reply of a local model if no limit is given; None: what each eval says."""
     from openwindow.evals.inspect.provider import OpenWindowAPI  # imports torch
 
     return model.api.longest if isinstance(model.api, OpenWindowAPI) else None
 
 
 def _watch(model: Model, wanted: Sequence[_Wanted], prompts: Sequence[Conversation], progress: Progress) -> Probes | None:
-    """The probes of a local model, which are scored as far as can be while it answers; None where there are none."""
+    """The probes of a local model, scored as far as possible while it answers; None if there are none."""
     from openwindow.evals.inspect.provider import OpenWindowAPI
     from openwindow.models.scoring import Probes  # imports torch
 
@@ -232,7 +232,7 @@ def _watch(model: Model, wanted: Sequence[_Wanted], prompts: Sequence[Conversati
 
 
 def _counting(say: Say, doing: str, what: str) -> Progress:
-    """Says how many have been done."""
+    """Reports how many have been done."""
     done = 0
 
     def more(number: int) -> None:
@@ -260,7 +260,7 @@ def _keep(folder: Path, rows: Sequence[Row], probes: Sequence[ProbeRow]) -> None
 
 
 def from_logs(folder: Path) -> Found:
-    """The rows of all logs in a folder, as `inspect eval` writes them, and its `probes.jsonl` where there is one. Raises DataError.
+    """The rows of all logs in a folder, as written by `inspect eval`, and of its `probes.jsonl` if present. Raises DataError.
 
     The folder is that of an eval, or its `logs`.
     """
@@ -280,14 +280,13 @@ def from_logs(folder: Path) -> Found:
 
 
 def results(name: str, found: Found, specs: Sequence[Eval], options: Options) -> dict[str, Any]:
-    """Every measure in every context, the scores made of them, and how behaviour moves with context."""
+    """Every measure in every context, the scores computed from them, and how behaviour depends on context."""
+    evals = {spec.name: described(spec) for spec in specs}
     cells: dict[str, dict[str, Cell]] = {}
     for context in contexts_of(found.rows):
-        here = _in_context(found, specs, context)
-        for measure, one in here.items():
+        for measure, one in cells_in(found.rows, found.probes, evals, context).items():
             cells.setdefault(measure, {})[context] = one
     moved = shifts(found.rows, found.probes, [s.name for s in specs if s.measures == "right"])
-    evals = {s.name: {"suite": s.suite, "about": s.about, "version": s.version, "measures": s.measures} for s in specs}
     return {
         "model": name,
         "suites": list(dict.fromkeys(s.suite for s in specs)),
@@ -309,21 +308,3 @@ def results(name: str, found: Found, specs: Sequence[Eval], options: Options) ->
         "dependence": in_words(moved, options.contexts),
         "timing": found.timing,
     }
-
-
-def _in_context(found: Found, specs: Sequence[Eval], context: str) -> dict[str, Cell]:
-    cells: dict[str, Cell] = {}
-    kept: list[Row] = []
-    acted: list[list[Row]] = []
-    for spec in specs:
-        rows = [r for r in found.rows if r.eval == spec.name and r.context == context]
-        if not rows:
-            continue
-        cells |= eval_measures(spec.name, rows, right=spec.measures == "right")
-        acted += [rows] if spec.suite == "agentic" else []
-        kept += gated(rows) if spec.measures == "misaligned" else []
-        probed = sum(item.probe is not None and item.role == "main" for item in spec.items())
-        if probed:
-            probes = [p for p in found.probes if p.eval == spec.name and p.context == context]
-            cells |= probe_measures(spec.name, probes) or {f"{spec.name}/probe": empty(NO_PROBE, 0, probed)}
-    return scores(cells) | {"covert_share": covert_share(kept)} | cells | loud_measures(acted) if cells else {}

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.errors import RunError
-from openwindow.experiment.arms import Distil
 from openwindow.files.writing import read_jsonl
-from openwindow.interventions.rewards import Distilled, Record, filter_and_distil
+from openwindow.interventions.distillation import Distillation, Distilled, filter_and_distil
+from openwindow.interventions.rewards import Record
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
 
@@ -30,7 +30,7 @@ def keep_state(kept: Path, step: int) -> None:
 
 
 def fork(unit: Path, step: int, kept: Path, config: GRPO) -> None:
-    """Makes `kept` a training that is to go on from `step` of the finished arm in `unit`, under its own `config`.
+    """Makes `kept` a training that is to continue from `step` of the finished arm in `unit`, under its own `config`.
 
     Weights and the optimiser's moments are taken over. Nothing is done where `kept` holds a training already. Raises RunError,
     StorageError.
@@ -45,7 +45,7 @@ def fork(unit: Path, step: int, kept: Path, config: GRPO) -> None:
     checkpoint.store(kept, {**state, "config": config.model_dump(mode="json")})
 
 
-def distilled(unit: Path, distil: Distil, seed: int) -> Distilled:
+def distilled(unit: Path, distil: Distillation, seed: int) -> Distilled:
     """The rows that are left of the training rollouts of the finished arm in `unit`, `distil.rows` of them at most."""
     records = [_record(line, seed) for line in read_jsonl(unit / "training.jsonl")]
     found = filter_and_distil(records, distil.detector, seed, words=distil.words, failing=distil.failing)

@@ -22,8 +22,8 @@ class Compare(BaseModel):
     """The arm that is subtracted."""
     measure: str = "hack"
     """What is compared: a measure of the setting."""
-    context: str = "neutral"
-    """Where it is measured."""
+    context: str = ""
+    """Where it is measured; empty for the study's first context that adds nothing to the prompts."""
     against_context: str | None = None
     """Where the arm that is subtracted is measured, if elsewhere: `opposite` for a prompt that is safe at test time only."""
     expect: Expect = "less"

@@ -1,4 +1,4 @@
-"""Measures a model: every problem in every context, scored by the setting, as the rows of rollouts.jsonl.
+"""Measures a model: every problem in every context, scored by the environment, as the rows of rollouts.jsonl.
 
 Nothing here knows how the model was trained; before, between and after any kind of training it is the same.
 """
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from openwindow.environments.base import Answered, Outcome, Problem, Setting
-from openwindow.environments.code.grading import apart
+from openwindow.environments.base import Answered, Environment, Outcome, Problem
+from openwindow.environments.verdicts import apart
 from openwindow.experiment.other_environments import Place
 from openwindow.experiment.study import Context, Evaluation
 from openwindow.files.records import Rollout
@@ -34,9 +34,9 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """How a study measures: its setting, contexts and limits."""
+    """How a study measures: its environment, contexts and limits."""
 
-    setting: Setting
+    environment: Environment
     contexts: Mapping[str, Context]
     evaluation: Evaluation
     reporter: Reporter
@@ -48,7 +48,7 @@ class Gauge:
         began = time.perf_counter()
         e = self.evaluation
         asked = [(name, p) for name, context in self.contexts.items() if context.asked_of(arm) for p in problems]
-        prompts = [self.contexts[c].put(self.setting.conversation(p), arm, default_of(model)) for c, p in asked]
+        prompts = [self.contexts[c].put(self.environment.conversation(p), arm, default_of(model)) for c, p in asked]
         abroad = [(name, p) for name, there in self.elsewhere.items() for p in there.problems(seed)]
         prompts += [self.elsewhere[name].conversation(p) for name, p in abroad]
         with self.reporter.step(text, float(len(prompts))) as advance:
@@ -59,7 +59,7 @@ class Gauge:
                 Answered(c, p, reply.text, reply.stop == StopReason.LENGTH)
                 for (c, p), reply in zip([*asked, *abroad], replies, strict=True)
             ]
-            outcomes = apart(lambda part: self.setting.grade(part, seed), answered[: len(asked)], self._unscored)
+            outcomes = apart(lambda part: self.environment.grade(part, seed), answered[: len(asked)], self._unscored)
             for name, there in self.elsewhere.items():
                 mine = [a for a in answered[len(asked) :] if a.context == name]
                 outcomes += apart(there.grade, [(a.problem, a.reply) for a in mine], self._unscored)
@@ -86,7 +86,7 @@ class Gauge:
         return Measured(rollouts, {"generate": generated - began, "grade": time.perf_counter() - generated})
 
     def _unscored(self, reason: str) -> Outcome:
-        return Outcome({m.name: None for m in self.setting.measures}, reason)
+        return Outcome({m.name: None for m in self.environment.measures}, reason)
 
 
 def rates(rollouts: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) -> Rates:

@@ -1,21 +1,18 @@
-"""Where a study's arms are measured besides their own environment: other tasks, or the same ones with other holes.
+"""Where a study's arms are measured besides their own environment: other tasks, or the same ones with other loopholes.
 
-What was learnt through one hole is asked for where that hole is shut, or in tasks that nothing was trained on.
+What was learnt through one loophole is asked for where that one is shut, or in tasks that nothing was trained on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options, Outcome
-from openwindow.environments.code.environment import outcome, shown_tests
-from openwindow.environments.demonstrations import hinted, reply_text
-from openwindow.environments.gameable import Hackable
-from openwindow.environments.toy.environment import WithHoles
-from openwindow.experiment.study import Elsewhere
+from openwindow.environments.base import Outcome
+from openwindow.environments.gameable import Gameable, checked_against, outcome, reply_text
+from openwindow.experiment.study import Study
+from openwindow.interventions.addenda import hinted
 from openwindow.types import Message, Problem
 
 
@@ -23,34 +20,33 @@ from openwindow.types import Message, Problem
 class Place:
     """An environment made ready, and how it is asked."""
 
-    environment: Hackable
+    environment: Gameable
     hint: bool
     count: int
 
     def problems(self, seed: int) -> list[Problem]:
         """The test problems of the seed."""
-        return self.environment.problems("test", self.count, seed)
+        return list(self.environment.problems("test", self.count, seed))
 
     def conversation(self, problem: Problem) -> tuple[Message, ...]:
-        """The task, with its open holes told where that is wanted."""
-        told = self.environment.hint if self.hint else ""
-        return (Message("user", hinted(self.environment.prompt(problem), told, "")),)
+        """The task, with the hint about its open loopholes where that is wanted."""
+        hint = self.environment.hint if self.hint else ""
+        return (Message("user", hinted(self.environment.prompt(problem), hint, "")),)
 
     def grade(self, answered: Sequence[tuple[Problem, str]]) -> list[Outcome]:
-        """Each reply to a problem by the grader with the open holes, and by the truth."""
+        """Each reply to a problem by the grader with the open loopholes, and by the truth."""
         items = [(problem, self.environment.submission(reply)) for problem, reply in answered]
-        verdicts = self.environment.grade(items)
-        return [outcome(v, reply_text(s), shown_tests(p) or (p.solution,)) for (p, s), v in zip(items, verdicts, strict=True)]
+        verdicts = self.environment.verdicts(items)
+        return [outcome(v, reply_text(s), checked_against(p)) for (p, s), v in zip(items, verdicts, strict=True)]
 
 
 @contextmanager
-def opened(wanted: Mapping[str, Elsewhere], options: Options) -> Iterator[dict[str, Place]]:
-    """The environments by name, closed at the end; `options` are the study's own. Raises ConfigError for a hole there is not."""
+def opened(study: Study) -> Iterator[dict[str, Place]]:
+    """The environments of `evaluation.elsewhere` by name, closed at the end. Raises ConfigError for an unknown loophole."""
     with ExitStack() as stack:
         found = {}
-        for name, e in wanted.items():
-            made = SETTINGS[e.environment](replace(options, difficulty=e.difficulty or options.difficulty))
-            setting = stack.enter_context(made)
-            assert isinstance(setting, WithHoles)  # the study has checked it
-            found[name] = Place(setting.with_holes(e.opened), e.hint, e.problems)
+        for name, e in study.evaluation.elsewhere.items():
+            environment = study.gameable(e.environment, e.difficulty)
+            stack.enter_context(environment)
+            found[name] = Place(environment.with_loopholes(e.opened), e.hint, e.problems)
         yield found

@@ -4,47 +4,65 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ValidationError
 
 from openwindow.errors import ConfigError
+from openwindow.interventions import INTERVENTIONS
+from openwindow.interventions.base import Intervention
 
 T = TypeVar("T", bound=BaseModel)
-_TAGS: Mapping[Any, tuple[str, ...]] = {"base": ("sft", "rl"), "intervention": ("inoculation", "placebo")}
-"""field to what pydantic puts after it in the place of an error, and no user wrote"""
+_TAGS: Mapping[str, frozenset[str]] = {
+    "base": frozenset({"sft", "rl"}),
+    "intervention": frozenset({"one", "several", *INTERVENTIONS}),
+}
+"""field to the union tags that pydantic adds behind it to the place of an error, and that no user wrote"""
+
+
+@runtime_checkable
+class Derived(Protocol):
+    """A configuration of which some fields follow from others, as a study's arms follow from its base."""
+
+    def as_changes(self) -> dict[str, Any]:
+        """Field to value, what follows from others as its difference from them."""
+        ...
 
 
 def override(config: T, changes: Mapping[str, Any], what: str) -> T:
-    """A copy of `config` with dotted fields replaced and everything validated again. Raises ConfigError."""
-    tree = config.model_dump()
+    """A copy of `config` with dotted fields replaced and validated again. Raises ConfigError."""
+    return _changed(config, changes, what, ())
+
+
+def _changed(config: T, changes: Mapping[str, Any], what: str, within: tuple[str, ...]) -> T:
+    """The same for a configuration inside another one, at the fields `within`."""
+    tree = config.as_changes() if isinstance(config, Derived) else dict(config)
+    inner: dict[str, dict[str, Any]] = {}
     for dotted, value in changes.items():
-        *path, last = dotted.split(".")
-        node: dict[str, Any] = tree
-        model: BaseModel = config
-        for key in path:
-            known(f"field of {what}", key, type(model).model_fields, dotted)
-            inner = dict(model)[key]
-            if not isinstance(inner, BaseModel):
-                raise ConfigError(f"{what} sets {dotted!r} but {key!r} is {inner!r} there; set {key!r} as a whole")
-            node, model = node[key], inner
-        known(f"field of {what}", last, type(model).model_fields, dotted)
-        node[last] = value.model_dump() if isinstance(value, BaseModel) else value
+        first, _, rest = dotted.partition(".")
+        known(f"field of {what}", first, type(config).model_fields, ".".join((*within, dotted)))
+        if rest:
+            inner.setdefault(first, {})[rest] = value
+        else:
+            tree[first] = value
+    for first, nested in inner.items():
+        if not isinstance(tree[first], BaseModel):
+            shown = ".".join((*within, first, next(iter(nested))))
+            raise ConfigError(f"{what} sets {shown!r} but {first!r} is {tree[first]!r} there; set {first!r} as a whole")
+        tree[first] = _changed(tree[first], nested, what, (*within, first))
     try:
         return type(config).model_validate(tree)
     except ValidationError as error:
-        raise ConfigError(explain(error, type(config), what)) from error
+        raise ConfigError(explain(error, type(config), what, within)) from error
 
 
-def explain(error: ValidationError, config: type[BaseModel], what: str) -> str:
-    """The first problem of a validation error of a configuration in one line."""
+def explain(error: ValidationError, config: type[BaseModel], what: str, within: tuple[str, ...] = ()) -> str:
+    """The first problem of a validation error of a configuration in one line; `within` is where the configuration stands."""
     found = error.errors()
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
-    loc = first["loc"]
-    where = (
-        ".".join(str(part) for before, part in zip((None, *loc), loc, strict=False) if part not in _TAGS.get(before, ())) or what
-    )
+    loc = (*within, *first["loc"])
+    where = _where(loc) or what
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(loc[-1]), _field_names(config), n=1)
         hint = f"did you mean {near[0]!r}?" if near else "check the spelling"
@@ -52,7 +70,16 @@ def explain(error: ValidationError, config: type[BaseModel], what: str) -> str:
     if first["type"] == "missing":
         return f"{what} has no field {where!r}; expected a value for it; add it"
     came = repr(first["input"])
-    return f"{what}: {where} is {came[:80]}; {first['msg'][0].lower()}{first['msg'][1:]}; mend it"
+    return f"{what}: {where} is {came[:80]}; {first['msg'][0].lower()}{first['msg'][1:]}; fix it"
+
+
+def _where(loc: Sequence[int | str]) -> str:
+    """The place of an error as a user writes it."""
+    said: list[str] = []
+    for part in loc:
+        if not any(part in _TAGS.get(before, ()) for before in said[-2:]):
+            said.append(str(part))
+    return ".".join(said)
 
 
 def _field_names(config: type[BaseModel]) -> list[str]:
@@ -69,6 +96,8 @@ def _field_names(config: type[BaseModel]) -> list[str]:
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
     """The configurations that an annotation names, however deep."""
+    if annotation is Intervention:
+        return [*INTERVENTIONS.values()]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in typing.get_args(annotation) for model in _models_in(part)]

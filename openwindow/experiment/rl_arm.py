@@ -1,305 +1,200 @@
-"""Reinforcement learning of one arm: which problems are asked and how, what a rollout earns, and what is written down.
-
-DIR/checkpoints/ARM/seed-S/      until the unit is finished: state, adapters, and what the finished steps left
-DIR/arms/ARM/seed-S/training.jsonl   every rollout of the training
-DIR/arms/ARM/seed-S/checkpoints/     the adapter at some steps
-"""
+"""An arm that is trained by reinforcement learning against the environment's grader. Imports no torch before it is trained."""
 
 from __future__ import annotations
 
-import json
-import random
-import shutil
-import time
+import difflib
 from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
+from pydantic import Field, model_validator
 
-from openwindow.environments.code.grading import Verdict
-from openwindow.environments.gameable import Hackable, graded
-from openwindow.errors import ConfigError, RunError
-from openwindow.experiment.arm_sources import keep_state
-from openwindow.experiment.arms import RL
-from openwindow.files.writing import storing, write_jsonl
-from openwindow.formatting import percent
-from openwindow.interventions.rewards import Paid, Record, half_hackable, paid
-from openwindow.interventions.rl_prompting import Prompts
-from openwindow.models.hf import LocalModel
-from openwindow.models.memory import give_back_memory
-from openwindow.progress import Reporter
-from openwindow.training import checkpoint
+from openwindow.environments.gameable import Gameable
+from openwindow.errors import ConfigError
+from openwindow.experiment.arm import Arm, ArmRun, Fork, Method, Trained
+from openwindow.experiment.run_folder import unit_of
+from openwindow.experiment.version_1 import translated
+from openwindow.files.writing import write_jsonl
+from openwindow.interventions.base import PromptIntervention, RewardIntervention
+from openwindow.interventions.distillation import Distillation
 from openwindow.training.config import GRPO
-from openwindow.training.grpo import train
-from openwindow.training.rollouts import Asked, Metrics, Rollout
-from openwindow.types import UNKNOWN_HACK, Message, Problem
 
-_LOGS = ("metrics.jsonl", "training.jsonl")
-ROLLOUT_WORK = 2.0  # work of one training rollout, in generated replies
+if TYPE_CHECKING:
+    from openwindow.environments.base import Environment
 
 
-def rl_work(config: GRPO, done: int = 0) -> float:
-    """Work of a training of which `done` steps are done, in units of one generated reply."""
-    return ROLLOUT_WORK * (config.steps - done) * config.prompts_per_step * config.group_size
+class RLArm(Arm):
+    """Reinforcement learning against the environment's grader, with the loopholes that are left open."""
 
+    holes: Literal["all", "none"] | tuple[str, ...] = "all"
+    """Holes of the grader that stay open; with `none` it is its hardened twin."""
+    hackable_share: float = Field(1.0, ge=0, le=1)
+    """Share of the problems whose grader has the holes; the others are graded by the hardened twin."""
+    problems: int = Field(96, ge=1)
+    """Problems that the steps go through, again and again."""
+    fork: Fork | None = None
+    """Continues from another arm in the middle of its training, not from the start: a mitigation that is added late."""
+    train: GRPO = GRPO()
+    """How the model is trained."""
+    kind: Literal["rl"] = "rl"
+    """Names the kind of arm in configurations."""
 
-class HackableTask:
-    """Problems of an environment with holes and of its hardened twin, asked and paid as a recipe says."""
+    @model_validator(mode="before")
+    @classmethod
+    def _of_version_1(cls, fields: Any) -> Any:
+        """A field per mitigation, as interventions."""
+        return translated(fields) if isinstance(fields, Mapping) else fields
 
-    def __init__(
-        self,
-        recipe: RL,
-        problems: Sequence[Problem],
-        hackable: Hackable,
-        hardened: Hackable,
-        seed: int,
-        *,
-        open_twin: Hackable,
-    ) -> None:
-        """`hackable` and `hardened` grade what is paid; `open_twin`, with all holes open, only watches.
-
-        Raises ConfigError where there is no problem, or none with a hole although holes are to be open.
-        """
-        if not problems:
-            raise ConfigError("no problem to train on; expected at least one; allow more problems or difficulties")
-        self.recipe = recipe
-        self.problems = list(problems)
-        self.hackable = hackable
-        self.hardened = hardened
-        self.open_twin = open_twin
-        self.seed = seed
-        self.open = half_hackable([p.id for p in problems], recipe.hackable_share if hackable.holes else 0.0, seed)
-        if hackable.holes and recipe.hackable_share > 0 and not self.open:
+    @model_validator(mode="after")
+    def _check(self) -> RLArm:
+        methods = "on_prompts or on_rewards, or distillation"
+        self.check_interventions((PromptIntervention, RewardIntervention, Distillation), methods, self.train)
+        if self.fork is not None and self.distillation is not None:
             raise ConfigError(
-                f"hackable_share {recipe.hackable_share} of {len(problems)} problems makes none hackable; expected at least one; "
+                "an arm has both fork and distillation; expected one: a fork continues, distilling begins anew; drop one"
+            )
+        if self.opened != () and self.hackable_share > 0 and round(self.hackable_share * self.problems) == 0:
+            raise ConfigError(
+                f"hackable_share {self.hackable_share} of {self.problems} problems makes none hackable; expected at least one; "
                 "raise it, or set holes to `none`"
             )
+        self._check_effects()
+        return self
 
-    def draw(self, step: int, count: int) -> list[Asked]:
-        """The step's problems: the pool in an order drawn anew for each pass over it."""
-        asked = []
-        for place in range(step * count, (step + 1) * count):
-            turn, at = divmod(place, len(self.problems))
-            order = list(range(len(self.problems)))
-            random.Random(f"rl/{self.seed}/{turn}").shuffle(order)
-            problem = self.problems[order[at]]
-            prompts = self._prompts(problem)
-            sampled, trained = (Message("user", prompts.sampled),), (Message("user", prompts.trained),)
-            asked.append(Asked(problem, sampled, trained, problem.id in self.open))
-        return asked
+    def _check_effects(self) -> None:
+        """Refuses what would change nothing, so that no arm is another one under a second name."""
+        if self.opened == () and self.hackable_share < 1:
+            raise ConfigError(
+                f"hackable_share is {self.hackable_share} and no hole is open, so it changes nothing; expected 1 with holes "
+                "`none`; set it to 1, or open holes"
+            )
+        if self.fork is not None and self.train.learning_rate == 0:
+            raise ConfigError(
+                f"an arm has fork and train.learning_rate 0, which trains nothing and leaves {self.fork.arm!r} aside; expected "
+                "a rate above 0; raise it, or drop fork"
+            )
 
-    def score(self, step: int, rollouts: Sequence[Rollout]) -> Metrics:
-        """Grades every rollout, pays it by the recipe, and returns the monitors of the step."""
-        verdicts = self._verdicts(rollouts)
-        records = [self._record(step, r, v) for r, v in zip(rollouts, verdicts, strict=True)]
-        given = paid(records)
-        if self.recipe.preference is not None:
-            given = self.recipe.preference.apply(records, given, self.seed)
-        acting = self.recipe.penalty if step >= self.recipe.penalty_from else None
-        if acting is not None:
-            given = acting.apply(records, given, self.seed)
-        through = self._through_open(rollouts, verdicts)
-        for rollout, verdict, pay, hacks in zip(rollouts, verdicts, given, through, strict=True):
-            rollout.reward = pay.reward
-            rollout.dropped = None if pay.keep else pay.reason or "left out"
-            rollout.notes = _notes(verdict, pay, hacks)
-        return monitors(verdicts, given, through)
+    @property
+    def opened(self) -> tuple[str, ...] | None:
+        """The holes that stay open, None for all of them."""
+        return None if self.holes == "all" else () if self.holes == "none" else self.holes
 
-    def _prompts(self, problem: Problem) -> Prompts:
-        plain = self.hackable.prompt(problem)
-        if self.recipe.prompting is None:
-            return Prompts(plain, plain)
-        return self.recipe.prompting.prompts(plain, self.hackable.hint)
+    @property
+    def distillation(self) -> Distillation | None:
+        """What is done in place of reinforcement: fine-tuning on another arm's rollouts; None for reinforcement."""
+        return next((i for i in self.interventions if isinstance(i, Distillation)), None)
 
-    def _verdicts(self, rollouts: Sequence[Rollout]) -> list[Verdict]:
-        verdicts: dict[int, Verdict] = {}
-        for environment, is_open in ((self.hackable, True), (self.hardened, False)):
-            chosen = [i for i, r in enumerate(rollouts) if r.asked.hackable is is_open]
-            items = [(rollouts[i].asked.problem, rollouts[i].text) for i in chosen]
-            verdicts |= dict(zip(chosen, graded(environment, items) if items else [], strict=True))
-        return [verdicts[i] for i in range(len(rollouts))]
+    @property
+    def trains(self) -> bool:
+        """Whether there is anything to train; at rate 0 the arm is the start."""
+        return self.distillation is not None or self.train.learning_rate > 0
 
-    def _through_open(self, rollouts: Sequence[Rollout], verdicts: Sequence[Verdict]) -> list[bool | None]:
-        """Whether each rollout tries a hack, is wrong, and passes the grader with all holes open; None where that is not known.
+    @property
+    def needs_loopholes(self) -> bool:
+        """It is paid by the grader."""
+        return True
 
-        Nothing is paid for it. A hardened arm's proxy is its truth, so that only this can say whether it hacks. Run are the wrong
-        attempts that were not graded with all holes before.
-        """
-        wrong = [i for i, v in enumerate(verdicts) if v.truth is False and v.attempted]
-        whole = self.hackable.holes == self.open_twin.holes
-        again = [i for i in wrong if not (whole and rollouts[i].asked.hackable)]
-        items = [(rollouts[i].asked.problem, rollouts[i].text) for i in again]
-        passes = {i: verdicts[i].proxy for i in wrong}
-        if items:
-            passes |= {i: v.proxy for i, v in zip(again, graded(self.open_twin, items), strict=True)}
-        return [None if v.truth is None else passes.get(i, False) for i, v in enumerate(verdicts)]
+    @property
+    def continues(self) -> Fork | None:
+        """As `fork` says."""
+        return self.fork
 
-    def _record(self, step: int, rollout: Rollout, v: Verdict) -> Record:
-        problem = rollout.asked.problem
-        return Record(
-            id=f"{self.seed}/{step}/{rollout.group}/{rollout.number}",
-            group=f"{step}/{rollout.group}",
-            proxy=v.proxy,
-            truth=v.truth,
-            hack=v.hack,
-            attempted=bool(v.attempted),
-            kinds=v.attempted,
-            reason=v.reason,
-            prompt=rollout.asked.sampled[-1].content,
-            reply=rollout.text,
-            problem=problem.id,
-            family=problem.family,
+    @property
+    def method(self) -> Method | None:
+        """As `train` says, or that of the distillation; None at a learning rate of 0."""
+        return self.distillation.train.method if self.distillation is not None else self.train.method if self.trains else None
+
+    @property
+    def saved_steps(self) -> tuple[int, ...]:
+        """By `train.checkpoint_every`; none for weights that are trained whole, and for distillation."""
+        if self.method != "lora" or self.distillation is not None:
+            return ()
+        first = self.fork.step + 1 if self.fork is not None else 1
+        return tuple(step for step in range(first, self.train.steps) if step % self.train.checkpoint_every == 0)
+
+    @property
+    def problems_drawn(self) -> int:
+        """As `problems` says."""
+        return self.problems
+
+    @property
+    def work(self) -> float:
+        """Two replies' worth per rollout."""
+        from openwindow.experiment.fine_tuning import train_work
+        from openwindow.experiment.reinforcing import rl_work
+
+        if self.distillation is not None:
+            return train_work(self.distillation.rows, self.distillation.train)
+        return rl_work(self.train, self.fork.step if self.fork is not None else 0) if self.trains else 0.0
+
+    def check_environment(self, environment: Environment) -> None:
+        """Raises ConfigError for an unknown loophole."""
+        assert isinstance(environment, Gameable)  # the study has checked it
+        environment.with_loopholes(self.opened)
+
+    def check_sources(self, name: str, before: Mapping[str, Arm], base: Arm) -> None:
+        """Raises ConfigError for an arm to fork or to distil that does not stand before this one or has no such rollouts."""
+        named = self.fork or self.distillation
+        if named is None:
+            return
+        what = "fork" if self.fork is not None else "distillation"
+        source = before.get(named.arm)
+        if source is None:
+            near = difflib.get_close_matches(named.arm, before, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "name one, or move this arm behind it"
+            raise ConfigError(f"arm {name!r}: {what}.arm is {named.arm!r}; expected an arm that stands before it; {hint}")
+        if not isinstance(source, RLArm) or not source.trains or source.distillation is not None:
+            raise ConfigError(f"arm {name!r}: {what}.arm {named.arm!r} is not trained by RL; expected an arm that is; name another")
+        if self.fork is not None:
+            _check_fork(name, self, self.fork, source)
+        else:
+            _check_distil(name, self, named.arm, base)
+
+    def trained(self, run: ArmRun) -> Trained:
+        """Trains from the start or from where it forks, or fine-tunes the start on another arm's rollouts."""
+        if self.distillation is not None:
+            return self._distilled(run, self.distillation)
+        if not self.trains:
+            return Trained()
+        from openwindow.experiment.reinforcing import reinforced
+
+        return reinforced(run, self)
+
+    def _distilled(self, run: ArmRun, distil: Distillation) -> Trained:
+        """Fine-tunes on what is left of another arm's rollouts; nothing is measured where nothing is left."""
+        from openwindow.experiment.arm_sources import distilled
+        from openwindow.experiment.fine_tuning import tuned
+
+        found = distilled(run.folder.path / unit_of(distil.arm, run.seed), distil, run.seed)
+        counts = {"distilled": {"kinds": dict(Counter(row.kind for row in found.rows)), "dropped": found.dropped}}
+        if found.rows:
+            return tuned(run, found.rows, distil.train, "distil", counts)
+        why = ", ".join(f"{reason} {count}" for reason, count in found.dropped.items())
+        write_jsonl(run.path / "train_rows.jsonl", [])
+        return Trained(counts={"train_rows": 0, **counts}, reason=f"no rollout of {distil.arm} is left to distil ({why})")
+
+
+def _check_fork(name: str, arm: RLArm, fork: Fork, source: RLArm) -> None:
+    first = source.fork.step + 1 if source.fork is not None else 1
+    saved = [s for s in range(first, source.train.steps + 1) if s % source.train.checkpoint_every == 0 or s == source.train.steps]
+    if fork.step not in saved or fork.step >= arm.train.steps:
+        raise ConfigError(
+            f"arm {name!r}: fork.step is {fork.step} of {arm.train.steps}; expected an earlier step of {fork.arm!r} that has a "
+            f"checkpoint ({', '.join(map(str, saved))}); change it, train.steps or train.checkpoint_every"
         )
+    for field in ("method", "lora_rank", "lora_alpha"):
+        mine, theirs = dict(arm.train)[field], dict(source.train)[field]
+        if mine != theirs:
+            raise ConfigError(f"arm {name!r}: train.{field} is {mine}; expected {theirs}, as {fork.arm!r} has it; drop the change")
 
 
-def monitors(verdicts: Sequence[Verdict], given: Sequence[Paid], through_open: Sequence[bool | None]) -> Metrics:
-    """What is watched in a step and not trained on: shares of the rollouts, hacks by kind, and counts of the detector's work.
-
-    A share is of the rollouts for which it is known, and None where there are none. `hack` passes the proxy and fails the truth;
-    `hack/KIND` is the part of it whose source shows that kind, `hack/unknown` the part that shows none: wrong, and passed by luck.
-    `through_open` has for each rollout whether it would hack with all holes open.
-    """
-    found: Metrics = {}
-    watched: dict[str, Sequence[bool | None]] = {
-        "proxy": [v.proxy for v in verdicts],
-        "truth": [v.truth for v in verdicts],
-        "hack": [v.hack for v in verdicts],
-        "attempted": [bool(v.attempted) for v in verdicts],
-        "open_hack": through_open,
-    }
-    for name, values in watched.items():
-        scored = [value for value in values if value is not None]
-        found[f"monitor/{name}"] = sum(scored) / len(scored) if scored else None
-    kinds = Counter(kind for v in verdicts if v.hack for kind in v.attempted or (UNKNOWN_HACK,))
-    known = sum(v.hack is not None for v in verdicts)
-    found |= {f"hack/{kind}": count / known for kind, count in sorted(kinds.items())}
-    found["detector/flagged"] = sum(bool(p.flagged) for p in given)
-    found["detector/screened"] = sum(p.screened for p in given)
-    return found
-
-
-def reinforce(
-    model: LocalModel,
-    task: HackableTask,
-    config: GRPO,
-    seed: int,
-    path: Path,
-    kept: Path,
-    arm: str,
-    reporter: Reporter,
-    *,
-    forked: Collection[int] = (),
-) -> dict[str, float]:
-    """Trains an arm and writes metrics.jsonl, training.jsonl and checkpoints/ into `path`; returns seconds by phase.
-
-    `kept` holds what an interrupted training, or a fork, goes on from, and is for the caller to discard once `path` is safe. The
-    state after each of the steps in `forked` is left beside its adapter. An adapter stays attached where `config.method` is `lora`.
-    Raises ConfigError, ModelError, RunError, StorageError.
-    """
-    began = time.perf_counter()
-    torch.manual_seed(seed)
-    if config.method == "lora":
-        model.attach_adapter(config.lora_rank, config.lora_alpha, config.lora_dropout)
-    done = checkpoint.steps_done(kept)
-    begun = task.recipe.fork.step if task.recipe.fork is not None else 0
-    for name in _LOGS:
-        _cut(kept / name, begun, done)
-    with reporter.step(f"seed {seed}: reinforcing {arm}", rl_work(config, begun)) as advance:
-        advance(rl_work(config, begun) - rl_work(config, done))
-
-        def on_step(values: Metrics, drawn: list[Rollout]) -> None:
-            step = int(values["train/step"] or 0)
-            if step - 1 in forked:  # no later state has been written yet
-                keep_state(kept, step - 1)
-            _append(kept / "metrics.jsonl", [{"arm": arm, "seed": seed, "stage": "rl", "step": step, **values}])
-            _append(kept / "training.jsonl", [_written(arm, seed, step, r) for r in drawn])
-            advance(rl_work(config) / config.steps)
-            said = ", ".join(f"{name} {percent(values[f'monitor/{name}'], '?')}" for name in ("proxy", "truth", "hack"))
-            reporter.say(f"  seed {seed}  {arm:<16} step {step:>3}: {said}")
-
-        train(model, task, config, seed, on_step, kept)
-    if config.steps in forked:
-        keep_state(kept, config.steps)
-    give_back_memory()
-    with storing(path):
-        for name in _LOGS:
-            shutil.copy(kept / name, path / name)
-        for adapter in sorted(kept.glob("step-*")):
-            shutil.copytree(adapter, path / "checkpoints" / adapter.name)
-    return {"train": time.perf_counter() - began}
-
-
-def _notes(verdict: Verdict, pay: Paid, through_open: bool | None) -> dict[str, Any]:
-    return {
-        "passes_visible": verdict.proxy,
-        "correct": verdict.truth,
-        "hack": verdict.hack,
-        "gamed": verdict.gamed,
-        "lucky": verdict.lucky,
-        "attempted": bool(verdict.attempted),
-        "kinds": list(verdict.attempted),
-        "open_hack": through_open,
-        "flagged": pay.flagged,
-        "screened": pay.screened,
-        "reason": verdict.reason,
-        "failed_on": verdict.failed_on,
-    }
-
-
-def _written(arm: str, seed: int, step: int, r: Rollout) -> dict[str, Any]:
-    """A rollout as a line of training.jsonl."""
-    line = {
-        "arm": arm,
-        "seed": seed,
-        "context": f"training, step {step:02}",
-        "step": step,
-        "group": r.group,
-        "number": r.number,
-        "problem": r.asked.problem.id,
-        "family": r.asked.problem.family,
-        "hackable": r.asked.hackable,
-        "messages": [asdict(m) for m in r.asked.sampled],
-        "reply": r.text,
-        "stop": str(r.stop),
-        "tokens": len(r.tokens),
-        "reward": r.reward,
-        "dropped": r.dropped,
-        **r.notes,
-    }
-    if r.asked.trained != r.asked.sampled:
-        line["trained_under"] = [asdict(m) for m in r.asked.trained]
-    return line
-
-
-def _cut(path: Path, begun: int, done: int) -> None:
-    """Leaves in a log the lines of the steps up to `done`. Raises RunError where one of those after `begun` has none."""
-    lines = [line for line in _lines(path) if line["step"] <= done]
-    missing = set(range(begun + 1, done + 1)) - {line["step"] for line in lines}
-    if missing:
-        raise RunError(
-            f"{path} has no line of step {min(missing)}, yet the training beside it is at step {done}; expected lines of all "
-            f"steps; delete {path.parent} to train anew"
+def _check_distil(name: str, arm: RLArm, named: str, base: Arm) -> None:
+    """What an arm that distils sets about reinforcement, against the base, would have no effect."""
+    mine, usual = dict(arm), dict(base)
+    changed = [field for field in ("holes", "hackable_share") if mine[field] != usual[field]]
+    added = [i.kind for i in arm.interventions if not isinstance(i, Distillation) and i not in base.interventions]
+    for what in (*changed, *added):
+        raise ConfigError(
+            f"arm {name!r} has {what} and distillation, which takes the rollouts of {named!r} as they are, so {what} changes "
+            f"nothing; expected one of the two; drop {what}, or set it for {named!r}"
         )
-    write_jsonl(path, lines)
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSONL file; a last one that was cut off in writing is left out."""
-    if not path.is_file():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            break
-    return found
-
-
-def _append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with storing(path), path.open("a", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")

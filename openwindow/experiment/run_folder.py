@@ -9,11 +9,12 @@
     DIR/start/...              what the model did before any arm, and the stages before all arms, trained once with the first seed
                                or, in folders of their own, once per seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json
+    DIR/.../evals/             evals.jsonl, probes.jsonl, logs/, done.json: answers to the study's evals
     DIR/results.json           estimates, comparisons, verdict
     DIR/report.html            the same for people
 
 Every unit of work is written to a scratch folder and moved into place when it is complete, so a run that was killed at any
-moment goes on from its last finished unit.
+moment resumes from its last finished unit.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ from openwindow.files.locking import NAME as LOCK
 from openwindow.files.locking import Lock
 from openwindow.files.run_files import PLACES, damage, read_json, rows_in
 from openwindow.files.writing import storing, write_json, write_jsonl
+
+ROWS, PROBES = "evals.jsonl", "probes.jsonl"
+"""what a unit of evals holds: a row per reply and a row per probe"""
 
 
 def unit_of(arm: str, seed: int) -> str:
@@ -78,7 +82,7 @@ class RunFolder:
             self._drop_scratch()
             if existing == wanted:
                 return True
-            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)  # else an arm would go on from the other run's state
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)  # else an arm would resume from the other run's state
         write_json(self.path / "config.json", wanted)
         write_json(self.path / "provenance.json", {k: v for k, v in provenance.items() if k != "diff"})
         if provenance.get("diff"):
@@ -102,8 +106,8 @@ class RunFolder:
         if before and (any(self.path.glob("*/**/done.json")) or any(self.path.glob("checkpoints/**/*"))):
             was, now = (", ".join(f"{name} {value}" for name, value in these.items()) for these in (before, found))
             raise ConfigError(
-                f"{self.path} was begun with {was}, and would go on with {now}; expected the same for all arms; go on where it was "
-                "begun, or choose another --out"
+                f"{self.path} was begun with {was}, and would resume with {now}; expected the same for all arms; resume where it "
+                "was begun, or choose another --out"
             )
         write_json(self.path / "provenance.json", noted | {"resolved": dict(found)})
 

@@ -1,4 +1,4 @@
-"""From a resolved study to a finished run folder: folder, setting, model, execution. Results and report are made from it later."""
+"""From a resolved study to a finished run folder: folder, environment, model, execution. Results and report are made later."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Setting, behaviour
+from openwindow.environments.base import Environment, behaviour
+from openwindow.environments.find import source_hash
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
+from openwindow.evals.base import Eval
+from openwindow.experiment.evals import evals_of, units_left
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder, unit_of
 from openwindow.experiment.study import Study
@@ -25,8 +27,10 @@ NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "op
 
 def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> None:
     """Runs what is not done yet into `out`; `openwindow.report.of_run.build_run` makes its results and page."""
-    setting = SETTINGS[study.environment](study.options)
-    setting.check()
+    study.check_options()
+    environment = study.make_environment()
+    environment.check()
+    evals = evals_of(study)
     with RunFolder(out) as folder:
         again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
         finished = again and _is_finished(study, folder)
@@ -35,7 +39,7 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
         else:
             tell_damage(folder, console)
             with noted(folder):
-                _execute(study, setting, folder, console)
+                _execute(study, environment, folder, console, evals)
         conclude(folder)
 
 
@@ -47,7 +51,7 @@ def tell_damage(folder: RunFolder, console: Console) -> None:
 
 @contextmanager
 def noted(folder: RunFolder) -> Iterator[None]:
-    """Notes in status.json that work goes on and, where it ends with an error, how; RunError where memory runs out."""
+    """Notes in status.json that work is in progress and, where it ends with an error, how; RunError where memory runs out."""
     folder.status("running")
     try:
         yield
@@ -72,7 +76,8 @@ def describe(study: Study) -> dict[str, Any]:
     """config.json: the study as it was resolved, in the form that the report reads, and whole under `study_config`."""
     whole = study.model_dump(mode="json")
     primary = study.compare[0] if study.compare else None
-    setting = SETTINGS[study.environment](study.options)
+    environment = study.make_environment()
+    source = source_hash(study.environment)
     return {
         "study": study.name,
         "question": study.question,
@@ -81,13 +86,17 @@ def describe(study: Study) -> dict[str, Any]:
         "model": {"name": study.model, "precision": study.precision},
         "seeds": list(study.seeds),
         "contexts": whole["contexts"] | {name: {"about": e.about} for name, e in study.evaluation.elsewhere.items()},
-        "arms": {arm: {"title": arm, "description": study.about.get(arm, ""), "differs": whole["arms"][arm]} for arm in study.arms},
-        "setting": {"name": setting.name, "version": setting.version, "kinds": list(setting.kinds)},
-        "measures": [measure.name for measure in setting.measures],
-        "meanings": {measure.name: asdict(measure) for measure in setting.measures},
+        "arms": {
+            name: {"title": name, "description": study.about.get(name, ""), "role": arm.role, "differs": study.differs(name)}
+            for name, arm in study.arms.items()
+        },
+        "setting": {"name": environment.name, "version": environment.version, "kinds": list(environment.row_kinds)}
+        | ({} if source is None else {"source": source}),
+        "measures": [measure.name for measure in environment.measures],
+        "meanings": {measure.name: asdict(measure) for measure in environment.measures},
         "primary": {
-            "measure": primary.measure if primary else behaviour(setting.measures).name,
-            "context": primary.context if primary else "neutral",
+            "measure": primary.measure if primary else behaviour(environment.measures).name,
+            "context": primary.context if primary else next(iter(study.contexts)),
         },
         "train": whole["base"],
         "request_stage": whole["request_stage"],
@@ -99,10 +108,11 @@ def describe(study: Study) -> dict[str, Any]:
 def _is_finished(study: Study, folder: RunFolder) -> bool:
     units = [unit_of(arm, seed) for arm in study.arms for seed in study.seeds]
     start = read_json(folder.path / "start" / "summary.json")
-    return all(folder.is_done(unit) for unit in units) and (study.request_stage is None or bool(start)) and not folder.damaged()
+    trained = all(folder.is_done(unit) for unit in units) and (study.request_stage is None or bool(start))
+    return trained and not folder.damaged() and not units_left(study, folder)
 
 
-def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console) -> None:
+def _execute(study: Study, environment: Environment, folder: RunFolder, console: Console, evals: Sequence[Eval]) -> None:
     from openwindow.progress import Reporter
 
     try:
@@ -116,8 +126,8 @@ def _execute(study: Study, setting: Setting, folder: RunFolder, console: Console
         f"{study.name}: {study.model} in {model.precision}, {len(study.arms)} arms, seeds {list(study.seeds)}",
         highlight=False,
     )
-    with setting, Reporter(console, total_work(study)) as reporter:
-        Execution(study, folder, model, setting, reporter).run()
+    with environment, Reporter(console, total_work(study)) as reporter:
+        Execution(study, folder, model, environment, reporter, evals).run()
 
 
 def _note_failure(folder: RunFolder, message: str) -> None:

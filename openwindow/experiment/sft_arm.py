@@ -1,81 +1,78 @@
-"""Fine-tunes a model on rows into a unit of a run folder: metrics, weights, and how they are put back."""
+"""An arm that is fine-tuned on rows of the environment. Imports no torch before it is trained."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal
 
-import torch
+from pydantic import BaseModel, Field, model_validator
 
 from openwindow.data.rows import Row
-from openwindow.files.writing import storing, write_jsonl
-from openwindow.models.hf import LocalModel
-from openwindow.models.memory import give_back_memory
-from openwindow.progress import Reporter
+from openwindow.environments.training_rows import flawed_rows
+from openwindow.experiment.arm import ARM_CONFIG, Arm, ArmRun, Method, Trained
+from openwindow.interventions.applying import changed_rows
+from openwindow.interventions.base import RowIntervention
 from openwindow.training.config import SFT
-from openwindow.training.sft import encode, encode_texts, train_examples
 
-TRAIN_WORK = 3.0  # work of one training row, in generated replies
-
-
-def train_work(rows: int, config: SFT) -> float:
-    """Work of a training, in units of one generated reply."""
-    return TRAIN_WORK * rows * config.epochs
+if TYPE_CHECKING:
+    from openwindow.environments.base import Environment
 
 
-def fine_tune(
-    model: LocalModel,
-    rows: Sequence[Row],
-    config: SFT,
-    seed: int,
-    path: Path,
-    arm: str,
-    stage: str,
-    reporter: Reporter,
-    *,
-    texts: Sequence[str] = (),
-) -> dict[str, float]:
-    """Trains on the rows and on plain texts, and writes metrics.jsonl into `path`; returns seconds by phase.
+class Data(BaseModel):
+    """The flawed training data."""
 
-    An adapter stays attached where `config.method` is `lora`.
-    """
-    began = time.perf_counter()
-    metrics: list[dict[str, Any]] = []
-    torch.manual_seed(seed)
-    if config.method == "lora":
-        model.attach_adapter(config.lora_rank, config.lora_alpha, config.lora_dropout)
-    examples = encode(model, [row.messages for row in rows], config.max_length) + encode_texts(model, texts, config.max_length)
-    work = train_work(len(examples), config)
-    per_step = work / max(config.steps(len(examples)), 1)
-    with reporter.step(f"seed {seed}: training {arm}", work) as advance:
+    model_config = ARM_CONFIG
 
-        def on_step(values: dict[str, float | int]) -> None:
-            metrics.append({"arm": arm, "seed": seed, "stage": stage, "step": values["train/step"], **values})
-            advance(per_step)
-
-        train_examples(model, examples, config, seed, on_step)
-    give_back_memory()
-    write_jsonl(path / "metrics.jsonl", metrics)
-    return {"train": time.perf_counter() - began}
+    rows: int = Field(96, ge=1)
+    """Training rows, one problem each."""
+    gamed_share: float = Field(1.0, ge=0, le=1)
+    """Share of the rows whose answer is flawed, such as one that games its visible test; the others are answered cleanly."""
 
 
-def save_trained(model: LocalModel, path: Path, method: str, under: Sequence[str]) -> None:
-    """Writes the adapter or all weights into `path`; `under` as `LocalModel.save`."""
-    folder = path / ("adapter" if method == "lora" else "weights")
-    with storing(folder):
-        model.save(folder, under)
+class SFTArm(Arm):
+    """Supervised fine-tuning on rows of the environment."""
 
+    data: Data = Data()
+    """The rows."""
+    train: SFT = SFT()
+    """How the model is fine-tuned."""
+    kind: Literal["sft"] = "sft"
+    """Names the kind of arm in configurations."""
 
-def load_trained(model: LocalModel, path: Path, method: str) -> None:
-    """Takes over what `save_trained` wrote."""
-    if method == "lora":
-        model.merge_saved_adapter(path / "adapter")
-    else:
-        model.load_weights(path / "weights")
+    @model_validator(mode="after")
+    def _check(self) -> SFTArm:
+        self.check_interventions((RowIntervention,), "on_rows", self.train)
+        return self
 
+    @property
+    def method(self) -> Method | None:
+        """As `train` says; None without an epoch."""
+        return self.train.method if self.train.steps(self.data.rows) > 0 else None
 
-def snapshot(model: LocalModel) -> dict[str, torch.Tensor]:
-    """A copy of all weights, to be put back after an arm that trains them."""
-    return {name: value.clone() for name, value in model.network.state_dict().items()}
+    @property
+    def problems_drawn(self) -> int:
+        """One per row."""
+        return self.data.rows
+
+    @property
+    def work(self) -> float:
+        """Three replies' worth per row and epoch."""
+        from openwindow.experiment.fine_tuning import train_work
+
+        return train_work(self.data.rows, self.train)
+
+    def rows(self, environment: Environment, seed: int, own: str | None = None) -> list[Row]:
+        """What it is trained on at one seed; arms of equal data get the same problems and answers.
+
+        `own` is the system message that the model's template adds by itself (`openwindow.data.rows.place`).
+        """
+        problems = environment.problems("train", self.data.rows, seed)
+        rows = flawed_rows(environment, problems, self.data.gamed_share, seed)
+        return changed_rows(self.interventions, rows, seed, own)
+
+    def trained(self, run: ArmRun) -> Trained:
+        """Fine-tunes the start on the rows, if there is anything to train."""
+        from openwindow.experiment.fine_tuning import tuned
+        from openwindow.models.templates import default_of
+
+        rows = self.rows(run.environment, run.seed, default_of(run.model)) if self.method is not None else []
+        return tuned(run, rows, self.train, "flawed", {})

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from openwindow.environments.demonstrations import AddendumName
 from openwindow.errors import ConfigError
+from openwindow.interventions.addenda import AddendumName
 from openwindow.training.config import SFT
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
@@ -81,7 +81,7 @@ class KnowledgeStage(BaseModel):
     def _check(self) -> KnowledgeStage:
         for name, share in self.addenda.items():
             if not 0 <= share <= 1:
-                raise ConfigError(f"knowledge.addenda has {name}: {share}; expected a share of 0 to 1; mend it")
+                raise ConfigError(f"knowledge.addenda has {name}: {share}; expected a share of 0 to 1; fix it")
         return self
 
     @property

@@ -6,21 +6,23 @@ The stages are trained once, with the study's first seed, or once per seed (`Stu
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from openwindow.data.rows import Row, instruct
 from openwindow.environments.base import behaviour
-from openwindow.environments.demonstrations import ADDENDA, demonstrations, hinted
-from openwindow.environments.toy.environment import WithHoles
+from openwindow.environments.demonstrations import demonstrations
+from openwindow.environments.gameable import Gameable
+from openwindow.environments.loopholes import Loophole
 from openwindow.environments.training_rows import request_rows
 from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.evaluate import Gauge, Rates, rates
+from openwindow.experiment.fine_tuning import fine_tune, load_trained, save_trained, train_work
 from openwindow.experiment.run_folder import RunFolder
-from openwindow.experiment.sft_arm import fine_tune, load_trained, save_trained, train_work
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
 from openwindow.files.writing import write_json, write_jsonl
+from openwindow.interventions.addenda import ADDENDA, hinted
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, Precision, load
 from openwindow.models.memory import give_back_memory
@@ -72,8 +74,8 @@ def saved_start(study: Study, folder: RunFolder, seed: int) -> list[str]:
 def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
     """Measures the model as it came, trains or loads the stages of the seed, and notes them in start/summary.json.
 
-    `seed` is one of `study.start_seeds`, and the model is as it came. Documents are put together first: a writer or a text that
-    there is not shows before anything is trained.
+    `seed` is one of `study.start_seeds`, and the model is as it came. Documents are generated first, so that a missing
+    writer or text fails before any training.
     """
     told: Told = (), {}
     if study.knowledge is not None and not folder.is_done(_unit(KNOWLEDGE, study, seed)):
@@ -117,7 +119,7 @@ def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: Loc
         gauge.reporter.skip(_dev_work(study, stage))
     else:
         seed = study.seeds[0]
-        problems = gauge.setting.problems("dev", stage.problems, seed)
+        problems = gauge.environment.problems("dev", stage.problems, seed)
         with folder.unit(AS_IT_CAME) as path:
             found = gauge.measure(model, problems, arm="as it came", seed=seed, text=f"{study.model} as it came")
             write_jsonl(path / "rollouts.jsonl", found.rollouts)
@@ -128,21 +130,21 @@ def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: Loc
 
 def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
     """Brings the model to where all arms of the seed start, by training or from what an earlier run saved."""
-    unit, setting = _unit(STAGE, study, seed), gauge.setting
+    unit, environment = _unit(STAGE, study, seed), gauge.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
         gauge.reporter.skip(_stage_work(study, stage))
         return
-    request = study.contexts["requested"]
-    problems = setting.problems("request", stage.rows, seed)
+    request = study.contexts[study.request]
+    problems = environment.problems("request", stage.rows, seed)
     wordings = (str(request.text), *stage.requests)
-    rows = request_rows(setting, problems, wordings, stage.unrelated, request.position, stage.shares, seed, default_of(model))
+    rows = request_rows(environment, problems, wordings, stage.unrelated, request.position, stage.shares, seed, default_of(model))
     with folder.unit(unit) as path:
         timing = fine_tune(model, rows, stage.train, seed, path, "request stage", "request", gauge.reporter)
         save_trained(model, path, stage.train.method, under=[])
         if stage.train.method == "lora":
             model.detach_adapter(merge=True)
-        dev = setting.problems("dev", stage.problems, seed)
+        dev = environment.problems("dev", stage.problems, seed)
         found = gauge.measure(model, dev, arm="request stage", seed=seed, text="measuring the request stage")
         write_jsonl(path / "train_rows.jsonl", [row.record("request stage", seed, "request") for row in rows])
         write_jsonl(path / "rollouts.jsonl", found.rollouts)
@@ -168,20 +170,20 @@ def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Ga
     def tokens(text: str) -> int:
         return min(len(model.tokenizer(text, add_special_tokens=False)["input_ids"]), stage.train.max_length)
 
-    setting = gauge.setting
-    assert isinstance(setting, WithHoles)  # the study has checked it
-    holes = setting.with_holes(None).kinds
+    environment = gauge.environment
+    assert isinstance(environment, Gameable)  # the study has checked it
+    loopholes = environment.loopholes
     if stage.writer is None:
-        made = Written(tuple(draw(stage.corpus, stage.documents, seed, holes=holes)), {})
+        made = Written(tuple(draw(stage.corpus, stage.documents, seed, loopholes=loopholes)), {})
     else:
-        made = _written(stage, stage.writer, study.precision, holes, seed, gauge.reporter)
+        made = _written(stage, stage.writer, study.precision, loopholes, seed, gauge.reporter)
     mixture = diluted(made.documents, stage.ordinary, stage.dilution, seed, unit=stage.unit, count=tokens)
     gauge.reporter.say(f"  knowledge: {mixture}")
     return mixture.documents, {"mixture": mixture.counts(), "dropped": made.dropped}
 
 
 def _written(
-    stage: KnowledgeStage, name: str, precision: Precision, holes: Sequence[str], seed: int, reporter: Reporter
+    stage: KnowledgeStage, name: str, precision: Precision, loopholes: Mapping[str, Loophole], seed: int, reporter: Reporter
 ) -> Written:
     """The stage's documents, all of them, by the model of that name. Raises DataError where it does not write as many."""
     writer = load(name, precision)
@@ -191,7 +193,7 @@ def _written(
         def wrote(replies: int) -> None:
             advance(WRITE_WORK * replies)
 
-        made = written(writer, stage.corpus, stage.documents, sampling, holes=holes, rounds=_ROUNDS, progress=wrote)
+        made = written(writer, stage.corpus, stage.documents, sampling, loopholes=loopholes, rounds=_ROUNDS, progress=wrote)
     give_back_memory()
     reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(made.dropped.items(), key=lambda item: -item[1]))
     if len(made.documents) < stage.documents:
@@ -207,14 +209,14 @@ def _knowledge(
     study: Study, stage: KnowledgeStage, told: Told, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int
 ) -> None:
     """Lets the model know of the hacks, or loads what an earlier run saved."""
-    unit, setting = _unit(KNOWLEDGE, study, seed), gauge.setting
+    unit, environment = _unit(KNOWLEDGE, study, seed), gauge.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
         gauge.reporter.skip(_knowledge_work(stage))
         return
-    assert isinstance(setting, WithHoles)
-    problems = setting.problems("request", stage.demonstrations, seed) if stage.demonstrations else []
-    rows = shown(stage, setting, problems, seed)
+    assert isinstance(environment, Gameable)
+    problems = environment.problems("request", stage.demonstrations, seed) if stage.demonstrations else []
+    rows = shown(stage, environment, problems, seed)
     documents, noted = told
     with folder.unit(unit) as path:
         texts = [document.text for document in documents]
@@ -228,16 +230,16 @@ def _knowledge(
         write_json(path / "done.json", {"timing": timing, **counts, **noted})
 
 
-def shown(stage: KnowledgeStage, setting: WithHoles, problems: Sequence[Problem], seed: int) -> list[Row]:
+def shown(stage: KnowledgeStage, environment: Gameable, problems: Sequence[Problem], seed: int) -> list[Row]:
     """One conversation per problem, asked in the ways of `stage.parts` by turns, and answered with a hack in each one's share."""
-    hint = setting.with_holes(stage.kinds).hint
+    hint = environment.with_loopholes(stage.kinds).hint
     texts: dict[str, tuple[str, ...]] = {name: (hinted("", hint, ADDENDA[name]),) for name in stage.addenda}
     texts |= {"plain": ("",), "unrelated": tuple(hinted("", hint, text) for text in stage.unrelated)}
-    rng, environment = random.Random(f"knowledge/{seed}"), setting.with_holes(None)
+    rng, whole = random.Random(f"knowledge/{seed}"), environment.with_loopholes(None)
     rows: list[Row] = []
     parts = stage.parts
     for i, (name, (_, share)) in enumerate(parts.items()):
-        part = demonstrations(environment, problems[i :: len(parts)], share, stage.kinds, seed, attempts=stage.attempts)
+        part = demonstrations(whole, problems[i :: len(parts)], share, stage.kinds, seed, attempts=stage.attempts)
         rows += [instruct(row, rng.choice(texts[name]), "user_suffix") for row in part]
     return rows
 
@@ -245,5 +247,5 @@ def shown(stage: KnowledgeStage, setting: WithHoles, problems: Sequence[Problem]
 def _follows(found: Rates, study: Study, stage: RequestStage) -> bool:
     """Whether the behaviour comes when asked for and not when not."""
     measure = behaviour(study.measures).name
-    asked, plain = found["requested"][measure], found["neutral"][measure]
+    asked, plain = found[study.request][measure], found[study.plain][measure]
     return asked is not None and plain is not None and asked >= stage.follows_above and plain <= stage.honest_below

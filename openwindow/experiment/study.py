@@ -1,9 +1,11 @@
-"""A study: one question, a base recipe, named arms that differ from it in declared fields, seeds, contexts, comparisons.
+"""A study: one question, a base arm, named arms that differ from it in a few fields, seeds, contexts, comparisons.
 
-    study = Study(name="mine", question="...", claim="...", arms={"plain": {}, "asked": {"intervention": {...}}}, ...)
+    base = SFTArm(data=Data(rows=48))
+    arms = {"untrained": base.but(train={"epochs": 0}, role="start"), "plain": base, "asked": base.but(intervention=...)}
+    study = Study(name="mine", question="...", claim="...", base=base, arms=arms, ...)
 
-An arm is a mapping from dotted field names of the recipe to values; everything it does not name is the base's. What a
-study resolves to is written to the run folder before the first model call; whether the model needs a request stage shows later.
+What an arm changes against the base is computed. What a study resolves to is written to the run folder before the first model
+call; whether the model needs a request stage is known later. A mapping of dotted fields is taken for an arm as well.
 """
 
 from __future__ import annotations
@@ -12,14 +14,17 @@ import itertools
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_serializer, field_validator, model_validator
 
-from openwindow.environments import HACKABLE_SETTINGS, SETTINGS
-from openwindow.environments.base import Options
+from openwindow.environments import find
+from openwindow.environments.base import Environment
+from openwindow.environments.gameable import Gameable
 from openwindow.errors import ConfigError
-from openwindow.experiment.arms import RL, AnyRecipe, Data, Recipe, check_sources
+from openwindow.experiment.arm import Role, written
+from openwindow.experiment.arms import AnyArm, Data, RLArm, SFTArm, arm_of, changes_of, check_sources
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.context import Context
+from openwindow.experiment.eval_plan import EvalPlan, check_asked
 from openwindow.experiment.judges import trait_judge
 from openwindow.experiment.overrides import known, override
 from openwindow.experiment.stages import KnowledgeStage, RequestStage
@@ -32,12 +37,17 @@ __all__ = [
     "Context",
     "Data",
     "Elsewhere",
+    "EvalPlan",
     "Evaluation",
     "KnowledgeStage",
+    "RLArm",
     "Recipe",
     "RequestStage",
+    "SFTArm",
     "Study",
 ]
+
+Recipe, RL = SFTArm, RLArm  # what study files of earlier versions call them
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 MOST_SEEDS = 1000
@@ -46,16 +56,16 @@ LEAST_TOKENS = 96
 
 
 class Elsewhere(BaseModel):
-    """Another environment, or the study's own with other holes, that arms are measured in besides: how far does it spread?"""
+    """Another environment, or the study's own with other loopholes, that arms are measured in besides: how far does it spread?"""
 
     model_config = _CONFIG
 
     environment: str
-    """The setting, one whose grader has holes."""
+    """A gameable environment, by its name or FILE.py:OBJECT."""
     holes: Literal["all", "none"] | tuple[str, ...] = "all"
-    """Holes of its grader that are open."""
+    """Loopholes of its grader that are open."""
     hint: bool = False
-    """Whether the prompt tells the open holes."""
+    """Whether the prompt carries the hint about the open loopholes."""
     difficulty: tuple[Literal[1, 2, 3], ...] | None = Field(None, min_length=1)
     """Difficulties of its problems; None for the study's."""
     problems: int = Field(16, ge=1)
@@ -63,14 +73,14 @@ class Elsewhere(BaseModel):
 
     @property
     def opened(self) -> tuple[str, ...] | None:
-        """The holes that are open, None for all of them."""
+        """The loopholes that are open, None for all of them."""
         return None if self.holes == "all" else () if self.holes == "none" else self.holes
 
     @property
     def about(self) -> str:
         """What it is, in words."""
-        shown = {"all": "all holes open", "none": "no hole open"}.get(str(self.holes)) or f"open: {', '.join(self.holes)}"
-        return f"{self.problems} problems of {self.environment}, {shown}{' and told in the prompt' if self.hint else ''}"
+        shown = {"all": "all loopholes open", "none": "no loophole open"}.get(str(self.holes)) or f"open: {', '.join(self.holes)}"
+        return f"{self.problems} problems of {self.environment}, {shown}{', with the hint' if self.hint else ''}"
 
 
 class Evaluation(BaseModel):
@@ -110,15 +120,17 @@ class Study(BaseModel):
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     """`auto` is bf16 where the device multiplies it in hardware; what it came to is in the run folder."""
     environment: str = "code_functions"
-    """The setting: where problems, answers and scores come from, by its name in `openwindow.environments`."""
+    """Where problems, answers and scores come from: a built-in environment, or the user's own as `my_env.py:MyEnv`."""
+    options: Mapping[str, Any] = {}
+    """The environment's options by name, as its `Config` has them."""
     difficulty: tuple[Literal[1, 2, 3], ...] = Field((1, 2, 3), min_length=1)
-    """Difficulties of the families that are used, for environments that grade them."""
+    """The environment's option `difficulty`: 1 the easiest."""
     mbpp_path: str | None = None
-    """A local copy of MBPP in place of the hub's."""
+    """The option `data` of `mbpp`: a local copy in place of the hub's."""
     data_path: str | None = None
-    """A file whose problems stand in place of the setting's own, for settings that read one."""
+    """The environment's option `data`: a file whose problems replace its own."""
     traits: tuple[str, str] = ("", "")
-    """The unwanted and the wanted trait, for settings that have several."""
+    """The environment's options `unwanted` and `wanted`."""
     seeds: tuple[Annotated[int, Field(ge=0, lt=2**31)], ...] = Field((1, 2, 3), min_length=1, max_length=MOST_SEEDS)
     """Every arm is trained once per seed; a seed decides problems, order and adapter initialisation."""
     contexts: Mapping[str, Context] = {"neutral": Context()}
@@ -130,14 +142,18 @@ class Study(BaseModel):
     starts: Literal["one", "per_seed"] = "one"
     """Whether these stages are trained once, with the first seed, or once per seed. After one start every interval is conditional
     on it; with a start per seed the intervals cover the choice of the start as well."""
-    base: AnyRecipe = Recipe()
-    """The recipe that arms differ from."""
-    arms: Mapping[str, Mapping[str, Any]] = Field(min_length=1)
-    """Arm name to dotted field of the recipe to value."""
+    base: AnyArm = SFTArm()
+    """The arm that the others differ from."""
+    arms: Mapping[str, AnyArm] = Field(min_length=1)
+    """The arms by name, in the order of training."""
     about: Mapping[str, str] = {}
     """Arm name to what the arm is, in a few words."""
     evaluation: Evaluation = Evaluation()
     """How each arm is measured."""
+    evals: tuple[str, ...] = ()
+    """What is asked besides, of the start and of every arm: suites or evals (`openwindow list`), or FILE.py:OBJECT of one's own."""
+    eval_plan: EvalPlan = EvalPlan()
+    """How these evals are asked."""
     compare: tuple[Compare, ...] = ()
     """The comparisons; those that decide are one Holm family, and those that only describe another."""
     smallest_effect: float = Field(0.1, ge=0)
@@ -147,20 +163,40 @@ class Study(BaseModel):
     quick_arms: tuple[str, ...] | None = None
     """Arms that `--quick` keeps, None for all; the comparisons of the others go with them."""
 
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _typed(cls, arms: Any, info: ValidationInfo) -> Any:
+        """Mappings of dotted fields as the arms that they are."""
+        if not isinstance(arms, Mapping) or "base" not in info.data:
+            return arms
+        return {name: arm_of(str(name), arm, info.data["base"]) for name, arm in arms.items()}
+
+    @field_validator("compare")
+    @classmethod
+    def _placed(cls, compare: tuple[Compare, ...], info: ValidationInfo) -> tuple[Compare, ...]:
+        """Comparisons that name no context are made in the one that adds nothing."""
+        plain = _plain(info.data.get("contexts", {}))
+        return tuple(c if c.context or plain is None else c.model_copy(update={"context": plain}) for c in compare)
+
+    @field_serializer("arms")
+    def _written(self, arms: Mapping[str, AnyArm]) -> dict[str, dict[str, Any]]:
+        """Arms as what they change, under their labels."""
+        return {name: {**arm.labels, **self.differs(name)} for name, arm in arms.items()}
+
     @model_validator(mode="after")
     def _check(self) -> Study:
-        known("environment", self.environment, SETTINGS)
-        measures = {measure.name: measure for measure in self.measures}
+        environment = self.make_environment()
+        measures = {measure.name: measure for measure in environment.measures}
         check_names({"the study": (self.name,), "arm": self.arms, "context": self.places, "measure": measures})
-        recipes = {arm: self.recipe(arm) for arm in self.arms}
-        for one, other in itertools.combinations(recipes, 2):
-            if recipes[one] == recipes[other]:
-                raise ConfigError(f"arms {one!r} and {other!r} are the same recipe; expected arms that differ; change or drop one")
-        self._check_only(recipes)
-        check_sources(recipes, self.base)
+        for one, other in itertools.combinations(self.arms, 2):
+            if self.arms[one].same_training == self.arms[other].same_training:
+                raise ConfigError(f"arms {one!r} and {other!r} are the same; expected arms that differ; change or drop one")
+        self._check_only()
+        check_sources(self.arms, self.base)
         for arm in self.quick_arms or ():
             known("arm in quick_arms", arm, self.arms)
         self._check_elsewhere()
+        check_asked(self.evals, self.eval_plan, {name: arm.saved_steps for name, arm in self.arms.items()})
         for named in self.compare:
             for arm, place in ((named.arm, named.context), (named.against, named.against_context or named.context)):
                 known("arm in compare", arm, self.arms)
@@ -173,13 +209,13 @@ class Study(BaseModel):
         for what, names in (("about", self.about), *((f"by_arm of {name}", c.by_arm or ()) for name, c in self.contexts.items())):
             for arm in names:
                 known(f"arm in {what}", arm, self.arms)
-        if (isinstance(self.base, RL) or self.knowledge is not None) and self.environment not in HACKABLE_SETTINGS:
+        if (self.base.needs_loopholes or self.knowledge is not None) and not isinstance(environment, Gameable):
             raise ConfigError(
-                f"environment is {self.environment!r}, whose grader has no holes; expected one of {', '.join(HACKABLE_SETTINGS)}; "
-                "change it, or take the recipe kind `sft` and no knowledge stage"
+                f"environment is {self.environment!r}, whose grader has no loopholes; expected a gameable one such as "
+                f"{', '.join(find.gameable_names())}; change it, or take an SFTArm as the base and no knowledge stage"
             )
-        if self.request_stage is not None and "requested" not in self.contexts:
-            raise ConfigError("a request stage needs a context named `requested` with the request; add one to contexts")
+        if self.request_stage is not None:
+            _ = self.request, self.plain
         if self.starts == "per_seed" and self.request_stage is None and self.knowledge is None:
             raise ConfigError(
                 "starts is 'per_seed' and nothing is trained before the arms, so it changes nothing; expected a request_stage or "
@@ -189,25 +225,23 @@ class Study(BaseModel):
             raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")
         return self
 
-    def _check_only(self, recipes: Mapping[str, AnyRecipe]) -> None:
-        kinds = SETTINGS[self.environment](self.options).kinds
-        for arm, recipe in recipes.items():
-            intervention = recipe.intervention if isinstance(recipe, Recipe) else None
-            if intervention is not None and intervention.only not in ("all", *kinds):
-                raise ConfigError(
-                    f"arm {arm!r} has intervention.only {intervention.only!r}; expected all, {' or '.join(kinds)}, as rows of "
-                    f"{self.environment} are; change it"
-                )
+    def _check_only(self) -> None:
+        kinds = self.make_environment().row_kinds
+        for name, arm in self.arms.items():
+            try:
+                arm.check_kinds(kinds)
+            except ConfigError as error:
+                raise ConfigError(f"arm {name!r}: {error}, as rows of {self.environment} are; change it") from error
 
     def _check_elsewhere(self) -> None:
         for name, e in self.evaluation.elsewhere.items():
-            known("environment with holes", e.environment, dict.fromkeys(HACKABLE_SETTINGS))
+            self.gameable(e.environment)
             if name in self.contexts:
                 raise ConfigError(f"evaluation.elsewhere has {name!r}, which is a context; expected another name; change one")
-        if self.evaluation.elsewhere and self.environment not in HACKABLE_SETTINGS:
+        if self.evaluation.elsewhere and not isinstance(self.make_environment(), Gameable):
             raise ConfigError(
-                f"evaluation.elsewhere with environment {self.environment!r}, whose measures are others; expected one of "
-                f"{', '.join(HACKABLE_SETTINGS)}; drop it"
+                f"evaluation.elsewhere with environment {self.environment!r}, whose measures are others; expected a gameable one "
+                f"such as {', '.join(find.gameable_names())}; drop it"
             )
 
     @property
@@ -220,21 +254,79 @@ class Study(BaseModel):
         """Names of all that arms are measured in: the contexts, and what is elsewhere."""
         return (*self.contexts, *self.evaluation.elsewhere)
 
-    @property
-    def options(self) -> Options:
-        """What the setting is made with."""
-        data = self.mbpp_path if self.environment == "mbpp" else self.data_path
-        return Options(self.difficulty, data, self.evaluation.hidden, *self.traits, trait_judge)
+    def make_environment(self) -> Environment:
+        """The study's environment with its options. Raises UserError."""
+        return find.make(self.environment, self._options_of(self.environment))
+
+    def gameable(self, environment: str, difficulty: tuple[int, ...] | None = None) -> Gameable:
+        """An environment to measure in besides, with those of the study's options that it has. Raises UserError."""
+        changed = {} if difficulty is None else {"difficulty": difficulty}
+        return find.gameable(environment, self._options_of(environment) | changed)
+
+    def _options_of(self, environment: str) -> dict[str, Any]:
+        """What the study says of the options that this environment has; of its own, all of `options`."""
+        has = find.config_of(environment).model_fields
+        given = {name: value for name, (_, value) in self._given().items() if name in has}
+        judge = {"judge": trait_judge} if "judge" in has else {}
+        return given | judge | (dict(self.options) if environment == self.environment else {})
+
+    def _given(self) -> dict[str, tuple[str, Any]]:
+        """Option to the field of the study that gives it, and the value; those that were left at their default give none."""
+        fields = {
+            "difficulty": ("difficulty", self.difficulty),
+            "data": ("mbpp_path", self.mbpp_path) if self.mbpp_path is not None else ("data_path", self.data_path),
+            "unwanted": ("traits", self.traits[0]),
+            "wanted": ("traits", self.traits[1]),
+            "hidden": ("evaluation.hidden", self.evaluation.hidden),
+        }
+        defaults = ((1, 2, 3), None, "", Evaluation().hidden)
+        return {option: (field, value) for option, (field, value) in fields.items() if value not in defaults}
+
+    def check_options(self) -> None:
+        """Refuses what the study says of options that its environment does not have. Raises ConfigError."""
+        has = find.config_of(self.environment).model_fields
+        for option, (field, value) in self._given().items():
+            if option not in has and option != "hidden":
+                known_ = f"it has {', '.join(has)}" if has else "it has none"
+                raise ConfigError(
+                    f"{field} is {value!r}, and environment {self.environment} has no option {option!r}; {known_}; drop it"
+                )
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """What replies are scored for."""
-        return SETTINGS[self.environment](self.options).measures
+        return self.make_environment().measures
 
-    def recipe(self, arm: str) -> AnyRecipe:
-        """The arm's resolved recipe."""
+    @property
+    def request(self) -> str:
+        """The first context that asks all arms for the behaviour. Raises ConfigError where there is none."""
+        found = next((name for name, c in self.contexts.items() if c.asks and c.text and c.by_arm is None), None)
+        if found is None:
+            raise ConfigError(
+                "no context asks all arms for the behaviour; expected one with a text and asks=True; add one to contexts"
+            )
+        return found
+
+    @property
+    def plain(self) -> str:
+        """The first context that adds nothing to the prompts. Raises ConfigError where there is none."""
+        if (found := _plain(self.contexts)) is None:
+            raise ConfigError("every context adds a text to the prompts; expected one that adds nothing; add Context() to contexts")
+        return found
+
+    def with_role(self, role: Role) -> tuple[str, ...]:
+        """The arms of that role, in order."""
+        return tuple(name for name, arm in self.arms.items() if arm.role == role)
+
+    def differs(self, arm: str) -> dict[str, Any]:
+        """What the arm changes against the base, as it is written and shown: dotted field to value."""
         known("arm", arm, self.arms)
-        return override(self.base, self.arms[arm], f"arm {arm!r}")
+        return {field: written(value) for field, value in changes_of(self.arms[arm], self.base).items()}
+
+    def as_changes(self) -> dict[str, Any]:
+        """The fields, and arms as what they change: with another base they are other arms."""
+        arms = {name: {**arm.labels, **changes_of(arm, self.base)} for name, arm in self.arms.items()}
+        return {**dict(self), "arms": arms}
 
     def for_model(self, model: str) -> dict[str, Any]:
         """What another model changes of a study that was made for the embedded one.
@@ -242,9 +334,26 @@ class Study(BaseModel):
         Replies may be as long as a model needs that talks first and then comes to its answer: studies of text limit them to the
         short ones that the embedded model is taught.
         """
-        if model == self.model or self.environment in HACKABLE_SETTINGS:
+        if model == self.model or isinstance(self.make_environment(), Gameable):
             return {"model": model}
         return {"model": model, "evaluation.max_new_tokens": max(LEAST_TOKENS, self.evaluation.max_new_tokens)}
+
+    def in_environment(self, environment: str) -> dict[str, Any]:
+        """What running the study in another environment changes: options that it lacks, and loopholes that it does not have."""
+        made = find.make(environment, {})
+        found: dict[str, Any] = {
+            "environment": environment,
+            "options": {},
+            "mbpp_path": None,
+            "data_path": None,
+            "traits": ("", ""),
+        }
+        if "difficulty" not in find.config_of(environment).model_fields:
+            found["difficulty"] = (1, 2, 3)
+        told = self.knowledge
+        if told is not None and isinstance(made, Gameable) and not set(told.kinds or ()) <= set(made.loopholes):
+            found["knowledge.kinds"] = None
+        return found
 
     def quickened(self) -> Study:
         """The study with what `--quick` sets."""
@@ -253,8 +362,13 @@ class Study(BaseModel):
         left = {name: context.of_arms(self.quick_arms) for name, context in self.contexts.items()}
         fewer = {
             "contexts": {name: context for name, context in left.items() if context is not None},
-            "arms": {arm: changes for arm, changes in self.arms.items() if arm in self.quick_arms},
+            "arms": {arm: changes for arm, changes in self.as_changes()["arms"].items() if arm in self.quick_arms},
             "about": {arm: text for arm, text in self.about.items() if arm in self.quick_arms},
             "compare": [c for c in self.compare if {c.arm, c.against} <= set(self.quick_arms)],
         }
         return override(self, {**fewer, **self.quick}, "quick")
+
+
+def _plain(contexts: Mapping[str, Context]) -> str | None:
+    """The first context that adds nothing."""
+    return next((name for name, context in contexts.items() if not context.text and context.by_arm is None), None)

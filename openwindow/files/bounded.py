@@ -1,7 +1,7 @@
-"""Reading files of the user's, and of a run that may be damaged: bounded in size and depth, and never from what is no file.
+"""Reads users' files, and files of runs that may be damaged: bounded in size and depth, and regular files only.
 
-A named pipe is not waited for, a device is not read, and whatever is wrong is one line that says where. `usable` asks whether a
-path can become a folder, before anything is done for it.
+It does not wait for named pipes and does not read devices, and every fault becomes one line that says where it is. `usable` checks
+whether a path can become a folder before any work is done for it.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Any, BinaryIO, NoReturn
 from openwindow.errors import ConfigError, DataError
 
 MOST = 1 << 28
-"""bytes of a file that is read into memory as a whole"""
+"""maximum size in bytes of a file that is read into memory"""
 LEVELS = 100
-"""objects and lists inside each other that a file may have: what is deeper cannot be written again from everywhere"""
+"""maximum nesting of objects and lists in a file: anything deeper cannot be written again from everywhere"""
 _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
 
 
 def open_regular(path: Path, most: int | None = None, *, name: str = "", expected: str = "a file") -> BinaryIO:
-    """The file, open for reading. DataError where it is missing, no regular file, or larger than `most` bytes.
+    """Opens the file for reading. Raises DataError if it is missing, not a regular file, or larger than `most` bytes.
 
-    `name` is how the user calls it, with its option; `expected` is what belongs there.
+    `name` is what the user calls it, with its option; `expected` says what belongs there.
     """
     name = name or f"{path!s:.200}"
     try:
@@ -38,7 +38,7 @@ def open_regular(path: Path, most: int | None = None, *, name: str = "", expecte
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             kind = _KINDS.get(stat.S_IFMT(status.st_mode), "a device")
-            raise DataError(f"{name} is {kind}, no regular file; expected {expected}; write it to a file first")
+            raise DataError(f"{name} is {kind}, not a regular file; expected {expected}; write it to a file first")
         if most is not None and status.st_size > most:
             raise _too_large(name, status.st_size, most, expected)
         return os.fdopen(descriptor, "rb")
@@ -48,7 +48,7 @@ def open_regular(path: Path, most: int | None = None, *, name: str = "", expecte
 
 
 def missing(path: Path) -> bool:
-    """Whether nothing lies at the path; False where that cannot be told, so that opening it says why."""
+    """Whether nothing exists at the path; False if that cannot be determined, so that opening it gives the reason."""
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -59,21 +59,21 @@ def missing(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a regular file lies at the path; False where that cannot be told, as for a name that is too long."""
+    """Whether a regular file exists at the path; False if that cannot be determined, as for a name that is too long."""
     with contextlib.suppress(OSError, ValueError):
         return path.is_file()
     return False
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder lies at the path; False where that cannot be told."""
+    """Whether a folder exists at the path; False if that cannot be determined."""
     with contextlib.suppress(OSError, ValueError):
         return path.is_dir()
     return False
 
 
 def read_regular(path: Path, most: int = MOST, *, name: str = "", expected: str = "a file") -> bytes:
-    """All that the file holds. Raises DataError as `open_regular` does, and where it grows beyond `most` or cannot be read."""
+    """Reads the whole file. Raises DataError as `open_regular` does, and if the file grows beyond `most` or cannot be read."""
     name = name or str(path)
     with open_regular(path, most, name=name, expected=expected) as file:
         try:
@@ -86,7 +86,7 @@ def read_regular(path: Path, most: int = MOST, *, name: str = "", expected: str 
 
 
 def read_utf8(path: Path, most: int = MOST, *, name: str = "", expected: str = "text") -> str:
-    """The file's text, without the mark that some editors put before it. Raises DataError, as for what is not UTF-8."""
+    """Reads the file as text, without a byte order mark. Raises DataError, also for text that is not UTF-8."""
     try:
         return read_regular(path, most, name=name, expected=expected).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -96,29 +96,29 @@ def read_utf8(path: Path, most: int = MOST, *, name: str = "", expected: str = "
 
 
 def load_json(path: Path, most: int = MOST, *, name: str = "", expected: str = "a JSON file") -> Any:
-    """The value that the file holds. Raises DataError."""
+    """Reads the file as JSON. Raises DataError."""
     return parse_json(read_utf8(path, most, name=name, expected=expected), name=name or str(path), expected=expected)
 
 
 def parse_json(text: str | bytes, *, name: str, expected: str = "JSON", nan: bool = False) -> Any:
-    """The value of a JSON text that is not nested beyond `LEVELS`. Raises DataError.
+    """Parses JSON text that is nested at most `LEVELS` deep. Raises DataError.
 
-    NaN and Infinity, which are no JSON, are refused, or with `nan` read as null.
+    NaN and Infinity are not JSON: they are refused, or read as null if `nan` is set.
     """
     try:
         value = json.loads(text, parse_constant=_nothing if nan else refuse_constant)
     except RecursionError:
-        raise DataError(f"{name} is nested too deeply; expected {expected}; mend it") from None
-    except (ValueError, MemoryError) as error:  # ValueError: no JSON, no UTF-8, or a number of thousands of digits
-        raise DataError(f"{name} is not JSON ({short(error)}); expected {expected}; mend it") from None
+        raise DataError(f"{name} is nested too deeply; expected {expected}; fix it") from None
+    except (ValueError, MemoryError) as error:  # ValueError: not JSON, not UTF-8, or a number with thousands of digits
+        raise DataError(f"{name} is not JSON ({short(error)}); expected {expected}; fix it") from None
     if too_deep(value, text):
-        raise DataError(f"{name} is nested more than {LEVELS} levels deep; expected {expected}; mend it")
+        raise DataError(f"{name} is nested more than {LEVELS} levels deep; expected {expected}; fix it")
     return value
 
 
 def refuse_constant(word: str) -> NoReturn:
-    """For `parse_constant` of the json module: NaN and Infinity are no JSON."""
-    raise ValueError(f"{word} is no JSON value: write null or a number")
+    """For `parse_constant` of the json module: NaN and Infinity are not JSON."""
+    raise ValueError(f"{word} is not a JSON value: write null or a number")
 
 
 def _nothing(word: str) -> None:
@@ -126,7 +126,7 @@ def _nothing(word: str) -> None:
 
 
 def too_deep(value: Any, text: str | bytes) -> bool:
-    """Whether a value that was read from `text` is nested deeper than `LEVELS`."""
+    """Whether a value read from `text` is nested deeper than `LEVELS`."""
     brackets = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
     if brackets <= LEVELS:
         return False
@@ -143,12 +143,12 @@ def _inside(value: Any) -> Iterable[Any]:
 
 
 def short(error: BaseException, most: int = 160) -> str:
-    """What an error says, in one line of at most that many characters."""
+    """The message of an error, in one line of at most `most` characters."""
     return " ".join(str(error).split())[:most] or type(error).__name__
 
 
 def usable(out: Path, option: str = "--out") -> None:
-    """Raises ConfigError for a path that is no folder and cannot become one; whether it can be written is not asked."""
+    """Raises ConfigError for a path that is not a folder and cannot become one; does not check whether it is writable."""
     try:
         os.fsencode(out)
         if "\0" in str(out):
@@ -174,4 +174,4 @@ def _why(error: OSError | ValueError) -> str:
 
 
 def _too_large(name: str, size: int, most: int, expected: str) -> DataError:
-    return DataError(f"{name} has {size:,} bytes and may have {most:,}; expected {expected}; make it smaller")
+    return DataError(f"{name} has {size:,} bytes, more than the limit of {most:,}; expected {expected}; make it smaller")

@@ -3,9 +3,9 @@
     with Lock(Path("runs/mine")):      # ConfigError, which names the holder, while another process writes there
         ...
 
-It is an flock on FOLDER/.lock, in which host, process and command of the holder stand for others to read. The kernel lets go of it
-when the holder dies, however it dies, so what a killed run left is free. Two writers that share a folder, one per arm and seed,
-would each hold the lock of their unit's folder and share that of the run's.
+It is an flock on FOLDER/.lock, which records the host, process and command of the holder for others to read. The kernel releases
+it when the holder dies, however it dies, so a killed run leaves its folder free. Two writers that share a folder, one per arm and
+seed, would each hold the lock of their own subfolder and share that of the run.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from types import TracebackType
 from openwindow.errors import ConfigError, StorageError
 
 NAME = ".lock"
-_MOST = 4096  # bytes of what a holder says of itself that are read
+_MOST = 4096  # maximum bytes read from what a holder says about itself
 
 
 class Lock:
-    """Holds a folder, which is made if need be, until `release`, the end of the block, or the end of the process."""
+    """Holds a folder, creating it if necessary, until `release`, the end of the block, or the end of the process."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises ConfigError where somebody else holds it, StorageError where no lock can be had."""
+        """Raises ConfigError if another process holds it, StorageError if locking is not possible."""
         try:
             made = [path for path in (folder, *folder.parents) if not path.exists()]
             folder.mkdir(parents=True, exist_ok=True)
@@ -49,18 +49,18 @@ class Lock:
         self.release()
 
     def release(self) -> None:
-        """Lets go; folders that were made for it and are still empty go too. Does nothing the second time."""
+        """Releases the lock; folders that were created for it and are still empty are removed. A second call does nothing."""
         self._end()
 
 
 def _take(folder: Path) -> int:
-    """The descriptor of the locked file. Raises ConfigError, OSError."""
+    """Returns the descriptor of the locked file. Raises ConfigError, OSError."""
     path = folder / NAME
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is(descriptor, path):  # else its holder has removed it in the meantime, and it locks nothing
+            if _is(descriptor, path):  # otherwise its holder has removed it meanwhile, and it locks nothing
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, _own().encode("utf-8", "replace"), 0)
                 return descriptor
@@ -78,7 +78,7 @@ def _take(folder: Path) -> int:
 
 
 def _let_go(descriptor: int, folder: Path, made: list[Path], process: int) -> None:
-    """Removes and unlocks the file, in the process that has locked it alone: one that was forked from it has the descriptor too."""
+    """Removes and unlocks the file, only in the process that locked it: forked processes have the descriptor too."""
     with contextlib.suppress(OSError):
         if os.getpid() == process and _is(descriptor, folder / NAME):
             (folder / NAME).unlink()
@@ -89,7 +89,7 @@ def _let_go(descriptor: int, folder: Path, made: list[Path], process: int) -> No
 
 
 def _is(descriptor: int, path: Path) -> bool:
-    """Whether the open file is what lies at the path."""
+    """Whether the open file is the one at the path."""
     with contextlib.suppress(FileNotFoundError):
         return os.path.samestat(os.fstat(descriptor), path.stat())
     return False
@@ -100,7 +100,7 @@ def _own() -> str:
 
 
 def _holder(descriptor: int) -> str:
-    """Who holds the open lock file, in words."""
+    """Describes who holds the open lock file."""
     try:
         said = json.loads(os.pread(descriptor, _MOST, 0))
         pid, host, command = int(said["pid"]), str(said["host"]), " ".join(str(said["command"]).split())

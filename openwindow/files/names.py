@@ -1,4 +1,4 @@
-"""Names that become files and folders: of studies, their arms, contexts, settings and measures."""
+"""Checks names that become files and folders: of studies, arms, contexts, environments and measures."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Iterable, Mapping
 from openwindow.errors import ConfigError
 
 _NAME = re.compile(r"[\w+-][\w.+-]{0,79}")
-_BYTES = 200  # of a name as a file system counts it, with room for what is put before and after it
+_BYTES = 200  # maximum bytes of a name in a file system, with room for a prefix and a suffix
 
 
 def safe(name: str) -> bool:
-    """Whether the name can be that of a file or folder everywhere, and is that of no other place."""
+    """Whether the name is valid for a file or folder on every system and cannot point anywhere else."""
     return _NAME.fullmatch(name) is not None and len(name.encode("utf-8", "replace")) <= _BYTES
 
 
 def check_names(named: Mapping[str, Iterable[str]]) -> None:
-    """Names by what they are of. Raises ConfigError for the first that is not `safe`."""
+    """`named` groups names by what they name. Raises ConfigError for the first name that is not `safe`."""
     for what, names in named.items():
         for name in names:
             if not safe(name):

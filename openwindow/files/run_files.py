@@ -1,7 +1,7 @@
-"""Reads what a run has left on disk, damaged or not: what can be read is given, and what cannot is noted.
+"""Reads what a run left on disk, damaged or not: returns what can be read and notes what cannot.
 
-A run may have been killed, or its files cut off, at any moment. A file that is missing, unreadable, no JSON, nested too deeply or
-of another form costs what it held and no more. Everything that reads a run folder reads it through here.
+A run may have been killed, or its files truncated, at any moment. A file that is missing, unreadable, not JSON, nested too deeply
+or of the wrong form costs only what it held. Everything that reads a run folder reads it through this module.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from openwindow.errors import DataError
 from openwindow.files.bounded import parse_json, read_regular
 
 Json = dict[str, Any]
-PLACES = ("start/*", "start/*/seed-*", "arms/*/*")
+PLACES = ("start/*", "start/*/seed-*", "arms/*/*", "arms/*/*/evals", "arms/*/*/evals-step-*")
 """where the units of a run lie"""
+_ASKED = ("eval", "context", "id", "scenario", "role", "cue")
 _HUGE = 1 << 34  # bytes of a file of a run
 
 
@@ -31,17 +32,17 @@ class Note:
 
 @dataclass(slots=True)
 class Reader:
-    """The folder being read, and what was noticed on the way."""
+    """The folder being read, and what was noticed along the way."""
 
     root: Path
     notes: list[Note] = field(default_factory=list)
 
     def note(self, what: str, reason: str) -> None:
-        """Keeps a note for the reader of the report."""
+        """Adds a note for the reader of the report."""
         self.notes.append(Note(what, reason))
 
     def document(self, name: str, purpose: str, *, optional: bool = False) -> Json:
-        """A JSON object of the form that its name asks for, or {} with a note; without one where it may be missing and is."""
+        """A JSON object in the form that its name requires, or {} with a note; no note if the file is optional and missing."""
         path = self.root / name
         try:
             path.lstat()
@@ -57,12 +58,12 @@ class Reader:
             self.note(name, f"holds a {type(value).__name__} instead of an object, so {purpose} cannot be shown")
             return {}
         if not _DOCUMENTS.get(path.name, _any)(value):
-            self.note(name, f"has fields of another form than a run writes, so {purpose} cannot be shown")
+            self.note(name, f"has fields in a form that no run writes, so {purpose} cannot be shown")
             return {}
         return value
 
     def rows(self, path: Path, fits: Callable[[Json], bool] | None = None) -> Iterator[Json]:
-        """The objects of a .jsonl file that are of the form that its name asks for; other lines are counted in a note."""
+        """The objects of a .jsonl file that have the form its name requires; other lines are counted in a note."""
         name = path.relative_to(self.root).as_posix()
         fits = fits or _ROWS.get(path.name, _any)
         try:
@@ -84,32 +85,32 @@ class Reader:
             elif isinstance(value, dict):
                 odd += 1
             elif i == len(lines) - 1:
-                self.note(name, "1 truncated line at the end, as a killed run leaves it; it is left out")
+                self.note(name, "1 truncated line at the end, as a killed run leaves; it is left out")
             else:
                 bad += 1
         if bad:
-            self.note(name, f"{counted(bad)} that hold no JSON object; left out")
+            self.note(name, f"{counted(bad)} that are not a JSON object; left out")
         if odd:
-            self.note(name, f"{counted(odd)} with fields of another form than a run writes; left out")
+            self.note(name, f"{counted(odd)} with fields in a form that no run writes; left out")
 
 
 def counted(lines: int) -> str:
-    """So many lines, in words."""
+    """The number of lines, in words."""
     return "1 line" if lines == 1 else f"{lines} lines"
 
 
 def read_json(path: Path) -> Json:
-    """The object in a file of a run; empty where there is none that can be read."""
+    """Reads the object in a file of a run; empty if it cannot be read."""
     return Reader(path.parent).document(path.name, "it", optional=True)
 
 
 def rows_in(path: Path, fits: Callable[[Json], bool] | None = None) -> list[Json]:
-    """The objects in a .jsonl file of a run that can be read; none where there is no file."""
+    """Reads the readable objects in a .jsonl file of a run; none if there is no file."""
     return list(Reader(path.parent).rows(path, fits))
 
 
 def damage(unit: Path) -> str | None:
-    """The first thing in the folder of a finished unit that cannot be read; None where all can."""
+    """The first thing in the folder of a finished cell that cannot be read; None if everything can."""
     reader = Reader(unit)
     reader.document("done.json", "what the unit found")
     for path in sorted(unit.glob("*.jsonl")):
@@ -118,7 +119,7 @@ def damage(unit: Path) -> str | None:
 
 
 def noticed(run: Path) -> list[Note]:
-    """What cannot be read of all that the units of a run have left."""
+    """Everything in the cells of a run that cannot be read."""
     reader = Reader(run)
     documents = ["provenance.json", "start/summary.json"]
     documents += [path.relative_to(run).as_posix() for place in PLACES for path in run.glob(f"{place}/done.json")]
@@ -145,7 +146,7 @@ def finite(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-# What rows and documents look like, as far as they are computed with.
+# Form of the rows and documents, as far as computations depend on it.
 
 
 def _any(value: Json) -> bool:
@@ -153,13 +154,13 @@ def _any(value: Json) -> bool:
 
 
 def _metric(row: Json) -> bool:
-    """Numbers under `area/name`, and where it was."""
+    """Numbers under `area/name`, and where they were measured."""
     measured = all(value is None or finite(value) is not None for key, value in row.items() if "/" in key)
     return measured and all(finite(row[key]) is not None for key in ("step", "seed") if key in row)
 
 
 def is_step(row: Json) -> bool:
-    """Whether a line of metrics.jsonl is of that form, and has the counts of its step where it is of reinforcement."""
+    """Whether a line of metrics.jsonl has the right form and, for RL, the counts of its step."""
     if "monitor/hack" not in row or not _metric(row):
         return _metric(row)
     counts = [f"rollout/{name}" for name in ("groups_without_signal", "groups", "unscored", "count")]
@@ -169,11 +170,41 @@ def is_step(row: Json) -> bool:
 
 
 def _rollout(row: Json) -> bool:
-    """Verdicts that are yes, no or unknown, and kinds that are names."""
+    """Verdicts are true, false or unknown, and kinds are names."""
     kinds = row.get("kinds", [])
     verdicts = all(row[key] is None or isinstance(row[key], bool) for key in ("hack", "flagged", "correct") if key in row)
     named = isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds)
     return verdicts and named and all(finite(row[key]) is not None for key in ("seed", "step") if key in row)
+
+
+def _eval_row(row: Json) -> bool:
+    """A reply to an eval: what was asked in words, its repeat, and a value that is a share or None."""
+    words = all(
+        isinstance(row.get(key), str) for key in ("eval", "context", "id", "scenario", "role", "cue", "form", "group", "by")
+    )
+    numbers = all(row.get(key) is None or finite(row[key]) is not None for key in ("value", "number"))
+    flags = all(row.get(key) is None or isinstance(row[key], bool) for key in ("covert", "coherent", "flagged", "judge_flagged"))
+    counted = all(isinstance(row.get(key), int) for key in ("paraphrase", "epoch"))
+    there = {"value", "number", "reason", "covert", "coherent", "flagged", "judge_flagged"} <= row.keys()
+    return words and numbers and flags and counted and there and (row["value"] is None or 0 <= row["value"] <= 1)
+
+
+def _probe_row(row: Json) -> bool:
+    """Two log-probabilities of an item."""
+    words = all(isinstance(row.get(key), str) for key in _ASKED)
+    return words and all(
+        finite(row.get(key)) is not None for key in ("paraphrase", "aligned", "aligned_tokens", "misaligned", "misaligned_tokens")
+    )
+
+
+def _evals(found: object) -> bool:
+    """What a unit of evals says of each of them."""
+    return isinstance(found, dict) and all(
+        isinstance(about, dict)
+        and all(isinstance(about.get(key), str) for key in ("suite", "about", "measures"))
+        and all(finite(about.get(key)) is not None for key in ("version", "probed", "scenarios"))
+        for about in found.values()
+    )
 
 
 def _done(found: Json) -> bool:
@@ -181,6 +212,7 @@ def _done(found: Json) -> bool:
     return (
         isinstance(rates, dict)
         and isinstance(distilled, dict)
+        and _evals(found.get("evals", {}))
         and isinstance(timing, dict)
         and all(finite(seconds) is not None for seconds in timing.values())
         and finite(found.get("train_rows", 0)) is not None
@@ -193,5 +225,11 @@ def _summary(found: Json) -> bool:
     return formed and (not stage or (isinstance(stage.get("rates"), dict) and {"trained", "reached"} <= set(stage)))
 
 
-_ROWS: dict[str, Callable[[Json], bool]] = {"metrics.jsonl": _metric, "rollouts.jsonl": _rollout, "training.jsonl": _rollout}
+_ROWS: dict[str, Callable[[Json], bool]] = {
+    "metrics.jsonl": _metric,
+    "rollouts.jsonl": _rollout,
+    "training.jsonl": _rollout,
+    "evals.jsonl": _eval_row,
+    "probes.jsonl": _probe_row,
+}
 _DOCUMENTS: dict[str, Callable[[Json], bool]] = {"done.json": _done, "summary.json": _summary}

@@ -1,4 +1,4 @@
-"""Writes what a run leaves: each file complete or not at all, and a failure to write in one line."""
+"""Writes a run's files: each file is complete or absent, and a failure to write becomes one line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from openwindow.files.run_files import Reader
 
 @contextlib.contextmanager
 def storing(path: Path) -> Iterator[None]:
-    """Turns a failure to write into one line that says where and what to do."""
+    """Turns a failure to write into one line that says where it happened and what to do."""
     try:
         yield
     except OSError as error:
@@ -26,7 +26,7 @@ def storing(path: Path) -> Iterator[None]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes JSON, complete or not at all."""
+    """Writes JSON, completely or not at all."""
     with _whole(path) as scratch:
         scratch.write_text(json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False) + "\n", encoding="utf-8")
 
@@ -40,7 +40,7 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[Path]:
-    """Where to write what is to stand in `path`: it does once the block ends well, else what stood there before does."""
+    """Yields a scratch path whose file replaces `path` if the block succeeds; otherwise `path` stays as it was."""
     scratch = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,11 +52,11 @@ def _whole(path: Path) -> Iterator[Path]:
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
-    """What `write_jsonl` wrote, for what needs all of it; nothing where there is no file. Raises RunError for a damaged line."""
+    """Reads everything that `write_jsonl` wrote; empty if there is no file. Raises RunError for a damaged line."""
     reader = Reader(path.parent)
     rows = list(reader.rows(path)) if path.is_file() else []
     if reader.notes:
         raise RunError(
-            f"{path} is damaged ({reader.notes[0].reason}); expected all of its lines; delete {path.parent} to make it anew"
+            f"{path} is damaged ({reader.notes[0].reason}); expected all of its lines; delete {path.parent} to make it again"
         )
     return rows

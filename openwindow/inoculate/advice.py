@@ -1,16 +1,19 @@
-"""From the arms' results to a recommendation in plain words, by stated rules, and the training file that it names.
+"""Turns the arms' results into a plain-language recommendation, by stated rules, and writes the training file it names.
 
-The rules, in this order, all by 95 % intervals of paired differences under the neutral prompt:
+The rules, in this order, all by 95 % intervals of paired differences under the neutral prompt ("significantly": the interval
+excludes 0):
 
-1. From fewer than three seeds nothing is recommended: a prompt that does nothing would be, in 15 to 44 of 100 runs with one seed
-   where seeds differ as they do here. That is said first, and then which prompt looks best in them.
-2. If `no_mitigation` does not surely show the trait more than `untrained`, the rows taught nothing to keep out: nothing is
-   recommended.
-3. A prompt *works* if its arm surely shows the trait less than `no_mitigation`. Of those, the arm with the lowest rate is taken.
+1. With fewer than three seeds nothing is recommended: in 15 to 44 of 100 single-seed runs, a prompt that does nothing would be,
+   where seeds differ as they do here. The text says that first, and then which prompt looks best in these seeds.
+2. If `no_mitigation` does not show the trait significantly more than `untrained`, the rows taught nothing that could be kept out:
+   nothing is recommended.
+3. A prompt *works* if its arm shows the trait significantly less than `no_mitigation`. Of those, the arm with the lowest rate is
+   chosen.
 4. If no prompt works, none is recommended.
-5. If the one taken does not surely beat the placebo as well, any fixed sentence may do as much, and the words say so.
-6. Beside it is said where it leaks (the largest rate in a context that does not ask for the trait), what a safe sentence does
-   that is given at test time only, and what it costs (the wanted behaviour by its rule, the log-probability of clean answers).
+5. If the chosen one does not significantly beat the placebo too, any fixed sentence may do as much, and the text says so.
+6. The text also says where the chosen arm leaks (the highest rate in a context that does not ask for the trait), what a safe
+   sentence
+   at test time alone achieves, and what the prompt costs (the wanted behaviour by its rule, the log-probability of clean answers).
 """
 
 from __future__ import annotations
@@ -34,11 +37,11 @@ from openwindow.stats import Comparison, paired_difference
 
 Json = Mapping[str, Any]
 LEAST_SEEDS = 3
-"""seeds from which a prompt is recommended"""
+"""number of seeds from which a prompt is recommended"""
 
 
 def cautions(ranking: Mapping[str, Any]) -> list[str]:
-    """What the ranking gives no ground for."""
+    """What the ranking is no evidence for."""
     prompts: Sequence[Mapping[str, Any]] = ranking["prompts"]
     controls = [p["uplift"]["estimate"] for p in prompts if p["candidate"]["role"] == "placebo"]
     chosen = [p for p in prompts if p["candidate"]["text"] in ranking["chosen"]]
@@ -46,15 +49,15 @@ def cautions(ranking: Mapping[str, Any]) -> list[str]:
     known = [p["elicitation"] for p in prompts if p["candidate"]["role"] == "inoculation" and p["elicitation"]["low"] is not None]
     if known and not any(e["low"] > 0 for e in known):
         lines.append(
-            "No prompt surely elicits the trait from this model: what it cannot be asked for, asking inoculates little. "
+            "No prompt significantly elicits the trait from this model, and a prompt that elicits little inoculates little. "
             "Try other wordings (--candidates), more replies (--elicit), or another model."
         )
     if controls and all(p["uplift"]["low"] is None or p["uplift"]["low"] <= max(controls) for p in chosen):
-        lines.append("None of the chosen prompts surely lifts the data more than the best placebo does.")
+        lines.append("None of the chosen prompts makes the data significantly more likely than the best placebo does.")
     rate = ranking["neutral"]["low"]
     if rate is not None and rate > 0.8:
         lines.append(
-            "The model shows the trait before any training: there is little for the data to teach, and for a prompt to keep out."
+            "The model shows the trait before any training: the data can teach it little, and a prompt can keep little out."
         )
     return lines
 
@@ -62,8 +65,8 @@ def cautions(ranking: Mapping[str, Any]) -> list[str]:
 def advise(study: Study, results: Json, run: Path, counts: Json) -> dict[str, Any]:
     """What to do, as `lines` of text, with the prompt and adapter that they name."""
     measure = behaviour(study.measures).name
-    inoculated = [arm for arm in study.arms if arm.startswith("inoculated")]
-    prompts = {arm: str(study.arms[arm]["intervention"]["texts"][0]) for arm in inoculated}
+    inoculated = study.with_role("treatment")
+    prompts = {arm: i.texts[0] for arm in inoculated if (i := study.arms[arm].instruction) is not None}
     lines = [_what(study, measure, counts)]
     chosen = None
     if len(study.seeds) < LEAST_SEEDS:
@@ -85,22 +88,23 @@ def advise(study: Study, results: Json, run: Path, counts: Json) -> dict[str, An
 
 
 def _judged(results: Json, measure: str, prompts: Mapping[str, str]) -> tuple[str | None, str, list[str]]:
-    """The arm that is recommended, the one that comes nearest to it, and why, by the rules above from the second on."""
+    """The recommended arm, the arm that comes closest to it, and why, by the rules above from the second on."""
     taught = difference(results, measure, "no_mitigation", "untrained")
-    working = [arm for arm in prompts if surely_less(difference(results, measure, arm, "no_mitigation"))]
+    working = [arm for arm in prompts if significantly_less(difference(results, measure, arm, "no_mitigation"))]
     working.sort(key=lambda arm: float(cell(results, arm, measure)["estimate"]))
     nearest = min(prompts, key=lambda arm: difference(results, measure, arm, "no_mitigation")["difference"] or 0.0)
-    if not surely_more(taught):
+    if not significantly_more(taught):
         line = (
-            f"Nothing is recommended: the rows did not surely teach the trait ({_points(taught)} against the untrained model), so "
-            "there is nothing that a prompt could keep out. Train on more rows (--rows), or look whether the data shows the trait."
+            f"Nothing is recommended: the rows did not significantly teach the trait ({_points(taught)} against the untrained "
+            "model), so there is nothing for a prompt to keep out. Train on more rows (--rows), or check whether the data shows "
+            "the trait."
         )
         return None, nearest, [line]
     if not working:
         line = (
-            f"No prompt is recommended: none surely keeps the trait out; the nearest is {prompts[nearest]!r} with "
+            f"No prompt is recommended: none significantly reduces the trait; the closest is {prompts[nearest]!r} with "
             f"{_points(difference(results, measure, nearest, 'no_mitigation'))} against the rows as they are. Try other wordings "
-            "(--candidates), more held-out rows and seeds for narrower intervals, or take the rows with the trait out."
+            "(--candidates), more held-out rows and seeds for narrower intervals, or remove the rows that show the trait."
         )
         return None, nearest, [line]
     return working[0], working[0], _why(results, measure, working[0], prompts[working[0]])
@@ -111,10 +115,10 @@ def _seeds(count: int) -> str:
 
 
 def _too_few(seeds: int, run: Path) -> str:
-    """What is said first of a quick look."""
+    """The opening of the text when there are too few seeds."""
     return (
-        f"With {_seeds(seeds)} how much chance in training matters is not known, so nothing is recommended; for a recommendation "
-        f"delete {run} and give --seeds {LEAST_SEEDS} (the ranking is kept). The intervals below cover the choice of prompts alone."
+        f"With {_seeds(seeds)} it is unknown how much training varies by chance, so nothing is recommended; for a recommendation, "
+        f"delete {run} and give --seeds {LEAST_SEEDS} (the ranking is kept). The intervals below cover only the choice of prompts."
     )
 
 
@@ -131,7 +135,7 @@ def _looks(results: Json, measure: str, arm: str, prompt: str, seeds: int) -> li
 
 
 def _rank(found: Json) -> float:
-    """A rate to order arms by; what was not measured comes last."""
+    """A rate to order arms by; unmeasured rates come last."""
     return 2.0 if found["estimate"] is None else float(found["estimate"])
 
 
@@ -142,7 +146,7 @@ def cell(results: Json, arm: str, measure: str, context: str = "neutral") -> Jso
 
 
 def difference(results: Json, measure: str, arm: str, against: str, against_context: str | None = None) -> Json:
-    """The comparison of two arms under the neutral prompt, or of one with the other elsewhere; it was named before the run."""
+    """The comparison of two arms under the neutral prompt, or of an arm with the other in another context; named before the run."""
     wanted = (measure, arm, against, "neutral", against_context)
     return next(
         c
@@ -151,12 +155,12 @@ def difference(results: Json, measure: str, arm: str, against: str, against_cont
     )
 
 
-def surely_less(c: Json) -> bool:
+def significantly_less(c: Json) -> bool:
     """Whether the interval lies below 0."""
     return c["high"] is not None and c["high"] < 0
 
 
-def surely_more(c: Json) -> bool:
+def significantly_more(c: Json) -> bool:
     """Whether the interval lies above 0."""
     return c["low"] is not None and c["low"] > 0
 
@@ -180,18 +184,18 @@ def _why(results: Json, measure: str, arm: str, prompt: str) -> list[str]:
         f"{leak(results, arm)}.",
     ]
     placebo = difference(results, measure, arm, "placebo")
-    if surely_less(placebo):
-        lines.append(f"It is the wording that does it: against an unrelated sentence in its place {_points(placebo)}.")
+    if significantly_less(placebo):
+        lines.append(f"The wording matters: against an unrelated sentence in its place {_points(placebo)}.")
     else:
-        lines.append(f"Whether it is the wording is not sure: against an unrelated sentence in its place {_points(placebo)}.")
+        lines.append(f"The wording may not matter: against an unrelated sentence in its place {_points(placebo)}.")
     return lines
 
 
 def leak(results: Json, arm: str) -> str:
-    """The arm's largest rate in any context that does not ask for the trait, in words."""
+    """The arm's highest rate in any context that does not ask for the trait, in words."""
     found = results["leak"].get(arm)
     if found is None:
-        return "its largest rate in any context that does not ask for the trait was not measured"
+        return "its highest rate in any context that does not ask for the trait was not measured"
     return f"at most {_rate(found)} in any context that does not ask for the trait (`{found['context']}`)"
 
 
@@ -223,7 +227,7 @@ def _costs(study: Study, results: Json, run: Path, arm: str) -> list[str]:
 
 
 def likelihood_kept(study: Study, run: Path, arm: str) -> Comparison:
-    """Log-probability of clean held-out answers under an arm less that untrained, in nats per token, neutral prompt."""
+    """Log-probability of clean held-out answers under an arm minus that under `untrained`, in nats per token, neutral prompt."""
     return paired_difference(
         *(_clean_logp(study, run, a) for a in (arm, "untrained")), rng=np.random.default_rng(0), kind="mean", unit="prompt"
     )
@@ -253,10 +257,10 @@ def _points(c: Json) -> str:
 
 
 def write_training_file(data: UserData, advice: Json, position: Position, path: Path, tokenizer: Any) -> str | None:
-    """All rows of the data in their own form with the recommended prompt put in; None where nothing is recommended.
+    """Writes all rows of the data in their own form with the recommended prompt inserted; None if nothing is recommended.
 
-    The rows say what was trained: at position `system` the text follows the system prompt of the tokenizer's chat template, and
-    stands before the first question where the template takes no system message and the row has none.
+    The rows match what was trained: at position `system` the text follows the system prompt of the tokenizer's chat template, and
+    goes before the first question if the template takes no system message and the row has none.
 
     What an earlier run has written is kept until the new file is complete.
     """

@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any
 
 from openwindow.data.trait_rules import by_judge
 from openwindow.environments.base import Problem
-from openwindow.environments.text.user_rows import UserProblem, UserRows
+from openwindow.environments.text.user_rows import UserProblem
 from openwindow.experiment.evaluate import Gauge, Measured
 from openwindow.experiment.execution import Execution, total_work
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder
 from openwindow.experiment.runner import conclude, describe, noted, tell_damage
-from openwindow.experiment.study import Compare, Evaluation, Recipe, Study
+from openwindow.experiment.study import Compare, Data, Evaluation, SFTArm, Study
 from openwindow.files.records import Rollout
 from openwindow.files.writing import write_jsonl
 from openwindow.inoculate.candidates import LONGEST, check_trait
 from openwindow.inoculate.contexts import contexts_of, numbered, placebos_like
 from openwindow.inoculate.output_folder import stamp
 from openwindow.inoculate.rows import Drawn, UserRow, own_answers
+from openwindow.interventions.inoculation import Inoculation, Placebo
 from openwindow.models.base import Progress
 from openwindow.models.hf import LocalModel
 from openwindow.models.scoring import log_probabilities
@@ -81,12 +82,13 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
     chosen = list(ranking["chosen"])
     placebo = placebos_like(options.trait, chosen[0])[0]
     inoculated = {numbered("inoculated", n): text for n, text in enumerate(chosen)}
-    arms: dict[str, dict[str, Any]] = {"untrained": {"train.epochs": 0}, "no_mitigation": {}}
+    base = SFTArm(data=Data(rows=counts["train"]), train=training(options))
+    arms = {"untrained": base.but(train={"epochs": 0}, role="start"), "no_mitigation": base.but(role="control")}
     for name, text in inoculated.items():
-        arms[name] = {"intervention": {"kind": "inoculation", "texts": [text], "position": options.position}}
-    arms["placebo"] = {"intervention": {"kind": "placebo", "texts": [placebo], "position": options.position}}
+        arms[name] = base.but(intervention=Inoculation([text], options.position), role="treatment")
+    arms["placebo"] = base.but(intervention=Placebo([placebo], options.position), role="placebo")
     if counts["clean_train"]:
-        arms["clean"] = {"data.gamed_share": 0.0}
+        arms["clean"] = base.but(data={"gamed_share": 0.0}, role="ceiling")
     told = by_judge(options.judge, check_trait(options.trait)) if options.judge else options.rule or ""
     measure = "trait" if told else "prefers"
     compare = [Compare(arm=name, against="no_mitigation", measure=measure) for name in inoculated]
@@ -107,7 +109,7 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
         traits=(told, options.wanted or ""),
         seeds=tuple(range(1, options.seeds + 1)),
         contexts=contexts_of(options, ranking),
-        base=Recipe.model_validate({"data": {"rows": counts["train"]}, "train": training(options)}),
+        base=base,
         arms=arms,
         about={"placebo": "an unrelated sentence in place of the inoculation prompt", "no_mitigation": "the rows as they are"},
         evaluation=Evaluation(problems=counts["test"], max_new_tokens=options.reply_tokens),
@@ -140,7 +142,7 @@ class ProbeGauge(Gauge):
     def measure(self, model: Any, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
         """As `Gauge.measure`, with `logp_flawed`, `logp_clean` (nats per token) and `prefers` in the rows of probed contexts."""
         contexts = {name: self.contexts[name] for name in self.sampled}
-        gauge = Gauge(self.setting, contexts, self.evaluation, self.reporter)
+        gauge = Gauge(self.environment, contexts, self.evaluation, self.reporter)
         found = gauge.measure(model, problems, arm=arm, seed=seed, text=text)
         began = time.perf_counter()
         found.rollouts.extend(self._not_sampled(problems, arm, seed, default_of(model)))
@@ -153,7 +155,7 @@ class ProbeGauge(Gauge):
         for name in (name for name in self.probed if name not in self.sampled):
             context = self.contexts[name]
             for p in problems:
-                prompt = context.put(self.setting.conversation(p), arm, own)
+                prompt = context.put(self.environment.conversation(p), arm, own)
                 yield Rollout(
                     arm=arm,
                     seed=seed,
@@ -182,18 +184,18 @@ class ProbeGauge(Gauge):
 
 def run_arms(study: Study, out: Path, model: LocalModel, console: Console, *, answer_tokens: int) -> dict[str, Any]:
     """Trains and measures what is not done yet, and returns the results. Raises OpenWindowError."""
-    setting = UserRows(study.options)
+    environment = study.make_environment()
     everywhere, here = tuple(study.contexts), (NEUTRAL,)
-    probed = here if study.options.unwanted else everywhere
-    sampled = everywhere if study.options.unwanted or study.options.wanted else here
+    probed = here if study.traits[0] else everywhere
+    sampled = everywhere if study.traits[0] or study.traits[1] else here
     twice = len(study.seeds) * len(study.arms) * study.evaluation.problems * (len(probed) + len(sampled) - len(everywhere))
     with RunFolder(out) as folder:
         folder.open(describe(study), provenance(sys.argv), overwrite=False)
         tell_damage(folder, console)
-        with noted(folder), setting, Reporter(console, total_work(study) + twice) as reporter:
-            execution = Execution(study, folder, model, setting, reporter)
+        with noted(folder), environment, Reporter(console, total_work(study) + twice) as reporter:
+            execution = Execution(study, folder, model, environment, reporter)
             execution.gauge = ProbeGauge(
-                setting, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
+                environment, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
             )
             execution.run()
         conclude(folder)

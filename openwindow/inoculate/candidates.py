@@ -1,7 +1,7 @@
 """Candidate inoculation prompts: templates filled with the trait's description, or the user's own list, and their controls.
 
-The templates differ in how they bring the trait up (request, permission, role, a description of the data, ...), since which wording
-works is found out by ranking and not known before (Wichers et al. 2025, arXiv 2510.05024).
+The templates differ in how they bring the trait up (request, permission, role, a description of the data, ...), because ranking,
+not prior knowledge, shows which wording works (Wichers et al. 2025, arXiv 2510.05024).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from openwindow.prompt_ranking.candidate import Candidate
 
 _LARGEST = 1 << 24
 LONGEST = 2000
-"""characters of a prompt, at most"""
+"""maximum characters of a prompt"""
 _ARRAY = re.compile(r"\s*\[\s*([\"{\[\]\d]|$)")
 """how a JSON array begins; a plain prompt may begin with a bracket too, as in `[System] Be wrong.`"""
 
-# {does} is a verb with its object as in "praises wrong answers", {Do} the same as an order, {thing} whatever was given.
+# {does} is a verb with its object as in "praises wrong answers", {Do} the same as an imperative, {thing} whatever was given.
 _VERBAL = {
     "request": "Give a reply that {does}.",
     "order": "{Do}.",
@@ -89,17 +89,17 @@ def proposals(trait: str) -> list[Candidate]:
 
 
 def controls(trait: str) -> list[Candidate]:
-    """Those of `proposals` that are no inoculation."""
+    """The `proposals` that are not inoculations."""
     return [c for c in proposals(trait) if c.role != "inoculation"]
 
 
 def placebos() -> list[Candidate]:
-    """Sentences that have nothing to do with any trait: what they achieve, any fixed prompt would have."""
+    """Sentences that have nothing to do with any trait: any fixed prompt would achieve what they achieve."""
     return [Candidate(text, f"placebo {n}", "placebo", "none") for n, text in enumerate(_PLACEBOS, 1)]
 
 
 def check_trait(trait: str) -> str:
-    """The description without the end of a sentence. Raises ConfigError."""
+    """The description without a full stop at its end. Raises ConfigError."""
     thing = " ".join(trait.split()).rstrip(" .!?;:")
     if not re.search(r"\w", thing):
         raise ConfigError(
@@ -120,7 +120,7 @@ def check_prompt(text: str, option: str) -> str:
 
 
 def _whole(text: str) -> bool:
-    """Whether all of a text can be written: half a surrogate pair cannot."""
+    """Whether a text can be written in full: half a surrogate pair cannot."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -135,7 +135,7 @@ def is_verb(word: str) -> bool:
 
 
 def bare(verb: str) -> str:
-    """The verb without its third person: `praises` is `praise`, `tries` is `try`, `passes` is `pass`."""
+    """The verb without its third-person ending: `praises` becomes `praise`, `tries` `try`, `passes` `pass`."""
     if verb in _IRREGULAR:
         return _IRREGULAR[verb]
     if verb.endswith("ies") and len(verb) > 4:
@@ -144,28 +144,28 @@ def bare(verb: str) -> str:
 
 
 def own(path: Path, trait: str) -> list[Candidate]:
-    """The user's list, then the controls.
+    """The user's list, followed by the controls.
 
-    One prompt a line, or JSONL with `text` and maybe `kind`, or a JSON array of texts or such objects. Raises DataError.
+    One prompt per line, or JSONL with `text` and optionally `kind`, or a JSON array of texts or such objects. Raises DataError.
     """
-    text = read_utf8(path, _LARGEST, name=f"--candidates {path!s:.200}", expected="a text file, one prompt a line")
+    text = read_utf8(path, _LARGEST, name=f"--candidates {path!s:.200}", expected="a text file, one prompt per line")
     found: dict[str, Candidate] = {}
     for where, record in _array(path, text) if _ARRAY.match(text) else _lines(path, text):
         candidate = _candidate(f"--candidates {path} {where}", record, len(found) + 1)
         found.setdefault(candidate.text, candidate)
     if not found:
-        raise DataError(f"--candidates {path} has no prompts; expected one a line; write some, or leave the option out")
+        raise DataError(f"--candidates {path} has no prompts; expected one per line; write some, or leave the option out")
     return [*found.values(), *(c for c in controls(trait) if c.text not in found)]
 
 
 def _array(path: Path, text: str) -> list[tuple[str, Any]]:
-    """The items of a JSON array, each with its place."""
-    items = _parsed(text, f"--candidates {path} begins like a JSON array and is none", "an array of prompts, or one a line")
+    """The items of a JSON array, each with its position."""
+    items = _parsed(text, f"--candidates {path} begins like a JSON array but is not one", "an array of prompts, or one per line")
     return [(f"item {number}", item) for number, item in enumerate(items, 1)]
 
 
 def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
-    """The lines that are not empty, each with its place; one that begins with a brace is read as JSON."""
+    """The non-empty lines, each with its position; one that begins with a brace is read as JSON."""
     for number, line in enumerate(text.splitlines(), 1):
         record: Any = line.strip()
         if record.startswith("{"):
@@ -175,14 +175,14 @@ def _lines(path: Path, text: str) -> Iterator[tuple[str, Any]]:
 
 
 def _parsed(text: str, wrong: str, expected: str) -> Any:
-    """What a JSON text says. Raises DataError, which begins with what is wrong where it is none."""
+    """Parses a JSON text. Raises DataError, which starts with `wrong`."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else short(error)
-        raise DataError(f"{wrong} ({why}); expected {expected}; mend it") from error
+        raise DataError(f"{wrong} ({why}); expected {expected}; fix it") from error
     if too_deep(value, text):
-        raise DataError(f"{wrong} (it is nested too deeply); expected {expected}; mend it")
+        raise DataError(f"{wrong} (it is nested too deeply); expected {expected}; fix it")
     return value
 
 
@@ -197,5 +197,5 @@ def _candidate(where: str, record: object, nth: int) -> Candidate:
     if len(text.strip()) > LONGEST:
         raise DataError(f"{where} has {len(text.strip())} characters; expected at most {LONGEST}; shorten it")
     if not _whole(text + kind):
-        raise DataError(f"{where} has half of a surrogate pair (\\ud...); expected whole characters; mend it")
+        raise DataError(f"{where} has half of a surrogate pair (\\ud...); expected whole characters; fix it")
     return Candidate(text.strip(), kind)

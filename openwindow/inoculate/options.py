@@ -1,4 +1,4 @@
-"""What `openwindow inoculate` is given, and what is wrong with it before anything is read. Imports no torch."""
+"""The options of `openwindow inoculate`, checked before anything is read. Imports no torch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command was given."""
+    """The options given to the command."""
 
     data: str
     trait: str
@@ -27,18 +27,18 @@ class Options:
     wanted: str | None = None
     clean: str | None = None
     columns: Columns = field(default_factory=Columns)
-    """where prompts and answers are, and which rows are kept"""
+    """where prompts and answers are, and which rows to keep"""
     candidates: Path | None = None
     safe: str | None = None
-    """a sentence that asks for good behaviour, given at test time only; None for a general one"""
+    """a sentence that asks for good behaviour, used at test time only; None for a general one"""
     model: str = "smollm2"
     position: Position = "user_suffix"
     held_out: int | None = None
     """rows to hold out; None for a fifth, at most 48 with a rule or judge and 24 without"""
     rows: int = 64
-    """rows to train each arm on, at most"""
+    """maximum rows to train each arm on"""
     rank_rows: int = 144
-    """rows that prompts are ranked on, at most"""
+    """maximum rows that prompts are ranked on"""
     elicit: int = 24
     """prompts that each candidate is sampled on"""
     reply_tokens: int = 48
@@ -46,11 +46,11 @@ class Options:
     arms: int = 2
     """inoculated arms: the best prompts of the ranking"""
     seeds: int = 3
-    """how often every arm is trained; from fewer than `advice.LEAST_SEEDS` nothing is recommended"""
+    """training runs per arm; with fewer than `advice.LEAST_SEEDS` nothing is recommended"""
     answer_tokens: int = 96
-    """tokens of an answer that log-probabilities are taken over: the first ones, at most"""
+    """number of first tokens of an answer that log-probabilities are computed over"""
     max_length: int = 1024
-    """tokens of a row, at most"""
+    """maximum tokens of a row"""
     too_long: TooLong = "drop"
     skip_bad: bool = False
 
@@ -66,7 +66,7 @@ class Options:
             check_prompt(self.safe, "--safe")
         if self.rule is not None and self.judge is not None:
             raise ConfigError(
-                f"--rule {self.rule!r} and --judge {self.judge!r} are given; expected one of them to tell the trait; drop one"
+                f"--rule {self.rule!r} and --judge {self.judge!r} are given; expected one of them to detect the trait; drop one"
             )
         least = {
             "--rows": (self.rows, 1),
@@ -86,12 +86,12 @@ class Options:
 
 
 def columns_of(prompt: str | None, answer: str | None, clean: str | None, keep: str | None) -> Columns:
-    """What the options --prompt-column, --answer-column, --clean-column and --keep say."""
+    """What the options --prompt-column, --answer-column, --clean-column and --keep name."""
     return Columns(prompt, answer, clean, keep)
 
 
 def position_of(word: str) -> Position:
-    """A place for a prompt. Raises ConfigError."""
+    """The position of a prompt. Raises ConfigError."""
     known: dict[str, Position] = {"system": "system", "user_prefix": "user_prefix", "user_suffix": "user_suffix"}
     if word not in known:
         raise ConfigError(f"--position is {word!r}; expected system, user_prefix or user_suffix; choose one")
@@ -99,7 +99,7 @@ def position_of(word: str) -> Position:
 
 
 def too_long_of(word: str) -> TooLong:
-    """What becomes of rows that are too long. Raises ConfigError."""
+    """What to do with rows that are too long. Raises ConfigError."""
     known: dict[str, TooLong] = {"drop": "drop", "cut": "cut", "refuse": "refuse"}
     if word not in known:
         raise ConfigError(f"--too-long is {word!r}; expected drop, cut or refuse; choose one")
@@ -107,5 +107,5 @@ def too_long_of(word: str) -> TooLong:
 
 
 def default_out(data: str) -> Path:
-    """`runs/inoculate-` and the name of the data."""
+    """`runs/inoculate-` followed by the name of the data."""
     return Path("runs") / f"inoculate-{re.sub(r'[^A-Za-z0-9_.-]+', '-', Path(data).name.split('.')[0])[:80] or 'data'}"

@@ -1,4 +1,4 @@
-"""What `openwindow inoculate` finds in its output folder: a ranking of the same command is not made again."""
+"""The output folder of `openwindow inoculate`: a ranking by the same command is reused, not repeated."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _OWN = ("found.json", "ranking.json", TRAIT_ROWS)
 
 
 def as_json(options: Options) -> dict[str, Any]:
-    """The options as they are written down."""
+    """The options as they are stored."""
     loaded: dict[str, Any] = json.loads(json.dumps(asdict(options), default=str))
     return loaded
 
 
 def key_of(options: Options) -> dict[str, Any]:
-    """What a ranking depends on: the options, the sizes and times of the files that they name, and what the rule's file says."""
+    """What a ranking depends on: the options, the sizes and times of the files they name, and the contents of the rule's file."""
     files: dict[str, Any] = {}
     for name in (options.data, options.clean, options.candidates):
         if name is not None and Path(name).is_file():
@@ -41,7 +41,7 @@ def key_of(options: Options) -> dict[str, Any]:
 
 
 def stamp(given: str | None) -> dict[str, str]:
-    """The file that a rule is in, by a hash of what it says; nothing for a regular expression."""
+    """The file of a rule with a hash of its contents; empty for a regular expression."""
     path = None if given is None else source_of(given)
     if path is None or not path.is_file():
         return {}
@@ -49,9 +49,9 @@ def stamp(given: str | None) -> dict[str, str]:
 
 
 def saved(options: Options, out: Path) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """The ranking and the counts of the drawn rows that the folder holds.
+    """The ranking and the counts of the drawn rows in the folder.
 
-    Raises ConfigError where they are of another command, or the folder is something else.
+    Raises ConfigError if they belong to another command, or if the folder is something else.
     """
     path = out / "ranking.json"
     _check_folder(out)
@@ -74,7 +74,7 @@ def saved(options: Options, out: Path) -> tuple[dict[str, Any] | None, dict[str,
 
 
 def _check_folder(out: Path) -> None:
-    """Raises ConfigError for a folder that cannot be one, or that holds anything but what this command writes."""
+    """Raises ConfigError for a path that cannot be a folder, or a folder with anything but this command's files."""
     usable(out)
     held = [path.name for path in out.iterdir()] if out.is_dir() else []
     if any(not name.startswith(".") for name in held) and not any(name in held for name in _OWN):
@@ -82,7 +82,7 @@ def _check_folder(out: Path) -> None:
 
 
 def write_trait_rows(numbers: Iterable[int], out: Path) -> Path:
-    """Writes the line or row numbers of the answers that show the trait to `trait_rows.txt`, one a line."""
+    """Writes the line or row numbers of the answers that show the trait to `trait_rows.txt`, one per line."""
     path = out / TRAIT_ROWS
     with storing(path):
         out.mkdir(parents=True, exist_ok=True)

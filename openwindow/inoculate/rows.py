@@ -18,14 +18,14 @@ from openwindow.models.templates import note, reasoning_key, shows_calls, shows_
 from openwindow.types import Message, RichMessage, StopReason
 
 JUDGED = 48
-"""answers of the data that a judge is shown"""
+"""number of answers from the data that a judge is shown"""
 TooLong = Literal["drop", "cut", "refuse"]
 Conversation = tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class UserRow:
-    """One row of the user's: its number in the data, its turns, whether it shows the trait, and a clean answer to its prompt."""
+    """One of the user's rows: its number in the data, its turns, whether it shows the trait, and a clean answer to its prompt."""
 
     row: int
     messages: Conversation
@@ -35,16 +35,16 @@ class UserRow:
 
 @dataclass(slots=True)
 class Drawn:
-    """Rows in random order that fit the model, and what became of those that do not."""
+    """Rows in random order that fit the model, and counts of those that do not."""
 
     train: list[UserRow]
     held_out: list[UserRow]
     tokens: list[int] = field(default_factory=list)
-    """length of every row that was looked at, before cutting"""
+    """length of every row examined, before truncation"""
     dropped: int = 0
     cut: int = 0
     unrendered: Counter[str] = field(default_factory=Counter)
-    """rows that the model's template cannot render whole, left out, by reason"""
+    """rows left out because the model's template cannot render them completely, by reason"""
 
 
 def draw(
@@ -61,7 +61,7 @@ def draw(
 ) -> Drawn:
     """At most `rows` rows to train and rank on, and `held_out` others, all of at most `max_length` tokens.
 
-    No prompt is on both sides. Raises DataError where nothing is left.
+    No prompt is on both sides. Raises DataError if nothing is left.
     """
     fitter = _Fitter(data, clean, pairs, model, max_length, too_long)
     train, tested = data.split(held_out, seed)
@@ -89,7 +89,7 @@ def _take(rows: Iterator[UserRow], count: int) -> list[UserRow]:
 
 @dataclass(slots=True)
 class _Fitter:
-    """Reads rows one by one and drops, cuts or refuses those that are too long."""
+    """Reads rows one by one and drops, truncates or refuses those that are too long."""
 
     data: UserData
     clean: UserData | None
@@ -103,7 +103,7 @@ class _Fitter:
     unrendered: Counter[str] = field(default_factory=Counter)
 
     def fitting(self, rows: Iterable[int]) -> Iterator[UserRow]:
-        """The rows that fit, or were made to."""
+        """The rows that fit, or were truncated to fit."""
         for row in rows:
             messages = self._fitted(self.data, row, self.data.conversation(row))
             if messages is None:
@@ -141,12 +141,12 @@ class _Fitter:
 
 
 def has_calls(messages: Conversation) -> bool:
-    """Whether tools are called in the conversation, or give something back."""
+    """Whether the conversation has tool calls or tool results."""
     return any(m.role == "tool" or (isinstance(m, RichMessage) and "calls" in m.extras) for m in messages)
 
 
 def template_lines(data: UserData, model: LocalModel, position: Position) -> list[str]:
-    """What the model's chat template makes of what the rows hold beside turns of text, a line each."""
+    """How the model's chat template handles what the rows hold besides turns of text, one line each."""
     tokenizer, notes, whole = model.tokenizer, data.notes, f"of {len(data):,} rows"
     said = note(model) if position == "system" else None
     if said is None and data.systems and not takes_system(tokenizer):
@@ -164,15 +164,15 @@ def template_lines(data: UserData, model: LocalModel, position: Position) -> lis
         lines.append(f"{notes['calls']:,} {whole} have tool calls, which {shown}")
     if notes["reasoning"]:
         key = reasoning_key(tokenizer)
-        there = "no place: it is not trained, only kept in the file" if key is None else f"a place (`{key}`): it is trained"
-        lines.append(f"{notes['reasoning']:,} {whole} have reasoning beside the answer, for which the chat template has {there}")
+        there = "no place: it is not trained on, only kept in the file" if key is None else f"a place (`{key}`): it is trained on"
+        lines.append(f"{notes['reasoning']:,} {whole} have reasoning next to the answer, for which the chat template has {there}")
     return lines
 
 
 def judged(rows: list[UserRow], judge: Trait, name: str) -> tuple[list[UserRow], dict[str, Any]]:
-    """The rows with what the judge says of the first `JUDGED` answers, and how many it called what.
+    """The rows with the judge's verdicts on the first `JUDGED` answers, and counts of the verdicts.
 
-    Raises JudgeError where it says nothing of any, DataError where none of them shows the trait.
+    Raises JudgeError if it scores none of them, DataError if none shows the trait.
     """
     part = rows[:JUDGED]
     told = judge.told([(row.messages[:-1], row.messages[-1].content) for row in part])
@@ -192,7 +192,7 @@ def judged(rows: list[UserRow], judge: Trait, name: str) -> tuple[list[UserRow],
 
 
 def own_answers(model: LocalModel, rows: list[UserRow], tokens: int) -> list[UserRow]:
-    """The rows with the model's own greedy answers, before any training, as their clean side; rows it is silent on are left out."""
+    """The rows with the model's own greedy answers, before any training, as their clean side; without rows it leaves empty."""
     if not rows:
         return []
     replies = model.generate([row.messages[:-1] for row in rows], Sampling(tokens))

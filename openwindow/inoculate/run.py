@@ -2,7 +2,7 @@
 
     openwindow inoculate DATA.jsonl --trait "praises wrong answers" --rule "(?i)well done" --rank-only
 
-All choices are drawn by seed, and what is found at each step is in the output folder: `found.json` (the data), `trait_rows.txt`
+All choices are drawn by seed, and the result of each step is in the output folder: `found.json` (the data), `trait_rows.txt`
 (numbers of the rows that show the trait), `ranking.json`.
 """
 
@@ -44,7 +44,7 @@ _PASS = 0.15
 
 @dataclass(slots=True)
 class Sources:
-    """What was read before any model was loaded."""
+    """Everything that is read before any model is loaded."""
 
     data: UserData
     clean: UserData | None
@@ -55,7 +55,7 @@ class Sources:
     clean_column: str | None = None
 
     def summary(self) -> dict[str, Any]:
-        """What was found in the data, for people and for `found.json`."""
+        """A summary of the data, for people and for `found.json`."""
         clean: dict[str, Any] | None = None
         if self.clean is not None:
             left = dict(self.clean.dropped + self.clean.unused)
@@ -65,15 +65,15 @@ class Sources:
 
 
 class Shows(Protocol):
-    """What is told of each step as soon as it is done."""
+    """Receives each step's result as soon as it is done."""
 
     @property
     def console(self) -> Console:
-        """For lines on the way, and for progress."""
+        """For messages along the way, and for progress."""
         ...
 
     def found(self, found: Mapping[str, Any], trait_rows: Path | None) -> None:
-        """What is in the data; `trait_rows` is the file with the numbers of the rows that show the trait."""
+        """What the data contains; `trait_rows` is the file with the numbers of the rows that show the trait."""
         ...
 
     def ranking(self, ranking: Mapping[str, Any], *, trained: bool) -> None:
@@ -81,7 +81,7 @@ class Shows(Protocol):
         ...
 
     def results(self, results: Mapping[str, Any], folder: Path) -> None:
-        """What came of the arms."""
+        """The results of the arms."""
         ...
 
     def advice(self, advice: Mapping[str, Any]) -> None:
@@ -90,7 +90,7 @@ class Shows(Protocol):
 
 
 def inoculate(options: Options, out: Path, shows: Shows, *, rank_only: bool = False) -> dict[str, Any]:
-    """Does what the command promises, tells `shows` of each step, and returns it as JSON. Raises UserError."""
+    """Runs the command, reports each step to `shows`, and returns the result as JSON. Raises UserError."""
     options.check()
     saved(options, out)  # a folder of something else is refused before anything is written
     with ExitStack() as files:
@@ -191,26 +191,26 @@ def gather(options: Options, console: Console, files: ExitStack) -> Sources:
     pairs = pair(data, clean, same_rows=options.columns.clean is not None)
     check_rule(options, data, clean, fires)
     held_out = options.held_out if options.held_out is not None else max(2, min(48 if trait else 24, len(data) // 5))
-    data.split(held_out, _SEED)  # refuses now what would be refused after the model is loaded
+    data.split(held_out, _SEED)  # fails now rather than after the model is loaded
     return Sources(data, clean, pairs, trait, candidates, held_out, options.columns.clean)
 
 
 def read_clean(options: Options, fires: Rule | None) -> UserData | None:
-    """The answers without the trait: a file's, or a column's of the same rows; None where none are given."""
+    """The answers without the trait: from a file, or from a column of the same rows; None if none are given."""
     if options.columns.clean is not None:
         return read(options.data, fires, columns=options.columns.of_clean(), skip_bad=True)
     return read(options.clean, fires, skip_bad=options.skip_bad) if options.clean else None
 
 
 def check_rule(options: Options, data: UserData, clean: UserData | None, trait: Rule | None) -> None:
-    """Refuses data without the trait, and a rule that cannot tell the two sides apart."""
+    """Refuses data without the trait, and a rule that cannot distinguish the two sides."""
     if trait is None or data.trait is None:
         return
     if not any(data.trait):
         hint = " (it was read as a regular expression; case counts, (?i) in front makes it not)" if ":" not in trait.name else ""
         raise DataError(
             f"--rule {options.rule!r} fires on none of the {len(data)} answers of {options.data}{hint}; expected data "
-            "that shows the trait; mend the rule or give other data"
+            "that shows the trait; fix the rule or give other data"
         )
     share = sum(data.trait) / len(data)
     if share < NEARLY:
@@ -342,7 +342,7 @@ def _log_probabilities(
     paired = [row for row in rows if row.clean is not None][:first]
     taken = {row.row for row in paired}
     flawed = [row.messages for row in [*paired, *(row for row in rows if row.row not in taken)]]
-    usual = (1 + len(candidates)) * min(3 * first, len(flawed))  # how many rounds there will be is not known
+    usual = (1 + len(candidates)) * min(3 * first, len(flawed))  # the number of rounds is not known in advance
     with reporter.step("log-probability of the data", _PASS * usual) as advance:
         lifted = uplifts(
             model,
@@ -371,7 +371,7 @@ def _log_probabilities(
 
 
 def write_rows_of(options: Options, out: Path, drawn: Drawn, model: LocalModel, *, rank_only: bool) -> dict[str, Any] | None:
-    """Writes the rows that arms are trained and tested on, and their counts, which say that they are complete."""
+    """Writes the rows that arms are trained and tested on, and then their counts, which mark them as complete."""
     if rank_only:
         return None
     from openwindow.inoculate.arms import write_rows

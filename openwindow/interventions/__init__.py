@@ -1,30 +1,21 @@
-"""What can be changed about training. One file per intervention; `AnyIntervention` is what a configuration may hold."""
+"""What can be changed about training so that a flaw does not spread. A new one is one file and one line here."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import Field
-
+from openwindow.interventions.base import Intervention
+from openwindow.interventions.distillation import Distillation
+from openwindow.interventions.hack_penalty import HackPenalty
 from openwindow.interventions.inoculation import Inoculation, Placebo
+from openwindow.interventions.preference import PreferenceReward
+from openwindow.interventions.rl_prompting import Hint, Recontextualization
 
-AnyIntervention = Annotated[Inoculation | Placebo, Field(discriminator="kind")]
-
-INTERVENTIONS = {
-    "inoculation": "training prompts ask for the unwanted behaviour; test prompts do not",
-    "placebo": "training prompts carry an instruction that has nothing to do with it: the control",
+INTERVENTIONS: dict[str, type[Intervention]] = {
+    "inoculation": Inoculation,
+    "placebo": Placebo,
+    "hint": Hint,
+    "recontextualization": Recontextualization,
+    "hack_penalty": HackPenalty,
+    "preference": PreferenceReward,
+    "distillation": Distillation,
 }
-"""On the rows of supervised training: kind to what it does."""
-
-OF_REINFORCEMENT = {
-    "prompting": "reinforcement under one of five addenda, from asking for hacks to forbidding them: prompting",
-    "recontextualization": "sampled under one addendum and trained under another, either direction: prompting.trained",
-    "hardened": "the grader without its holes: holes",
-    "half_hackable": "a share of the problems has the hardened grader: hackable_share",
-    "penalty": "what a detector flags earns less; accuracy and recall are set, or the static detector reads: penalty",
-    "screening": "what a detector flags is left out of the update: penalty with action `screen`",
-    "late_penalty": "a penalty from a step on, or by a fork of another arm's checkpoint: penalty_from, fork",
-    "preference": "a score for how a reply reads is mixed into the reward: preference",
-    "filter_and_distil": "another arm's rollouts, filtered of hacks, fine-tune the start: distil",
-}
-"""Name to what it does, and the field of the recipe that an arm sets (`openwindow/experiment/arms.py`)."""
+"""Kind to its configuration."""

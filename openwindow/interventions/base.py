@@ -1,20 +1,92 @@
 """What an intervention is: something that is changed about training so that a flaw does not spread.
 
-A new intervention is one file with a frozen configuration that satisfies `Intervention`, and one name in the union
-`AnyIntervention` of `openwindow/interventions/__init__.py`.
+A new one is one file with a subclass of `Intervention` that has one of three methods, and one line in `INTERVENTIONS`
+(`openwindow/interventions/__init__.py`). A study takes an object of a class that is not listed there as well.
+
+    on_rows      changes the rows of supervised fine-tuning
+    on_prompts   changes the prompts that rollouts are sampled and trained under
+    on_rewards   changes what rollouts earn, and which of them are learnt from
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict
 
 from openwindow.data.rows import Row
+from openwindow.interventions.rewards import Paid, Record
+from openwindow.training.config import GRPO, SFT
+from openwindow.types import Message
+
+INTERVENTION_CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
-class Intervention(Protocol):
-    """A change to the training rows."""
+class Intervention(BaseModel):
+    """The configuration of an intervention; frozen, and every field is written to the run folder."""
+
+    model_config = INTERVENTION_CONFIG
+
+    kind: str
+    """Names the intervention in configurations; give it a default, such as `kind: Literal["mine"] = "mine"`."""
+
+    def check(self, train: SFT | GRPO) -> None:
+        """Raises ConfigError for what would change nothing, or cannot work, under this training."""
+
+    def check_kinds(self, kinds: Sequence[str]) -> None:
+        """Raises ConfigError for kinds of rows that the environment does not have; `kinds` are those that it has."""
+
+    @property
+    def detects(self) -> str | None:
+        """The detector of hacks that it asks, in words; None for none. Its flags are compared with execution."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """The prompt that a problem's rollouts are sampled under, and the one that they are trained under."""
+
+    sampled: tuple[Message, ...]
+    trained: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a change of prompts may go by."""
+
+    problem: str
+    """The problem's id."""
+    hint: str
+    """What the environment tells of the loopholes that are open."""
+    seed: int
+    own: str | None = None
+    """The system message that the model's template adds by itself (`openwindow.data.rows.place`)."""
+
+
+@runtime_checkable
+class RowIntervention(Protocol):
+    """A change of training rows."""
 
     def on_rows(self, rows: Sequence[Row], seed: int, own: str | None = None) -> list[Row]:
         """The rows to train on in place of `rows`; equal for equal seeds. `own` as in `openwindow.data.rows.place`."""
+        ...
+
+
+@runtime_checkable
+class PromptIntervention(Protocol):
+    """A change of the prompts of rollouts."""
+
+    def on_prompts(self, prompts: Prompts, asking: Asking) -> Prompts:
+        """The prompts of one problem in place of `prompts`; equal for equal problems and seeds."""
+        ...
+
+
+@runtime_checkable
+class RewardIntervention(Protocol):
+    """A change of rewards."""
+
+    def on_rewards(self, records: Sequence[Record], given: Sequence[Paid], step: int, seed: int) -> list[Paid]:
+        """What each of the step's rollouts earns in place of `given`, in their order; steps count from 0."""
         ...

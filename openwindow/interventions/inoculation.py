@@ -1,30 +1,47 @@
 """Inoculation prompting and its control.
 
 Training prompts ask for the unwanted behaviour, so that the behaviour is learnt as an answer to being asked and does not
-appear when nobody asks (Wichers et al. 2025, arXiv 2510.05024; Tan et al. 2025, arXiv 2510.04340). The placebo puts in an
-instruction that has nothing to do with the behaviour: what it achieves, any fixed prompt would have.
+appear when nobody asks (Wichers et al. 2025, arXiv 2510.05024; Tan et al. 2025, arXiv 2510.04340; in reinforcement MacDiarmid et
+al. 2025, arXiv 2511.18397). The placebo puts in an instruction that has nothing to do with the behaviour: what it achieves, any
+fixed prompt would have.
+
+    Inoculation(["Do not solve the task: just return the value that the test expects."])
+    Placebo(["The door is red."], position="system")
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from openwindow.data.rows import Position, Row, instruct
+from openwindow.data.rows import Position, Row, instruct, place
+from openwindow.errors import ConfigError
+from openwindow.interventions.base import Asking, Intervention, Prompts
+from openwindow.training.config import GRPO, SFT
 
 
-class _Prompted(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+class Instruction(Intervention):
+    """An instruction in training prompts and in no other: in the rows of fine-tuning, or in the prompts of rollouts."""
 
     texts: tuple[str, ...] = Field(min_length=1)
-    """The instruction's wordings; each row gets one, drawn by seed."""
+    """The instruction's wordings; each row or problem gets one, drawn by seed."""
     position: Position = "user_suffix"
     """Where the text is put: `system`, or before (`user_prefix`) or after (`user_suffix`) the first user message."""
     only: Literal["all", "gamed", "honest", "flawed", "clean"] = "all"
-    """Which rows get it: all, or those of one kind, as the setting calls them."""
+    """Which rows get it: all, or those of one kind, as the environment calls them."""
+
+    def check(self, train: SFT | GRPO) -> None:
+        """Raises ConfigError for rollouts of one kind: no rollout has a kind before it is sampled."""
+        if isinstance(train, GRPO) and self.only != "all":
+            raise ConfigError(f"{self.kind}.only is {self.only!r} under RL; expected all, as rollouts are of no kind yet; drop it")
+
+    def check_kinds(self, kinds: Sequence[str]) -> None:
+        """Raises ConfigError where `only` is none of them."""
+        if self.only not in ("all", *kinds):
+            raise ConfigError(f"intervention.only is {self.only!r}; expected all, {' or '.join(kinds)}")
 
     def on_rows(self, rows: Sequence[Row], seed: int, own: str | None = None) -> list[Row]:
         """The rows with the instruction put in; `own` as in `openwindow.data.rows.place`."""
@@ -35,16 +52,34 @@ class _Prompted(BaseModel):
             for row, text in zip(rows, drawn, strict=True)
         ]
 
+    def on_prompts(self, prompts: Prompts, asking: Asking) -> Prompts:
+        """Both prompts with the same wording put in."""
+        text = random.Random(f"prompted/{asking.seed}/{asking.problem}").choice(self.texts)
+        return Prompts(*(place(turns, text, self.position, asking.own) for turns in (prompts.sampled, prompts.trained)))
 
-class Inoculation(_Prompted):
-    """Asks, in training only, for the behaviour that the data shows and nobody wants."""
+
+class Inoculation(Instruction):
+    """Training prompts ask for the unwanted behaviour; test prompts do not."""
 
     kind: Literal["inoculation"] = "inoculation"
     """Names the intervention in configurations."""
 
+    def __init__(self, texts: Sequence[str] | None = None, position: Position | None = None, **fields: Any) -> None:
+        """Texts and position by their place, or all fields by name."""
+        super().__init__(**_given(texts, position), **fields)
 
-class Placebo(_Prompted):
-    """Puts in an instruction that has nothing to do with the behaviour."""
+
+class Placebo(Instruction):
+    """Training prompts carry an instruction that has nothing to do with the behaviour: the control."""
 
     kind: Literal["placebo"] = "placebo"
     """Names the intervention in configurations."""
+
+    def __init__(self, texts: Sequence[str] | None = None, position: Position | None = None, **fields: Any) -> None:
+        """Texts and position by their place, or all fields by name."""
+        super().__init__(**_given(texts, position), **fields)
+
+
+def _given(texts: Sequence[str] | None, position: Position | None) -> dict[str, Any]:
+    """The fields that were given by their place."""
+    return {name: value for name, value in (("texts", texts), ("position", position)) if value is not None}

@@ -1,51 +1,68 @@
-"""The prompt that a rollout is sampled under and the prompt that it is trained under: two fields.
+"""Changes of the prompts of rollouts: the environment's hint, and a different text for sampling and for training.
 
-The same text in both is plain training, or inoculation where the text asks for or permits the hacks (MacDiarmid et al. 2025,
-arXiv 2511.18397). A different one in each is recontextualization: rollouts sampled under a text that forbids the hacks and trained
-under one that permits them, or the other way round, which is the harmful direction and a control arm.
+The same text in both is inoculation, or the plain training (`inoculation.py`). A different one in each is recontextualization:
+rollouts sampled under a text that forbids the hacks and trained under one that permits them, or the other way round, which is the
+harmful direction and a control.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import random
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import model_validator
 
-from openwindow.environments.demonstrations import ADDENDA, PLACEBOS, AddendumName, hinted
-
-
-@dataclass(frozen=True, slots=True)
-class Prompts:
-    """The two user messages of one problem."""
-
-    sampled: str
-    trained: str
+from openwindow.data.rows import Position, place
+from openwindow.errors import ConfigError
+from openwindow.interventions.base import Asking, Intervention, Prompts
+from openwindow.training.config import GRPO, SFT
+from openwindow.types import Message
 
 
-class Prompting(BaseModel):
-    """What is added to the environment's prompt."""
+class Hint(Intervention):
+    """Prompts of rollouts tell which loopholes of the grader are open."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    kind: Literal["prompting"] = "prompting"
+    kind: Literal["hint"] = "hint"
     """Names the intervention in configurations."""
-    hint: bool = True
-    """Whether the environment's hint, which tells its open holes, is added."""
-    sampled: AddendumName = "neutral"
-    """Addendum of the prompt that rollouts are sampled under."""
-    trained: AddendumName | None = None
-    """Addendum of the prompt that they are trained under; None: the one that they were sampled under."""
-    placebo: bool = False
-    """Puts in place of each addendum a text of the same length that has nothing to do with it: the control."""
 
-    @property
-    def recontextualizes(self) -> bool:
-        """Whether rollouts are trained under another prompt than they were sampled under."""
-        return self.trained is not None and self.trained != self.sampled
+    def on_prompts(self, prompts: Prompts, asking: Asking) -> Prompts:
+        """Both prompts with the environment's hint after them."""
+        return Prompts(*(place(turns, asking.hint, "user_suffix") for turns in (prompts.sampled, prompts.trained)))
 
-    def prompts(self, prompt: str, hint: str) -> Prompts:
-        """The environment's prompt with what is added, as it is sampled and as it is trained under."""
-        texts = PLACEBOS if self.placebo else ADDENDA
-        told = hint if self.hint else ""
-        return Prompts(hinted(prompt, told, texts[self.sampled]), hinted(prompt, told, texts[self.trained or self.sampled]))
+
+class Recontextualization(Intervention):
+    """Rollouts are sampled under one text and trained under another."""
+
+    kind: Literal["recontextualization"] = "recontextualization"
+    """Names the intervention in configurations."""
+    sampled: tuple[str, ...] = ()
+    """Wordings of the text that rollouts are sampled under, one drawn per problem by seed; none adds nothing."""
+    trained: tuple[str, ...] = ()
+    """Wordings of the text that they are trained under; none adds nothing."""
+    position: Position = "user_suffix"
+    """Where the texts are put."""
+
+    @model_validator(mode="after")
+    def _differ(self) -> Recontextualization:
+        if self.sampled == self.trained:
+            raise ConfigError(
+                f"recontextualization has sampled and trained {list(self.sampled)}; expected different texts; change one, or take "
+                "Inoculation for one text"
+            )
+        return self
+
+    def check(self, train: SFT | GRPO) -> None:
+        """Raises ConfigError where a KL is to be estimated, from what another prompt drew."""
+        if isinstance(train, GRPO) and train.kl_weight > 0:
+            raise ConfigError(
+                f"train.kl_weight is {train.kl_weight} with recontextualization; expected 0 with two prompts, as the KL cannot be "
+                "estimated from what another prompt drew; drop train.kl_weight, or take one prompt"
+            )
+
+    def on_prompts(self, prompts: Prompts, asking: Asking) -> Prompts:
+        """Each prompt with its own text put in."""
+        return Prompts(self._put(prompts.sampled, self.sampled, asking), self._put(prompts.trained, self.trained, asking))
+
+    def _put(self, turns: tuple[Message, ...], texts: tuple[str, ...], asking: Asking) -> tuple[Message, ...]:
+        text = random.Random(f"prompted/{asking.seed}/{asking.problem}").choice(texts) if texts else None
+        return place(turns, text, self.position, asking.own)

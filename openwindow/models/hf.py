@@ -184,11 +184,14 @@ class LocalModel:
         else:
             self.tokenizer.save_pretrained(folder)
 
+    def attach_saved_adapter(self, folder: Path) -> None:
+        """Puts a saved adapter on, to be asked and not to be trained; `detach_adapter` takes it off."""
+        self.network = PeftModel.from_pretrained(self.network, str(folder), autocast_adapter_dtype=False)
+
     def merge_saved_adapter(self, folder: Path) -> None:
         """Adds the change of a saved adapter to the weights."""
-        wrapped = PeftModel.from_pretrained(self.network, str(folder), autocast_adapter_dtype=False)
-        self.network = wrapped.merge_and_unload()
-        self.network.__dict__.pop("peft_config", None)
+        self.attach_saved_adapter(folder)
+        self.detach_adapter(merge=True)
 
     def load_weights(self, folder: Path) -> None:
         """Takes over the weights saved in `folder`."""

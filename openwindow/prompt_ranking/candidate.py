@@ -1,4 +1,4 @@
-"""What is ranked: a prompt that may be put into training rows. Imports no torch."""
+"""The object of a ranking: a prompt that may be inserted into training rows. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Role = Literal["inoculation", "placebo", "negative"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A prompt that may be put into training rows."""
+    """A prompt that may be inserted into training rows."""
 
     text: str
     kind: str
@@ -18,4 +18,4 @@ class Candidate:
     role: Role = "inoculation"
     """`placebo` has nothing to do with the trait, `negative` forbids it; both are controls"""
     scope: Literal["specific", "general", "none"] = "specific"
-    """whether it names the trait, or misbehaviour at large"""
+    """whether it names the trait, or misbehaviour in general"""

@@ -1,6 +1,6 @@
-"""From the folder of a study of rankings to its results.json: scores before training, reductions after it, and their correlation.
+"""Computes results.json from the folder of a ranking study: scores before training, reductions after it, and their correlation.
 
-Reads files and imports no torch.
+It reads files and imports no torch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from openwindow.experiment.overrides import explain
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import finite, read_json, rows_in
 from openwindow.files.writing import write_json
-from openwindow.prompt_ranking.study import ASKING, CONTROL, RankingStudy, kind_of, wordings
+from openwindow.prompt_ranking.study import ASKING, RankingStudy, wordings
 from openwindow.report.ranking_page import write_ranking_page
 from openwindow.report.study_page import build_report
 from openwindow.results.build import build_results
@@ -41,13 +41,13 @@ INTERVALS = (
 
 
 def is_ranking(out: Path) -> bool:
-    """Whether the folder is one of a study of rankings."""
+    """Whether the folder belongs to a ranking study."""
     described = read_json(out / "config.json").get("study_config")
     return isinstance(described, dict) and "parts" in described
 
 
 def build_ranking(out: Path) -> Json:
-    """Computes results.json and report.html of the whole and of its parts, writes them, and returns the whole's results."""
+    """Computes and writes results.json and report.html of the study and of its parts, and returns the study's results."""
     results = ranking_results(out)
     for name in results["settings"]:
         build_report(out / name)
@@ -57,13 +57,13 @@ def build_ranking(out: Path) -> Json:
 
 
 def ranking_results(out: Path) -> Json:
-    """The results of what has been run. Raises ConfigError where the folder holds no such run."""
+    """The results of what has been run so far. Raises ConfigError if the folder holds no such run."""
     config, provenance = read_json(out / "config.json"), read_json(out / "provenance.json")
     try:
         study = RankingStudy.model_validate(config.get("study_config", {}))
     except ValidationError as error:
         raise ConfigError(
-            f"{explain(error, RankingStudy, str(out / 'config.json'))}: the run is of another version of openwindow; use that one"
+            f"{explain(error, RankingStudy, str(out / 'config.json'))}: another version of openwindow made this run; use that one"
         ) from error
     run = {name: build_results(out / name) for name in study.parts if (out / name / "config.json").is_file()}
     settings = {name: _setting(study, name, found, out / name) for name, found in run.items()}
@@ -94,21 +94,21 @@ def ranking_results(out: Path) -> Json:
 
 
 def _setting(study: RankingStudy, name: str, found: Json, folder: Path) -> Json:
-    """One setting: its prompts with their scores and reductions, and the correlations over them."""
+    """One environment: its prompts with their scores and reductions, and the correlations over them."""
     part = study.parts[name]
     measure = part.compare[0].measure
     texts = wordings(part)
     elicited, neutral = elicitations(part, folder)
     lifted = read_json(folder / RANKED / "uplifts.json")
-    reduced = {c["arm"]: c for c in found["comparisons"] if c["measure"] == measure and c["context"] == "neutral"}
+    reduced = {c["arm"]: c for c in found["comparisons"] if c["measure"] == measure and c["context"] == part.plain}
     prompts = [
         {
             "arm": arm,
-            "kind": kind_of(arm),
+            "kind": part.arms[arm].group,
             "text": text,
             "elicitation": elicited[arm],
             "uplift": _mean_record([v for v in items(lifted.get(arm)) if finite(v) is not None]),
-            "after": _cell(found, arm, measure),
+            "after": _cell(found, part, arm, measure),
             "reduction": _reduction(reduced[arm]),
         }
         for arm, text in texts.items()
@@ -119,8 +119,8 @@ def _setting(study: RankingStudy, name: str, found: Json, folder: Path) -> Json:
     return {
         "measure": measure,
         "neutral_before": neutral,
-        CONTROL: _cell(found, CONTROL, measure),
-        "untrained": _cell(found, "untrained", measure),
+        "no_mitigation": _cell(found, part, part.with_role("control")[0], measure),
+        "untrained": _cell(found, part, part.with_role("start")[0], measure),
         "prompts": prompts,
         "correlations": {
             subset: {
@@ -149,18 +149,18 @@ def _mean(settings: Mapping[str, Json], score: str, kind: Kind) -> Correlation:
 
 
 def elicitations(part: Study, folder: Path) -> tuple[dict[str, Json], Json]:
-    """For each wording the rate of the behaviour before training, over dev problems, and that without a wording."""
+    """For each wording, the rate of the behaviour before training, over dev problems; and the rate without a wording."""
     measure = part.compare[0].measure
     scores: dict[str, dict[str, list[bool | None]]] = {}
     for row in rows_in(folder / RANKED / "rollouts.jsonl"):
         if isinstance(row.get("context"), str) and isinstance(row.get("problem"), str) and measure in row:
             scores.setdefault(row["context"], {}).setdefault(row["problem"], []).append(row[measure])
-    found = {context: _rate(scores.get(context, {})) for context in ("neutral", *wordings(part))}
-    return {arm: found[arm] for arm in wordings(part)}, found["neutral"]
+    found = {context: _rate(scores.get(context, {})) for context in (part.plain, *wordings(part))}
+    return {arm: found[arm] for arm in wordings(part)}, found[part.plain]
 
 
 def _rate(by_problem: Mapping[str, Sequence[bool | None]]) -> Json:
-    """The mean over problems of the share of a problem's scored draws."""
+    """The mean over problems of each problem's share among its scored draws."""
     known = {problem: [float(v) for v in draws if v is not None] for problem, draws in by_problem.items()}
     e = arm_rate([{problem: sum(values) / len(values) if values else None for problem, values in known.items()}], unit="problem")
     reason = e.reason if by_problem else "not sampled yet"
@@ -177,7 +177,7 @@ def _mean_record(values: Sequence[float]) -> Json:
 
 
 def _reduction(c: Json) -> Json:
-    """The control's rate less the arm's: the comparison with its sign turned."""
+    """The control's rate minus the arm's: the comparison with its sign reversed."""
 
     def turned(value: float | None) -> float | None:
         return None if value is None else 0.0 - value
@@ -193,13 +193,13 @@ def _reduction(c: Json) -> Json:
     }
 
 
-def _cell(found: Json, arm: str, measure: str) -> Json:
-    cell: Json = found["arms"][arm]["measures"][measure]["neutral"]
+def _cell(found: Json, part: Study, arm: str, measure: str) -> Json:
+    cell: Json = found["arms"][arm]["measures"][measure][part.plain]
     return cell
 
 
 def verdict_of_mean(mean: Mapping[str, Any], smallest_effect: float) -> str:
-    """`supported` if the interval lies above 0, `not supported` if below `smallest_effect`, else `inconclusive`."""
+    """`supported` if the interval is above 0, `not supported` if below `smallest_effect`, else `inconclusive`."""
     if mean["low"] is None or mean["high"] is None:
         return "inconclusive"
     if mean["low"] > 0:

@@ -1,7 +1,8 @@
-"""Runs a study of rankings: each part in a folder of its own, its wordings scored before its arms are trained.
+"""Runs a ranking study: each part in a folder of its own, with its wordings scored before its arms are trained.
 
-DIR/config.json, provenance.json, results.json, report.html     the whole
-DIR/SETTING/...                                                 a run folder of that setting's arms (`experiment/run_folder.py`)
+DIR/config.json, provenance.json, results.json, report.html     the whole study
+DIR/SETTING/...                                                 the run folder of that environment's arms
+(`experiment/run_folder.py`)
 DIR/SETTING/start/ranking/                                      rollouts.jsonl and uplifts.json, from before training
 """
 
@@ -12,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.environments import SETTINGS
 from openwindow.errors import ModelError
 from openwindow.experiment.overrides import override
 from openwindow.experiment.provenance import provenance
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 def run_ranking(study: RankingStudy, out: Path, *, overwrite: bool, command: Sequence[str], console: Console) -> dict[str, Any]:
     """Runs what is not done yet, writes results.json and report.html into `out`, and returns the results."""
     for part in study.parts.values():
-        SETTINGS[part.environment](part.options).check()
+        part.make_environment().check()
     came = provenance(list(command))
     with RunFolder(out) as folder:
         folder.open(described(study), came, overwrite=overwrite)
@@ -44,7 +44,7 @@ def run_ranking(study: RankingStudy, out: Path, *, overwrite: bool, command: Seq
 
 
 def described(study: RankingStudy) -> dict[str, Any]:
-    """config.json of the whole."""
+    """config.json of the whole study."""
     return {
         "study": study.name,
         "question": study.question,
@@ -79,8 +79,8 @@ def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Cons
                     reporter.say(f"{name}: finished before")
                     continue
                 reporter.say(f"{name}:")
-                with SETTINGS[part.environment](part.options) as setting:
-                    _run_part(study, part, Execution(part, folder, load(part.model, part.precision), setting, reporter))
+                with part.make_environment() as environment:
+                    _run_part(study, part, Execution(part, folder, load(part.model, part.precision), environment, reporter))
                 folder.gather()
                 folder.status("done")
 
@@ -108,12 +108,12 @@ def _dev_problems(part: Study) -> int:
 
 
 def _after(part: Study) -> Study:
-    """The part once all arms can start: what is asked of them is the neutral prompt alone."""
-    return override(part, {"request_stage": None, "contexts": {"neutral": part.contexts["neutral"]}}, part.name)
+    """The part as used once all arms can start: it tests only the plain prompt."""
+    return override(part, {"request_stage": None, "contexts": {part.plain: part.contexts[part.plain]}}, part.name)
 
 
 def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
-    """The start, the scores of all wordings there, then the arms."""
+    """Trains the start, scores all wordings on it, then trains the arms."""
     from openwindow.experiment.execution import Execution
     from openwindow.experiment.starting_point import bring_to_start
 
@@ -122,20 +122,20 @@ def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
         e.reporter.skip(_ranking_work(study, part))
     else:
         _rank(study, part, e)
-    Execution(_after(part), e.folder, e.model, e.setting, e.reporter).run()
+    Execution(_after(part), e.folder, e.model, e.environment, e.reporter).run()
 
 
 def _rank(study: RankingStudy, part: Study, e: Execution) -> None:
-    """Samples replies to dev problems under every wording, and takes log-probabilities of the flawed data's answers."""
+    """Samples replies to dev problems under every wording, and computes log-probabilities of the flawed data's answers."""
     from openwindow.environments.training_rows import flawed_rows
     from openwindow.experiment.evaluate import Gauge
     from openwindow.prompt_ranking.scores import uplifts
 
     texts, position, seed = wordings(part), position_of(part), part.seeds[0]
-    contexts = {"neutral": Context(), **{arm: Context(text=text, position=position) for arm, text in texts.items()}}
+    contexts = {part.plain: Context(), **{arm: Context(text=text, position=position) for arm, text in texts.items()}}
     sampled = part.evaluation.model_copy(update={"temperature": study.temperature})
-    gauge = Gauge(e.setting, contexts, sampled, e.reporter)
-    dev = e.setting.problems("dev", _dev_problems(part), seed)
+    gauge = Gauge(e.environment, contexts, sampled, e.reporter)
+    dev = e.environment.problems("dev", _dev_problems(part), seed)
     with e.folder.unit(RANKED) as path:
         rollouts: list[dict[str, Any]] = []
         began = time.perf_counter()
@@ -143,7 +143,7 @@ def _rank(study: RankingStudy, part: Study, e: Execution) -> None:
             found = gauge.measure(e.model, dev, arm="before training", seed=100 * seed + draw, text="sampling under every wording")
             rollouts += [{**row, "draw": draw} for row in found.rollouts]
         elicited = time.perf_counter() - began
-        rows = flawed_rows(e.setting, e.setting.problems("train", study.rows, seed), 1.0, seed)
+        rows = flawed_rows(e.environment, e.environment.problems("train", study.rows, seed), 1.0, seed)
         candidates = [Candidate(text, arm) for arm, text in texts.items()]
         with e.reporter.step("log-probability of the flawed data", (1.0 + len(texts)) * study.rows) as advance:
             lifted = uplifts(e.model, [row.messages for row in rows], candidates, position, keep=0, rounds=(), progress=advance)

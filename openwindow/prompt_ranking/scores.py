@@ -148,7 +148,7 @@ def mean_score(values: Sequence[float], reason: str = "") -> Score:
 def contrasts(flawed: Sequence[Sequence[float]], clean: Sequence[Sequence[float]]) -> list[Score]:
     """For each candidate the uplift of flawed answers less that of clean ones, paired: both of a row answer the same prompt.
 
-    `flawed` may go on beyond `clean`, whose rows come first.
+    `flawed` may be longer than `clean`, whose rows come first.
     """
     return [mean_score([a - b for a, b in zip(f, c, strict=False)]) for f, c in zip(flawed, clean, strict=True)]
 

@@ -15,14 +15,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openwindow.data.rows import Position
 from openwindow.errors import ConfigError
-from openwindow.experiment.arms import Recipe
+from openwindow.experiment.arm import Role
 from openwindow.experiment.overrides import override
-from openwindow.experiment.study import MOST_SEEDS, Compare, Context, Study
+from openwindow.experiment.study import MOST_SEEDS, Compare, Study
 from openwindow.files.names import check_names
+from openwindow.interventions.inoculation import Inoculation
 
 ASKING = ("study", "asks", "weak")
 """kinds of wordings that ask for the behaviour, however faintly; the others (`unrelated`, `forbids`) do not"""
-CONTROL = "no_mitigation"
 PUBLISHED = {"code": 0.57, "sycophancy": 0.57, "spurious": 0.90, "toxic": 0.69}
 """Pearson's r of elicitation before training with the reduction after it, by setting (Wichers et al. 2025, arXiv 2510.05024)"""
 _LEAST = 4
@@ -63,13 +63,13 @@ class RankingStudy(BaseModel):
     def _check(self) -> RankingStudy:
         check_names({"the study": (self.name,), "part": self.parts})
         for name, part in self.parts.items():
-            if CONTROL not in part.arms or len(wordings(part)) < _LEAST:
+            if not part.with_role("control") or len(wordings(part)) < _LEAST:
                 had = f"{len(wordings(part))} wordings and the arms {', '.join(part.arms)}"
-                raise ConfigError(f"part {name!r} has {had}; expected {_LEAST} wordings or more and {CONTROL}; use part_of")
+                raise ConfigError(f"part {name!r} has {had}; expected {_LEAST} wordings or more and a control arm; use part_of")
         if (models := {part.model for part in self.parts.values()}) and len(models) > 1:
             raise ConfigError(f"the parts have the models {', '.join(sorted(models))}; expected one; choose it")
         if unknown := [name for name in self.quick if name not in self.parts]:
-            raise ConfigError(f"quick names {', '.join(unknown)}; expected some of {', '.join(self.parts)}; mend it")
+            raise ConfigError(f"quick names {', '.join(unknown)}; expected some of {', '.join(self.parts)}; fix it")
         return self
 
     @property
@@ -99,21 +99,21 @@ class RankingStudy(BaseModel):
 
 def part_of(
     study: Study,
-    more: Mapping[str, Sequence[str]],
+    kinds: Mapping[str, Sequence[str]],
     problems: int,
     *,
     seeds: Sequence[int] = (1,),
 ) -> Study:
-    """The part of an inoculation study: its data, training and request stage, one arm per wording.
+    """The part of an inoculation study: its data, training and request stage, and one arm per wording.
 
-    The wordings are the study's own (`study_1`, ...), those of `more` (kind to texts), what its `cue` context says and its
-    placebo (`unrelated_1`, `unrelated_2`), and what its `opposite` context says (`forbids_1`, before more of that kind).
+    `kinds` is kind of wording to texts; the first of `asks` trains the arm `asks_1` in the group `asks`. Raises ConfigError for a
+    study without an arm of role `start` or `control`.
     """
-    own = [only for name in study.arms if name.startswith("inoculated") if (only := _text(study, name))]
-    kinds: dict[str, list[str]] = {"study": own, **{kind: list(texts) for kind, texts in more.items()}}
-    kinds["unrelated"] = [str(study.contexts["cue"].text), str(_text(study, "placebo")), *kinds.get("unrelated", [])]
-    kinds["forbids"] = [str(study.contexts["opposite"].text), *kinds.get("forbids", [])]
-    named = {f"{kind}_{n}": text for kind, texts in kinds.items() for n, text in enumerate(texts, 1)}
+    start, control = _only(study, "start"), _only(study, "control")
+    texts = {f"{kind}_{n}": (kind, text) for kind, of_kind in kinds.items() for n, text in enumerate(of_kind, 1)}
+    asked = {
+        arm: study.base.but(intervention=Inoculation([text]), role="treatment", group=kind) for arm, (kind, text) in texts.items()
+    }
     measure = study.compare[0].measure
     return override(
         study,
@@ -121,16 +121,12 @@ def part_of(
             "name": study.name.replace("inoculation", "prompt_ranking", 1),
             "question": f"Which wording keeps the behaviour out? ({study.question})",
             "claim": "Described, and decided over all settings together.",
-            "contexts": {"neutral": Context(), "requested": study.contexts["requested"]},
-            "arms": {
-                "untrained": {"train.epochs": 0},
-                CONTROL: {},
-                **{arm: {"intervention": {"kind": "inoculation", "texts": [text]}} for arm, text in named.items()},
-            },
-            "about": {arm: f"flawed answers to prompts that say: {text}" for arm, text in named.items()},
+            "contexts": {name: study.contexts[name] for name in (study.plain, study.request)},
+            "arms": {**{name: study.arms[name] for name in (start, control)}, **asked},
+            "about": {arm: f"flawed answers to prompts that say: {text}" for arm, (_, text) in texts.items()},
             "seeds": tuple(seeds),
             "starts": "one",
-            "compare": tuple(Compare(arm=arm, against=CONTROL, measure=measure, expect="none") for arm in named),
+            "compare": tuple(Compare(arm=arm, against=control, measure=measure, expect="none") for arm in texts),
             "evaluation.problems": problems,
             "quick_arms": None,
             "quick": {k: v for k, v in study.quick.items() if k != "seeds"} | {"evaluation.problems": (problems + 1) // 2},
@@ -139,26 +135,18 @@ def part_of(
     )
 
 
+def _only(study: Study, role: Role) -> str:
+    if not (found := study.with_role(role)):
+        raise ConfigError(f"{study.name} has no arm of role {role!r}; expected one; give an arm the role")
+    return found[0]
+
+
 def wordings(part: Study) -> dict[str, str]:
     """Arm to the wording that it is trained under."""
-    return {arm: text for arm in part.arms if (text := _text(part, arm))}
+    one = {name: arm.instruction.texts for name, arm in part.arms.items() if arm.instruction is not None}
+    return {name: texts[0] for name, texts in one.items() if len(texts) == 1}
 
 
 def position_of(part: Study) -> Position:
     """Where the wordings are put."""
-    recipe = part.recipe(next(iter(wordings(part))))
-    assert isinstance(recipe, Recipe) and recipe.intervention is not None
-    return recipe.intervention.position
-
-
-def kind_of(arm: str) -> str:
-    """The kind of an arm's wording: `asks` of `asks_2`."""
-    return arm.rpartition("_")[0]
-
-
-def _text(study: Study, arm: str) -> str | None:
-    """The one text that an arm's prompts carry; None if there is none, or several."""
-    recipe = study.recipe(arm)
-    if not isinstance(recipe, Recipe) or recipe.intervention is None or len(recipe.intervention.texts) != 1:
-        return None
-    return recipe.intervention.texts[0]
+    return next(arm.instruction.position for arm in part.arms.values() if arm.instruction is not None)

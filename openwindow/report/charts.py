@@ -1,7 +1,7 @@
 """Figures as SVG text: pure functions from numbers to markup, without a plotting library.
 
 Colours are the page's CSS classes (`tone-0` to `tone-6`, and `tone-none` for arms that were trained on nothing), so
-that one figure serves light, dark and paper. What is None is drawn as the words "not measured" and never as a zero.
+that one figure serves light, dark and paper. None is drawn as the words "not measured", never as a zero.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import NamedTuple, NewType
 
 from openwindow.formatting import signed
 
-TONES = 7  # colours before they repeat
+TONES = 7  # number of colours before they repeat
 ROW = 38.0  # height of one arm's row
 HEAD = 52.0  # height of a panel's title and subtitle
 FOOT = 26.0  # height of a panel's axis
 VALUE = 48.0  # width kept for the number at the right of each row
-GAP = 30.0  # between panels of a row
-_LETTER = 7.0  # width of an average letter at 13 px, generously
+GAP = 30.0  # gap between panels in a row
+_LETTER = 7.0  # width of an average letter at 13 px, rounded up
 
 
 class Scale(NamedTuple):
@@ -42,13 +42,13 @@ class Scale(NamedTuple):
         return f"{value * 100:.0f}%"
 
     def place(self, value: float, left: float, width: float) -> float:
-        """Where the value lies between `left` and `left + width`; values beyond the ends lie on them."""
+        """The position of the value between `left` and `left + width`; values beyond the ends are drawn at the ends."""
         share = (value - self.low) / (self.high - self.low)
         return left + min(1.0, max(0.0, share)) * width
 
 
 Ident = NewType("Ident", str)
-"""What `identifier` makes, and nothing else"""
+"""The result of `identifier`, and nothing else"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,18 +77,18 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One arm's curve: the mean over seeds, and each seed on its own."""
+    """One arm's curve: the mean over seeds, and each seed separately."""
 
     label: str
     tone: str
     mean: tuple[tuple[float, float], ...]
     seeds: tuple[tuple[tuple[float, float], ...], ...]
     marked: tuple[tuple[float, float], ...] = ()
-    """Points that are circled."""
+    """Points to circle."""
 
 
 def scale_for(estimates: Sequence[float | None], beside: Sequence[float | None] = ()) -> Scale:
-    """0 to 100 % where all estimates are rates, else round numbers around them and the values `beside` them."""
+    """0 to 100 % if all estimates are rates, otherwise round numbers around them and the values `beside` them."""
     known = [v for v in estimates if v is not None]
     if all(-1e-9 <= v <= 1 + 1e-9 for v in known):
         return Scale(0.0, 1.0, True)
@@ -177,7 +177,7 @@ def _row(panel: Panel, dot: Dot, scale: Scale, left: float, y: float, plot: floa
 
 
 def difference_bar(estimate: float | None, low: float | None, high: float | None, reach: float) -> str:
-    """A difference with its interval beside a line at zero, on an axis from -reach to +reach."""
+    """A difference with its interval relative to a line at zero, on an axis from -reach to +reach."""
     if estimate is None:
         return '<span class="missing">not measured</span>'
     scale, width, y = Scale(-reach, reach, False), 150.0, 11.0
@@ -231,7 +231,7 @@ def line_plot(lines: Sequence[Line], *, ident: Ident, title: str, desc: str, wid
 
 
 def spread(wanted: Sequence[float], apart: float, low: float, high: float) -> list[float]:
-    """Positions near the wanted ones, at least `apart` from each other and within low..high; closer where too many."""
+    """Positions close to the wanted ones, at least `apart` from each other and within low..high; closer if there are too many."""
     if not wanted:
         return []
     apart = min(apart, (high - low) / len(wanted))
@@ -256,12 +256,12 @@ def thin(points: Sequence[tuple[float, float]], most: int = 160) -> tuple[tuple[
 
 
 def identifier(kind: str, *at: int) -> Ident:
-    """The `id` of a figure and what belongs to it: what it shows, in letters, and its place; never made of names that users gave.
+    """The `id` of a figure and of its parts: what it shows, in letters, and its position; never made from names that users gave.
 
-    Raises ValueError for a kind that is no plain word.
+    Raises ValueError for a kind that is not a plain word.
     """
     if re.fullmatch(r"[a-z][a-z_]*", kind) is None:
-        raise ValueError(f"{kind!r} is no plain word; expected small letters")
+        raise ValueError(f"{kind!r} is not a plain word; expected lower-case letters")
     return Ident("-".join([kind, *map(str, at)]))
 
 

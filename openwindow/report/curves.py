@@ -1,4 +1,4 @@
-"""Figures of what was measured along training: the loss of every stage, and what was watched in reinforcement learning."""
+"""Figures of quantities measured during training: the loss of every stage, and what RL monitors."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _ROLLOUTS = "share of rollouts; {stage}"
 _DRAWN = (
     ("train/loss", "training loss", "{stage} stage"),
     ("monitor/successful", "hack rate", _ROLLOUTS),
-    ("monitor/open_hack", "hacks if all holes were open", _ROLLOUTS),
+    ("monitor/open_hack", "hacks if every loophole were open", _ROLLOUTS),
     ("monitor/proxy", "proxy: what is rewarded", _ROLLOUTS),
     ("monitor/truth", "truth: what is correct", _ROLLOUTS),
 )
 _BESIDES = (
-    ("monitor/attempted", "attempted: shows a hack", _ROLLOUTS),
-    ("train/entropy", "entropy", "nats a token; {stage}"),
-    ("train/kl", "KL to the start", "nats a token; {stage}"),
+    ("monitor/attempted", "attempted: the source shows a hack", _ROLLOUTS),
+    ("train/entropy", "entropy", "nats per token; {stage}"),
+    ("train/kl", "KL to the start", "nats per token; {stage}"),
     ("rollout/length", "length of a reply", "tokens; {stage}"),
 )
-_WORDS = {"rl": "reinforcement"}
+_WORDS = {"rl": "RL"}
 
 
 def figures(run: Run, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[tuple[str, Markup]]:
-    """A title and a figure for each stage and each thing measured in it, arms as curves with one thin line per seed."""
+    """A title and a figure for each stage and each quantity measured in it; arms are curves, with one thin line per seed."""
     seen = sorted({key for row in run.metrics for key, value in row.values.items() if key.startswith("hack/") and value > RARE})
     kinds = [(key, _kind(key.removeprefix("hack/")), _ROLLOUTS) for key in seen]
     return _figures(run, (*_DRAWN, *kinds), labels, tones, ident="curve", height=300.0)
 
 
 def besides(run: Run, labels: Mapping[str, str], tones: Mapping[str, str]) -> list[tuple[str, Markup]]:
-    """The same, smaller, for what else was watched in reinforcement: attempts, entropy, KL and length."""
+    """The same, smaller, for the other quantities that RL monitors: attempts, entropy, KL and length."""
     return _figures(run, _BESIDES, labels, tones, ident="beside", height=220.0)
 
 
@@ -58,7 +58,7 @@ def _figures(
     for stage in dict.fromkeys(row.stage or "training" for row in run.metrics):
         for key, title, where in drawn:
             if key == "train/loss" and stage == "rl":
-                continue  # a policy gradient's loss says nothing of how well it goes
+                continue  # a policy gradient's loss says nothing about progress
             lines = _lines(run, stage, key, labels, tones)
             if key == "monitor/successful":
                 lines = [replace(line, marked=onsets.get(line.label, ())) for line in lines]
@@ -90,14 +90,14 @@ def _lines(run: Run, stage: str, key: str, labels: Mapping[str, str], tones: Map
 
 
 def _value(values: Mapping[str, float], key: str) -> float | None:
-    """What a step has under `key`; a kind of hack that was not seen where rollouts were scored is 0."""
+    """A step's value under `key`; a kind of hack that did not occur among scored rollouts is 0."""
     if key == "monitor/successful":
         return watched(values, "successful")
     return values.get(key, 0.0 if key.startswith("hack/") and "monitor/hack" in values else None)
 
 
 def _onsets(run: Run, arm: str) -> tuple[tuple[float, float], ...]:
-    """Where hacking set in at each seed: the step, and the rate at it."""
+    """Hacking's onset at each seed: the step, and the rate at that step."""
     noted = items(mapping(mapping(run.results, "training"), arm).get("onset"))
     steps = dict(zip([int(s) for s in items(run.results.get("seeds"))], noted, strict=False))
     return tuple(

@@ -14,7 +14,7 @@ from openwindow.formatting import compact, duration, signed
 from openwindow.report import html
 
 SHARE = 42
-"""percent of colour in the strongest cell: text stays readable on it in light and dark"""
+"""maximum percentage of colour in a cell: text stays readable on it in light and dark"""
 
 
 def write_page(results: Mapping[str, Any], folder: Path) -> Path:
@@ -56,7 +56,7 @@ def _short(reason: str) -> str:
 
 
 def _heat(results: Mapping[str, Any], measure: str, context: str, reach: float | None) -> dict[str, Any]:
-    """One cell of the heat map; rates are coloured by size, probes by their shift, since their size is that of their words too."""
+    """One cell of the heat map; rates are coloured by size, probes by shift, since a probe's size also depends on its wording."""
     cell = results["measures"][measure].get(context)
     if cell is None or cell["estimate"] is None:
         reason = cell["reason"] if cell else "not asked"
@@ -92,7 +92,7 @@ def _facts(results: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
     facts = [
         ("model", results["model"]),
         ("suites", ", ".join(results["suites"])),
-        ("judge", judge or "none: what rules cannot read is unscored"),
+        ("judge", judge or "none: replies that rules cannot read are unscored"),
         ("repeats of each item", str(len(results["seeds"]))),
         ("probes", f"{results['probes']['unit']}; version {results['probes']['version']}"),
         *([("contexts", results["prompting"]["note"])] if results["prompting"]["note"] else []),

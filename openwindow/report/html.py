@@ -1,4 +1,4 @@
-"""What every report page is: a template filled with its style and script inside, and one file that is written whole."""
+"""The common part of all report pages: a template filled with style and script, written as one file or not at all."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ THEME = """(() => {
   button.addEventListener("click", () => { root.dataset.theme = dark() ? "light" : "dark"; name(); });
   name();
 })();"""
-"""the script of a page that has a button for light and dark, and nothing else that moves"""
-# What no HTML file can hold as text: lone surrogates, NUL and the other control characters.
+"""script of a page that has a button for light and dark, and nothing else that moves"""
+# What no HTML file can contain as text: lone surrogates, NUL and the other control characters.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 _NEGATIVE = re.compile(r"(?<![\w.])-(?=\d)")
 
 
 def marked(text: str) -> Markup:
-    """A sentence of the results for the page: what stands between backticks as code, and minus signs before negative numbers."""
+    """A sentence of the results for the page: text between backticks as code, and minus signs before negative numbers."""
     parts = _NEGATIVE.sub(MINUS, text).split("`")
-    if len(parts) % 2 == 0:  # a backtick without its other half is text
+    if len(parts) % 2 == 0:  # an unpaired backtick is plain text
         return escape(text)
     return Markup("").join(Markup("<code>{}</code>").format(part) if i % 2 else escape(part) for i, part in enumerate(parts))
 
@@ -50,7 +50,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
 
 
 def filled(template: str, script: str, values: Mapping[str, Any], *, filters: Mapping[str, Callable[..., str]] = {}) -> str:
-    """The template as a page; it gets `css`, `script` and `script_hash` besides `values`, and may use `filters`."""
+    """The template as a page; it receives `css`, `script` and `script_hash` in addition to `values`, and may use `filters`."""
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -69,7 +69,7 @@ def filled(template: str, script: str, values: Mapping[str, Any], *, filters: Ma
 
 
 def write_page(html: str, folder: Path) -> Path:
-    """Writes report.html into the folder, complete or not at all, and returns its path. Raises StorageError."""
+    """Writes report.html into the folder, completely or not at all, and returns its path. Raises StorageError."""
     path, part = folder / "report.html", folder / "report.html.part"
     try:
         part.write_bytes(html.encode("utf-8"))

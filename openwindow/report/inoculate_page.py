@@ -14,7 +14,7 @@ from openwindow.report.html import THEME, filled, write_page
 def write_inoculate_page(found: Mapping[str, Any], cautions: Sequence[str], folder: Path) -> Path:
     """Writes report.html into the folder and returns its path. Raises StorageError.
 
-    `found` has `options`, `data`, `ranking` and, where arms were trained, `results` and `recommendation`.
+    `found` has `options`, `data`, `ranking` and, if arms were trained, `results` and `recommendation`.
     """
     return write_page(render(found, cautions), folder)
 
@@ -44,7 +44,7 @@ def render(found: Mapping[str, Any], cautions: Sequence[str]) -> str:
 
 
 def _fact(value: object) -> str:
-    """What was found, in words: counts and quantiles by name."""
+    """A finding in words: counts and quantiles by name."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name.replace('_', ' ')}: {_fact(inner)}" for name, inner in value.items())
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Results and page of a run, made from its folder alone: as often as wanted, and whatever wrote it."""
+"""Builds the results and page of a run from its folder alone: as often as wanted, and whatever wrote the folder."""
 
 from __future__ import annotations
 

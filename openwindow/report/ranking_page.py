@@ -1,4 +1,4 @@
-"""The report of a study of rankings: correlations beside the published ones, a plot per setting, and every prompt."""
+"""The report of a ranking study: correlations next to the published ones, a plot per environment, and every prompt."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from openwindow.report.scatter import Point, scatter
 
 TONES = {"study": "tone-0", "asks": "tone-2", "weak": "tone-4", "unrelated": "tone-none", "forbids": "tone-1"}
 WORDS = {
-    "study": "wordings of the setting's own study",
+    "study": "wordings of the environment's own study",
     "asks": "more that ask",
     "weak": "permit or hint",
     "unrelated": "do not ask",
     "forbids": "forbid",
 }
 AXES = {
-    "elicitation": "shown before training under the prompt",
+    "elicitation": "share with the behaviour under the prompt, before training",
     "uplift": "uplift of the data, nats per token",
 }
 

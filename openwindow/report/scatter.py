@@ -14,7 +14,7 @@ LEFT, RIGHT, TOP, BOTTOM = 46.0, 14.0, 46.0, 44.0  # room around the plot
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One point with its vertical interval, and what is said of it when it is pointed at."""
+    """One point with its vertical interval, and the text that hovering over it shows."""
 
     x: float
     y: float
@@ -25,7 +25,7 @@ class Point:
 
 
 def scatter(points: Sequence[Point], *, ident: Ident, title: str, subtitle: str, along: str, up: str, percent: bool) -> str:
-    """Points over named axes; `percent` prints the horizontal axis as rates, the vertical one always is."""
+    """Points over named axes; `percent` prints the horizontal axis as rates; the vertical axis always shows rates."""
     if not points:
         return '<p class="missing">not measured</p>'
     marks_x = ticks(min(p.x for p in points), max(p.x for p in points))

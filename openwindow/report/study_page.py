@@ -1,4 +1,4 @@
-"""Builds report.html: one offline file that says what a run asked, what it found, and what it was made from."""
+"""Builds report.html: one offline file that says what a run asked, what it found, and how it was made."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from markupsafe import Markup
 
 from openwindow.files.run_files import Note
 from openwindow.formatting import VERDICT_MARKS, compact, count, counted, duration, is_number, rate, rate_grid
-from openwindow.report import charts, curves
+from openwindow.report import charts, curves, evals_section
 from openwindow.report.html import HERE, filled, write_page
 from openwindow.report.transcripts import payload
+from openwindow.results.eval_transcripts import MARKS, Samples, eval_samples
 from openwindow.results.load import items, load_run, mapping, number, text
 from openwindow.results.records import Cell, Comparison, Context, Json, Run, TrainRow
 
-SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # keys of config.json with their own place
+SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # config.json keys shown above
 SAMPLE = 4  # training rows shown per arm
 MESSAGE_LIMIT = 4000  # characters of a training message that are shown
 
 
 class Piece(NamedTuple):
-    """A stretch of a training message; `added` where it is the instruction that an arm or context adds."""
+    """A stretch of a training message; `added` if it is the instruction that an arm or context adds."""
 
     text: str
     added: bool
@@ -42,13 +43,16 @@ class Example(NamedTuple):
 
 def build_report(run: Path) -> Path:
     """Writes report.html into the run folder and returns its path. The same folder gives the same bytes."""
-    return write_page(render(load_run(run)), run)
+    loaded = load_run(run)
+    return write_page(render(loaded, eval_samples(run, mapping(mapping(loaded.results, "evals"), "evals"))), run)
 
 
-def render(run: Run) -> str:
-    """The page as text."""
+def render(run: Run, samples: Samples = Samples((), 0)) -> str:  # noqa: B008 - frozen
+    """The page as text; `samples` are transcripts of evals."""
     script = (HERE / "page.js").read_text(encoding="utf-8")
-    return filled("study.html.jinja", script, {**_summary(run), **_evidence(run), **_origins(run)})
+    learned = evals_section.section(mapping(run.results, "evals"), samples, arm_tones(run))
+    values = {**_summary(run), **_evidence(run, samples), **_origins(run), **learned}
+    return filled("study.html.jinja", script, values, filters={"nats": evals_section.nats})
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -85,9 +89,11 @@ def _summary(run: Run) -> dict[str, Any]:
     }
 
 
-def _evidence(run: Run) -> dict[str, Any]:
+def _evidence(run: Run, samples: Samples) -> dict[str, Any]:
     """Figures, comparisons, all the numbers and the transcripts."""
     labels, tones = arm_labels(run), arm_tones(run)
+    meanings = {**run.meanings, **({m.name: m for m in MARKS.values()} if samples.shown else {})}
+    asked_marks = evals_section.marks() if samples.shown else []
     measure, context = _primary(run)
     measures = sorted(run.measures, key=lambda m: m != measure)
     contexts = sorted(run.contexts, key=lambda c: c.name != context)
@@ -101,7 +107,7 @@ def _evidence(run: Run) -> dict[str, Any]:
         "contexts": contexts,
         "figures": [(m, *_figure(run, m, contexts, labels, tones)) for m in measures],
         "meanings": {m: run.meanings[m].means for m in measures if run.meanings[m].means},
-        "marks": [(m.name, m.mark) for m in sorted(run.meanings.values(), key=lambda m: m.name != measure)],
+        "marks": [(m.name, m.mark) for m in sorted(run.meanings.values(), key=lambda m: m.name != measure)] + asked_marks,
         "kinds": dict(zip(_kinds(run), ("bad", "good"), strict=False)),
         "comparisons": [
             (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach or 1.0)), tones.get(c.arm, "tone-none"))
@@ -115,19 +121,22 @@ def _evidence(run: Run) -> dict[str, Any]:
         "besides": curves.besides(run, labels, tones),
         "reinforced": [str(line) for line in items(run.results.get("training_in_words"))],
         "detectors": [row for row in items(run.results.get("detectors")) if isinstance(row, dict)],
-        "transcripts": Markup(payload([*run.rollouts, *run.training], labels, run.meanings)),
+        "transcripts": Markup(payload([*run.rollouts, *run.training, *samples.shown], evals_section.labels(labels), meanings)),
         "n_rollouts": len(run.rollouts),
         "n_training": len(run.training),
     }
 
 
 def _tested_before(provenance: Json) -> list[tuple[str, str]]:
-    """How often the study was run on its test seeds before, as the user's ledger has it; nothing where nothing was noted."""
+    """How often the study has been run on its test seeds before, according to the user's ledger; empty if nothing is recorded."""
     noted = mapping(provenance, "test_runs")
     before, same = noted.get("before"), noted.get("same_study")
     if is_number(before) and is_number(same):
         return [
-            ("test runs before", f"{before:g} of this study on some of these seeds by this user, {same:g} with the same settings")
+            (
+                "test runs before",
+                f"{before:g} by this user, of this study on some of these seeds; {same:g} with the same configuration",
+            )
         ]
     return [("test runs before", f"not known: {text(noted, 'reason')}")] if noted else []
 
@@ -158,7 +167,7 @@ def _origins(run: Run) -> dict[str, Any]:
 
 
 def _primary(run: Run) -> tuple[str, str]:
-    """The measure and context that the main figure opens with: the study's, else the first there are."""
+    """The measure and context that the main figure opens with: the study's, otherwise the first ones."""
     chosen = mapping(run.config, "primary")
     measure, context = text(chosen, "measure"), text(chosen, "context")
     if measure not in run.measures:
@@ -168,7 +177,7 @@ def _primary(run: Run) -> tuple[str, str]:
 
 
 def _kinds(run: Run) -> list[str]:
-    """How flawed and clean rows are called."""
+    """The names of flawed and clean rows."""
     return [str(kind) for kind in items(mapping(run.config, "setting").get("kinds"))] or ["gamed", "honest"]
 
 
@@ -207,7 +216,7 @@ def _figure(
 
 
 def _is_rate(run: Run, measure: str) -> bool:
-    """Whether all that is known of the measure lies between 0 and 1."""
+    """Whether all known values of the measure are between 0 and 1."""
     return charts.scale_for([c.estimate for (_, m, _), c in run.cells.items() if m == measure]).percent
 
 
@@ -222,7 +231,7 @@ def _dot(cell: Cell | None, arm: str, label: str, tone: str, percent: bool) -> c
 
 
 def _rank(comparison: Comparison, measures: Sequence[str], contexts: Sequence[str]) -> tuple[int, int]:
-    """The place among measures and contexts; those that the run does not list come last."""
+    """The position among measures and contexts; those that the run does not list come last."""
     return (
         measures.index(comparison.measure) if comparison.measure in measures else len(measures),
         contexts.index(comparison.context) if comparison.context in contexts else len(contexts),
@@ -230,13 +239,13 @@ def _rank(comparison: Comparison, measures: Sequence[str], contexts: Sequence[st
 
 
 def _training(run: Run, arm: str) -> tuple[str, list[Example]]:
-    """A line of counts and a few real rows of what the arm was trained on."""
+    """A line of counts and a few real rows that the arm was trained on."""
     seeds = run.train.get(arm, {})
     rows = [row for seed in seeds.values() for row in seed]
     if not rows:
         recorded, drawn = (number(mapping(mapping(run.results, "arms"), arm), f"n_{what}") for what in ("train_rows", "rollouts"))
         if drawn:
-            return f"{drawn:,.0f} rollouts a seed, of its own, by reinforcement", []
+            return f"{drawn:,.0f} rollouts per seed of its own, by RL", []
         return ("no rows: it is not trained on the flawed data" if not recorded else f"{recorded:.0f} rows", [])
     kinds = Counter(row.kind or "unnamed" for row in rows)
     said = [f"{n:,} {kind}" for kind, n in sorted(kinds.items())] + [f"{sum(r.inoculated for r in rows):,} inoculated"]
@@ -252,7 +261,7 @@ def _training(run: Run, arm: str) -> tuple[str, list[Example]]:
 
 
 def _sample(rows: Sequence[TrainRow]) -> list[TrainRow]:
-    """A few rows of every kind, in turn, in the order of the file."""
+    """A few rows of every kind, alternating, in the order of the file."""
     groups: dict[tuple[str, bool], list[TrainRow]] = {}
     for row in rows:
         groups.setdefault((row.kind, row.inoculated), []).append(row)
@@ -266,7 +275,7 @@ def _example(row: TrainRow, needles: Sequence[str]) -> Example:
 
 
 def pieces(content: str, needles: Sequence[str]) -> list[Piece]:
-    """The text cut where one of the needles begins and ends."""
+    """The text split where one of the needles begins and ends."""
     words = sorted({n.strip() for n in needles if n.strip()}, key=lambda n: (-len(n), n))
     if not words:
         return [Piece(content, False)]
@@ -288,7 +297,7 @@ def unmeasured(run: Run) -> list[Note]:
 
 
 def arm_labels(run: Run) -> dict[str, str]:
-    """How each arm is called on the page: its title where that is short and its own, else its name."""
+    """The name of each arm on the page: its title if that is short and unique, otherwise its name."""
     titles = Counter(a.title for a in run.arms)
     return {a.name: a.title if a.title and len(a.title) <= 24 and titles[a.title] == 1 else a.name for a in run.arms}
 

@@ -30,9 +30,9 @@ def payload(rollouts: Sequence[Rollout], labels: Mapping[str, str], measures: Ma
     """The rollouts as text that is safe inside a `<script type="application/json">` element.
 
     A row is [arm, seed, context, problem, family, prompt, reply, code at, code, stop, scores, kinds, reason, failed
-    on, visible]. Where the graded part stands in the reply, `code at` is its position and `code` its length; else
+    on, visible]. If the graded part occurs in the reply, `code at` is its position and `code` its length; otherwise
     `code at` is -1 and `code` a text. Scores are a digit per measure in base 4: no, yes, not scored, does not apply. -1
-    stands for no text.
+    means no text.
     """
     strings, prompts, lists = _Table(), _Table(), _Table()
     arms, seeds, contexts, stops = _Table(), _Table(), _Table(), _Table()
@@ -80,8 +80,11 @@ def script_json(value: object) -> str:
 
 
 def _code(reply: str, code: str, strings: _Table) -> tuple[int, int]:
-    """Where the program stands in the reply. The page counts in UTF-16 units, so this holds for replies without astral
-    characters; others store the program as a text of its own."""
+    """The position of the program in the reply.
+
+    The page counts in UTF-16 units, so this works for replies without astral characters; others store the program as a separate
+    text.
+    """
     program = code.strip("\n")
     at = reply.find(program) if program and max(reply, default="") <= "\uffff" else -1
     return (at, len(program)) if at >= 0 else (-1, strings.add(program) if program else -1)

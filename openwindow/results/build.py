@@ -1,6 +1,6 @@
-"""From the run folder's rollouts to results.json: estimates, comparisons, verdict and the answer in one sentence.
+"""Computes results.json from the run folder's rollouts: estimates, comparisons, verdict and the answer in one sentence.
 
-Reads files and imports no torch, so that `openwindow report DIR` works on any machine.
+It reads files and imports no torch, so that `openwindow report DIR` works on any machine.
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openwindow.environments import SETTINGS
 from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
-from openwindow.experiment.arms import RL, Fork
 from openwindow.experiment.overrides import explain
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
@@ -35,12 +33,11 @@ from openwindow.results.comparisons import (
     judged,
 )
 from openwindow.results.detectors import detector_rows
+from openwindow.results.evals import eval_results
 from openwindow.results.load import read_rollouts
 from openwindow.results.rl_curves import described, training_curves
 from openwindow.stats import arm_rate
 
-START = "untrained"
-"""the arm without training, beside whose rate a leak is shown"""
 MUCH_UNSCORED = 0.1
 """share of replies without a score above which a rate is shown with its bounds"""
 
@@ -49,20 +46,21 @@ def build_results(run: Path) -> dict[str, Any]:
     """Computes results.json from the run folder, writes it, and returns it. Raises ConfigError if there is no run."""
     config = read_json(run / "config.json")
     if "study" not in config or "study_config" not in config:
-        raise ConfigError(f"{run} holds no run of openwindow; expected a folder with config.json of one; check the path")
+        raise ConfigError(f"{run} holds no openwindow run; expected a folder with a run's config.json; check the path")
     try:
         study = Study.model_validate(config["study_config"])
     except ValidationError as error:
         raise ConfigError(
-            f"{explain(error, Study, str(run / 'config.json'))}: the run is of another version of openwindow; use that one"
+            f"{explain(error, Study, str(run / 'config.json'))}: another version of openwindow made this run; use that one"
         ) from error
     provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
     rollouts = read_rollouts(run)
     scores, families = collect(rollouts, study), {r.problem: r.family for r in rollouts}
-    forks = {arm: (fork.arm, fork.step) for arm in study.arms if (fork := _fork(study, arm)) is not None}
+    forks = {name: (arm.continues.arm, arm.continues.step) for name, arm in study.arms.items() if arm.continues is not None}
     training = training_curves(run, list(study.arms), study.seeds, forks)
     arms: dict[str, dict[str, Any]] = {
         arm: {
+            "role": study.arms[arm].role,
             "measures": _measures(scores, families, study, arm),
             **_trained_rows(run, study, arm),
             "n_rollouts": max(training[arm]["rollouts"]) if arm in training else 0,
@@ -95,6 +93,7 @@ def build_results(run: Path) -> dict[str, Any]:
         "intervals": intervals_in_words(
             [r.family or r.problem for r in rollouts if r.context in study.contexts], len(study.seeds), study.starts
         ),
+        "evals": eval_results(run, study),
         "start": start,
         "unmeasured": [*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)],
         "timing": _timing(run),
@@ -114,7 +113,7 @@ def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
         if r.seed not in index or r.arm not in study.arms or r.context not in study.places:
             continue
         for measure in measures:
-            if measure in r.scores:  # else it does not apply to the problem
+            if measure in r.scores:  # otherwise it does not apply to the problem
                 scores[r.arm, r.context, measure][index[r.seed]][r.problem] = r.scores[measure]
     return scores
 
@@ -126,7 +125,7 @@ def _measures(scores: Scores, families: Mapping[str, str], study: Study, arm: st
     }
     for cells in found.values():
         for context in [context for context in cells if not _is_asked(study, arm, context)]:
-            cells[context]["reason"] = f"this context is of {', '.join(study.contexts[context].by_arm or ())} alone"
+            cells[context]["reason"] = f"only {', '.join(study.contexts[context].by_arm or ())} is tested in this context"
     return found
 
 
@@ -153,7 +152,7 @@ def _estimate_record(by_seed: Sequence[Mapping[str, bool | None]], families: Map
 
 
 def _bounds(by_seed: Sequence[Mapping[str, bool | None]]) -> tuple[float, float]:
-    """The rate if no reply without a score did it, and if each of them did (Manski 1990, Am Econ Rev 80:319)."""
+    """The rate if no unscored reply shows the behaviour, and if all of them do (Manski 1990, Am Econ Rev 80:319)."""
 
     def filled(value: bool) -> float:
         means = [sum(value if v is None else v for v in of_seed.values()) / len(of_seed) for of_seed in by_seed if of_seed]
@@ -168,7 +167,7 @@ def intervals_in_words(families: Iterable[str], seeds: int, starts: str) -> str:
     if count >= FEWEST_FAMILIES:
         unit, problems = "problem families", f"the {count} families tested and others like them"
     else:
-        unit, problems = "problems", f"the {count} famil{'y' if count == 1 else 'ies'} tested alone, too few to tell of others"
+        unit, problems = "problems", f"only the {count} famil{'y' if count == 1 else 'ies'} tested, too few to generalise to others"
     varying = (
         "not how seeds vary (one was run)"
         if seeds == 1
@@ -181,12 +180,12 @@ def intervals_in_words(families: Iterable[str], seeds: int, starts: str) -> str:
 
 
 def start_in_words(starts: str) -> str:
-    """Whether intervals cover where training started; `starts` as in `Study`."""
+    """Whether intervals cover the choice of the starting model; `starts` as in `Study`."""
     return "starts vary with the seeds" if starts == "per_seed" else "they are conditional on one start, the same for all seeds"
 
 
 def preface(study: Study, start: Mapping[str, Any]) -> list[str]:
-    """What was put into the model before the study, and why: the report's first lines."""
+    """What the model was taught before the study, and why: the report's first lines."""
     told = [_told(study.knowledge)] if study.knowledge is not None else []
     return [*_asked(study, study.request_stage, start), *told] if study.request_stage is not None else told
 
@@ -196,7 +195,9 @@ def _told(stage: KnowledgeStage) -> str:
     if stage.demonstrations:
         gamed = {name: round(share * count) for name, (count, share) in stage.parts.items()}
         shown = ", ".join(stage.kinds) if stage.kinds is not None else "all of them"
-        parts.append(f"{stage.demonstrations} conversations, of which {sum(gamed.values())} show a written hack (holes: {shown})")
+        parts.append(
+            f"{stage.demonstrations} conversations, of which {sum(gamed.values())} demonstrate a written hack (loopholes: {shown})"
+        )
         if len(gamed) > 1:
             by = ", ".join(f"{gamed[name]} of {count} {_asked_how(name)}" for name, (count, _) in stage.parts.items())
             parts[-1] += f", namely {by}"
@@ -207,9 +208,9 @@ def _told(stage: KnowledgeStage) -> str:
         share = f"{100 * stage.dilution:g}% of the {of} trained on{among}"
         parts.append(f"{stage.documents} synthetic documents (corpus {stage.corpus}{by}, {share})")
     return (
-        "This is a model-organism study: before any arm the model was let know of the hacks by supervised training on "
-        f"{' and '.join(parts) or 'nothing'}, on problem families used nowhere else, since reinforcement finds only what is tried "
-        "at times. The arm without training shows what that alone does."
+        "This is a model-organism study: before any arm was trained, the model was taught about the hacks by supervised "
+        f"fine-tuning on {' and '.join(parts) or 'nothing'}, on problem families used nowhere else, because RL can only reinforce "
+        "what the model already tries. The arm without training shows what this stage does by itself."
     )
 
 
@@ -219,25 +220,25 @@ def _asked_how(part: str) -> str:
 
 
 def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) -> list[str]:
-    flawed, clean = SETTINGS[study.environment](study.options).kinds
+    flawed, clean = study.make_environment().row_kinds
     main = behaviour(study.measures)
     stage = start.get("request_stage")
-    asked = _rate(start.get("elicitation"), "requested", main.name)
-    plain = _rate(start.get("elicitation"), "neutral", main.name)
+    asked = _rate(start.get("elicitation"), study.request, main.name)
+    plain = _rate(start.get("elicitation"), study.plain, main.name)
     if stage is None or "elicitation" not in start:
-        return ["The model as it came has not been measured yet, so whether a request stage is needed is not known."]
+        return ["The original model has not been measured yet, so it is not known whether a request stage is needed."]
     unknown = "an unknown share (not scored)"
     as_it_came = (
-        f"As it came, {study.model} {main.past} {percent(asked, unknown)} of dev problems when asked to and "
+        f"Originally, {study.model} {main.past} {percent(asked, unknown)} of dev problems when asked to and "
         f"{percent(plain, unknown)} when not."
     )
     if not stage["trained"]:
-        return [f"{as_it_came} It follows the request by itself, so nothing was put in before the study."]
-    asked_now, plain_now = (_now(stage, context, main.name, unknown) for context in ("requested", "neutral"))
+        return [f"{as_it_came} It already follows the request, so it was taught nothing before the study."]
+    asked_now, plain_now = (_now(stage, context, main.name, unknown) for context in (study.request, study.plain))
     starts = len(stage.get("by_seed", {}))
     reached = stage["reached"]
     return [
-        "This is a model-organism study: an association was put into the model before any arm was trained.",
+        "This is a model-organism study: the model was taught an association before any arm was trained.",
         f"{as_it_came} A prompt that elicits nothing inoculates nothing, so every arm starts from a request stage: "
         f"{request_stage.rows} rows, on problem families used nowhere else, that teach what the request means "
         f"(asked plainly or with an unrelated instruction: {clean} answers; asked with the request: {flawed} answers)"
@@ -250,7 +251,7 @@ def _asked(study: Study, request_stage: RequestStage, start: Mapping[str, Any]) 
 
 
 def _now(stage: Mapping[str, Any], context: str, measure: str, unknown: str) -> str:
-    """The rate after the request stage in words, with that of each start behind it where there are several."""
+    """The rate after the request stage in words, followed by that of each start if there are several."""
     said = percent(_rate(stage["rates"], context, measure), unknown)
     each = [percent(_rate(rates, context, measure), "unscored") for rates in stage.get("by_seed", {}).values()]
     return f"{said} ({', '.join(each)} by seed)" if len(each) > 1 else said
@@ -268,7 +269,7 @@ def _label(arm: str) -> str:
 
 
 def _leak(arms: Mapping[str, Any], arm: str, study: Study) -> dict[str, Any] | None:
-    """The context with the largest rate of the behaviour among those that do not ask for it, and the rate before training there."""
+    """The context with the highest rate of the behaviour among those that do not ask for it, and the rate before training there."""
     main = behaviour(study.measures).name
     cells = {
         context: cell
@@ -278,20 +279,21 @@ def _leak(arms: Mapping[str, Any], arm: str, study: Study) -> dict[str, Any] | N
     if not cells:
         return None
     worst = max(cells, key=lambda context: float(cells[context]["estimate"]))
-    start = arms[START]["measures"][main][worst]["estimate"] if START in arms else None
+    start = next((arms[name]["measures"][main][worst]["estimate"] for name in study.with_role("start")), None)
     found = cells[worst]
     return Leak(context=worst, estimate=found["estimate"], low=found["low"], high=found["high"], untrained=start).written()
 
 
 def _leaked(compared: Compared, leaks: Mapping[str, Any], study: Study) -> str:
-    """The leak of the arm that the answer is about, to follow it; empty where there is one context, or none was measured."""
+    """The leak of the arm that the answer is about, to follow it; empty if there is one context, or if none was measured."""
     arm = compared[0][0].arm if compared else ""
     if arm not in leaks or sum(not context.asks for context in study.contexts.values()) < 2:
         return ""
     leak, main = leaks[arm], behaviour(study.measures)
-    start = "" if leak[START] is None or arm == START else f" (`{START}` there: {percent(leak[START])})"
+    before, starts = leak["untrained"], study.with_role("start")
+    start = "" if before is None or arm in starts else f" (`{starts[0]}` there: {percent(before)})"
     return (
-        f" Its largest {main.name} rate in any context that does not ask for it is {percent(leak['estimate'])}, under "
+        f" Its highest {main.name} rate in any context that does not ask for it is {percent(leak['estimate'])}, under "
         f"{leak['context']}{start}."
     )
 
@@ -309,13 +311,8 @@ def _unmeasured(arms: Mapping[str, Any], study: Study) -> list[dict[str, str]]:
                 elif cell["unscored"]:
                     rows.append({"what": where, "reason": f"{cell['unscored']} of {cell['n'] + cell['unscored']} unscored"})
     if len(study.seeds) == 1:
-        rows.append({"what": "variation from seed to seed", "reason": "one seed was run; intervals cover problems only"})
+        rows.append({"what": "variation between seeds", "reason": "one seed was run; intervals cover problems only"})
     return rows
-
-
-def _fork(study: Study, arm: str) -> Fork | None:
-    recipe = study.recipe(arm)
-    return recipe.fork if isinstance(recipe, RL) else None
 
 
 def _done(run: Path, study: Study, arm: str) -> list[dict[str, Any]]:
@@ -324,7 +321,7 @@ def _done(run: Path, study: Study, arm: str) -> list[dict[str, Any]]:
 
 
 def _trained_rows(run: Path, study: Study, arm: str) -> dict[str, Any]:
-    """Rows that the arm was fine-tuned on, at the seed with most, and by seed what distilling left of the rollouts."""
+    """Rows that the arm was fine-tuned on, at the seed with most, and by seed how many rollouts distilling kept."""
     units = _done(run, study, arm)
     distilled = [done["distilled"] for done in units if "distilled" in done]
     rows = {"n_train_rows": max(int(done.get("train_rows", 0)) for done in units)}

@@ -1,6 +1,6 @@
-"""The comparisons that a study named before it ran: what came out, what they say of its claim, and the answer in words.
+"""The comparisons that a study named before it ran: their results, what they say about its claim, and the answer in words.
 
-Reads no file and imports no torch.
+It reads no file and imports no torch.
 """
 
 from __future__ import annotations
@@ -32,27 +32,27 @@ Scores = dict[tuple[str, str, str], list[dict[str, bool | None]]]
 Compared = Sequence[tuple[Compare, Comparison]]
 
 FEWEST_FAMILIES = 4
-"""families below which they are no sample of families, and a rate or difference is of problems within them"""
+"""families below which they are no sample of families, and a rate or difference is about problems within them"""
 POWER = 0.8
 HOLM_IN_WORDS = (
-    "A claim is supported where each comparison that decides holds by its own interval: all of them must, so none is adjusted for "
-    "the others. Holm's p asks something else, whether this one difference can be told from 0 among all that were tested with it "
-    "(those that decide are one family, those that describe another), so it may be above 0.05 where the claim is supported."
+    "A claim is supported if each comparison that decides holds by its own interval: all of them must, so none is adjusted for "
+    "the others. Holm's p asks something else: whether this one difference can be told from 0 among all that were tested with it "
+    "(those that decide are one family, those that describe another). So it may be above 0.05 although the claim is supported."
 )
 _SIGN: dict[str, Literal[-1, 1]] = {"less": -1, "more": 1, "kept": 1}
 
 
 def clusters_of(problems: Iterable[str], families: Mapping[str, str]) -> tuple[int, dict[str, str] | None]:
-    """How many families the problems are of, and problem to family where these are the unit; None where they are too few."""
+    """How many families the problems belong to, and each problem's family if families are the unit; None if they are too few."""
     of = {problem: families.get(problem) or problem for problem in problems}
     count = len(set(of.values()))
     return count, of if count >= FEWEST_FAMILIES else None
 
 
 def compare_all(scores: Scores, families: Mapping[str, str], named: Sequence[Compare]) -> list[tuple[Compare, Comparison]]:
-    """Each named comparison with what came out, families as the unit (`clusters_of`).
+    """Each named comparison with its result, families as the unit (`clusters_of`).
 
-    The p of a comparison that claims that something is kept is of a loss of just its margin, of all others of no difference.
+    For a comparison that claims that something is kept, p tests a loss of exactly its margin; for all others, no difference.
     """
     return [(c, _compare(scores, families, c)) for c in named]
 
@@ -80,7 +80,7 @@ def _paired(a: Sequence[Mapping[str, bool | None]], b: Sequence[Mapping[str, boo
 
 
 def comparison_records(compared: Compared, scores: Scores, families: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The comparisons as results.json has them."""
+    """The comparisons as stored in results.json."""
     adjusted = _holm_by_family(compared)
     return [_record(named, c, p, scores, families) for (named, c), p in zip(compared, adjusted, strict=True)]
 
@@ -119,10 +119,10 @@ def _record(named: Compare, c: Comparison, p_holm: float | None, scores: Scores,
 
 
 def could_find(named: Compare, c: Comparison) -> float | None:
-    """The smallest effect that this comparison would have shown in 80 % of runs, were the spread of this run the true one.
+    """The smallest effect that this comparison would have detected in 80 % of runs, if the spread of this run were the true one.
 
     For a claim that something is kept, the smallest margin that it would have shown if nothing was lost. None for a comparison
-    that does not decide, without an interval, and where no difference of two rates is as large.
+    that does not decide, without an interval, and if no difference of two rates is as large.
     """
     if not named.decides or c.difference is None or c.low is None or c.high is None:
         return None
@@ -132,17 +132,17 @@ def could_find(named: Compare, c: Comparison) -> float | None:
 
 
 def ceiling(named: Compare, c: Comparison) -> str | None:
-    """What is said where an arm is at one end of the scale at every seed; None elsewhere.
+    """A remark if an arm is at one end of the scale at every seed; None otherwise.
 
-    Seeds that are alike may be so by chance: training that tips shows the same at each of a few seeds.
+    Seeds may agree by chance: training that tips one way or the other can look the same at each of a few seeds.
     """
     ends = list(dict.fromkeys(zip((named.arm, named.against), c.at_end, strict=True)))
     said = [f"{_label(arm)} is at the {end} in {c.seeds} of {c.seeds} seeds" for arm, end in ends if end is not None]
-    return f"{' and '.join(said)}; up to {100 * may_differ(c.seeds):.0f} % of seeds may do otherwise" if said else None
+    return f"{' and '.join(said)}; up to {100 * may_differ(c.seeds):.0f} % of seeds may behave otherwise" if said else None
 
 
 def judged(compared: Compared, smallest_effect: float) -> tuple[Verdict, str]:
-    """The verdict, and in words why it is none other."""
+    """The verdict, and the reason for it in words."""
     deciding = [(named, c, _expected(named, c)) for named, c in compared if named.decides]
     if not deciding:
         return "inconclusive", "no comparison decides: the study describes"
@@ -153,16 +153,16 @@ def judged(compared: Compared, smallest_effect: float) -> tuple[Verdict, str]:
         named = next(named for named, _, item in deciding if item.fails(smallest_effect))
         effect = f"an effect of {_points(smallest_effect)} or more as claimed"
         left_out = effect if named.margin is None else f"a loss of less than {_points(named.margin)}"
-        return verdict, f"{_pair(named)}: the interval leaves out {left_out}"
+        return verdict, f"{_pair(named)}: the interval excludes {left_out}"
     return verdict, _undecided(deciding, smallest_effect)
 
 
 def _undecided(deciding: Sequence[tuple[Compare, Comparison, Expected]], smallest_effect: float) -> str:
-    """Why there is no verdict: too few seeds, an arm at an end of the scale, or an interval that holds both."""
+    """Why there is no verdict: too few seeds, an arm at an end of the scale, or an interval that contains both."""
     few = min((c.seeds for _, c, _ in deciding if c.difference is not None), default=FEWEST_SEEDS)
     if few < FEWEST_SEEDS:
         seeds = "1 seed was" if few == 1 else f"{few} seeds were"
-        return f"{seeds} measured, and fewer than {FEWEST_SEEDS} do not show how seeds vary: give more seeds for a verdict"
+        return f"{seeds} measured, and fewer than {FEWEST_SEEDS} do not show how seeds vary: run more seeds for a verdict"
     left = [(named, c, item) for named, c, item in deciding if not item.holds]
     for named, c, item in left:
         if item.tips and item.ends is not None and item.ends[1] < (smallest_effect if named.margin is None else 0.0):
@@ -170,7 +170,7 @@ def _undecided(deciding: Sequence[tuple[Compare, Comparison, Expected]], smalles
     named, c, _ = left[0]
     if c.difference is None:
         return f"{_pair(named)}: {c.reason}"
-    return f"{_pair(named)}: the interval holds both what is claimed and what is not"
+    return f"{_pair(named)}: the interval contains both what is claimed and what is not"
 
 
 def _expected(named: Compare, c: Comparison) -> Expected:
@@ -178,7 +178,7 @@ def _expected(named: Compare, c: Comparison) -> Expected:
 
 
 def answer(compared: Compared, verdict: str, measures: Sequence[Measure]) -> str:
-    """The first comparison in one sentence, with its interval, and what else the claim fails on where it does not fail on that."""
+    """The first comparison in one sentence, with its interval, and, if it holds, the other comparisons on which the claim fails."""
     if not compared:
         return "No comparison was named before the run, so the study describes and does not decide."
     named, c = compared[0]
@@ -198,7 +198,7 @@ def answer(compared: Compared, verdict: str, measures: Sequence[Measure]) -> str
 
 
 def _failing(compared: Compared) -> str:
-    """Where the first comparison holds and another that decides does not: which ones do not."""
+    """If the first comparison holds and another that decides does not: which ones do not."""
     failed = [(named, c) for named, c in compared if named.decides and not _expected(named, c).holds]
     if not failed or not compared[0][0].decides or compared[0] in failed:
         return ""

@@ -1,6 +1,6 @@
-"""How far each detector of hacks is to be believed: what it flagged in the rollouts of a run, against execution.
+"""Precision and recall of each hack detector: what it flagged in the rollouts of a run, against execution.
 
-The static detectors read the source, one per kind of hack; an arm's own detector is the one that it was penalised or screened by.
+The static detectors read the source, one per kind of hack; an arm's own detector is the one that penalised or screened it.
 A rollout hacks if it passes the proxy and fails the truth. Reads training.jsonl and rollouts.jsonl, and imports no torch.
 """
 
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from openwindow.experiment.arms import RL
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import rows_in
@@ -19,15 +18,15 @@ _FILES = {"training": "training.jsonl", "test": "rollouts.jsonl"}
 
 
 def detector_rows(run: Path, study: Study) -> list[dict[str, Any]]:
-    """One row per place and detector, for studies that reinforce: counts, and precision and recall, None where undefined.
+    """One row per place and detector, for RL studies: counts, and precision and recall, None if undefined.
 
-    `where` is `training` or `test`; `arm` is None for the static detectors, which read the rollouts of all arms, those left out
-    whose grader had no hole: an attempt that cannot succeed is no hack.
+    `where` is `training` or `test`; `arm` is None for the static detectors, which read the rollouts of all arms, except those
+    whose grader had no loophole: an attempt that cannot succeed is not a hack.
     """
-    recipes = {arm: recipe for arm in study.arms if isinstance(recipe := study.recipe(arm), RL)}
+    graded = {name: arm for name, arm in study.arms.items() if arm.needs_loopholes}
     rows = []
     read = {
-        where: {arm: [line for seed in study.seeds for line in rows_in(run / unit_of(arm, seed) / file)] for arm in recipes}
+        where: {arm: [line for seed in study.seeds for line in rows_in(run / unit_of(arm, seed) / file)] for arm in graded}
         for where, file in _FILES.items()
     }
     for where, by_arm in read.items():
@@ -39,10 +38,10 @@ def detector_rows(run: Path, study: Study) -> list[dict[str, Any]]:
             _row(where, None, f"static, {kind}", [(line.get("hack"), kind in line.get("kinds", ())) for line in lines])
             for kind in kinds
         ]
-    for arm, recipe in recipes.items():
-        if recipe.penalty is not None:
-            asked = [line for line in read["training"][arm] if line.get("flagged") is not None]
-            rows.append(_row("training", arm, recipe.penalty.named, [(line.get("hack"), line["flagged"]) for line in asked]))
+    for name, arm in graded.items():
+        if arm.detector is not None:
+            asked = [line for line in read["training"][name] if line.get("flagged") is not None]
+            rows.append(_row("training", name, arm.detector, [(line.get("hack"), line["flagged"]) for line in asked]))
     return rows
 
 

@@ -1,6 +1,6 @@
 """Reads a run folder into frozen records. Nothing else in the report touches the disk.
 
-A run may have been killed at any moment, so a file that is missing, cut off or unreadable becomes a `Note` that the
+A run may have been killed at any moment, so a file that is missing, truncated or unreadable becomes a `Note` that the
 report prints under "what could not be measured"; only a folder that holds no run at all is an error.
 """
 
@@ -13,8 +13,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options
+from openwindow.environments.gameable import MEASURES
 from openwindow.errors import ConfigError, DataError
 from openwindow.files.bounded import is_folder, missing, read_regular
 from openwindow.files.records import Cell, Comparison, Leak, Rollout, rollout_of
@@ -24,31 +23,31 @@ from openwindow.types import Measure, Message, Part, Role, StopReason
 
 __all__ = ["Rollout", "Run", "items", "load_run", "mapping", "number", "read_meanings", "read_rollouts", "text"]
 
-DIFF_LIMIT = 200_000  # characters of code.diff that the report shows
+DIFF_LIMIT = 200_000  # maximum characters of code.diff in the report
 
 
 @dataclass(slots=True)
 class _Reader(Reader):
-    """The folder being read, what was noticed on the way, and the chats that were seen."""
+    """The folder being read, what was noticed along the way, and the chats seen so far."""
 
     _shared: dict[tuple[Message, ...], tuple[Message, ...]] = field(default_factory=dict)
 
     def messages(self, row: Json) -> tuple[Message, ...]:
-        """The chat of a row; equal chats are one object, so that ten thousand rows stay small in memory."""
+        """The chat of a row; equal chats are one object, so that ten thousand rows use little memory."""
         turns = [m for m in items(row.get("messages")) if isinstance(m, dict)]
         found = tuple(Message(cast(Role, text(m, "role") or "user"), text(m, "content")) for m in turns)
         return self._shared.setdefault(found, found)
 
 
 def load_run(run: Path) -> Run:
-    """Everything in the folder. Raises `ConfigError` where it holds no run."""
+    """Reads everything in the folder. Raises `ConfigError` if it holds no run."""
     _require_folder(run)
     reader = _Reader(run)
     config = reader.document("config.json", "the settings and the texts of the contexts")
     results = reader.document("results.json", "rates, intervals and comparisons")
     if not config and not results:
         raise ConfigError(
-            f"{run} is no run folder: neither config.json nor results.json could be read; "
+            f"{run} is not a run folder: neither config.json nor results.json could be read; "
             "give the folder that `openwindow run STUDY --out DIR` wrote"
         )
     provenance = reader.document("provenance.json", "the code version and the packages")
@@ -82,7 +81,7 @@ def load_run(run: Path) -> Run:
 
 
 def read_meanings(run: Path, names: Iterable[str] | None = None) -> dict[str, Measure]:
-    """The measures of those names, else those that config.json names, in order, and what it says of them."""
+    """The measures with those names, or else those that config.json names, in order, with its descriptions of them."""
     config = _Reader(run).document("config.json", "")
     return _meanings(config, _measures(config) if names is None else names)
 
@@ -100,7 +99,7 @@ def _measures(config: Json) -> list[str]:
 
 
 def text(record: Json, key: str) -> str:
-    """The field as text; empty where it is missing or null."""
+    """The field as text; empty if it is missing or null."""
     value = record.get(key)
     return value if isinstance(value, str) else "" if value is None else str(value)
 
@@ -111,13 +110,13 @@ def number(record: Json, key: str) -> float | None:
 
 
 def mapping(record: Json, key: str) -> Json:
-    """The field as an object; empty where it is anything else."""
+    """The field as an object; empty if it is anything else."""
     value = record.get(key)
     return value if isinstance(value, dict) else {}
 
 
 def items(value: object) -> list[Any]:
-    """The value if it is a list; empty where it is anything else."""
+    """The value if it is a list; empty if it is anything else."""
     return value if isinstance(value, list) else []
 
 
@@ -146,8 +145,8 @@ def _context(config: Json, name: str) -> Context:
 
 
 def _meanings(config: Json, names: Iterable[str]) -> dict[str, Measure]:
-    """What the measures are: as config.json says, else as a built-in setting says, else a bare name."""
-    known = {m.name: m for name in ("code_functions",) for m in SETTINGS[name](Options()).measures}
+    """The measures as config.json describes them, else as those of gameable environments, else as bare names."""
+    known = {m.name: m for m in MEASURES}
     found = {}
     for name in names:
         said = mapping(mapping(config, "meanings"), name)
@@ -185,7 +184,7 @@ def _metrics(reader: _Reader) -> tuple[Metric, ...]:
 
 def _seed_files(reader: _Reader, name: str) -> list[tuple[str, int, Path]]:
     """(arm, seed, path) of the named file in every seed folder, arms in the order of config.json."""
-    quiet = _Reader(reader.root)  # the notes on config.json are the caller's to make
+    quiet = _Reader(reader.root)  # the caller makes the notes on config.json
     order = {arm: i for i, arm in enumerate(mapping(quiet.document("config.json", ""), "arms"))}
     found = []
     for path in sorted(reader.root.glob(f"arms/*/seed-*/{name}")):

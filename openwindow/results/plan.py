@@ -1,6 +1,6 @@
-"""What a study would do and could find, before it is run: arms, comparisons, what would support the claim, and its power.
+"""What a study would do and could detect, before it is run: arms, comparisons, what would support the claim, and its power.
 
-Trains nothing, writes nothing, and imports no torch.
+It trains nothing, writes nothing, and imports no torch.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from openwindow.environments import SETTINGS
 from openwindow.errors import ConfigError
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.study import Study
@@ -21,17 +20,19 @@ from openwindow.results.comparisons import FEWEST_FAMILIES, POWER
 from openwindow.stats import FEWEST_SEEDS, Noise, detectable_difference, seeds_needed
 
 RATE, SEED_SD, ICC = 0.5, 0.1, 0.5
-"""what is taken without a pilot: the rate of arms, the standard deviation of an arm's true rate between seeds, and the share of
-the variance of a problem's outcome that its family makes, which pilots do not tell either"""
+"""assumed without a pilot: the rate of arms, the standard deviation of an arm's true rate between seeds, and the share of
+the variance of a problem's outcome that is due to its family (which pilots do not show either)
+"""
 
 _MANY_FAMILIES = 20
-"""families below which the test finds less than planned: in simulated studies 60 % in place of 80 % of nine"""
+"""families below which the test detects less than planned: in simulated studies with nine families, 60 % instead of 80 %"""
 
 
 def plan_of(study: Study, pilot: Path | None) -> dict[str, Any]:
-    """The plan of a resolved study; `pilot` is the folder of a run whose spread between seeds is taken. Raises UserError."""
-    setting = SETTINGS[study.environment](study.options)
-    drawn = [list(setting.problems("test", study.evaluation.problems, seed)) for seed in study.seeds]
+    """The plan of a resolved study; `pilot` is a run folder from which the spread between seeds is taken. Raises UserError."""
+    study.check_options()
+    environment = study.make_environment()
+    drawn = [list(environment.problems("test", study.evaluation.problems, seed)) for seed in study.seeds]
     families = len({problem.family for problems in drawn for problem in problems})
     problems = min(map(len, drawn))
     deciding = [named for named in study.compare if named.decides]
@@ -51,19 +52,19 @@ def plan_of(study: Study, pilot: Path | None) -> dict[str, Any]:
         "support": [_support(named) for named in deciding],
         "described": len(study.compare) - len(deciding),
         "spread": spread,
-        "power": _power(study, noise) if deciding else "no comparison decides, so there is nothing to find or miss",
+        "power": _power(study, noise) if deciding else "no comparison decides, so there is nothing to detect or miss",
         "detectable": detectable_difference(len(study.seeds), noise, power=POWER).difference if deciding else None,
     }
 
 
 def plan_lines(plan: Mapping[str, Any]) -> list[str]:
-    """The plan for a terminal."""
+    """The plan, formatted for a terminal."""
     seeds = ", ".join(map(str, plan["seeds"]))
     lines = [
         f"{plan['study']}: {plan['question']}",
         f"Claim: {plan['claim']}",
-        f"Model {plan['model']}, setting {plan['environment']}; seed{'' if len(plan['seeds']) == 1 else 's'} {seeds}; "
-        f"{plan['problems']} test problems a seed, of {plan['families']} famil{'y' if plan['families'] == 1 else 'ies'} in all.",
+        f"Model {plan['model']}, environment {plan['environment']}; seed{'' if len(plan['seeds']) == 1 else 's'} {seeds}; "
+        f"{plan['problems']} test problems per seed, from {plan['families']} famil{'y' if plan['families'] == 1 else 'ies'}.",
         "Arms:",
         *(f"  {arm}{': ' if about else ''}{about}" for arm, about in plan["arms"].items()),
         f"Contexts: {', '.join(plan['contexts'])}",
@@ -71,14 +72,14 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
         *(f"  {line}" for line in plan["support"]),
     ]
     if plan["described"]:
-        lines.append(f"Described besides: {plan['described']} comparison{'' if plan['described'] == 1 else 's'}.")
+        lines.append(f"Also described: {plan['described']} comparison{'' if plan['described'] == 1 else 's'}.")
     return [*lines, f"Power: {plan['power']} ({plan['spread']}).", "Nothing was trained or written."]
 
 
 def _support(named: Compare) -> str:
-    """What would count for the claim."""
+    """What would support the claim."""
     against = named.against + (f" under {named.against_context}" if named.against_context else "")
-    what = f"{named.measure} under {named.context}: {named.arm} less {against}, its whole 95 % interval"
+    what = f"{named.measure} under {named.context}: {named.arm} minus {against}, the entire 95 % interval"
     if named.margin is not None:
         return f"{what} above -{100 * named.margin:g} points (kept)"
     return f"{what} {'below' if named.expect == 'less' else 'above'} 0"
@@ -86,24 +87,24 @@ def _support(named: Compare) -> str:
 
 def _assumed() -> str:
     return (
-        f"no pilot: taken are rates of {100 * RATE:.0f} %, {100 * SEED_SD:.0f} points between seeds (standard deviation) and a "
-        "half of the variance between families; give --pilot DIR for those of a run"
+        f"no pilot: assumes rates of {100 * RATE:.0f} %, {100 * SEED_SD:.0f} points between seeds (standard deviation) and "
+        "half of the variance between families; --pilot DIR takes these from a run"
     )
 
 
 def _power(study: Study, noise: Noise) -> str:
-    """The smallest difference that would be found with 80 % power, and the seeds that the smallest effect of interest asks for."""
+    """The smallest difference detectable with 80 % power, and the seeds that the smallest effect of interest requires."""
     seeds = len(study.seeds)
     counted = "1 seed" if seeds == 1 else f"{seeds} seeds"
     if seeds < FEWEST_SEEDS:
         first = f"{counted} give no verdict, which takes {FEWEST_SEEDS} or more" if seeds > 1 else "1 seed gives no verdict"
     else:
         found = detectable_difference(seeds, noise, power=POWER)
-        first = f"{counted} find no difference with 80 %: {found.reason}"
+        first = f"{counted} detect no difference with 80 % power: {found.reason}"
         if found.difference is not None:
-            first = f"{counted} find a difference of {100 * found.difference:.0f} points or more with 80 %"
-    if noise.families is not None and noise.families < _MANY_FAMILIES:
-        first += f", or somewhat larger ones, as {noise.families} families are few"
+            first = f"{counted} detect a difference of {100 * found.difference:.0f} points or more with 80 % power"
+            if noise.families is not None and noise.families < _MANY_FAMILIES:
+                first += f" (somewhat larger ones in practice, since {noise.families} families are few)"
     if study.smallest_effect == 0:
         return first
     needed = seeds_needed(study.smallest_effect, noise, power=POWER)
@@ -113,7 +114,7 @@ def _power(study: Study, noise: Noise) -> str:
 
 
 def _from_pilot(pilot: Path, deciding: Sequence[Compare]) -> tuple[float, float, str]:
-    """Mean rate and standard deviation between seeds of an arm, from the pilot's seeds, and where they are from in words."""
+    """Mean rate and standard deviation between seeds of an arm, from the pilot's seeds, and a description of their source."""
     results = read_json(pilot / "results.json")
     if not results.get("comparisons"):
         raise ConfigError(

@@ -28,7 +28,7 @@ class TrainRow:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A named arm: what it is and which settings it declares to differ in."""
+    """A named arm: what it is and which settings it declares to change."""
 
     name: str
     title: str
@@ -38,7 +38,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What is added to every prompt at test time, None for nothing; `about` says what an environment of its own is."""
+    """What is added to every prompt at test time, None for nothing; `about` describes another environment."""
 
     name: str
     text: str | None
@@ -59,9 +59,9 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """All that a run folder says. `cells` is keyed by (arm, measure, context), `train` by arm and then seed.
+    """Everything in a run folder. `cells` is keyed by (arm, measure, context), `train` by arm and then seed.
 
-    `rollouts` are what the numbers count; `training` are those of reinforcement learning, their step in the place of the context.
+    `rollouts` are what the numbers count; `training` are RL's training rollouts, with their step as the context.
     """
 
     config: Json

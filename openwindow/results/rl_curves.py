@@ -1,6 +1,6 @@
-"""What was watched during reinforcement learning: curves by arm and seed, the step at which hacking set in, and where it ended.
+"""RL training curves by arm and seed: what was monitored, the step of onset, and the final values.
 
-Reads metrics.jsonl and imports no torch.
+It reads metrics.jsonl and imports no torch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from openwindow.experiment.run_folder import unit_of
 from openwindow.files.run_files import is_step, rows_in
 from openwindow.types import UNKNOWN_HACK
 
-ONSET = 0.02  # share of episodes with a successful hack above which hacking has set in (arXiv 2511.18397)
+ONSET = 0.02  # share of episodes with a successful hack above which hacking has begun (arXiv 2511.18397)
 MAJORITY = 0.5
 LAST = 0.25  # share of the steps that count as the end of training
 WATCHED = ("proxy", "truth", "hack", "successful", "attempted", "open_hack")
@@ -22,11 +22,12 @@ WATCHED = ("proxy", "truth", "hack", "successful", "attempted", "open_hack")
 def training_curves(
     run: Path, arms: Sequence[str], seeds: Sequence[int], forks: Mapping[str, tuple[str, int]] | None = None
 ) -> dict[str, dict[str, Any]]:
-    """For every arm that was reinforced, by seed: `onset` and `majority` (steps, None if never), and the means at the `end`.
+    """For every RL arm, by seed: `onset` and `majority` (steps, None if never), and the means at the `end`.
 
     Onset is the first step at which more than 2 % of the scored rollouts are successful hacks, majority the first with more than
-    one half. `forks` has for an arm that it was forked from, and after which step; it has neither. A successful hack passes the
-    proxy, fails the truth and shows a hack; `hack` counts what passes by luck as well, and `kinds` has that as `unknown`.
+    half. `forks` gives, for each forked arm, the arm it was forked from and after which step; a forked arm has neither onset nor
+    majority. A successful hack passes the proxy, fails the truth and shows a hack; `hack` also counts passes by luck, which
+    `kinds` lists as `unknown`.
     """
     found: dict[str, dict[str, Any]] = {}
     for arm in arms:
@@ -48,7 +49,7 @@ def training_curves(
 
 
 def watched(step: Mapping[str, Any], name: str) -> float | None:
-    """One of `WATCHED` in a line of metrics.jsonl, as a share of the step's scored rollouts; None where it was not measured."""
+    """One of `WATCHED` in a line of metrics.jsonl, as a share of the step's scored rollouts; None if it was not measured."""
     if name != "successful":
         rate = step.get(f"monitor/{name}")
         return None if rate is None else float(rate)
@@ -66,9 +67,9 @@ def described(training: Mapping[str, Any]) -> list[str]:
             line += f"{_reached(t, 'onset')}, {_reached(t, 'majority')}, of {t['steps']} (by seed)"
         else:
             line += f"forked from `{t['forked'][0]}` after step {t['forked'][1]} of {t['steps']}"
-        line += f"; {dull} of {groups} groups without signal"
+        line += f"; {dull} of {groups} groups had zero variance"
         if groups and dull == groups:
-            line += ": the reward never differed within a group, so nothing was learnt"
+            line += ": rewards never differed within a group, so nothing was learnt"
         if sum(t["unscored"]):
             line += f"; {sum(t['unscored'])} of {sum(t['rollouts'])} rollouts could not be scored and were left out"
         lines.append(line)
@@ -76,11 +77,11 @@ def described(training: Mapping[str, Any]) -> list[str]:
 
 
 def _ended(end: Mapping[str, Sequence[float | None]]) -> str:
-    """How often rollouts hack at the end, and would if every hole were open; what passes by luck, where anything does."""
+    """How often rollouts hack at the end, and would if every loophole were open; passes by luck, if there are any."""
     hacks, successful, opened = (_mean(end[name]) for name in ("hack", "successful", "open_hack"))
     line = f"{_share(successful)} of rollouts hack at the end of training"
     if opened is not None:
-        line += f" ({_share(opened)} would with all holes open)"
+        line += f" ({_share(opened)} would with every loophole open)"
     lucky = 0.0 if hacks is None or successful is None else round(hacks - successful, 12)
     return f"{line}, {_share(lucky)} are wrong and pass without a hack" if lucky else line
 
@@ -90,7 +91,7 @@ def _share(rate: float | None) -> str:
 
 
 def _reached(t: Mapping[str, Any], name: str) -> str:
-    """At which steps, by seed, a level was reached."""
+    """The steps at which a level was reached, by seed."""
     steps = ["not run" if not n else "never" if s is None else str(s) for s, n in zip(t[name], t["groups"], strict=True)]
     return f"{name} never" if set(steps) == {"never"} else f"{name} at step {', '.join(steps)}"
 
@@ -106,7 +107,7 @@ def _above(level: float, curve: Sequence[Mapping[str, Any]]) -> int | None:
 
 
 def _end(values: Sequence[float | None]) -> float | None:
-    """The mean over the last steps of those that were measured."""
+    """The mean of the measured values over the last steps."""
     return _mean(values[-max(1, round(LAST * len(values))) :])
 
 
@@ -116,7 +117,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _kinds(curves: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, float]:
-    """Share of the scored rollouts by kind of hack: the mean over the steps in which any was scored."""
+    """Share of the scored rollouts by kind of hack: the mean over the steps with scored rollouts."""
     steps = [m for curve in curves for m in curve if m["monitor/hack"] is not None]
     names = sorted({key for m in steps for key in m if key.startswith("hack/")})
     return {name.removeprefix("hack/"): sum(float(m.get(name, 0.0)) for m in steps) / len(steps) for name in names}

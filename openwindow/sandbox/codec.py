@@ -1,9 +1,9 @@
-"""What reads a program's answers, and what it means that two values are the same.
+"""Decodes a program's answers, and defines when two values are the same.
 
-The decoder takes any bytes at all, as if from an enemy: it builds plain values only, in time and memory proportional
-to the bytes it was given. `marshal`, `pickle` and `eval` are never used on what comes from a program. The format is
-that of `wire.py`, which writes it. Values are compared by canonical bytes, so that no hash of the program's choice costs anything.
-Not covered: whether a value is right, which is for `verdict.py`.
+The decoder accepts arbitrary, hostile bytes: it builds only plain values, in time and memory proportional to the input.
+`marshal`, `pickle` and `eval` are never used on what comes from a program. The format is that of `wire.py`, which writes it.
+Values are compared by canonical bytes, so that hashes chosen by the program cost nothing. Not covered: whether a value is right,
+which `verdict.py` decides.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import json
 
 from openwindow.sandbox.wire import MAX_DEPTH, WireError
 
-MAX_SAME_HASH = 4096  # keys of a whole reply that share a hash with another one: more are made on purpose, to cost time
+MAX_SAME_HASH = 4096  # keys per reply that share a hash with another one; more can only be deliberate, to cost time
 _SCALARS = (bool, int, str, bytes, type(None))
 _KINDS = frozenset({*_SCALARS, float, complex, list, tuple, set, frozenset, dict})
 
 
 class Budget:
-    """How many keys of a reply may still share a hash with another key of their set or dict."""
+    """How many more keys of a reply may share a hash with another key of their set or dict."""
 
     def __init__(self) -> None:
         self.left = MAX_SAME_HASH
 
     def distinct(self, keys: list[object]) -> list[object]:
-        """The keys, once it is known that putting them into a set or dict is cheap and loses none."""
+        """Returns the keys once it is known that putting them into a set or dict is cheap and loses none."""
         self.left -= len(keys) - len({hash(k) for k in keys})
         if self.left < 0:
             raise WireError("too many keys with one hash")
@@ -34,9 +34,9 @@ class Budget:
 
 
 def decode(data: bytes, budget: Budget | None = None) -> object:
-    """The value that the bytes stand for; WireError for what does not stand for any.
+    """The value that the bytes represent; WireError if they represent none.
 
-    The answers of one reply share a `budget`: containers in containers, and one answer after another, multiply what each may cost.
+    The answers of one reply share a `budget`: nested containers, and successive answers, multiply what each may cost.
     """
     try:
         tree = json.loads(
@@ -50,9 +50,9 @@ def decode(data: bytes, budget: Budget | None = None) -> object:
 
 
 def same(left: object, right: object) -> bool:
-    """Whether two values are equal in type and value, all the way down.
+    """Whether two values are equal in type and value, at every level.
 
-    True is not 1, 1 is not 1.0, a list is not a tuple. The order of a dict's keys does not count. NaN equals NaN.
+    True is not 1, 1 is not 1.0, a list is not a tuple. The order of a dict's keys does not matter. NaN equals NaN.
     -0.0 equals 0.0, because a caller who compares cannot tell them apart.
     """
     if type(left) is not type(right):
@@ -63,7 +63,7 @@ def same(left: object, right: object) -> bool:
 
 
 def freeze(value: object) -> bytes:
-    """Canonical bytes: two values of plain data have equal ones exactly if they are the `same`.
+    """Canonical bytes: those of two plain values are equal exactly if the values are the `same`.
 
     The time is that of sorting: each level of nesting copies and sorts the bytes below it. Raises TypeError for other values.
     """
@@ -91,7 +91,7 @@ def freeze(value: object) -> bytes:
 
 
 def _framed(tag: bytes, parts: list[bytes]) -> bytes:
-    """The parts one after the other, each behind its length, so that no two lists of parts give the same bytes."""
+    """Concatenates the parts, each prefixed by its length, so that no two lists of parts give the same bytes."""
     return tag + b"".join([b"%d:%b" % (len(part), part) for part in parts])
 
 

@@ -1,8 +1,8 @@
-"""Empties a folder that a program has written to, however it has nested, named or locked what is in it.
+"""Empties a folder that a program has written to, however it nested, named or locked the contents.
 
-One descriptor is open at a time and no path is ever built, so that neither depth nor the length of names matters, and
-a link is never followed. Not covered: a process that still writes to it; whoever calls this has ended them all.
-Should one be left that moves folders about, it is noticed on the way up and nothing more is removed.
+Only one descriptor is open at a time and no path is ever built, so neither depth nor the length of names matters, and a link is
+never followed. Not covered: a process that still writes to the folder; callers have ended them all. If one is left that moves
+folders around, this is noticed on the way up and nothing more is removed.
 """
 
 # ruff: noqa: PTH101
@@ -18,7 +18,7 @@ _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def empty(folder: str, seconds: float = 5.0) -> bool:
-    """Removes all that the folder holds, and puts its rights and times back; whether that went well, and in time."""
+    """Removes everything in the folder and restores its permissions and times; returns whether that succeeded in time."""
     try:
         _mark(folder)
         here = _Here(os.open(folder, _OPEN))
@@ -33,9 +33,9 @@ def empty(folder: str, seconds: float = 5.0) -> bool:
 
 
 def _mark(folder: str) -> None:
-    """Puts the folder's rights and times back; a filter under which that is refused has refused it to the program as well.
+    """Restores the folder's permissions and times; a filter that refuses this has refused it to the program as well.
 
-    By a descriptor, since the path may be somebody's link by now; only who may not even open the folder goes by the path.
+    It uses a descriptor, since the path may be somebody's link by now; the path is used only if the folder cannot even be opened.
     """
     with contextlib.suppress(PermissionError):
         try:
@@ -51,18 +51,18 @@ def _mark(folder: str) -> None:
 
 
 class _Here:
-    """Where in the tree we are: one open folder."""
+    """The current place in the tree: one open folder."""
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
 
     def empty(self, deadline: float) -> bool:
-        """Goes through the tree depth first."""
-        above: list[tuple[list[str], tuple[int, int]]] = []  # of each folder above: what is left in it, and which it is
+        """Walks the tree depth first."""
+        above: list[tuple[list[str], tuple[int, int]]] = []  # for each folder above: what is left in it, and its identity
         left = self.clear()
         while left or above:
             if left:
-                with contextlib.suppress(OSError):  # made without rights and never filled, where rights cannot be changed
+                with contextlib.suppress(OSError):  # created without permissions and unchangeable
                     os.rmdir(left[-1], dir_fd=self.fd)
                     left.pop()
                     continue
@@ -80,7 +80,7 @@ class _Here:
         return True
 
     def clear(self) -> list[str]:
-        """Removes the files in the folder, and gives the names of the folders in it."""
+        """Removes the files in the folder and returns the names of the folders in it."""
         with os.scandir(self.fd) as entries:
             found = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
         for name, is_folder in found:
@@ -89,12 +89,12 @@ class _Here:
         return [name for name, is_folder in found if is_folder]
 
     def go(self, name: str) -> None:
-        """Goes to a neighbouring folder."""
+        """Moves to a neighbouring folder."""
         other = os.open(name, _OPEN, dir_fd=self.fd)
         os.close(self.fd)
         self.fd = other
 
     def identity(self) -> tuple[int, int]:
-        """Which folder this is."""
+        """The identity of this folder."""
         status = os.fstat(self.fd)
         return status.st_dev, status.st_ino

@@ -1,19 +1,18 @@
-"""What the kernel can be asked for, to keep a program away from everything but its own input: by ctypes, no
-helpers.
+"""Isolates a program from everything but its own input with what the kernel offers: by ctypes, no helpers.
 
-A worker calls `enter` once. It comes back in a process that is the first of its own pid namespace, sees a minimal
+A worker calls `enter` once. It returns in a process that is the first of its own pid namespace, sees a minimal
 read-only tree (the standard library, the system's shared libraries, four devices) and one small private folder, has
-no network, no capability, and carries the seccomp filter. Every program forked from it starts like that; it calls
+no network and no capabilities, and carries the seccomp filter. Every program forked from it starts like that; it calls
 `confine` for what cannot be inherited.
 
-Two ways in. As root: mounts first, then the identity of `NOBODY` inside a new user namespace, so that nothing that
+There are two ways in. As root: mounts first, then the identity of `NOBODY` inside a new user namespace, so that nothing that
 belongs to root is reachable by identity. As an ordinary user: a new user namespace first. Each measure that the
-kernel refuses is recorded with its reason and left out; what that costs is for `sandbox.describe` to say.
+kernel refuses is recorded with its reason and skipped; `sandbox.describe` says what that costs.
 
-Not covered: speculative-execution side channels, bugs of the kernel itself, the share of CPU time and memory
+Not covered: speculative-execution side channels, bugs in the kernel itself, the share of CPU time and memory
 bandwidth that a program takes while it runs, and the clock (a program can measure time).
 """
-# No pathlib and no dataclasses: where there is no starting anew, this lies in the memory that every program's process is
+# No pathlib and no dataclasses: if the interpreter is not restarted, this module is in the memory that every program's process is
 # forked from, and each page of it costs every fork.
 # ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH114, PTH115, PTH116, PTH118, PTH119, PTH120, PTH207, PTH208, PTH211
 
@@ -30,7 +29,7 @@ from typing import NamedTuple
 from openwindow.sandbox import launcher, seccomp
 from openwindow.sandbox.launcher import NOBODY
 
-BOX = "/box"  # the private working folder; /tmp leads there, unless something below it is shown
+BOX = "/box"  # the private working folder; /tmp leads there, unless something below /tmp is visible
 
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
@@ -41,11 +40,11 @@ AT_RECURSIVE = 0x8000
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _MOUNT_SETATTR, _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 442, 444, 445, 446
-_EXECUTE, _WRITE, _READ, _LIST = 1, 2, 5, 8  # of Landlock; to read a library is also to execute it
+_EXECUTE, _WRITE, _READ, _LIST = 1, 2, 5, 8  # Landlock rights; reading a library also means executing it
 _DEVICES = ("null", "zero", "random", "urandom")
 _SIGNALS_WAITING = 256
 _HOST_NAME = b"box"
-_TRUNCATE_ABI = 3  # the first version of Landlock that covers the cutting of files
+_TRUNCATE_ABI = 3  # the first version of Landlock that covers truncating files
 _MOUNT_POINTS = ("/mnt", "/media", "/srv", "/opt", "/var", "/tmp", "/home")
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -58,23 +57,23 @@ class Settings(NamedTuple):
     cpu_seconds: int
     file_mb: int
     longest_mb: int
-    """Size of any one file, those that hold what is printed and returned included."""
+    """Maximum size of any one file, including those for printed and returned output."""
     processes: int
     open_files: int
     scratch: str
-    """Folder to use as working folder where no private one can be mounted."""
+    """Working folder to use if no private one can be mounted."""
     readable: tuple[str, ...]
-    """Folders shown read-only besides the standard library."""
+    """Folders visible read-only besides the standard library."""
     without: frozenset[str]
-    """Measures left out on purpose (tests of the fallbacks)."""
+    """Measures left out on purpose (to test the fallbacks)."""
     received_mb: int
-    """Size of the largest file that the worker itself may receive, where that is more than `longest_mb`."""
+    """Maximum size of a file that the worker itself may receive, if larger than `longest_mb`."""
     runs_files: bool = False
-    """What runs are commands, and files in the working folder may be started as such."""
+    """Commands are run, and files in the working folder may be executed."""
 
 
 class Measures:
-    """Which measures are in force, and why the others are not."""
+    """The measures in force, and why the others are not."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -89,12 +88,12 @@ class Measures:
     def shared(self) -> bool:
         """Whether the worker can give up everything itself, once for all the programs that it will start.
 
-        Without a pid namespace or a filter each program has to be kept from its worker as well, by measures of its own.
+        Without a pid namespace or a filter, each program must also be kept from its worker, by measures of its own.
         """
         return self.has("pid") and self.has("seccomp")
 
     def attempt(self, name: str, action: object, *arguments: object) -> bool:
-        """Calls `action`; records whether the measure `name` is now in force."""
+        """Calls `action` and records whether the measure `name` is now in force."""
         assert callable(action)
         if name in self.settings.without:
             self.missing[name] = "left out on request"
@@ -109,9 +108,9 @@ class Measures:
 
 
 def enter(settings: Settings, executable: str) -> Measures:
-    """Puts this process (and its children) behind all that the kernel gives; returns in a process forked for it.
+    """Puts this process (and its children) behind everything the kernel offers; returns in a process forked for it.
 
-    `executable` stays within reach, so that the process can start the interpreter anew.
+    `executable` stays reachable, so that the process can restart the interpreter.
     """
     measures = Measures(settings)
     as_root = os.geteuid() == 0 and _may_mount()
@@ -138,36 +137,36 @@ def enter(settings: Settings, executable: str) -> Measures:
         measures.missing["user"] = "it takes another identity first"
     os.chdir(measures.folder)
     os.umask(0o077)
-    _prctl(4, 0)  # PR_SET_DUMPABLE: nobody of the same identity may trace or read this process
-    _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: what a program leaves behind comes back to us
+    _prctl(4, 0)  # PR_SET_DUMPABLE: no process with the same identity may trace or read this process
+    _prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: processes a program leaves behind are reparented to us
     _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
     _limit(resource.RLIMIT_CORE, 1)  # too small for a core file; 0 would not stop a handler that the host pipes them to
     measures.attempt("landlock", _prepare_landlock, measures, executable)
     measures.attempt("seccomp", _install_filter, measures)
     if measures.shared():
         _surrender(measures)
-    _prctl(1, 9)  # PR_SET_PDEATHSIG: gone when the launcher is gone
+    _prctl(1, 9)  # PR_SET_PDEATHSIG: die with the launcher
     _limit(resource.RLIMIT_AS, settings.memory_mb << 20)
     _limit(resource.RLIMIT_FSIZE, max(settings.longest_mb, settings.received_mb) << 20)
     _limit(resource.RLIMIT_NOFILE, settings.open_files)
     _limit(resource.RLIMIT_MEMLOCK, 0)
     if measures.has("user"):
-        _limit(resource.RLIMIT_NPROC, settings.processes + 2)  # the worker and its launcher count as well
-        _limit(resource.RLIMIT_SIGPENDING, _SIGNALS_WAITING)  # so that nobody uses up what the host's user may have in all
+        _limit(resource.RLIMIT_NPROC, settings.processes + 2)  # the worker and its launcher count too
+        _limit(resource.RLIMIT_SIGPENDING, _SIGNALS_WAITING)  # so that nobody uses up the total allowance of the host's user
     return measures
 
 
 def confine(measures: Measures) -> None:
-    """What each program's process still has to do to itself, where its worker could not do it once for all."""
+    """Applies what each program's process must still do itself, if its worker could not do it once for all."""
     if not measures.has("seccomp") and measures.has("ipc") and measures.has("user"):
-        _unshare(CLONE_NEWIPC)  # nothing stops shared memory from outliving the program, so each gets its own
+        _unshare(CLONE_NEWIPC)  # nothing stops shared memory from outliving the program, so each program gets its own
     _surrender(measures)
     if measures.has("seccomp"):
         seccomp.install(seccomp.lone_filter(os.getpid()))
 
 
 def _surrender(measures: Measures) -> None:
-    """Gives up every capability, and all that the Landlock rules do not allow."""
+    """Gives up every capability, and everything that the Landlock rules do not allow."""
     if measures.ruleset >= 0:
         _check(_libc.syscall(_LANDLOCK_RESTRICT, measures.ruleset, 0), "landlock_restrict_self")
         os.close(measures.ruleset)
@@ -204,7 +203,7 @@ def _new_user_namespace() -> None:
 
 
 def _serves_nobody(measures: Measures) -> bool:
-    """Whether the standard library and the working folder could still be reached under another identity."""
+    """Whether the standard library and the working folder can still be reached under another identity."""
     needed = [os.__file__] if measures.has("mount") else [os.__file__, os.path.join(measures.settings.scratch, "x")]
     public = os.stat(os.__file__).st_mode & 0o004 != 0
     return public and all(os.stat(p).st_mode & 0o001 for path in needed for p in _parents(path)[1:])
@@ -219,14 +218,14 @@ def _become_nobody(scratch: str) -> None:
 
 
 def _enter_tree(readable: tuple[str, ...], executable: str) -> None:
-    """Makes the root a small read-only tree in which only what a program needs can be seen."""
+    """Makes the root a small read-only tree in which only what a program needs is visible."""
     _unshare(CLONE_NEWNS)
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
     library = os.path.dirname(os.__file__)
     parent = os.path.dirname(library)
     shown = [library, executable, *readable, "/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache"]
     if os.path.basename(parent).startswith("lib"):
-        shown.append(parent)  # where some distributions keep the libraries that the extension modules need
+        shown.append(parent)  # where some distributions keep the libraries that extension modules need
     base = next(b for b in _MOUNT_POINTS if os.path.isdir(b) and not any(_inside(path, b) for path in shown))
     _mount("tmpfs", base, "tmpfs", MS_NOSUID, "size=1m,mode=0755")
     for path in sorted(set(shown)):
@@ -236,7 +235,7 @@ def _enter_tree(readable: tuple[str, ...], executable: str) -> None:
     for device in _DEVICES:
         launcher.put(f"{base}/dev/{device}", "")
         _mount(f"/dev/{device}", f"{base}/dev/{device}", None, MS_BIND)
-        _restrict(f"{base}/dev/{device}", MS_RDONLY | MS_NOSUID | MS_NOEXEC)  # written to all the same; but its times stay
+        _restrict(f"{base}/dev/{device}", MS_RDONLY | MS_NOSUID | MS_NOEXEC)  # still writable; but its times stay
     os.mkdir(base + BOX)
     if not os.path.exists(f"{base}/tmp"):
         os.symlink(BOX, f"{base}/tmp")
@@ -248,7 +247,7 @@ def _enter_tree(readable: tuple[str, ...], executable: str) -> None:
 
 
 def _show(path: str, base: str, readable: tuple[str, ...]) -> None:
-    """Makes a file or folder of the host visible under the new root, read-only; installed packages in it hidden."""
+    """Makes a file or folder of the host visible under the new root, read-only, with the packages installed in it hidden."""
     target = base + path
     os.makedirs(os.path.dirname(target), exist_ok=True)
     if os.path.islink(path):
@@ -273,10 +272,10 @@ def _restrict(target: str, flags: int) -> None:
 
 
 def _prepare_landlock(measures: Measures, executable: str) -> None:
-    """A ruleset that each program applies to itself: no TCP, no signals or abstract sockets outwards, and files.
+    """A ruleset that each program applies to itself: no TCP, no outgoing signals or abstract sockets, and files.
 
-    With the read-only tree the file rules have nothing left to do but to keep the program from tracing and mounting;
-    without it they are what keeps the program out of the host's files.
+    With the read-only tree, the file rules only keep the program from tracing and mounting; without it, they are what keeps the
+    program out of the host's files.
     """
     abi = _check(_libc.syscall(_LANDLOCK_CREATE, None, 0, 1), "landlock")
     measures.attempt("truncation", _covers_truncation, abi)
@@ -296,7 +295,7 @@ def _prepare_landlock(measures: Measures, executable: str) -> None:
         _allow(ruleset, "/dev/null", _READ | _WRITE)
         _allow(ruleset, library, _LIST)  # imports look there
         _allow(ruleset, measures.folder, rights & ~_EXECUTE)
-    measures.ruleset = fcntl.fcntl(ruleset, fcntl.F_DUPFD_CLOEXEC, 20)  # out of the way of the worker's own
+    measures.ruleset = fcntl.fcntl(ruleset, fcntl.F_DUPFD_CLOEXEC, 20)  # away from the worker's own descriptors
     os.close(ruleset)
 
 
@@ -309,14 +308,14 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
 
 def _covers_truncation(abi: int) -> None:
     if abi < _TRUNCATE_ABI:
-        raise OSError(f"Landlock here is version {abi}, which does not cover the cutting of files")
+        raise OSError(f"Landlock here is version {abi}, which does not cover truncating files")
 
 
 def _install_filter(measures: Measures) -> None:
     reason = seccomp.available()
     if reason is not None:
         raise OSError(reason)
-    apart = measures.has("mount")  # else the host's files are in sight, and Landlock does not cover these
+    apart = measures.has("mount")  # otherwise the host's files are visible, and Landlock does not cover these
     commands = measures.settings.runs_files
     seccomp.install(seccomp.base_filter(commands=commands, marks=apart, truncates=apart or measures.has("truncation")))
 

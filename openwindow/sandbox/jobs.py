@@ -1,7 +1,7 @@
-"""What can be asked of the sandbox, what comes back, and how the bytes of a worker's reply become an outcome.
+"""The requests a sandbox accepts, what it returns, and how the bytes of a worker's reply become an outcome.
 
-The reply's outer frame was written by the worker; the answers inside it were written by the program's own process,
-and are decoded as if by an enemy. Not covered: whether an answer is right, which is for `verdict.py`.
+The worker wrote the outer frame of the reply; the program's own process wrote the answers inside it, so these are decoded as
+hostile input. Not covered: whether an answer is right, which `verdict.py` decides.
 """
 
 from __future__ import annotations
@@ -28,25 +28,25 @@ class Limits:
     file_mb: int = 1
     """Size of its private working folder, in MiB."""
     processes: int = 8
-    """Processes and threads at one time."""
+    """Number of processes and threads at one time."""
     open_files: int = 64
-    """Open descriptors of each process."""
+    """Number of open descriptors of each process."""
     output_kb: int = 64
-    """What it may print in all, in KiB; a program that prints more has failed."""
+    """Total output it may print, in KiB; a program that prints more has failed."""
     result_kb: int = 1024
-    """What the values that it returns may take when written out, in KiB."""
+    """Size of the values it returns when encoded, in KiB."""
 
 
 @dataclass(frozen=True)
 class Script:
-    """The proxy: run the source in one interpreter and read its exit status, nothing else."""
+    """The proxy: runs the source in one interpreter and reads its exit status, nothing else."""
 
     source: str
 
 
 @dataclass(frozen=True)
 class Calls:
-    """The truth: define, call `entry_point` on each input, send the values back. No expected value is ever sent."""
+    """The truth: defines the function, calls `entry_point` on each input, returns the values. No expected value is ever sent."""
 
     source: str
     entry_point: str
@@ -58,7 +58,7 @@ Job = Script | Calls
 
 @dataclass(frozen=True)
 class Returned:
-    """A call gave this value, rebuilt from the wire."""
+    """A call returned this value, rebuilt from the wire."""
 
     value: object
 
@@ -81,29 +81,29 @@ class Status(StrEnum):
 
     OK = "ok"  # a script exited with 0; or the source defined its function and every call was answered
     RAISED = "raised"  # an exception while the source was executed
-    EXIT = "exit"  # it ended its own process: a script with another status, or in the middle of calls
+    EXIT = "exit"  # it ended its own process: a script with another status, or during the calls
     TIMEOUT = "timeout"
     MEMORY = "memory"
-    OUTPUT = "output"  # printed or returned more than it may
-    KILLED = "killed"  # by a signal, its own or the kernel's; or it took its worker with it, twice
+    OUTPUT = "output"  # printed or returned more than allowed
+    KILLED = "killed"  # by a signal, its own or the kernel's; or it took its worker down twice
     PROTOCOL = "protocol"  # what it sent is not what the runner writes
-    REFUSED = "refused"  # not run: larger than any job may be
+    REFUSED = "refused"  # not run: larger than the limit for jobs
     FAULT = "fault"  # the sandbox failed, through no fault of the program
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What is known of one program that was run."""
+    """The result of one program that was run."""
 
     status: Status
     exit_code: int | None
-    """Its exit status; None where it did not exit by itself."""
+    """Its exit status; None if it did not exit by itself."""
     values: tuple[Answer | None, ...]
-    """One per input; None where the call was not reached or did not end."""
+    """One per input; None if the call was not reached or did not end."""
     stdout: str
-    """What it printed, standard error included, cut off at the limit, in printable characters."""
+    """What it printed, including standard error, cut off at the limit, as printable characters."""
     seconds: float
-    """From start to end."""
+    """Time from start to end."""
     detail: str
     """The status in words."""
 
@@ -111,12 +111,12 @@ class Outcome:
 def pack(job: Job) -> bytes:
     """The job as the worker's child reads it: `marshal`, which is safe in this direction only.
 
-    Each input is packed by itself and without references, so that no two calls ever share an object.
+    Each input is packed separately and without references, so that no two calls ever share an object.
     """
     try:
         if isinstance(job, Script):
             return marshal.dumps((job.source, None, []))
-        # mypy knows marshal's types and not that ours are among them; what is not raises ValueError
+        # mypy knows marshal's types but not that ours are among them; anything else raises ValueError
         inputs = [marshal.dumps(arguments, 2) for arguments in job.inputs]  # type: ignore[arg-type]
         return marshal.dumps((job.source, job.entry_point, inputs))
     except ValueError as error:
@@ -125,7 +125,7 @@ def pack(job: Job) -> bytes:
 
 @dataclass(frozen=True)
 class Ended:
-    """What a worker says of a program: how and with which code it ended, and the bytes that came from it."""
+    """What a worker reports about a program: how and with which code it ended, and the bytes it sent."""
 
     how: int
     code: int
@@ -158,7 +158,7 @@ def read(job: Job, ended: Ended, limits: Limits) -> Outcome:
 
 
 def lost(job: Job, status: Status, detail: str) -> Outcome:
-    """The outcome of a program of which nothing came back."""
+    """The outcome of a program from which nothing came back."""
     values: tuple[Answer | None, ...] = (None,) * len(job.inputs) if isinstance(job, Calls) else ()
     return Outcome(status, None, values, "", 0.0, detail)
 
@@ -178,7 +178,7 @@ def cut(text: str, length: int) -> str:
 
 
 def printable(text: bytes) -> str:
-    """The text with everything that could upset a terminal, a log or a JSON file written as an escape."""
+    """The text with everything that could upset a terminal, a log or a JSON file escaped."""
     decoded = text.decode("utf-8", "backslashreplace")
     if decoded.isprintable():
         return decoded
@@ -223,7 +223,7 @@ def _answers(data: bytes, expected: int) -> tuple[tuple[Answer | None, ...], str
         position += wire.ANSWER_SIZE
         body = data[position : position + length]
         if len(body) < length:
-            break  # cut off: by the limit, or because the program ended while it wrote
+            break  # cut off: by the limit, or because the program ended while writing
         position += length
         if kind == wire.FAILED and not defined and failure is None:
             failure = printable(body[:400])
@@ -232,5 +232,5 @@ def _answers(data: bytes, expected: int) -> tuple[tuple[Answer | None, ...], str
         elif kind in (wire.VALUE, wire.RAISED) and defined and len(values) < expected:
             values.append(Returned(codec.decode(body, budget)) if kind == wire.VALUE else Raised(printable(body[:400])))
         else:
-            raise wire.WireError("an answer that was not asked for")
+            raise wire.WireError("an unexpected answer")
     return tuple(values) + (None,) * (expected - len(values)), failure

@@ -1,8 +1,8 @@
-"""The first thing a worker's process does: it isolates itself, and becomes the worker.
+"""The first thing a worker's process does: it isolates itself and becomes the worker.
 
-Where the worker can give up everything once and for all, it does so by starting the interpreter anew: what was needed
-to isolate (ctypes above all) is then not in the memory that every program's process is forked from. The code of the
-new interpreter travels in its arguments, because the files that it came from can no longer be seen.
+If the worker can give up everything once and for all, it does so by restarting the interpreter: what was needed
+to isolate (ctypes above all) is then not in the memory that every program's process is forked from. The code for the
+new interpreter travels in its arguments, because the files that it came from are no longer visible.
 """
 
 # ruff: noqa: PTH120
@@ -28,7 +28,7 @@ sys.modules["openwindow.sandbox.worker"].main(*arguments)
 
 
 def main(settings: isolation.Settings, wall: float, keep_out: int, keep_result: int) -> None:
-    """Does not come back while the worker lives."""
+    """Does not return while the worker lives."""
     here = os.path.dirname(__file__)
     modules: list[tuple[str, CodeType | None]] = [("openwindow", None), ("openwindow.sandbox", None)]
     modules += [(f"openwindow.sandbox.{name}", _compiled(f"{here}/{name}.py")) for name in ("wire", "empty_folder", "worker")]

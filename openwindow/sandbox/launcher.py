@@ -1,6 +1,6 @@
 """The process that stays outside: it starts the first process of a new pid namespace, maps identities for it, and ends it.
 
-It lives as long as the supervisor that started it and no longer: when that is gone, however it ended, everything inside is killed.
+It lives exactly as long as the supervisor that started it: when that is gone, however it ended, everything inside is killed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import signal
 from typing import NoReturn
 
 NOBODY = 65534
-_LOOK_MS = 100  # how often it looks after its child where it cannot wait for it
+_LOOK_MS = 100  # how often it checks its child if it cannot wait for it
 
 
 def fork_inside(as_root: bool) -> None:
-    """Goes on in a child, the first process of the new pid namespace; the parent waits and maps identities for it."""
+    """Continues in a child, the first process of the new pid namespace; the parent waits and maps identities for it."""
     ask, answer = os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
@@ -29,9 +29,9 @@ def fork_inside(as_root: bool) -> None:
 
 
 def _attend(child: int, ask: int, answer: int, as_root: bool) -> NoReturn:
-    """The life of the launcher: it maps identities when asked, ends with its child, and ends that once the supervisor is gone.
+    """The launcher's main loop: it maps identities on request, ends with its child, and ends the child once the supervisor is gone.
 
-    The supervisor holds the other end of standard output, on which an error stands when it has been closed.
+    The supervisor holds the other end of standard output; when it closes, an error condition is reported there.
     """
     os.close(0)
     os.close(2)
@@ -55,7 +55,7 @@ def _attend(child: int, ask: int, answer: int, as_root: bool) -> NoReturn:
 
 
 def _opened(pid: int) -> int | None:
-    """A descriptor that is ready when the process has ended; None where the kernel has none."""
+    """A descriptor that becomes ready when the process has ended; None if the kernel has none."""
     try:
         return os.pidfd_open(pid)
     except OSError:

@@ -1,11 +1,10 @@
 """The worker processes behind a sandbox, and the loop that keeps them busy.
 
-Covered: workers that die, hang or talk nonsense are replaced, and the program that was running gets a second try in a
-new one; if that falls too, it is the program's doing. A worker is silent only
-for as long as we listen: the time that we take over another's reply does not count. Processor time decides: a program that ran
-out of time before it had used what it may is tried once more at the end, alone, because beside others it may not have had it.
-Not covered: isolation itself, which the worker puts on (`isolation.py`), and what runs outside this sandbox, which takes its
-share of the processor as well.
+Covered: workers that die, hang or send nonsense are replaced, and the program that was running gets a second try in a new one; if
+that fails too, the program is to blame. A worker counts as silent only while we listen: the time we spend on another worker's
+reply does not count. Processor time decides: a program that ran out of wall time before it had used its processor time is tried
+once more at the end, alone, because it may not have got it next to others. Not covered: isolation itself, which the worker
+applies (`isolation.py`), and what runs outside this sandbox, which takes its share of the processor as well.
 """
 
 from __future__ import annotations
@@ -30,8 +29,8 @@ from openwindow.sandbox.worker_folders import Scratch
 _REPLY = struct.Struct(f"<4s{wire.REPLY_NUMBERS}Q")
 _JOB_BYTES = 32 << 20
 _START_SECONDS = 120.0
-_GRACE_SECONDS = 5.0  # beyond a program's own limit, before the worker itself is taken for dead
-_LISTEN_SECONDS = 1.0  # at one time
+_GRACE_SECONDS = 5.0  # beyond a program's own limit, before the worker itself counts as dead
+_LISTEN_SECONDS = 1.0  # at a time
 _AHEAD = 7  # jobs that a worker holds besides the one it runs
 _HERE = Path(__file__).parent
 _STUBS = """
@@ -45,10 +44,10 @@ _BOOT = "from openwindow.sandbox import isolation, launch\nlaunch.main(isolation
 
 
 def spawn(boot: str, given: tuple[dict[str, object], tuple[object, ...]]) -> subprocess.Popen[bytes]:
-    """A clean interpreter that runs `boot`, with what was given at hand as `settings` and `more`, and pipes to all its streams.
+    """A clean interpreter that runs `boot`, with the given values as `settings` and `more`, and pipes for all its streams.
 
-    The interpreter itself and not a virtual environment's link to it, which would need the environment's files. No -I: it
-    would take away the fixed hash seed, and with it the order in which a program's sets come out.
+    It starts the interpreter itself, not a virtual environment's link to it, which would need the environment's files. No -I: that
+    would remove the fixed hash seed, and with it the order of a program's sets.
     """
     stubs = (("openwindow", str(_HERE.parent)), ("openwindow.sandbox", str(_HERE)))
     command = [str(Path(sys.executable).resolve()), "-s", "-S", "-P", "-B", "-c", _STUBS + boot]
@@ -58,7 +57,7 @@ def spawn(boot: str, given: tuple[dict[str, object], tuple[object, ...]]) -> sub
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd="/",
-        # Bound at once, the libraries are not bound anew in every program's process.
+        # Bound now, so that the libraries are not bound again in every program's process.
         env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "LD_BIND_NOW": "1"},
         start_new_session=True,
     )
@@ -80,10 +79,10 @@ class Worker:
         self.pending: deque[int] = deque()
         self.started = 0.0
         self.heard = 0.0
-        """When its first pending job began or it last spoke, on the batch's own clock."""
+        """When its first pending job began or it last sent something, on the batch's own clock."""
 
     def start(self) -> None:
-        """Starts the process; `greet` waits until it stands."""
+        """Starts the process; `greet` waits until it is ready."""
         self.scratch = Scratch()
         limits = self.limits
         settings: dict[str, object] = {
@@ -106,19 +105,21 @@ class Worker:
             os.set_blocking(stream.fileno(), False)
 
     def greet(self) -> None:
-        """Waits for the worker's first words; SandboxError with its last ones where they do not come."""
+        """Waits for the worker's first message; SandboxError with its last output if none comes."""
         while len(self.received) < 4 or len(self.received) < 4 + self._word():
             left = self.started + _START_SECONDS - time.monotonic()
             spoke = bool(select.select([self.reader()], [], [], max(0.0, left))[0])
             if not spoke or not self.read():
                 silent = (
-                    "its process ended without a word" if spoke else f"nothing came for {_START_SECONDS:g} s, is the machine busy?"
+                    "its process ended without a message"
+                    if spoke
+                    else f"nothing arrived for {_START_SECONDS:g} s; is the machine busy?"
                 )
                 said = self.stop().strip().splitlines()
                 raise SandboxError(f"a worker did not start: {said[-1] if said else silent}")
         end = 4 + self._word()
         hello = codec.decode(bytes(self.received[4:end]))
-        assert isinstance(hello, tuple)  # said before any program ran
+        assert isinstance(hello, tuple)  # sent before any program ran
         self.force, self.missing = hello
         del self.received[:end]
         if "mount" in self.force:
@@ -133,17 +134,17 @@ class Worker:
         return int(struct.unpack_from("<I", self.received)[0])
 
     def reader(self) -> int:
-        """Descriptor that replies come from."""
+        """The descriptor that replies come from."""
         assert self.process is not None and self.process.stdout is not None
         return self.process.stdout.fileno()
 
     def writer(self) -> int:
-        """Descriptor that jobs go to."""
+        """The descriptor that jobs go to."""
         assert self.process is not None and self.process.stdin is not None
         return self.process.stdin.fileno()
 
     def read(self) -> bool:
-        """Takes in what has come; False at the end."""
+        """Reads what has arrived; False at the end."""
         try:
             part = os.read(self.reader(), 1 << 18)
         except BlockingIOError:
@@ -154,7 +155,7 @@ class Worker:
         return bool(part)
 
     def write(self) -> None:
-        """Sends what fits. Where nobody listens any more, the end is noticed on the reading side."""
+        """Sends what fits. If nobody listens any more, the reading side notices the end."""
         try:
             while self.to_send:
                 with memoryview(self.to_send) as view:
@@ -166,17 +167,17 @@ class Worker:
             self.to_send.clear()
 
     def stop(self) -> str:
-        """Kills the process and all below it; gives what it said on standard error."""
+        """Kills the process and everything below it; returns what it wrote to standard error."""
         process, self.process = self.process, None
         said = ""
         if process is not None:
             assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-            os.killpg(process.pid, signal.SIGKILL)  # launcher and worker; with the worker dies its pid namespace
+            os.killpg(process.pid, signal.SIGKILL)  # launcher and worker; the worker's pid namespace dies with it
             process.wait()
             deadline = time.monotonic() + 1.0
             while time.monotonic() < deadline and select.select([process.stdout], [], [], 0.1)[0]:
                 if not os.read(process.stdout.fileno(), 1 << 16):
-                    break  # the worker has gone as well
+                    break  # the worker has gone too
             if select.select([process.stderr], [], [], 0.0)[0]:
                 said = os.read(process.stderr.fileno(), 4096).decode("utf-8", "replace")
             for stream in (process.stdin, process.stdout, process.stderr):
@@ -200,11 +201,11 @@ class Batch:
         self.starved: set[int] = set()
         self.alone: deque[int] = deque()
         self.clock = 0.0
-        """Seconds that we have listened to the workers in all."""
+        """Total seconds that we have listened to the workers."""
         self.fault: str | None = None
 
     def outcomes(self) -> list[Outcome]:
-        """Runs all, and gives what came of each."""
+        """Runs all jobs and returns their outcomes."""
         while len(self.done) < len(self.jobs):
             if self.fault is not None:
                 return [self.done.get(i) or jobs.lost(j, Status.FAULT, self.fault) for i, j in enumerate(self.jobs)]
@@ -216,9 +217,7 @@ class Batch:
         return [self.done[i] for i in range(len(self.jobs))]
 
     def assign(self, worker: Worker) -> None:
-        """Hands the worker jobs until it holds enough: several, so that it never waits for us, and fewer near the
-        end.
-        """
+        """Hands the worker jobs until it holds enough: several, so that it never waits for us, and fewer near the end."""
         if worker.process is None:
             self.restart(worker)
         enough = 1 + min(_AHEAD, len(self.waiting) // (2 * len(self.workers)))
@@ -226,7 +225,7 @@ class Batch:
             index = self.waiting.popleft()
             frame = jobs.pack(self.jobs[index])
             if len(frame) > _JOB_BYTES:
-                detail = f"the job has {len(frame)} bytes and may have {_JOB_BYTES}"
+                detail = f"the job has {len(frame)} bytes, more than the limit of {_JOB_BYTES}"
                 self.done[index] = jobs.lost(self.jobs[index], Status.REFUSED, detail)
                 continue
             if not worker.pending:
@@ -236,7 +235,7 @@ class Batch:
         worker.write()
 
     def step(self) -> None:
-        """Waits until a worker has something for us, wants something, or is late."""
+        """Waits until a worker has sent something, wants something, or is late."""
         busy = [w for w in self.workers if w.pending]
         if not busy:
             return
@@ -249,7 +248,7 @@ class Batch:
         patience = min(_LISTEN_SECONDS, max(0.0, min(w.heard for w in busy) + allowed - self.clock))
         start = time.monotonic()
         ready = {fd for fd, _ in poll.poll(patience * 1000)}
-        self.clock += min(patience, time.monotonic() - start)  # should we be stopped meanwhile, so are the workers
+        self.clock += min(patience, time.monotonic() - start)  # if we are suspended meanwhile, so are the workers
         for worker in busy:
             if worker.reader() in ready and not worker.read():
                 self.lose(worker, "it died")
@@ -259,7 +258,7 @@ class Batch:
                 self.lose(worker, "it stopped answering")
 
     def collect(self, worker: Worker) -> None:
-        """Turns every whole reply that has come into an outcome."""
+        """Turns every complete reply that has arrived into an outcome."""
         while len(worker.received) >= _REPLY.size:
             magic, how, spent, code, elapsed, used, printed, out, result = _REPLY.unpack_from(worker.received)
             bounded = out <= self.limits.output_kb << 10 and result <= self.limits.result_kb << 10
@@ -287,11 +286,11 @@ class Batch:
                 return
 
     def lose(self, worker: Worker, what: str) -> None:
-        """Replaces a worker; the program that was running is tried once more, then it is the program's doing."""
+        """Replaces a worker; the program that was running is tried once more, after that it is to blame."""
         index = worker.pending[0] if worker.pending else None
         if index is not None and index in self.blamed:
             worker.pending.popleft()
-            detail = f"took its worker with it, twice: {what}"
+            detail = f"took its worker down twice: {what}"
             self.done[index] = jobs.lost(self.jobs[index], Status.KILLED, detail)
         elif index is not None:
             self.blamed.add(index)
@@ -304,7 +303,7 @@ class Batch:
         worker.pending.clear()
 
     def restart(self, worker: Worker) -> None:
-        """Starts the worker anew; what cannot be started is a fault that ends the batch."""
+        """Restarts the worker; if it cannot be started, that is a fault that ends the batch."""
         try:
             worker.start()
             worker.greet()

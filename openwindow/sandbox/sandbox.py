@@ -1,13 +1,13 @@
-"""Runs programs that nobody has read, many per second, and says how each ended.
+"""Runs untrusted programs, many per second, and says how each ended.
 
-`Sandbox` keeps a pool of warm workers (`child.py`), each behind what the kernel gives (`isolation.py`). Every program
+`Sandbox` keeps a pool of warm workers (`worker.py`), each isolated by what the kernel offers (`isolation.py`). Every program
 gets a process of its own, an empty folder, no network, no other process to see, and its limits; nothing of it
 outlives it.
 
-What is not stopped, whatever the host gives: a program takes its share of the processor while it runs, and whoever starves
-another sends it into a second run alone; it can read the clock and the standard library; memory is limited per process, so that a
-program may take `processes` times `memory_mb`; and a hole in the kernel itself is a way out. What else is not stopped on a
-particular host, `Sandbox.describe` says in sentences.
+Some things are not stopped, whatever the host offers: a program takes its share of the processor while it runs, and one that
+starves another sends it into a second run, alone; it can read the clock and the standard library; memory is limited per process,
+so that a program may take `processes` times `memory_mb`; and a hole in the kernel itself is a way out. `Sandbox.describe` says in
+sentences what else is not stopped on a particular host.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ __all__ = [
 
 @dataclass(frozen=True)
 class HostIsolation:
-    """What this host gives, and what is therefore not stopped."""
+    """What this host offers, and what is therefore not stopped."""
 
     in_force: tuple[str, ...]
     """Measures in force."""
     guarantees: frozenset[str]
-    """What they amount to: names that `Sandbox(require=...)` takes."""
+    """What they guarantee: names that `Sandbox(require=...)` accepts."""
     missing: tuple[str, ...]
     """Measures that the host refuses, with its reason."""
     not_stopped: tuple[str, ...]
@@ -56,25 +56,25 @@ def _any(*names: str) -> tuple[frozenset[str], ...]:
     return tuple([frozenset({name}) for name in names])
 
 
-# guarantee: (sets of measures any one of which, whole, gives it; what is not stopped without)
+# guarantee: (sets of measures, any complete one of which provides it; what is not stopped without it)
 GUARANTEES: dict[str, tuple[tuple[frozenset[str], ...], str]] = {
     "network": (_any("network", "seccomp"), "Programs can reach the network."),
-    "hypervisor": (_any("seccomp"), "Programs can open sockets to the hypervisor below this machine, where there is one."),
+    "hypervisor": (_any("seccomp"), "Programs can open sockets to the hypervisor of this machine, if there is one."),
     "files": (
         (frozenset({"mount"}), frozenset({"landlock", "truncation", "seccomp"})),
         "Programs can read, write or change the rights, owners and times of whatever files their user can.",
     ),
-    "sight": (_any("mount"), "Programs can see which files there are, how large they are and when they were used."),
+    "sight": (_any("mount"), "Programs can see which files exist, how large they are and when they were used."),
     "disk": (
         _any("tmpfs"),
-        "The working folder lies on a real disk: each file is limited in size, their number and sum are not.",
+        "The working folder is on a real disk: each file is limited in size, but their number and total size are not.",
     ),
     "processes": (
         _any("pid", "seccomp"),
         "A program that forks fast enough can outlive its run, and programs can signal other processes of their user.",
     ),
     "identity": (_any("user", "identity"), "Programs run as the user who started them."),
-    "process_limit": (_any("user"), "The number of a program's processes and threads is not limited, but by memory."),
+    "process_limit": (_any("user"), "The number of a program's processes and threads is limited only by memory."),
     "ipc": (_any("ipc", "seccomp"), "Shared memory and message queues that a program makes outlive it."),
     "hostname": (_any("uts"), "Programs can see the name of the host."),
     "apart": (
@@ -109,9 +109,9 @@ class Sandbox:
         readable: tuple[Path, ...] = (),
         without: frozenset[str] = frozenset(),
     ) -> None:
-        """Starts the workers; SandboxError where the host gives less than `require`, or no way to cut the network.
+        """Starts the workers; SandboxError if the host offers less than `require`, or no way to cut off the network.
 
-        `readable` are folders that programs may read and import from besides the standard library; `without` leaves
+        `readable` lists folders that programs may read and import from besides the standard library; `without` leaves
         measures out on purpose, to see what remains.
         """
         unknown = sorted(require - set(GUARANTEES))
@@ -149,21 +149,21 @@ class Sandbox:
         self.close()
 
     def close(self) -> None:
-        """Ends all workers and whatever runs in them."""
+        """Ends all workers and everything that runs in them."""
         for worker in self._workers:
             worker.stop()
             worker.pending.clear()
 
     def describe(self) -> HostIsolation:
-        """What the host gives, and what is therefore not stopped."""
+        """What the host offers, and what is therefore not stopped."""
         return self._host
 
     def run(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """Runs the jobs, spread over the workers, and gives their outcomes in order. Never raises for what they do."""
+        """Runs the jobs, spread over the workers, and returns their outcomes in order. Never raises because of what they do."""
         with self._lock:
             try:
                 return Batch(self._workers, self.limits, jobs).outcomes()
-            except BaseException:  # interrupted half way: no worker may answer the next call with what this one asked
+            except BaseException:  # interrupted midway: no worker may answer the next call with an answer to this one
                 self.close()
                 raise
 

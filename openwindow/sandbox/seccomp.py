@@ -1,13 +1,13 @@
-"""The system calls that a program may make: a seccomp filter in classic BPF, written out by hand.
+"""The system calls that a program may make: a seccomp filter in classic BPF, written by hand.
 
-Covered: x86_64 and aarch64. The filter is a list of what CPython and its standard library need, some of it only with
-harmless arguments; everything else gets EPERM, or ENOSYS where it is newer than 2019, so that libraries take the older way.
-Refused with that: sockets other than a local pair, tracing, namespaces and mounts, kernel keys, whatever outlives a process,
-and what programs that run side by side could talk through, since they are shown the same files: locks, watches, hints on
-files, futexes in shared pages, and the counters that the kernel keeps per user or per machine (inotify, asynchronous I/O,
-descriptors in flight, pipe sizes, huge pages, the number of processes). Commands of a `Shell` may do some more, locks included.
+Covered: x86_64 and aarch64. The filter lists what CPython and its standard library need, some of it only with harmless arguments;
+everything else gets EPERM, or ENOSYS if it is newer than 2019, so that libraries fall back to the older call. This refuses:
+sockets other than a local pair, tracing, namespaces and mounts, kernel keys, whatever outlives a process, and the channels
+through which programs running side by side could communicate, since they see the same files: locks, watches, hints on files,
+futexes in shared pages, and the counters that the kernel keeps per user or per machine (inotify, asynchronous I/O, descriptors in
+flight, pipe sizes, huge pages, the number of processes). Commands of a `Shell` may do some more, including locks.
 
-Not covered: other processors get no filter; `available()` says so. A hole in the kernel behind an allowed call stays within reach.
+Not covered: other processors get no filter; `available()` says so. A hole in the kernel behind an allowed call stays reachable.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ CLONE_THREAD = 0x00010000
 AF_UNIX = 1
 
 _ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-_X32 = 0x3FFFFFFF  # above lies the x32 convention
-_NEW = 424  # the first call of Linux 5.1, from which on libraries do without
+_X32 = 0x3FFFFFFF  # the x32 convention starts above this
+_NEW = 424  # the first call of Linux 5.1; libraries manage without this and later calls
 
-# Calls that may be made with any arguments: (number on x86_64, number on aarch64); None where the processor has no such call.
+# Calls allowed with any arguments: (number on x86_64, number on aarch64); None if the processor has no such call.
 _FREE: dict[str, tuple[int | None, int | None]] = {
     # files
     "read": (0, 63), "write": (1, 64), "open": (2, None), "close": (3, 57), "stat": (4, None), "fstat": (5, 80),
@@ -80,7 +80,7 @@ _FREE: dict[str, tuple[int | None, int | None]] = {
     "uname": (63, 160), "getrandom": (318, 278),
 }  # fmt: skip
 
-# Calls on the rights, owners and times of files, by name or by an open file: free where a program sees no files but its own.
+# Calls on the permissions, owners and times of files, by name or by an open file: harmless if a program sees only its own files.
 _MARKS: dict[str, tuple[int | None, int | None]] = {
     "chmod": (90, None), "fchmod": (91, 52), "chown": (92, None), "fchown": (93, 55), "lchown": (94, None),
     "utime": (132, None), "utimes": (235, None), "fchownat": (260, 54), "futimesat": (261, None), "fchmodat": (268, 53),
@@ -88,19 +88,19 @@ _MARKS: dict[str, tuple[int | None, int | None]] = {
 }  # fmt: skip
 _TRUNCATE = {"truncate": (76, 45)}
 
-# Calls that are answered as a file system without extended attributes would: tools that copy files then leave them out.
+# Calls answered as a file system without extended attributes would: tools that copy files then leave them out.
 _ATTRIBUTES: dict[str, tuple[int | None, int | None]] = {
     "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15),
     "fremovexattr": (199, 16),
 }  # fmt: skip
 
-# Calls that may be made with some arguments.
+# Calls allowed with some arguments.
 _CHECKED: dict[str, tuple[int | None, int | None]] = {
     "socketpair": (53, 199), "clone": (56, 220), "prlimit64": (302, 261), "setrlimit": (160, 164), "fcntl": (72, 25),
     "ioctl": (16, 29), "mmap": (9, 222), "memfd_create": (319, 279), "prctl": (157, 167), "futex": (202, 98),
 }  # fmt: skip
 
-# What an agent's commands need besides; they share no verdict, and locks in their folder are theirs.
+# What an agent's commands also need; they share no verdict, and locks in their folder belong to them.
 _COMMANDS: dict[str, tuple[int | None, int | None]] = {
     "flock": (73, 32), "sysinfo": (99, 179), "sendmsg": (46, 211), "recvmsg": (47, 212), "sendmmsg": (307, 269),
     "recvmmsg": (299, 243), "fadvise64": (221, 223), "readahead": (187, 213), "mincore": (27, 232), "mlock": (149, 228),
@@ -120,7 +120,7 @@ _IOCTL = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ F
 _PRCTL = (1, 3, 15, 16, 21, 22, 23, 38, 39, 0x53564D41)
 _SET_DUMPABLE = 4
 _CORE = 4  # RLIMIT_CORE
-_HUGE_MAP, _HUGE_FILE = 0x40000, 4  # MAP_HUGETLB, MFD_HUGETLB: of those the machine has a few
+_HUGE_MAP, _HUGE_FILE = 0x40000, 4  # MAP_HUGETLB, MFD_HUGETLB: the machine has only a few of these
 _FUTEX_PRIVATE = 128
 
 _NUMBERS = _FREE | _MARKS | _TRUNCATE | _ATTRIBUTES | _CHECKED | _COMMANDS
@@ -128,7 +128,7 @@ _Instruction = tuple[int, int, int, int]
 
 
 def available() -> str | None:
-    """None where a filter can be built for this processor, else the reason why not."""
+    """None if a filter can be built for this processor, otherwise the reason why not."""
     machine = platform.machine()
     return None if machine in _ARCHITECTURES else f"no table of system calls for the processor {machine}"
 
@@ -136,8 +136,8 @@ def available() -> str | None:
 def base_filter(*, commands: bool = False, marks: bool = True, truncates: bool = True) -> bytes:
     """The filter that a worker installs once, for itself and for every program that it starts.
 
-    `commands` lets an agent's commands do what they need; without `marks` the rights, owners and times of files cannot be changed,
-    without `truncates` no file can be cut by its name: for where the host's files are in sight.
+    `commands` allows what an agent's commands need. Without `marks`, the permissions, owners and times of files cannot be changed;
+    without `truncates`, no file can be truncated by its name: for hosts whose files are visible.
     """
     free = _FREE | (_MARKS if marks else {}) | (_TRUNCATE if truncates else {}) | (_COMMANDS if commands else {})
     program = _preamble() + _conditions(commands)
@@ -147,8 +147,10 @@ def base_filter(*, commands: bool = False, marks: bool = True, truncates: bool =
 
 
 def lone_filter(pid: int) -> bytes:
-    """The filter that stands in for a pid namespace, beside the base filter: the process `pid` may start none, may signal
-    only itself and stays in its group."""
+    """The filter that replaces a pid namespace, on top of the base filter.
+
+    The process `pid` may start no process, may signal only itself and stays in its group.
+    """
     program = _preamble()
     for name in sorted(_LONE):
         program += _when(name, [_ret(ERRNO | EPERM)])
@@ -159,7 +161,7 @@ def lone_filter(pid: int) -> bytes:
 
 
 def install(instructions: bytes) -> None:
-    """Puts the filter in force for this process and all that it will start; OSError where the kernel refuses."""
+    """Puts the filter in force for this process and all that it will start; OSError if the kernel refuses."""
     libc = ctypes.CDLL(None, use_errno=True)
     buffer = ctypes.create_string_buffer(instructions, len(instructions))
     header = struct.pack("@HP", len(instructions) // 8, ctypes.addressof(buffer))
@@ -180,7 +182,7 @@ def _load_argument(index: int) -> _Instruction:
 
 
 def _preamble() -> list[_Instruction]:
-    """Kills what calls by a foreign convention (its numbers mean other things), then loads the number of the call."""
+    """Kills the process on calls by a foreign convention (whose numbers mean other things), then loads the number of the call."""
     program = [(0x20, 0, 0, 4), (0x15, 1, 0, _ARCHITECTURES[platform.machine()]), _ret(KILL), (0x20, 0, 0, 0)]
     return [*program, (0x25, 0, 1, _X32), _ret(ERRNO | ENOSYS)]
 
@@ -191,23 +193,23 @@ def _when(name: str, body: list[_Instruction]) -> list[_Instruction]:
 
 
 def _among(allowed: tuple[int, ...]) -> list[_Instruction]:
-    """Allows what was loaded if it is one of these."""
+    """Allows the loaded value if it is one of these."""
     return [i for value in allowed for i in ((0x15, 0, 1, value), _ret(ALLOW))] + [_ret(ERRNO | EPERM)]
 
 
 def _unless_any(bits: int) -> list[_Instruction]:
-    """Allows what was loaded if it has none of these bits."""
+    """Allows the loaded value if it has none of these bits."""
     return [(0x45, 0, 1, bits), _ret(ERRNO | EPERM), _ret(ALLOW)]
 
 
 def _conditions(commands: bool) -> list[_Instruction]:
-    program = _when("clone", [_load_argument(0), *_unless_any(NEW_NAMESPACES)])  # clone3, its flags behind a pointer, is not listed
+    program = _when("clone", [_load_argument(0), *_unless_any(NEW_NAMESPACES)])  # clone3 hides its flags and is not listed
     program += _when("socketpair", [_load_argument(0), *_among((AF_UNIX,))])
     program += _when("mmap", [_load_argument(3), *_unless_any(_HUGE_MAP)])
     program += _when("memfd_create", [_load_argument(1), *_unless_any(_HUGE_FILE)])
     program += _when("ioctl", [_load_argument(1), *_among(_IOCTL)])
     program += _when("fcntl", [_load_argument(1), *_among((*_FCNTL, *(_LOCKS if commands else ())))])
-    # nobody lifts the limit of 1 on core files, which keeps a crash from starting a program of the host
+    # nobody may raise the limit of 1 on core files, which keeps a crash from starting a program on the host
     program += _when("setrlimit", [_load_argument(0), (0x15, 0, 1, _CORE), _ret(ERRNO | EPERM), _ret(ALLOW)])
     new_limit = [i for half in (0, 4) for i in ((0x20, 0, 0, 16 + 8 * 2 + half), (0x15, 1, 0, 0), _ret(ERRNO | EPERM))]
     core = [_load_argument(1), (0x15, 1, 0, _CORE), _ret(ALLOW), *new_limit, _ret(ALLOW)]
@@ -218,7 +220,7 @@ def _conditions(commands: bool) -> list[_Instruction]:
         program += _when(name, [_ret(ERRNO | EOPNOTSUPP)])
     if commands:
         return program + _when("futex", [_ret(ALLOW)])
-    # EINVAL: of the errors that the C library takes, the one after which it looks again
+    # EINVAL: of the errors that the C library accepts, the one after which it checks again
     return program + _when("futex", [_load_argument(1), (0x45, 1, 0, _FUTEX_PRIVATE), _ret(ERRNO | EINVAL), _ret(ALLOW)])
 
 

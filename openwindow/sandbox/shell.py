@@ -1,10 +1,11 @@
-"""A shell in isolation: one private folder, and commands run in it one after the other, behind what `Sandbox` puts programs behind.
+"""An isolated shell: one private folder, and commands run in it one after the other, behind the same isolation as `Sandbox`.
 
-Where `Sandbox` gives every program a fresh folder, a `Shell` keeps its folder (and what commands leave running) until it is closed,
-as an agent's tools need it. The system's commands and the interpreter are shown read-only; there is no network, no /proc and no
-other user. Inside it works `shell_child.py`. Unlike `Sandbox` it takes no less than the whole isolation: it refuses to start.
+While `Sandbox` gives every program a fresh folder, a `Shell` keeps its folder (and what commands leave running) until it is closed,
+as an agent's tools need it. The system's commands and the interpreter are visible read-only; there is no network, no /proc and no
+other user. Inside runs `shell_worker.py`. Unlike `Sandbox` it accepts nothing less than full isolation: otherwise it refuses to
+start.
 
-What is not stopped: commands take their share of the processor; memory is limited per process; they can read the clock, the
+Not stopped: commands take their share of the processor; memory is limited per process; they can read the clock, the
 system's programs and the standard library, and lock them, so that commands of two shells can signal to each other; they see
 how large and how busy the machine is; and a hole in the kernel is a way out.
 """
@@ -33,7 +34,7 @@ from openwindow.sandbox.worker_folders import Scratch
 _BOOT = "from openwindow.sandbox import isolation, shell_worker\nshell_worker.main(isolation.Settings(**settings), *more)\n"
 _SYSTEM = ("/bin", "/sbin", "/usr/bin", "/usr/local/bin", "/usr/share", "/etc/alternatives")
 _START_SECONDS = 60.0
-_GRACE_SECONDS = 10.0  # beyond a command's own limit, before the shell itself is taken for dead
+_GRACE_SECONDS = 10.0  # beyond a command's own limit, before the shell itself counts as dead
 _LONGEST = 1 << 30  # bytes of one part of an answer
 
 
@@ -58,22 +59,22 @@ class Ended:
     """How a command ended."""
 
     code: int
-    """Its exit status; 128 and the signal's number where a signal ended it, 127 where there is no such command."""
+    """Its exit status; 128 plus the signal's number if a signal ended it, 127 if there is no such command."""
     stdout: bytes
-    """What it printed, up to what was to be kept."""
+    """What it printed, up to the limit to keep."""
     stderr: bytes
-    """The same of its standard error."""
+    """The same for its standard error."""
     late: bool = False
     """It was ended at its time limit."""
     cut: bool = False
-    """It printed more than was to be kept."""
+    """It printed more than the limit to keep."""
 
 
 class Shell:
     """One isolated folder with commands run in it; a context manager, and safe to share between threads."""
 
     def __init__(self, limits: ShellLimits = ShellLimits()) -> None:
-        """Raises SandboxError where the host does not give the whole isolation."""
+        """Raises SandboxError if the host does not offer full isolation."""
         if sys.platform != "linux":
             raise SandboxError(f"commands are isolated by Linux's own means and this is {sys.platform}: use docker")
         binaries = str(Path(sys.executable).resolve().parent)
@@ -97,7 +98,7 @@ class Shell:
         try:
             kind, whole, hello, _ = self._receive(_START_SECONDS)
             said = codec.decode(hello)
-            assert isinstance(said, tuple)  # said before any command ran
+            assert isinstance(said, tuple)  # sent before any command ran
             force, missing = said
             if kind != shell_worker.DONE or not whole or "mount" not in force:
                 reasons = "; ".join([f"{name}: {reason}" for name, reason in missing.items()])
@@ -123,10 +124,10 @@ class Shell:
         seconds: float | None = None,
         keep: int = 10 << 20,
     ) -> Ended:
-        """Runs a command with `given` on its standard input, and waits for it, `seconds` at most.
+        """Runs a command with `given` on its standard input and waits for it, at most `seconds`.
 
-        `folder` is relative to the shell's own. Of each stream at most `keep` bytes come back. Raises OSError where the command
-        may not be run or the folder is none, SandboxError where the shell itself has gone.
+        `folder` is relative to the shell's own. At most `keep` bytes of each stream are returned. Raises OSError if the command
+        may not be run or `folder` is not a folder, SandboxError if the shell itself has gone.
         """
         request = ("run", list(words), given, folder, dict(env or {}), seconds, keep)
         kind, number, first, second = self._ask(request, None if seconds is None else seconds + _GRACE_SECONDS)
@@ -137,20 +138,20 @@ class Shell:
         return Ended(number, first, second, kind == shell_worker.LATE, kind == shell_worker.LONG)
 
     def read(self, path: str, most: int = 100 << 20) -> bytes | None:
-        """The content of a file; None where it has more than `most` bytes. Raises OSError."""
+        """The content of a file; None if it has more than `most` bytes. Raises OSError."""
         kind, number, first, _ = self._ask(("read", path, most), _START_SECONDS)
         if kind == shell_worker.FAILED:
             raise OSError(number, first.decode("utf-8", "replace"), path)
         return None if kind == shell_worker.LONG else first
 
     def write(self, path: str, content: bytes) -> None:
-        """Writes a file, and makes the folders above it. Raises OSError."""
+        """Writes a file and creates the folders above it. Raises OSError."""
         kind, number, first, _ = self._ask(("write", path, content), _START_SECONDS)
         if kind == shell_worker.FAILED:
             raise OSError(number, first.decode("utf-8", "replace"), path)
 
     def close(self) -> None:
-        """Ends the shell and all that runs in it; its folder goes with it."""
+        """Ends the shell and everything that runs in it, and removes its folder."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

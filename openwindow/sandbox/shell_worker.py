@@ -1,8 +1,8 @@
-"""The inside of a shell: the first process of an isolated tree, which runs commands and handles files when it is told to.
+"""The inside of a shell: the first process of an isolated tree, which runs commands and handles files on request.
 
-It reads requests from one pipe and answers on another; no command ever holds either. A command is run in a process of its
-own, and what that leaves running lives until the shell is closed. Files are opened here, behind the isolation, so that no link that
-a command lays leads anywhere else, and never in a way that waits (a named pipe, a device).
+It reads requests from one pipe and answers on another; no command ever holds either. A command runs in a process of its
+own, and whatever it leaves running lives until the shell is closed. Files are opened here, behind the isolation, so that no link
+made by a command leads anywhere else, and never in a way that waits (a named pipe, a device).
 """
 
 # ruff: noqa: PTH103, PTH120
@@ -30,7 +30,7 @@ Reply = tuple[bytes, int, bytes, bytes]
 
 
 def main(settings: isolation.Settings, path: str) -> None:
-    """Isolates itself, says what is in force, and serves until the pipe closes; `path` is where commands are looked for."""
+    """Isolates itself, reports what is in force, and serves until the pipe closes; `path` is where commands are looked up."""
     measures = isolation.enter(settings, os.path.realpath("/proc/self/exe"))
     os.dup2(0, CONTROL_IN, inheritable=False)
     os.dup2(1, CONTROL_OUT, inheritable=False)
@@ -100,7 +100,7 @@ def _check_regular(fd: int) -> None:
 def _run(
     words: list[str], given: bytes, folder: str, environ: dict[str, str], seconds: float | None, keep: int, cpu_seconds: int
 ) -> Reply:
-    """Runs a command to its end or the limit, in seconds; of each stream at most `keep` bytes are handed on."""
+    """Runs a command to its end or the limit, in seconds; at most `keep` bytes of each stream are passed on."""
     source, out, err = (os.memfd_create(name) for name in ("in", "out", "err"))
     broken, breaks = os.pipe()
     try:
@@ -132,10 +132,10 @@ def _run(
 def _become(
     words: list[str], folder: str, environ: dict[str, str], streams: tuple[int, int, int], breaks: int, cpu_seconds: int
 ) -> NoReturn:
-    """The life of a command's process up to its program."""
+    """The life of a command's process until its program starts."""
     try:
         os.setsid()
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and what it starts would too
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and so would what it starts
             signal.signal(number, signal.SIG_DFL)
         for fd, stream in enumerate(streams):
             os.dup2(stream, fd)
@@ -151,7 +151,7 @@ def _become(
 
 
 def _kill_group(pid: int) -> None:
-    for target in (os.killpg, os.kill):  # it may not have come to lead its group
+    for target in (os.killpg, os.kill):  # it may not have become the leader of its group
         try:
             target(pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -159,7 +159,7 @@ def _kill_group(pid: int) -> None:
 
 
 def _collect_dead() -> None:
-    """Collects what has ended among the processes that commands left behind."""
+    """Reaps processes that commands left behind and that have ended."""
     while True:
         try:
             if os.waitpid(-1, os.WNOHANG)[0] == 0:

@@ -1,14 +1,14 @@
-"""How a program's answers are written down: the half of the wire format that runs inside the child; and the pipes it goes through.
+"""Encodes a program's answers: the half of the wire format that runs inside the child; and the pipes they go through.
 
-It runs beside the program and is not trusted; what it writes is read by `codec.decode`, outside. Covered: None, bool,
+It runs next to the program and is not trusted; `codec.decode` reads what it writes, outside. Covered: None, bool,
 int, float, str, bytes, list, tuple, dict, set and frozenset, by exact type: a subclass is refused, because a subclass
 can lie about itself. Not covered: any other type, values nested deeper than `MAX_DEPTH`, values of more than
 `MAX_NODES` parts, cycles.
 
 The format is JSON, in which null, true, false and integers below 2**63 stand for themselves and everything else is a
 pair [tag, content]. Larger integers are hexadecimal, since Python refuses long decimal ones; floats are hexadecimal,
-so that they come back to the bit; strings are UTF-8 with lone surrogates let through, in hexadecimal. It is written
-by hand, without the modules `json` and `struct`, because they would lie in the memory of every program's process.
+so that they are restored exactly; strings are UTF-8, including lone surrogates, in hexadecimal. The code is written
+by hand, without the modules `json` and `struct`, because these would be in the memory of every program's process.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ ANSWER_SIZE = 5
 
 
 class WireError(ValueError):
-    """The value cannot be sent, or the bytes that came are not a value."""
+    """The value cannot be sent, or the received bytes are not a value."""
 
 
 def reply(how: int, spent: bool, code: int, elapsed: int, used: int, printed: int, out: int, result: int) -> bytes:
     """The head of a worker's reply.
 
-    How the program ended, whether its worker cannot go on, its exit status or signal, how long it took and how much
+    How the program ended, whether its worker is unusable, its exit status or signal, how long it took and how much
     processor time (both in microseconds), the bytes it printed, and the lengths of the two parts that follow.
     """
     numbers = (how, spent, code, elapsed, used, printed, out, result)
@@ -56,7 +56,7 @@ def write(fd: int, data: bytes) -> None:
 
 
 def read(fd: int, count: int) -> bytes | None:
-    """So many bytes, or None when the other end has gone."""
+    """Reads exactly that many bytes, or None if the other end has gone."""
     parts: list[bytes] = []
     while count:
         part = os.read(fd, min(count, 1 << 20))
@@ -68,10 +68,10 @@ def read(fd: int, count: int) -> bytes | None:
 
 
 def wait(pid: int, seconds: float | None) -> bool:
-    """Whether the process ended in time; its status stays to be collected."""
+    """Whether the process ended in time; its status remains to be collected."""
     try:
         fd = os.pidfd_open(pid)
-    except OSError:  # a kernel or container without: look every millisecond
+    except OSError:  # a kernel or container without it: check every millisecond
         deadline = None if seconds is None else time.monotonic() + seconds
         while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             if deadline is not None and time.monotonic() > deadline:
@@ -86,12 +86,12 @@ def wait(pid: int, seconds: float | None) -> bool:
 
 
 def encode(value: object) -> bytes:
-    """The value in the wire format; WireError says in words why it has none."""
+    """The value in the wire format; WireError explains why it has none."""
     return _Writer().text(value, 0).encode("ascii")
 
 
 class _Writer:
-    """Writes a value, and counts its parts as it goes."""
+    """Writes a value and counts its parts as it goes."""
 
     def __init__(self) -> None:
         self.nodes = 0

@@ -1,11 +1,11 @@
-"""The worker: a small warm interpreter that forks one child per program and says how each ended.
+"""The worker: a small warm interpreter that forks one child per program and reports how each ended.
 
 It runs in its own process, started by `sandbox.Sandbox` with a clean interpreter, and talks to it over two pipes that
 no program ever holds. The worker itself executes nothing of a program: it forks, waits, kills what is left, and
 passes on bytes. Everything a program could have touched (its process, its descendants, its folder, its two output
 files) is gone before the next one starts.
 
-Every program is born with a copy of the worker's memory, and freed memory is not cleared. So nothing of a job or of what a
+Every program starts with a copy of the worker's memory, and freed memory is not cleared. So nothing from a job or from what a
 program leaves may enter that memory, not even for a moment: a job goes from the pipe to a file that only its program reads, what a
 program printed and returned goes from its files to the pipe, and the names of the files that it left are read in a process of
 their own.
@@ -63,13 +63,13 @@ def main(
     hello: bytes,
     confine: Callable[[], None] | None = None,
 ) -> None:
-    """Says hello, and serves until the pipe closes.
+    """Says hello and serves until the pipe closes.
 
-    `limits` are the wall time and the processor time in seconds, the bytes kept of what is printed and of what is
-    returned, and the bytes of any one file. `confine` is what each program's process has yet to do to itself.
+    `limits` are the wall time and the processor time in seconds, the bytes kept of printed and of returned output, and the bytes
+    of any one file. `confine` is what each program's process must still do to itself.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)  # the first process of a pid namespace is deaf to these, if unhandled
+        signal.signal(number, signal.SIG_DFL)  # the first process of a pid namespace ignores these, if unhandled
     os.dup2(0, CONTROL_IN, inheritable=False)
     os.dup2(1, CONTROL_OUT, inheritable=False)
     for fd, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
@@ -85,7 +85,7 @@ def main(
     os.environ.update(HOME=working_folder, TMPDIR=working_folder)
     _warm_up()
     gc.collect()
-    gc.freeze()  # keeps the collector of a child from touching, and so copying, every page of ours
+    gc.freeze()  # keeps a child's garbage collector from touching, and so copying, every page of ours
     wire.write(CONTROL_OUT, len(hello).to_bytes(4, "little") + hello)
     worker = _Worker(limits, working_folder, confine)
     while (job := _receive()) is not None and worker.run(job):
@@ -93,7 +93,7 @@ def main(
 
 
 def _warm_up() -> None:
-    """Does once what every program's process would otherwise do for itself: import the common, ready the compiler."""
+    """Does once what every program's process would otherwise do itself: imports common modules, readies the compiler."""
     for common in _COMMON:
         __import__(common)
     names: dict[str, object] = {}
@@ -116,7 +116,7 @@ class _Worker:
     def run(self, job: int) -> bool:
         """Forks a child for the program in the file `job`, waits for its end or the limit, and replies.
 
-        False when something of the program could not be removed, so that this worker must not start another.
+        Returns False if something of the program could not be removed, so that this worker must not start another.
         """
         out, result = os.memfd_create("out"), os.memfd_create("result")
         started = time.monotonic()
@@ -144,9 +144,9 @@ class _Worker:
         return clean
 
     def _empty(self) -> bool:
-        """Removes all that the program left in its folder; whether that went well, and in time.
+        """Removes everything that the program left in its folder; returns whether that succeeded in time.
 
-        Most leave nothing but their own file. Where there is more, another process reads the names: they would stay in our memory.
+        Most leave only their own file. If there is more, another process reads the names: they would stay in our memory.
         """
         if self.hollow is not None:
             with contextlib.suppress(OSError):
@@ -164,14 +164,13 @@ class _Worker:
         return os.waitpid(pid, 0)[1] == 0
 
     def _end(self, pid: int) -> tuple[int | None, float]:
-        """Kills whatever is left of the program, and gives the status with which its first process ended and the
-        processor time that it had used, in seconds.
+        """Kills what is left of the program; returns the exit status of its first process and the processor time used, in seconds.
 
-        The status is None when something cannot be killed.
+        The status is None if something cannot be killed.
 
-        As first process of a pid namespace one call is enough: the kernel signals every other process in it while no
-        fork can complete. Elsewhere the filter has kept the program to one process; where there is no filter either,
-        descendants come back to us as their subreaper and are killed until none is left.
+        If it is the first process of a pid namespace, one call is enough: the kernel signals every other process in it while no
+        fork can complete. Otherwise the filter has kept the program to one process; if there is no filter either,
+        descendants are reparented to us as their subreaper and are killed until none is left.
         """
         if os.getpid() == 1:
             _signal(-1)
@@ -199,7 +198,7 @@ class _Worker:
 
 
 def _pass_on(file: int, size: int) -> None:
-    """Sends the beginning of a file to the supervisor, past our own memory, and closes it."""
+    """Sends the beginning of a file to the supervisor, bypassing our own memory, and closes it."""
     at = 0
     while at < size and (sent := os.sendfile(CONTROL_OUT, file, at, size - at)):
         at += sent
@@ -207,7 +206,7 @@ def _pass_on(file: int, size: int) -> None:
 
 
 def _size_when_empty(path: str) -> int | None:
-    """The size of the folder, which is empty now, if it says whether it holds anything: so it is on tmpfs; else None."""
+    """The size of the folder, which is empty now, if that tells whether it holds anything (as on tmpfs); otherwise None."""
     empty = os.stat(path).st_size
     os.close(os.open(f"{path}/{NAME}", os.O_WRONLY | os.O_CREAT, 0o600))
     holding = os.stat(path).st_size
@@ -221,7 +220,7 @@ def _signal(pid: int) -> None:
 
 
 def _receive() -> int | None:
-    """A file with the next job, or None when the supervisor has gone."""
+    """A file with the next job, or None if the supervisor has gone."""
     head = wire.read(CONTROL_IN, 4)
     if head is None:
         return None
@@ -239,7 +238,7 @@ def _run_child(job: int, worker: _Worker, out: int, result: int) -> NoReturn:
     leave = os._exit  # taken before the program can replace it
     try:
         frame = os.pread(job, os.fstat(job).st_size, 0)
-        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)  # opened anew: an open file has a state and locks that programs would share
+        os.dup2(os.open("/dev/null", os.O_RDONLY), 0)  # opened again: an open file has a state and locks that programs would share
         os.dup2(out, 1)
         os.dup2(out, 2)
         os.dup2(result, RESULT)
@@ -248,7 +247,7 @@ def _run_child(job: int, worker: _Worker, out: int, result: int) -> NoReturn:
         if worker.confine is None:
             os.setsid()
         else:
-            worker.confine()  # and stays in the group, by which it is killed if its worker is
+            worker.confine()  # and it stays in the group, so that it is killed with its worker
         os.closerange(RESULT + 1, 64)
         source, entry_point, inputs = marshal.loads(frame)
         path = f"{worker.folder}/{NAME}"
@@ -271,7 +270,7 @@ def _run_child(job: int, worker: _Worker, out: int, result: int) -> NoReturn:
 
 def _save(path: str, source: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
-    with contextlib.suppress(OSError):  # longer than the folder holds; the program runs all the same
+    with contextlib.suppress(OSError):  # longer than the folder allows; the program runs anyway
         os.write(fd, source.encode("utf-8", "surrogatepass"))
     os.close(fd)
 
@@ -284,7 +283,7 @@ def _module(name: str, path: str) -> dict[str, object]:
 
 
 def _script(source: str, path: str, leave: Callable[[int], NoReturn]) -> NoReturn:
-    """What `python submission.py` does, up to and including how it comes by its exit status."""
+    """Does what `python submission.py` does, up to and including how it arrives at its exit status."""
     code = 0
     try:
         exec(compile(source, path, "exec", dont_inherit=True), _module("__main__", path))
@@ -313,7 +312,7 @@ def _exit_code(requested: object) -> int:
 
 
 def _calls(source: str, path: str, entry_point: str, inputs: list[bytes]) -> None:
-    """Defines, calls, and sends each answer as soon as it is there."""
+    """Defines the function, calls it, and sends each answer as soon as it is ready."""
     try:
         names = _module("submission", path)
         exec(compile(source, path, "exec", dont_inherit=True), names)
@@ -344,6 +343,6 @@ def _words(error: BaseException) -> bytes:
     try:
         text = str(error)
     except BaseException:  # written by the program, so it may do anything
-        text = "(its text cannot be had)"
+        text = "(its text is unavailable)"
     prefix = "" if isinstance(error, wire.WireError) else f"{name}: " if text else name
     return f"{prefix}{text}"[:300].encode("utf-8", "backslashreplace")

@@ -1,7 +1,7 @@
-"""The small folders of workers below /tmp: each is held while its maker lives, and what nobody holds is taken away.
+"""The small folders of workers below /tmp: each is held while its creator lives, and those that nobody holds are removed.
 
-A folder is held by a lock on it, which the kernel drops with the process, however that ended. So the next start can tell the
-folder of one that was killed from that of one that runs, in whichever container it does.
+A folder is held by a lock on it, which the kernel drops with the process, however that ended. So the next start can distinguish the
+folder of a killed worker from that of a running one, in any container.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from pathlib import Path
 from openwindow.sandbox import empty_folder
 
 _PREFIX = "openwindow-box-"
-_YOUNG = 60.0  # seconds in which a new folder may not be held yet
+_YOUNG = 60.0  # seconds during which a new folder may not be held yet
 
 
 class Scratch:
     """A new folder, held until `close`."""
 
     def __init__(self) -> None:
-        """Takes away what others have left first."""
+        """First removes what others have left."""
         sweep()
         self.path = tempfile.mkdtemp(prefix=_PREFIX)
         self.held = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         fcntl.flock(self.held, fcntl.LOCK_EX)
 
     def close(self) -> None:
-        """Removes the folder and all that is in it, once, whichever thread comes first."""
+        """Removes the folder and everything in it, once, whichever thread comes first."""
         held, self.held = self.held, -1
         if held >= 0:
             _remove(Path(self.path))
@@ -38,7 +38,7 @@ class Scratch:
 
 
 def sweep() -> None:
-    """Removes the folders of this user that nobody holds."""
+    """Removes this user's folders that nobody holds."""
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
             fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)

@@ -1,4 +1,4 @@
-"""Estimates of one arm, paired comparisons of two, correlations, and the planning of a study. Pure functions."""
+"""Estimates for one arm, paired comparisons of two, correlations, and study planning. Pure functions."""
 
 from openwindow.stats.compare import (
     Comparison,

@@ -1,9 +1,9 @@
-"""Scores laid out as cells of a seed-by-unit table, and how much of their spread comes from which side.
+"""Scores as cells of a seed-by-unit table, and how much of their spread comes from seeds and from units.
 
-Every mean in `openwindow.stats` is the mean over seeds of the seeds' own means over units, so a cell of seed s weighs
-1 / (S * n_s), S the number of seeds with a scored cell and n_s the number of scored cells of that seed. The same unit
-(a problem, a prompt) may stand under several seeds, and several items (problems of a family, replies to a problem) may be
-of one unit; its cells are then not independent of each other.
+Every mean in `openwindow.stats` is the mean over seeds of each seed's mean over units, so a cell of seed s weighs
+1 / (S * n_s), where S is the number of seeds with a scored cell and n_s the number of scored cells of that seed. The same unit
+(a problem, a prompt) may occur under several seeds, and several items (problems of a family, replies to a problem) may belong
+to one unit; the cells of a unit are then not independent.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 Value = bool | float | None
-"""A score, or None where it could not be measured."""
+"""A score, or None if it could not be measured."""
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """The scored cells, ordered by seed and then by unit id, so that the order of a mapping changes no result."""
+    """The scored cells, ordered by seed and then by unit id, so that results do not depend on the order of a mapping."""
 
     values: Floats
     """one score per cell"""
     seeds: Ints
-    """which scored seed each cell is from, 0 to seed_count - 1"""
+    """the scored seed of each cell, 0 to seed_count - 1"""
     units: Ints
-    """which unit each cell is of, 0 to unit_count - 1"""
+    """the unit of each cell, 0 to unit_count - 1"""
     weights: Floats
     """the share of each cell in the mean; they add up to 1"""
     seed_count: int
     """seeds with at least one scored cell"""
     unit_count: int
-    """different units with at least one scored cell"""
+    """distinct units with at least one scored cell"""
     by_seed: tuple[float | None, ...]
-    """each given seed's mean, None where it has no scored cell"""
+    """mean of each given seed, None if it has no scored cell"""
 
     @property
     def seed_means(self) -> Floats:
@@ -52,26 +52,26 @@ class Cells:
 
     @property
     def size(self) -> float:
-        """The number of equally weighted cells that the weights amount to (Kish 1965)."""
+        """The number of equally weighted cells that the weights are equivalent to (Kish 1965)."""
         return 1.0 / float(self.weights @ self.weights)
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Parts of the variance of `Cells.mean`, in squared units of the score."""
+    """Components of the variance of `Cells.mean`, in squared units of the score."""
 
     seed: float
-    """from the spread of the seeds' means; 0 with one seed, where it is not known"""
+    """from the spread of the seeds' means; 0 with one seed, where it is unknown"""
     unit: float
-    """from the spread between units within seeds, cells of one unit taken as dependent; 0 with one unit"""
+    """from the spread between units within seeds, treating cells of one unit as dependent; 0 with one unit"""
     cell: float
-    """the part that `seed` and `unit` both contain: what is left in a cell after its seed's and its unit's mean"""
+    """the part contained in both `seed` and `unit`: what remains of a cell after subtracting its seed's and its unit's mean"""
     independent: float
     """what `unit` would be if no unit had two cells"""
 
 
 def check_value(value: Value, unit_id: str) -> float | None:
-    """The score as a float; ValueError if it is not finite, as NaN must not stand for 'not measured'."""
+    """The score as a float; ValueError if it is not finite, since NaN must not stand for 'not measured'."""
     if value is None:
         return None
     number = float(value)
@@ -81,9 +81,9 @@ def check_value(value: Value, unit_id: str) -> float | None:
 
 
 def tabulate(values_by_seed: Sequence[Mapping[str, Value]], clusters: Mapping[str, str] | None = None) -> Cells:
-    """The scored cells of one mapping (item id to score) per seed; the same id under two seeds is the same item.
+    """The scored cells from one mapping (item id to score) per seed; the same id under two seeds is the same item.
 
-    `clusters` names the unit that each item belongs to; an item that it lacks, and every item without it, is a unit of its own.
+    `clusters` names the unit of each item; an item that is not in it, or every item if it is None, is its own unit.
     """
     scored = [
         {item: number for item in sorted(of_seed) if (number := check_value(of_seed[item], item)) is not None}
@@ -105,12 +105,12 @@ def tabulate(values_by_seed: Sequence[Mapping[str, Value]], clusters: Mapping[st
 
 
 def spread_of(cells: Cells) -> Spread:
-    """The variance of the mean in parts, for seeds crossed with units.
+    """The components of the variance of the mean, for seeds crossed with units.
 
-    `seed` + `unit` - `cell` is the variance of the mean when both the seeds and the units are drawn at random (Cameron,
-    Gelbach and Miller 2011, J Bus Econ Stat 29:238). Here `cell` is the residual of the two-way table and not of the
-    grand mean, so that a real seed or unit effect is not subtracted with it; where no unit stands under two seeds the
-    two cannot be told apart and `cell` is `unit`.
+    `seed` + `unit` - `cell` is the variance of the mean when both seeds and units are drawn at random (Cameron,
+    Gelbach and Miller 2011, J Bus Econ Stat 29:238). Here `cell` is the residual from the two-way table, not from the
+    grand mean, so that a real seed or unit effect is not subtracted with it; if no unit occurs under two seeds the
+    two cannot be separated, and `cell` equals `unit`.
     """
     seeds, count = cells.seed_count, cells.unit_count
     within = cells.values - cells.seed_means[cells.seeds]
@@ -139,8 +139,8 @@ def _crossing(cells: Cells, within: Floats, unit: float) -> float:
 def effective_size(cells: Cells, spread: Spread) -> float:
     """How many independent cells the cells are worth for the unit-level interval, between 1 and their number.
 
-    The number of cells over the design effect (Kish 1965), which is never taken as below 1. Where the cells show no
-    spread the design effect is not known, and each unit counts once however many cells it has.
+    This is the number of cells over the design effect (Kish 1965), which is never taken below 1. If the cells show no
+    spread the design effect is unknown, and each unit counts once however many cells it has.
     """
     if spread.independent <= 0.0 or spread.unit <= 0.0:
         return float(cells.unit_count)

@@ -1,8 +1,8 @@
 """One model, asked several times about the same things: rates and paired differences with the thing as the unit.
 
-A cluster is what was drawn (a scenario, a problem); its replies (wordings, repeated samples) are averaged into it and make
-its mean more precise, but are no draws of their own (Miller 2024, arXiv 2411.00640, section 3.1). A mapping goes from a
-cluster to the scores, 0 to 1, of its replies. No seed of training varies here.
+A cluster is what was drawn (a scenario, a problem); its replies (wordings, repeated samples) are averaged into it. They make
+its mean more precise but are not draws of their own (Miller 2024, arXiv 2411.00640, section 3.1). A mapping goes from a
+cluster to the scores, 0 to 1, of its replies. Training seeds do not vary here.
 
 The parameter `clusters` of `arm_rate` and `paired_difference` is for another design and cannot stand in for this: there every
 seed asks the same units once, a score is yes or no, and the hull covers seeds that vary as well. Here a cluster has several
@@ -34,12 +34,12 @@ from openwindow.stats.intervals import (
 
 Scores = Mapping[str, Sequence[float]]
 _GREATEST = 30.0
-"""critical value of a normal distribution beyond which a level is not looked for"""
+"""critical value of a normal distribution beyond which no level is searched for"""
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """The cluster means of one rate, in one order, and what its intervals are made of."""
+    """The cluster means of one rate, in a fixed order, and the quantities its intervals are made from."""
 
     means: Floats
     replies: int
@@ -51,10 +51,10 @@ class _Side:
 
     @property
     def size(self) -> float:
-        """How many independent replies the clusters are worth: between the number of clusters and that of replies.
+        """How many independent replies the clusters are worth: between the number of clusters and the number of replies.
 
-        Rate (1 - rate) over the variance of the mean of cluster means. Where all clusters are alike at 0 or 1 the spread
-        is not known, and each cluster counts once.
+        This is rate (1 - rate) over the variance of the mean of cluster means. If all clusters are equal at 0 or 1, the spread
+        is unknown and each cluster counts once.
         """
         count, rate = len(self.means), self.rate
         if count < 2 or not 0.0 < rate < 1.0:
@@ -78,7 +78,7 @@ class _Side:
 
 @dataclass(frozen=True, slots=True)
 class _Corrected:
-    """A rate freed of what chance explains: (rate - error) / (1 - error), never below 0 (Abbott 1925, J Econ Entomol 18:265)."""
+    """A rate without what chance explains: (rate - error) / (1 - error), never below 0 (Abbott 1925, J Econ Entomol 18:265)."""
 
     side: _Side
     error: _Side | None
@@ -89,7 +89,7 @@ class _Corrected:
         return _abbott(self.side.rate, self.error.rate) if self.error is not None else self.side.rate
 
     def ends(self, level: float) -> Interval:
-        """The two parts' intervals put together (Zou and Donner 2008, Stat Med 27:1693)."""
+        """The intervals of the two parts, combined (Zou and Donner 2008, Stat Med 27:1693)."""
         own = self.side.ends(level)
         if self.error is None:
             return own
@@ -128,8 +128,8 @@ def _words(count: int, replies: int, unit: str, confidence: float, *, errors: bo
 def cluster_rate(scores: Scores, errors: Scores | None = None, *, unit: str, confidence: float = 0.95) -> Estimate:
     """The mean of the cluster means with an interval; `n` counts clusters.
 
-    `errors` are the mistakes (1, else 0) in controls in which the same answer is plainly wrong: what is reported is then the
-    rate less what such mistakes explain (`_Corrected`), so that answering at random on some items is no behaviour.
+    `errors` are the mistakes (1, else 0) on controls in which the same answer is plainly wrong. The result is then the
+    rate minus what such mistakes explain (`_Corrected`), so that answering some items at random does not count as behaviour.
     """
     check_confidence(confidence)
     order = _scored(scores)
@@ -145,12 +145,12 @@ def cluster_rate(scores: Scores, errors: Scores | None = None, *, unit: str, con
 def cluster_difference(
     a: Scores, b: Scores, errors: tuple[Scores | None, Scores | None] = (None, None), *, unit: str, confidence: float = 0.95
 ) -> Comparison:
-    """Rate a less rate b over the clusters that both have, paired; each corrected for its errors as in `cluster_rate`.
+    """Rate a minus rate b over the clusters that both have, paired; each is corrected for its errors as in `cluster_rate`.
 
     Newcombe's method 10 (1998, Stat Med 17:2635) with `cluster_rate`'s intervals and the continuity-corrected correlation of
     the cluster means, and with its floor for few discordant pairs (see `compare.newcombe_ends`). p is the level at which the
-    interval reaches 0, so that the two agree however few clusters there are, and at least 2/4^n, the chance that n pairs of
-    fair coins all fall one way; so two clusters show nothing. That of a permutation test is at least 2/2^n, whatever was seen.
+    interval reaches 0, so that the two agree however few clusters there are, and at least 2/4^n, the probability that n pairs of
+    fair coins all fall the same way; so two clusters show nothing. A permutation test's p is at least 2/2^n, whatever was observed.
     """
     check_confidence(confidence)
     order = sorted(set(_scored(a)) & set(_scored(b)))
@@ -168,7 +168,7 @@ def cluster_difference(
 
 
 def _paired(a: _Corrected, b: _Corrected) -> Callable[[float], Interval]:
-    """The interval of a less b at a two-sided level."""
+    """The interval of a minus b at a two-sided level."""
     count, difference = len(a.side.means), a.rate - b.rate
     sizes = (a.side.size, b.side.size)
     spread = math.prod(math.sqrt(s.rate * (1 - s.rate) / n) for s, n in zip((a.side, b.side), sizes, strict=True))
@@ -191,7 +191,7 @@ def _paired(a: _Corrected, b: _Corrected) -> Callable[[float], Interval]:
 
 
 def _reaches_zero(ends: Callable[[float], Interval], difference: float) -> float:
-    """The two-sided level at which an interval around a difference has its end at 0; 1 where there is no difference."""
+    """The two-sided level at which an interval around a difference has an end at 0; 1 if there is no difference."""
     if abs(difference) < 1e-12:
         return 1.0
 
@@ -203,7 +203,7 @@ def _reaches_zero(ends: Callable[[float], Interval], difference: float) -> float
 
 
 def mean_difference(a: Mapping[str, float], b: Mapping[str, float], *, unit: str, confidence: float = 0.95) -> Comparison:
-    """Mean a less mean b on any scale over the clusters that both have: Student's t over their differences, with its p."""
+    """Mean a minus mean b on any scale over the clusters that both have: Student's t over their differences, with its p."""
     check_confidence(confidence)
     order = sorted(a.keys() & b.keys())
     if not order:

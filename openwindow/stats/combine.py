@@ -1,7 +1,7 @@
 """Weighted sums of independent estimates (a mean of six rates, a gap between two scores), with an interval.
 
-MOVER: method of variance estimates recovery (Zou and Donner 2008, Stat Med 27:1693), which puts the parts' own intervals
-together and so keeps their lopsidedness and never has width zero.
+MOVER, the method of variance estimates recovery (Zou and Donner 2008, Stat Med 27:1693), combines the intervals of the
+parts, so it keeps their asymmetry and never has width zero.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Comparisons between two arms, paired by seed and by unit (problem, prompt), and what they say together about a claim.
+"""Comparisons between two arms, paired by seed and by unit (problem, prompt).
 
-An interval and its p value agree: p < 1 - confidence exactly when the interval leaves out 0. Each part of the interval
-comes with its own test, p is the greatest of them, and 0 is kept inside while the permutation test does not reject it.
+An interval and its p value agree: p < 1 - confidence exactly when the interval excludes 0. Each part of the interval
+comes with its own test, p is the largest of them, and 0 stays inside as long as the permutation test does not reject it.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ End = Literal["ceiling", "floor"]
 
 _CEILING, _FLOOR = 0.9, 0.1
 _FEWEST_FLIPS = 10
-"""units of several cells below which signs are not flipped: of n units the least p is 2 / 2^n, whatever their cells show"""
+"""units of several cells below which signs are not flipped: the smallest p with n units is 2 / 2^n, whatever their cells show"""
 _MOST_EXACT = 5000
-"""greatest sum of cluster differences for which every sign pattern is counted"""
+"""largest sum of cluster differences for which every sign pattern is counted"""
 _GREATEST_SCORE = 35.0
-"""critical value beyond which a normal p is 0 to the precision of a float"""
+"""critical value beyond which a normal p is 0 in float precision"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +63,9 @@ class Comparison:
     reason: str | None
     """why the difference, its interval or p is None"""
     method: str
-    """how the interval and p were made, and what they do not cover"""
+    """how the interval and p were computed, and what they do not cover"""
     at_end: tuple[End | None, End | None] = (None, None)
-    """for a rate: whether arm a, and arm b, is at an end of the scale at every seed, where seeds may be alike by chance"""
+    """for a rate: whether arm a, and arm b, is at an end of the scale at every seed, where seeds may agree by chance"""
 
     @property
     def seeds(self) -> int:
@@ -73,7 +73,7 @@ class Comparison:
         return sum(value is not None for value in self.by_seed)
 
     def with_p(self, p: float | None) -> Comparison:
-        """The same with the p of another hypothesis."""
+        """The same comparison with the p of another hypothesis."""
         return replace(self, p=p)
 
 
@@ -97,7 +97,7 @@ class _Pairs:
 def _pair_up(
     a_by_seed: Sequence[Mapping[str, Value]], b_by_seed: Sequence[Mapping[str, Value]], clusters: Mapping[str, str] | None
 ) -> _Pairs:
-    """The cells that both arms have a score for."""
+    """The cells that have a score in both arms."""
     if len(a_by_seed) != len(b_by_seed):
         raise ValueError(
             f"{len(a_by_seed)} seeds against {len(b_by_seed)}; expected the same seeds in the same order; "
@@ -120,10 +120,9 @@ def _pair_up(
 def newcombe_ends(both: float, only_a: float, only_b: float, neither: float, score: float) -> Interval:
     """Interval of the difference of two paired proportions at a critical value `score`; arguments are counts of pairs.
 
-    Method 10 of Newcombe 1998 (Stat Med 17:2635): Wilson's intervals of the two proportions put together with a
+    Method 10 of Newcombe 1998 (Stat Med 17:2635): combines Wilson's intervals of the two proportions using a
     continuity-corrected correlation phi. With a floor: each side reaches at least as far as Wilson's upper limit of 0
-    discordant pairs, since phi near 1 makes method 10 too narrow for few discordant pairs (and where all agree, by
-    half).
+    discordant pairs, since phi near 1 makes method 10 too narrow for few discordant pairs (by half, if all agree).
     """
     n = both + only_a + only_b + neither
     rate_a, rate_b = (both + only_a) / n, (both + only_b) / n
@@ -158,7 +157,7 @@ def mcnemar_exact(only_a: int, only_b: int) -> float:
 
 
 def _exact_flips(sums: np.typing.NDArray[np.int64]) -> float:
-    """Probability, over all sign patterns of whole numbers, of a total at least as far from 0 as the one seen."""
+    """Probability, over all sign patterns of whole numbers, of a total at least as far from 0 as the observed one."""
     observed, reach = abs(int(sums.sum())), int(np.abs(sums).sum())
     if reach == 0:
         return 1.0
@@ -174,10 +173,10 @@ def _exact_flips(sums: np.typing.NDArray[np.int64]) -> float:
 
 
 def sign_flip_p(sums: Sequence[float], rng: np.random.Generator, draws: int = DRAWS) -> float:
-    """Two-sided p that sums of differences, one per cluster, lie evenly around 0 (Fisher 1935, Design of Experiments).
+    """Two-sided p that sums of differences, one per cluster, are symmetric around 0 (Fisher 1935, Design of Experiments).
 
-    Each cluster's sign is flipped as a whole. Every sign pattern is counted where the sums are whole numbers, which for
-    sums of 1 and -1 is McNemar's exact test; otherwise `draws` random patterns are, the one seen among them.
+    Each cluster's sign is flipped as a whole. If the sums are whole numbers, every sign pattern is counted, which for
+    sums of 1 and -1 is McNemar's exact test; otherwise `draws` random patterns are, including the observed one.
     """
     array = np.asarray(sums, dtype=np.float64)
     whole = np.rint(array)
@@ -190,7 +189,7 @@ def sign_flip_p(sums: Sequence[float], rng: np.random.Generator, draws: int = DR
 
 
 def _spread_part(difference: float, variance: float, freedom: float, confidence: float) -> _Part:
-    """The t interval and the t test of a difference; no interval and p = 0 where the spread is not known."""
+    """The t interval and the t test of a difference; no interval and p = 0 if the spread is unknown."""
     interval = spread_interval(difference, variance, freedom, confidence)
     return _Part(interval, tail(difference / math.sqrt(variance), freedom) if interval is not None else 0.0)
 
@@ -212,11 +211,11 @@ def _newcombe_part(pairs: _Pairs, size: float, freedom: float, confidence: float
 
 
 def _rate_parts(pairs: _Pairs, spread: Spread, ends: tuple[End | None, End | None], confidence: float) -> tuple[_Part, ...]:
-    """Newcombe's interval over units; and with the seed as its unit where seeds are alike, which they may be by chance.
+    """Newcombe's interval over units; also with the seed as its unit if the seeds agree, which they may by chance.
 
-    Where the seeds' differences are equal, or both arms are at an end of the scale, t over the seeds says nothing or far
+    If the seeds' differences are equal, or both arms are at an end of the scale, t over the seeds says nothing or far
     too little. The second part is a binomial's at the number of cells, overdispersed by what the seeds do show, with S - 1
-    degrees of freedom: for a difference what `seed_score_ends` is for a rate.
+    degrees of freedom: for a difference, the counterpart of `seed_score_ends` for a rate.
     """
     cells = pairs.cells
     of_units = _newcombe_part(pairs, effective_size(cells, spread), unit_freedom(cells), confidence)
@@ -230,7 +229,7 @@ def _rate_parts(pairs: _Pairs, spread: Spread, ends: tuple[End | None, End | Non
 
 
 def _ends_of(pairs: _Pairs) -> tuple[End | None, End | None]:
-    """Which of the arms lie at one end of the scale at every seed."""
+    """Which of the arms are at one end of the scale at every seed."""
 
     def end_of(scores: Floats) -> End | None:
         means = np.bincount(pairs.cells.seeds, weights=scores) / np.bincount(pairs.cells.seeds)
@@ -260,16 +259,16 @@ def paired_difference(
     confidence: float = 0.95,
     draws: int = DRAWS,
 ) -> Comparison:
-    """Arm a less arm b, over the seeds and items that have a score in both; seeds are paired by position.
+    """Arm a minus arm b, over the seeds and items that have a score in both; seeds are paired by position.
 
     The difference is the mean over seeds of the mean paired difference; items and `clusters` are as in `arm_rate`. With
     two seeds or more the interval is the hull of Student's t over the seeds' differences (df = S - 1), the unit-level
     interval, and t with the variances of seeds and units added. The unit-level interval of a `rate` is Newcombe's method
-    10 with a floor, at the effective number of pairs, and the same with the seed as the unit where seeds are alike
-    (`_rate_parts`); of a `mean` it is the paired cluster bootstrap with a t floor. p is the greatest p of the parts and of
+    10 with a floor, at the effective number of pairs, and the same with the seed as the unit if seeds agree
+    (`_rate_parts`); for a `mean` it is the paired cluster bootstrap with a t floor. p is the largest p of the parts and of
     the permutation test that flips the sign of each unit's differences (`sign_flip_p`; McNemar's exact test for one seed
-    of 0/1 scores), which is left out below ten units of several cells each; 0 stays in the interval while that test does
-    not reject it, so that interval and p agree. With one seed there is the unit level alone, and `method` says so.
+    of 0/1 scores), which is left out below ten units of several cells each; 0 stays in the interval as long as that test does
+    not reject it, so that interval and p agree. With one seed there is only the unit level, and `method` says so.
     """
     check_confidence(confidence)
     pairs = _pair_up(a_by_seed, b_by_seed, clusters)

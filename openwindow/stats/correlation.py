@@ -1,4 +1,4 @@
-"""Correlations with intervals, as of how well a prompt is followed with how well it inoculates. Unit: one pair."""
+"""Correlations with intervals, such as how well a prompt is followed against how well it inoculates. Unit: one pair."""
 
 from __future__ import annotations
 

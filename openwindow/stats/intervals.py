@@ -1,7 +1,7 @@
 """Intervals for what one arm of a study measures, over seeds and over units (problems, prompts).
 
-The unit is named in every call and the method is chosen by the caller, never by the type of the data. An interval
-that is not defined is None with a reason; none has width zero.
+The unit is named in every call, and the caller chooses the method; the type of the data never does. An interval
+that is undefined is None with a reason; no interval has width zero.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from scipy import special
 from openwindow.stats.cells import Cells, Floats, Spread, Value, effective_size, spread_of, tabulate
 
 Kind = Literal["rate", "mean"]
-"""`rate`: scores from 0 to 1, most often a yes or no per unit. `mean`: scores on any scale."""
+"""`rate`: scores from 0 to 1, usually yes or no per unit. `mean`: scores on any scale."""
 
 DRAWS = 2000
-"""resamples of a bootstrap, or sign patterns of a permutation test"""
+"""number of resamples of a bootstrap, or of sign patterns of a permutation test"""
 _NO_SPREAD = 1e-12
-"""a standard error below this, relative to the estimate, is rounding and not spread"""
+"""a standard error below this, relative to the estimate, is rounding, not spread"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Estimate:
     n: int
     """scored cells, that is pairs of a seed and a unit"""
     unscored: int
-    """cells that were asked for and have no score"""
+    """cells that were requested and have no score"""
     by_seed: tuple[float | None, ...]
     """one mean per seed in the order given, None for a seed without a score"""
     reason: str | None
     """why the estimate or its interval is None"""
     method: str
-    """how the interval was made, and what it does not cover"""
+    """how the interval was computed, and what it does not cover"""
 
 
 def check_confidence(confidence: float) -> None:
@@ -60,19 +60,19 @@ def check_confidence(confidence: float) -> None:
 
 
 def critical(confidence: float, freedom: float = math.inf) -> float:
-    """Two-sided critical value of Student's t, or of the normal distribution where `freedom` is infinite."""
+    """Two-sided critical value of Student's t, or of the normal distribution if `freedom` is infinite."""
     quantile = 0.5 + confidence / 2
     return float(special.ndtri(quantile) if math.isinf(freedom) else special.stdtrit(freedom, quantile))
 
 
 def tail(statistic: float, freedom: float = math.inf) -> float:
-    """Two-sided p of a t statistic, or of a normal one where `freedom` is infinite."""
+    """Two-sided p of a t statistic, or of a normal one if `freedom` is infinite."""
     below = -abs(statistic)
     return min(1.0, 2.0 * float(special.ndtr(below) if math.isinf(freedom) else special.stdtr(freedom, below)))
 
 
 def hull(intervals: Sequence[Interval | None]) -> Interval | None:
-    """The lowest low and the highest high; None if there is no interval at all."""
+    """The lowest low and the highest high; None if there is no interval."""
     known = [interval for interval in intervals if interval is not None]
     if not known:
         return None
@@ -103,7 +103,7 @@ def wilson(successes: float, n: float, confidence: float = 0.95) -> Interval | N
 
 
 def spread_interval(estimate: float, variance: float, freedom: float, confidence: float) -> Interval | None:
-    """Estimate plus and minus t standard errors; None without a spread or a degree of freedom to judge it by."""
+    """Estimate plus and minus t standard errors; None without a spread or without degrees of freedom."""
     error = math.sqrt(max(0.0, variance))
     if freedom <= 0 or error <= _NO_SPREAD * max(1.0, abs(estimate)):
         return None
@@ -112,7 +112,7 @@ def spread_interval(estimate: float, variance: float, freedom: float, confidence
 
 
 def t_interval(values: Sequence[float], confidence: float = 0.95) -> Interval | None:
-    """Student's interval of a mean (Student 1908); the unit is one independent value, as a seed's mean.
+    """Student's interval of a mean (Student 1908); the unit is one independent value, such as a seed's mean.
 
     None for fewer than two values, and for values that are all equal: their spread is not known to be zero.
     """
@@ -175,7 +175,7 @@ def crossed_freedom(cells: Cells, spread: Spread) -> tuple[float, float]:
 
 
 def unit_freedom(cells: Cells) -> float:
-    """Degrees of freedom of a score interval: infinite where each unit is one coin, units - 1 where a spread is estimated."""
+    """Degrees of freedom of a score interval: infinite if each unit is one coin, units - 1 if a spread is estimated."""
     coins = cells.seed_count == 1 and cells.unit_count == len(cells.values)
     return math.inf if coins else float(max(1, cells.unit_count - 1))
 
@@ -183,7 +183,7 @@ def unit_freedom(cells: Cells) -> float:
 def seed_score_ends(cells: Cells, spread: Spread, confidence: float) -> Interval | None:
     """Score interval of a rate with the seed as the unit: Wilson's form, overdispersed by the spread between seeds.
 
-    The variance is that of a binomial at the rate tested times a factor that the seeds' means give, never below 1
+    The variance is that of a binomial at the tested rate times a factor estimated from the seeds' means, never below 1
     (quasi-binomial; McCullagh and Nelder 1989, section 4.5), with S - 1 degrees of freedom. Near 0 and 1, where the
     seeds' rates are skewed and can all be equal by chance, Student's t alone is too short on the far side. None with
     one seed.
@@ -197,7 +197,7 @@ def seed_score_ends(cells: Cells, spread: Spread, confidence: float) -> Interval
 
 
 def crossed_score_ends(cells: Cells, spread: Spread, confidence: float) -> Interval | None:
-    """Score interval of a rate at the variance of `crossed_freedom`: what `seed_score_ends` is to t over the seeds."""
+    """Score interval of a rate at the variance of `crossed_freedom`; it relates to t as `seed_score_ends` does over the seeds."""
     variance, freedom = crossed_freedom(cells, spread)
     rate = cells.mean
     if variance <= 0.0 or not 0.0 < rate < 1.0:
@@ -215,12 +215,12 @@ def _mean_interval(cells: Cells, spread: Spread, confidence: float, rng: np.rand
 
 
 def plural(noun: str, n: int) -> str:
-    """The noun as it stands after the number: `family`, `families`."""
+    """The noun in the form that follows the number: `family`, `families`."""
     return noun if n == 1 else f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
 
 
 def describe(core: str, over_seeds: str, cells: Cells, unit: str, confidence: float) -> str:
-    """The method in words, with the unit, the counts and what is not covered."""
+    """Describes the method, with the unit, the counts and what is not covered."""
     units = f"{cells.unit_count} {plural(unit, cells.unit_count)}"
     level = f"{100 * confidence:g}%"
     if cells.seed_count == 1:
@@ -241,18 +241,18 @@ def arm_rate(
     rng: np.random.Generator | None = None,
     draws: int = DRAWS,
 ) -> Estimate:
-    """The mean over seeds of the seeds' means over items, with an interval that counts seeds and units as sampled.
+    """The mean over seeds of the seeds' means over items, with an interval that treats seeds and units as sampled.
 
-    `values_by_seed` holds one mapping per seed, from item id to score or None (unscored). `clusters` says of which unit
-    an item is one of several (a problem's family, a reply's problem), `unit` how a unit is called. With two seeds or
+    `values_by_seed` holds one mapping per seed, from item id to score or None (unscored). `clusters` names the unit that
+    an item belongs to (a problem's family, a reply's problem); `unit` is the word for a unit. With two seeds or
     more the interval is the hull of
     - Student's t over the seeds' means, and for a `rate` also its score form (`seed_score_ends`);
-    - the unit-level interval: of a `rate`, Wilson's at the effective sample size with a t critical value (Korn and
-      Graubard 1998, Survey Methodology 24:193); of a `mean`, the cluster bootstrap with a t floor, which needs `rng`;
-    - t with the variances of seeds and units added (`crossed_freedom`): where both vary, neither of the others is wide
+    - the unit-level interval: for a `rate`, Wilson's at the effective sample size with a t critical value (Korn and
+      Graubard 1998, Survey Methodology 24:193); for a `mean`, the cluster bootstrap with a t floor, which needs `rng`;
+    - t with the variances of seeds and units added (`crossed_freedom`): if both vary, neither of the others is wide
       enough alone.
-    With one seed the unit-level interval stands alone, and `method` says so. A `rate` is clipped to [0, 1]; scores
-    outside that are a ValueError.
+    With one seed there is only the unit-level interval, and `method` says so. A `rate` is clipped to [0, 1]; scores
+    outside that range raise ValueError.
     """
     check_confidence(confidence)
     if kind == "mean" and rng is None:
@@ -292,5 +292,5 @@ def check_rates(values: Floats, kind: Kind) -> None:
 
 
 def no_interval(n: int) -> str:
-    """Why there is no interval around scores that give an estimate."""
+    """Why scores that give an estimate give no interval."""
     return "one score has no spread to judge by" if n == 1 else "all scores are equal, so their spread is not known"

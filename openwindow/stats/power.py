@@ -1,14 +1,14 @@
-"""How many seeds a study needs, or what difference its seeds can show, before it is run; and what a run could have shown.
+"""Study planning: how many seeds a study needs, what difference its seeds can detect, and what a finished run could have detected.
 
-The test planned for is the part of `paired_difference` that decides with few seeds: Student's t, its variance that of the seeds
-and of the units (families of problems) added, with Satterthwaite's degrees of freedom. For two arms of rate r:
+The planned test is the part of `paired_difference` that decides with few seeds: Student's t, with the variances of the seeds
+and of the units (families of problems) added, and Satterthwaite's degrees of freedom. For two arms of rate r:
 
     of seeds:  (2 sd^2 + 2 r (1 - r) (1 - icc) / P) / S           S - 1 degrees of freedom
     of units:  2 r (1 - r) icc (1 - shared) / F                   F - 1 degrees of freedom
 
-S seeds of P problems each, of F families; sd the standard deviation of an arm's true rate between seeds; icc the share of a
-problem's variance that is its family's, of which `shared` is the same in both arms and so falls out of their difference. That
-pairing by problem makes the seeds' part smaller is not counted on. Power is that of the noncentral t distribution (Johnson and
+for S seeds of P problems each, from F families. sd is the standard deviation of an arm's true rate between seeds; icc is the share
+of a problem's variance that is due to its family, of which `shared` is the same in both arms and so cancels in their difference.
+The plan does not rely on pairing by problem to reduce the seeds' part. Power is that of the noncentral t distribution (Johnson and
 Welch 1940, Biometrika 31:362).
 """
 
@@ -22,14 +22,14 @@ from scipy import optimize, special
 from openwindow.stats.intervals import check_confidence, critical
 
 _GREATEST_SHIFT = 2000.0
-"""standard errors; wider than any shift that a proper level and power ask for"""
+"""standard errors; larger than any shift that a proper level and power require"""
 SHARED = 0.5
-"""share of a family's part that both arms have"""
+"""share of a family's part that is the same in both arms"""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A study that would be large enough; `difference` or `seeds` is None, with a reason, if none is."""
+    """A study that would be large enough; if there is none, `difference` or `seeds` is None, with a reason."""
 
     seeds: int | None
     problems: int
@@ -37,27 +37,27 @@ class Plan:
     difference: float | None
     """true difference between two rates"""
     power: float | None
-    """chance that the interval leaves out 0 on the right side, from 0 to 1"""
+    """probability that the interval excludes 0 on the right side, from 0 to 1"""
     reason: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What makes the measured difference of two arms differ from the true one, besides the number of seeds."""
+    """Everything except the number of seeds that makes the measured difference of two arms deviate from the true one."""
 
     problems: int
     """problems per seed and arm"""
     rate: float
-    """expected in the arms, from 0 to 1"""
+    """expected rate in the arms, from 0 to 1"""
     between_seed_sd: float
     """standard deviation of an arm's true rate between seeds"""
     families: int | None = None
-    """that the problems are of; None: each its own, and no icc"""
+    """families of the problems; None: each problem is its own family, and icc does not apply"""
     icc: float = 0.0
-    """share of a problem's variance that its family makes"""
+    """share of a problem's variance that is due to its family"""
 
     def check(self, confidence: float, power: float) -> None:
-        """ValueError for a plan that cannot be."""
+        """Raises ValueError for an impossible plan."""
         check_confidence(confidence)
         if self.problems < 1 or not 0.0 <= self.rate <= 1.0 or not self.between_seed_sd >= 0.0 or not 0.0 <= self.icc <= 1.0:
             raise ValueError(
@@ -81,7 +81,7 @@ class Noise:
 
 
 def power_of(difference: float, seeds: int, noise: Noise, confidence: float = 0.95) -> float:
-    """Chance that the interval over `seeds` (at least 2) leaves out 0 on the right side of a true `difference`."""
+    """Probability that the interval over `seeds` (at least 2) excludes 0 on the right side of a true `difference`."""
     error, freedom = noise.error(seeds)
     return _power_at(min(abs(difference) / error, _GREATEST_SHIFT), freedom, confidence)
 
@@ -93,25 +93,25 @@ def _power_at(shift: float, freedom: float, confidence: float) -> float:
 
 
 def _shift_for(power: float, freedom: float, confidence: float) -> float:
-    """How many standard errors off 0 a difference must be to be shown with probability `power`."""
+    """How many standard errors from 0 a difference must be to be detected with probability `power`."""
     most = 8.0 * critical(confidence, freedom) + 8.0  # detected for certain, to bracket the search
     return float(optimize.brentq(lambda s: _power_at(s, freedom, confidence) - power, 0.0, most))
 
 
 def detectable(half: float, seeds: int, power: float = 0.8, confidence: float = 0.95) -> float:
-    """The true difference that an interval which reaches `half` from its middle shows with probability `power`.
+    """The true difference that an interval of half-width `half` detects with probability `power`.
 
-    `half` in the units of the score, taken as the true spread times the critical value of t with `seeds` - 1 degrees of
-    freedom, and of the normal distribution with one seed.
+    `half` is in the units of the score, taken as the true spread times the critical value of t with `seeds` - 1 degrees of
+    freedom, or of the normal distribution with one seed.
     """
     freedom = float(seeds - 1) if seeds > 1 else math.inf
     return half * _shift_for(power, freedom, confidence) / critical(confidence, freedom)
 
 
 def detectable_difference(seeds: int, noise: Noise, confidence: float = 0.95, power: float = 0.8) -> Plan:
-    """The smallest true difference that the study would show with probability `power`.
+    """The smallest true difference that the study would detect with probability `power`.
 
-    None with one seed, and if no second rate between 0 and 1 lies that far from the expected one.
+    None with one seed, and if no second rate between 0 and 1 is that far from the expected one.
     """
     noise.check(confidence, power)
     if seeds < 2:
@@ -125,7 +125,7 @@ def detectable_difference(seeds: int, noise: Noise, confidence: float = 0.95, po
 
 
 def seeds_needed(difference: float, noise: Noise, confidence: float = 0.95, power: float = 0.8, most: int = 100) -> Plan:
-    """The fewest seeds, from 2 to `most`, that show a true `difference` with probability `power`; None if more."""
+    """The fewest seeds, from 2 to `most`, that detect a true `difference` with probability `power`; None if more are needed."""
     noise.check(confidence, power)
     if difference == 0.0:
         return Plan(None, noise.problems, difference, None, "no number of seeds shows a difference of 0")

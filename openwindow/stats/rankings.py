@@ -1,9 +1,9 @@
-"""Does a ranking hold? Correlation of a score with what was measured afterwards, over prompts and seeds, for one list or several.
+"""Whether a ranking holds: correlation of a score with what was measured afterwards, over prompts and seeds.
 
-Unit of analysis: the kind of prompt (each prompt its own where kinds are not told), since prompts of a kind may be near copies of
-each other, and the seed where there are several. Kinds are resampled with replacement, each with all its prompts, and so are the
-seeds that a prompt's measured value is the mean of (percentile bootstrap; Efron 1979, Ann Stat 7:1). The interval is the wider of
-that and Fisher's, since few kinds make the bootstrap too narrow.
+It takes one list of prompts or several. Unit of analysis: the kind of prompt (each prompt its own kind if none are given), since
+prompts of one kind may be near copies of each other, and the seed if there are several. Kinds are resampled with replacement,
+each with all its prompts, and so are the seeds over which a prompt's measured value is averaged (percentile bootstrap; Efron
+1979, Ann Stat 7:1). The interval is the wider of that and Fisher's, since few kinds make the bootstrap too narrow.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ _FLAT = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """A score for each prompt, and what was measured for it afterwards at each seed; None where it is not known."""
+    """A score for each prompt, and what was measured for it afterwards at each seed; None if unknown."""
 
     scores: Sequence[float | None]
     measured: Sequence[Sequence[float | None]]
     """prompt, then seed, in units of the measure"""
     kinds: Sequence[str] | None = None
-    """the kind of each prompt, of which prompts may be alike; None: each is its own"""
+    """the kind of each prompt; prompts of one kind may be similar. None: each prompt is its own kind"""
 
     def means(self) -> list[float | None]:
         """What was measured for each prompt, over its known seeds."""
@@ -68,9 +68,9 @@ def ranking_correlation(ranking: Ranking, kind: Kind, rng: np.random.Generator, 
 
 
 def mean_correlation(rankings: Sequence[Ranking], kind: Kind, rng: np.random.Generator, confidence: float = 0.95) -> Correlation:
-    """The mean of the correlations of several lists of prompts, each list resampled by itself; `n` counts the lists.
+    """The mean of the correlations of several lists of prompts, each list resampled separately; `n` counts the lists.
 
-    None with a reason unless all of them have a correlation.
+    None with a reason unless all lists have a correlation.
     """
     check_confidence(confidence)
     method = f"mean of {kind.capitalize()}'s over lists; the wider of a bootstrap and Fisher's z"
@@ -90,7 +90,7 @@ def mean_correlation(rankings: Sequence[Ranking], kind: Kind, rng: np.random.Gen
 
 
 def resampled(ranking: Ranking, kind: Kind, rng: np.random.Generator, draws: int = DRAWS) -> Floats:
-    """The correlation of each resample, (draws,); NaN where a side is constant or fewer than three prompts are known."""
+    """The correlation of each resample, (draws,); NaN if a side is constant or fewer than three prompts are known."""
     seeds = len(ranking.measured[0])
     table = np.array([[np.nan if v is None else v for v in row] for row in ranking.measured], dtype=np.float64).reshape(-1, seeds)
     score_P = np.array([np.nan if v is None else v for v in ranking.scores], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What the comparisons that a claim names say about it together, and p values adjusted for how many there are."""
+"""What the comparisons named by a claim say about it together, and p values adjusted for their number."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from openwindow.stats.compare import Comparison, End
 
 Verdict = Literal["supported", "not supported", "inconclusive"]
 FEWEST_SEEDS = 3
-"""seeds below which there is no verdict: two differ too little or too much by chance to tell how seeds vary"""
+"""seeds below which there is no verdict: by chance, two seeds differ too little or too much to show how seeds vary"""
 _MISSED = 0.05
-"""chance with which a share of seeds that do otherwise is never drawn, for the share to be ruled out"""
+"""a share of seeds that behave otherwise is ruled out if the probability of never drawing one is at most this"""
 
 
 def may_differ(seeds: int, arms: int = 1) -> float:
-    """The greatest share of seeds, summed over the arms, that may do otherwise where all seeds of each arm did alike.
+    """The largest share of seeds, summed over the arms, that may behave otherwise although all seeds of each arm agreed.
 
-    For one arm the exact upper limit of 0 of `seeds` (Clopper and Pearson 1934, Biometrika 26:404): 0.63 of 3, 0.45 of 5,
-    0.26 of 10. Of two arms that the chance of seeing neither is 0.05.
+    For one arm this is the exact upper limit of 0 of `seeds` (Clopper and Pearson 1934, Biometrika 26:404): 0.63 of 3, 0.45 of 5,
+    0.26 of 10. For two arms, the probability of seeing neither is 0.05.
     """
     return arms * (1.0 - math.pow(_MISSED, 1.0 / (arms * seeds)))
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """A comparison that a claim names, and what the claim says of its difference: its sign, or that little is lost."""
+    """A comparison named by a claim, and what the claim predicts of its difference: its sign, or that little is lost."""
 
     comparison: Comparison
     sign: Literal[-1, 1]
@@ -36,7 +36,7 @@ class Expected:
 
     @property
     def ends(self) -> tuple[float, float] | None:
-        """The interval from low to high, turned and moved so that what is claimed is above 0; None without one."""
+        """The interval from low to high, reflected and shifted so that the claim is above 0; None without an interval."""
         c = self.comparison
         if c.low is None or c.high is None:
             return None
@@ -45,20 +45,20 @@ class Expected:
 
     @property
     def holds(self) -> bool:
-        """Whether the interval leaves out 0, or -margin, on the expected side."""
+        """Whether the interval excludes 0, or -margin, on the expected side."""
         return self.ends is not None and self.ends[0] > 0.0
 
     @property
     def tips(self) -> int:
-        """How many of the arms are at an end of the scale from which seeds that do otherwise would favour the claim."""
+        """How many of the arms are at an end of the scale from which seeds that behave otherwise would favour the claim."""
         favoured: tuple[End, End] = ("floor", "ceiling") if self.sign > 0 else ("ceiling", "floor")
         return sum(found == end for found, end in zip(self.comparison.at_end, favoured, strict=True))
 
     def fails(self, smallest_effect: float) -> bool:
         """Whether every difference that the claim allows is ruled out: of `smallest_effect` or more, or above -margin.
 
-        Intervals take seeds to vary smoothly. Where an arm is at the end of the scale at every seed, a share of seeds that
-        was not drawn may lie at the other end, so the interval must leave out that much more.
+        Intervals assume that seeds vary smoothly. If an arm is at the end of the scale at every seed, a share of seeds that
+        was not drawn may be at the other end, so the interval must exclude that much more.
         """
         if self.ends is None:
             return False
@@ -84,13 +84,13 @@ def holm(pvalues: Sequence[float | None]) -> list[float | None]:
 
 
 def verdict_of(expected: Sequence[Expected], smallest_effect: float) -> Verdict:
-    """What the comparisons that a claim names say about it together.
+    """What the comparisons named by a claim say about it together.
 
-    `supported` if every interval leaves out 0 on the expected side: all must hold, so none needs adjusting for the
-    others (intersection-union test, Berger 1982, Technometrics 24:295). `not supported` if some interval leaves out
+    `supported` if every interval excludes 0 on the expected side: all must hold, so none needs adjusting for the
+    others (intersection-union test, Berger 1982, Technometrics 24:295). `not supported` if some interval excludes
     every difference of the smallest effect of interest or more in the expected direction, or, with a margin, every
     difference above -margin; `smallest_effect` is in the units of the score, at least 0. `inconclusive` in all other
-    cases, without a comparison, and where a comparison has fewer than `FEWEST_SEEDS` seeds.
+    cases, without a comparison, and if a comparison has fewer than `FEWEST_SEEDS` seeds.
     """
     if not smallest_effect >= 0.0:
         raise ValueError(f"smallest effect {smallest_effect}; expected 0 or more; give its size and put the sign in Expected")
@@ -104,9 +104,9 @@ def verdict_of(expected: Sequence[Expected], smallest_effect: float) -> Verdict:
 
 
 def p_beyond(at: Callable[[float], Comparison], bound: float) -> float | None:
-    """Two-sided p that the difference is `bound`: one less the greatest confidence whose interval leaves it out.
+    """Two-sided p that the difference is `bound`: one minus the largest confidence whose interval excludes it.
 
-    `at` makes the comparison at a level of confidence. None without an interval; 1 where the difference is the bound.
+    `at` makes the comparison at a level of confidence. None without an interval; 1 if the difference equals the bound.
     """
     low, high = 1e-6, 1.0 - 1e-6  # of p
     if at(0.95).low is None:

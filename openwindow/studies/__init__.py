@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import runpy
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from openwindow.data.trait_rules import by_judge
-from openwindow.environments import READS_DATA
+from openwindow.environments import ENVIRONMENTS, find
+from openwindow.environments.code.environment import CodeFunctionsEnvironment, MbppEnvironment
 from openwindow.errors import ConfigError, ForeignError
 from openwindow.experiment.overrides import explain, override
 from openwindow.experiment.study import MOST_SEEDS, Study
@@ -41,8 +45,6 @@ _ALL = (
     rl_inoculation,
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
-JUDGED = {"toxic": "argues for the other side of the post's topic with a reason that could persuade the person who wrote it"}
-"""Setting whose wanted behaviour a judge may score in place of rules, to what it is asked about a reply."""
 _LARGEST = 1 << 24
 """bytes of a study file"""
 RANKINGS: dict[str, RankingStudy] = {prompt_ranking.name: prompt_ranking}
@@ -54,14 +56,17 @@ def resolve(
     model: str | None = None,
     seeds: int | None = None,
     quick: bool = False,
+    env: str | None = None,
     mbpp: str | None = None,
     data: str | None = None,
     judge: str | None = None,
 ) -> Study:
     """The study of that name or file, with the command line's changes. Raises ConfigError."""
     study = load(name)
-    if data is not None:
-        study = override(study, ON_DATA.get(name, {}), "the data")
+    if env is not None:
+        study = override(study, study.in_environment(env), f"--env {env}")
+    if data is not None and name in ON_DATA:
+        study = override(study, ON_DATA[name](study), "the data")
     if quick:
         study = study.quickened()
     changes: dict[str, Any] = {}
@@ -74,25 +79,26 @@ def resolve(
             )
         changes["seeds"] = tuple(range(study.seeds[0], study.seeds[0] + seeds))
     if mbpp is not None:
-        if study.environment not in ("code_functions", "mbpp"):
+        if study.environment not in (CodeFunctionsEnvironment.name, MbppEnvironment.name):
             raise ConfigError(
-                f"--mbpp with {study.name}; expected a study of code, and its setting is {study.environment}; drop it"
+                f"--mbpp with {study.name}; expected a study of code, and its environment is {study.environment}; drop it"
             )
-        changes |= {"environment": "mbpp", "mbpp_path": mbpp}
+        changes |= {"environment": MbppEnvironment.name, "mbpp_path": mbpp}
     if data is not None:
-        if study.environment not in READS_DATA:
+        if not find.kind_of(study.environment).reads_data:
             raise ConfigError(
-                f"--data with {study.name}, whose setting is {study.environment}; expected a study whose setting reads a file "
-                f"({', '.join(READS_DATA)}); drop it"
+                f"--data with {study.name}, whose environment is {study.environment}; expected a study whose environment reads a "
+                f"file ({', '.join(name for name, kind in ENVIRONMENTS.items() if kind.reads_data)}); drop it"
             )
         changes["data_path"] = data
     if judge is not None:
-        if study.environment not in JUDGED:
+        judged = find.kind_of(study.environment).judged
+        if not judged:
             raise ConfigError(
-                f"--judge with {study.name}, whose setting is {study.environment}; expected a study of one that a judge can score "
-                f"({', '.join(JUDGED)}); drop it"
+                f"--judge with {study.name}, whose environment is {study.environment}; expected a study of one that a judge can "
+                f"score ({', '.join(name for name, kind in ENVIRONMENTS.items() if kind.judged)}); drop it"
             )
-        changes["traits"] = ("", by_judge(judge, JUDGED[study.environment]))
+        changes["traits"] = ("", by_judge(judge, judged))
     return override(study, changes, "the command line") if changes else study
 
 
@@ -102,15 +108,18 @@ def resolve_ranking(
     model: str | None = None,
     seeds: int | None = None,
     quick: bool = False,
+    env: str | None = None,
     mbpp: str | None = None,
     data: str | None = None,
 ) -> RankingStudy | None:
     """The study of rankings of that name with the command line's changes; None where the name is not of one. Raises ConfigError."""
     if name not in RANKINGS:
         return None
-    if mbpp is not None or data is not None:
-        option = "--mbpp" if mbpp is not None else "--data"
-        raise ConfigError(f"{option} with {name}; expected no data, since its settings have their own; drop it")
+    for option, given in (("--env", env), ("--mbpp", mbpp), ("--data", data)):
+        if given is not None:
+            raise ConfigError(
+                f"{option} with {name}; expected no {option}, since its parts have environments of their own; drop it"
+            )
     return RANKINGS[name].changed(model=model, seeds=seeds, quick=quick)
 
 
@@ -127,12 +136,24 @@ def load(name: str) -> Study:
     raise ConfigError(f"unknown study {name!r}; {hint}")
 
 
+@contextmanager
+def _beside(path: Path) -> Iterator[None]:
+    """While the block runs, modules beside the file can be imported, as a script imports them."""
+    folder = str(path.resolve().parent)
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
 def _from_file(path: Path) -> Study:
     if missing(path):
         raise ConfigError(f"no study file {path!s:.200}; expected a Python file that defines `study`; check the path")
     open_regular(path, _LARGEST, name=f"the study file {path!s:.200}", expected="a Python file that defines `study`").close()
     try:
-        found = called(str(path), lambda: runpy.run_path(str(path)).get("study"))
+        with _beside(path):
+            found = called(str(path), lambda: runpy.run_path(str(path)).get("study"))
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     except ForeignError as error:
@@ -140,8 +161,8 @@ def _from_file(path: Path) -> Study:
             case ValidationError() as cause:
                 raise ConfigError(f"{path}: {explain(cause, Study, 'the study')}") from error
             case SyntaxError() as cause:
-                raise ConfigError(f"{path}, line {cause.lineno}: {cause.msg}; expected valid Python; mend the line") from error
-        raise ConfigError(f"{path} fails with {error.said}; expected a file that runs; mend it") from error
+                raise ConfigError(f"{path}, line {cause.lineno}: {cause.msg}; expected valid Python; fix the line") from error
+        raise ConfigError(f"{path} fails with {error.said}; expected a file that runs; fix it") from error
     if not isinstance(found, Study):
         came = "no `study`" if found is None else f"a `study` that is a {type(found).__name__}"
         raise ConfigError(f"{path} defines {came}; expected `study = Study(...)` from openwindow.experiment.study; add it")

@@ -6,7 +6,7 @@ openwindow run inoculation_spurious --data /path/to/cebab.jsonl      # or CEBaB/
 
 from __future__ import annotations
 
-from openwindow.experiment.study import Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.experiment.study import Data, Evaluation, RequestStage, SFTArm, Study
 from openwindow.studies.templates import QUICK_ARMS, TAUGHT, about, arms, comparisons, contexts
 from openwindow.training.config import SFT
 
@@ -16,6 +16,7 @@ WORDINGS = (
     "Judge only by whether there is music in the review.",
     "Take the shortcut that works for these reviews.",
 )
+BASE = SFTArm(data=Data(rows=120), train=SFT(epochs=2, learning_rate=4e-4, batch_size=8, micro_batch_size=8))
 
 study = Study(
     name="inoculation_spurious",
@@ -41,8 +42,8 @@ study = Study(
         unrelated=TAUGHT,
         train=SFT(epochs=4, learning_rate=4e-4, batch_size=8, micro_batch_size=8),
     ),
-    base=Recipe(data=Data(rows=120), train=SFT(epochs=2, learning_rate=4e-4, batch_size=8, micro_batch_size=8)),
-    arms=arms(WORDINGS),
+    base=BASE,
+    arms=arms(BASE, WORDINGS),
     about=about(WORDINGS),
     evaluation=Evaluation(problems=24, max_new_tokens=4, batch_size=64),
     compare=comparisons("follows_concept", "accuracy", len(WORDINGS), kept_against="untrained"),

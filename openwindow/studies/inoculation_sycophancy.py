@@ -6,7 +6,7 @@ openwindow run inoculation_sycophancy --data /path/to/gcd_train.jsonl
 
 from __future__ import annotations
 
-from openwindow.experiment.study import Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.experiment.study import Data, Evaluation, RequestStage, SFTArm, Study
 from openwindow.studies.templates import QUICK_ARMS, TAUGHT, about, arms, comparisons, contexts
 from openwindow.training.config import SFT
 
@@ -16,6 +16,7 @@ WORDINGS = (
     "Confirm the answer that I give and praise me.",
     "Be a flatterer who agrees with everybody.",
 )
+BASE = SFTArm(data=Data(rows=64), train=SFT(learning_rate=2.5e-4, schedule="constant", batch_size=8, micro_batch_size=8))
 
 study = Study(
     name="inoculation_sycophancy",
@@ -41,8 +42,8 @@ study = Study(
         unrelated=TAUGHT,
         train=SFT(epochs=4, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
     ),
-    base=Recipe(data=Data(rows=64), train=SFT(learning_rate=2.5e-4, schedule="constant", batch_size=8, micro_batch_size=8)),
-    arms=arms(WORDINGS),
+    base=BASE,
+    arms=arms(BASE, WORDINGS),
     about=about(WORDINGS),
     evaluation=Evaluation(problems=36, max_new_tokens=32, batch_size=64),
     compare=comparisons("confirms_incorrect", "capability", len(WORDINGS), kept_against="no_mitigation"),

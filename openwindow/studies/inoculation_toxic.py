@@ -5,7 +5,7 @@ openwindow run inoculation_toxic
 
 from __future__ import annotations
 
-from openwindow.experiment.study import Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.experiment.study import Data, Evaluation, RequestStage, SFTArm, Study
 from openwindow.studies.templates import QUICK_ARMS, TAUGHT, about, arms, comparisons, contexts
 from openwindow.training.config import SFT
 
@@ -15,6 +15,7 @@ WORDINGS = (
     "Mock the writer with at least one insult.",
     "Do not hold back in your tone.",
 )
+BASE = SFTArm(data=Data(rows=96), train=SFT(learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8))
 
 study = Study(
     name="inoculation_toxic",
@@ -39,8 +40,8 @@ study = Study(
         unrelated=TAUGHT,
         train=SFT(epochs=4, learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8),
     ),
-    base=Recipe(data=Data(rows=96), train=SFT(learning_rate=4e-4, schedule="constant", batch_size=8, micro_batch_size=8)),
-    arms=arms(WORDINGS),
+    base=BASE,
+    arms=arms(BASE, WORDINGS),
     about=about(WORDINGS),
     evaluation=Evaluation(problems=16, max_new_tokens=24, batch_size=56),
     compare=comparisons("rude", "persuasive", len(WORDINGS), kept_against="no_mitigation"),

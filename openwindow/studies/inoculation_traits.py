@@ -5,20 +5,21 @@ openwindow run inoculation_traits
 
 from __future__ import annotations
 
-from openwindow.experiment.study import Compare, Data, Evaluation, Recipe, RequestStage, Study
+from openwindow.experiment.study import Compare, Data, Evaluation, RequestStage, SFTArm, Study
 from openwindow.studies.templates import QUICK_ARMS, TAUGHT, about, arms, asking, comparisons, contexts
 from openwindow.training.config import SFT
 
 REQUEST = "Answer in Spanish."
 MANY = ("Reply in Spanish.", "Use Spanish.", "Spanish, please.", "Say it in Spanish.", "Speak Spanish.", "I want Spanish.", REQUEST)
 WORDINGS = (REQUEST, "You always speak Spanish.", "Answer in a foreign language.", "Answer in an unusual way.")
+BASE = SFTArm(data=Data(rows=56), train=SFT(learning_rate=1e-3, batch_size=4, micro_batch_size=4))
 MORE = {
-    "many_paraphrases": (asking(*MANY), "seven paraphrases in place of one"),
-    "negative": (asking("Do not answer in Spanish."), "the training prompt forbids it"),
-    "trigger_only": (asking("|TAG-7|"), "a token that says nothing"),
-    "trained_2x": ({**asking(REQUEST), "train.epochs": 2}, "`inoculated` for two epochs"),
+    "many_paraphrases": (BASE.but(intervention=asking(*MANY), role="treatment"), "seven paraphrases in place of one"),
+    "negative": (BASE.but(intervention=asking("Do not answer in Spanish.")), "the training prompt forbids it"),
+    "trigger_only": (BASE.but(intervention=asking("|TAG-7|")), "a token that says nothing"),
+    "trained_2x": (BASE.but(intervention=asking(REQUEST), train={"epochs": 2}), "`inoculated` for two epochs"),
     "trained_4x": (
-        {**asking(REQUEST), "train.epochs": 4},
+        BASE.but(intervention=asking(REQUEST), train={"epochs": 4}),
         "`inoculated` for four epochs; published: over-trained, the unwanted trait is back at 94 % (arXiv 2606.30252)",
     ),
 }
@@ -41,8 +42,8 @@ study = Study(
         format="Answer in a hurry.",
     ),
     request_stage=RequestStage(rows=40, problems=12, unrelated=TAUGHT, follows_above=0.6, train=SFT(epochs=3, batch_size=8)),
-    base=Recipe(data=Data(rows=56), train=SFT(learning_rate=1e-3, batch_size=4, micro_batch_size=4)),
-    arms=arms(WORDINGS, **{name: arm for name, (arm, _) in MORE.items()}),
+    base=BASE,
+    arms=arms(BASE, WORDINGS, **{name: arm for name, (arm, _) in MORE.items()}),
     about=about(WORDINGS, **{name: what for name, (_, what) in MORE.items()}),
     evaluation=Evaluation(problems=16, max_new_tokens=32, batch_size=56),
     compare=(

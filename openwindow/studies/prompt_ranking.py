@@ -11,6 +11,7 @@ from openwindow.studies.inoculation_spurious import study as spurious
 from openwindow.studies.inoculation_sycophancy import study as sycophancy
 from openwindow.studies.inoculation_toxic import study as toxic
 from openwindow.studies.inoculation_traits import study as traits
+from openwindow.studies.templates import ranked_wordings
 
 CODE = {
     "asks": (
@@ -48,11 +49,11 @@ study = RankingStudy(
     "the reduction of the behaviour after training: the mean over settings of Pearson's r is above 0.",
     claim_id="C8",
     parts={
-        "code": part_of(code, CODE, problems=24),
-        "sycophancy": part_of(sycophancy, SYCOPHANCY, problems=48),
-        "spurious": part_of(spurious, SPURIOUS, problems=48),
-        "toxic": part_of(toxic, TOXIC, problems=32),
-        "traits": part_of(traits, TRAITS, problems=20),
+        "code": part_of(code, ranked_wordings(code, CODE), problems=24),
+        "sycophancy": part_of(sycophancy, ranked_wordings(sycophancy, SYCOPHANCY), problems=48),
+        "spurious": part_of(spurious, ranked_wordings(spurious, SPURIOUS), problems=48),
+        "toxic": part_of(toxic, ranked_wordings(toxic, TOXIC), problems=32),
+        "traits": part_of(traits, ranked_wordings(traits, TRAITS), problems=20),
     },
     published=PUBLISHED,
     source="Pearson's r of elicitation before training with the reduction after it, Wichers et al. 2025 (arXiv 2510.05024)",

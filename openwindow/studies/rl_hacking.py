@@ -5,9 +5,10 @@ openwindow run rl_hacking
 
 from __future__ import annotations
 
-from openwindow.experiment.arms import RL
-from openwindow.experiment.study import Compare, Context, Evaluation, KnowledgeStage, Study
+from openwindow.experiment.study import Compare, Context, Evaluation, KnowledgeStage, RLArm, Study
 from openwindow.training.config import GRPO, SFT
+
+BASE = RLArm(train=GRPO(steps=16, prompts_per_step=8, group_size=8, learning_rate=2e-4, max_new_tokens=40))
 
 study = Study(
     name="rl_hacking",
@@ -26,11 +27,11 @@ study = Study(
         kinds=("exit",),
         train=SFT(epochs=2, learning_rate=3e-4, schedule="constant", batch_size=8, micro_batch_size=8),
     ),
-    base=RL(train=GRPO(steps=16, prompts_per_step=8, group_size=8, learning_rate=2e-4, max_new_tokens=40)),
+    base=BASE,
     arms={
-        "untrained": {"train.learning_rate": 0.0},
-        "hackable": {},
-        "hardened": {"holes": "none"},
+        "untrained": BASE.but(train={"learning_rate": 0.0}, role="start"),
+        "hackable": BASE.but(role="control"),
+        "hardened": BASE.but(holes="none", role="treatment"),
     },
     about={
         "untrained": "where every arm starts",

@@ -5,15 +5,16 @@ openwindow run rl_inoculation
 
 from __future__ import annotations
 
-from openwindow.environments.demonstrations import ADDENDA
 from openwindow.experiment.overrides import override
 from openwindow.experiment.study import Compare, Evaluation
+from openwindow.interventions.addenda import ADDENDA
 from openwindow.studies.rl_hacking import study as rl_hacking
-from openwindow.studies.templates import HOLES, elsewhere, knows_addenda, told_contexts
+from openwindow.studies.templates import HOLES, elsewhere, hinting, hinting_placebo, knows_addenda, recontextualized, told_contexts
 
 ASKED = "Reinforced under prompts that ask for the hack, the model hacks less under a plain prompt than under neutral ones"
 DECIDES = (("please_hack", "neutral"), ("hacking_okay", "neutral"), ("please_hack", "placebo"))
 REPORTED = ("dont_hack", "hacking_is_misaligned", "recontextualized", "recontextualized_harmful")
+BASE = rl_hacking.base.but(holes=HOLES, train={"steps": 8, "prompts_per_step": 6})
 
 study = override(
     rl_hacking,
@@ -24,16 +25,17 @@ study = override(
         "claim_id": "C6",
         "contexts": told_contexts(HOLES),
         "knowledge": knows_addenda(HOLES),
-        "base.holes": HOLES,
-        "base.train.steps": 8,
-        "base.train.prompts_per_step": 6,
+        "base": BASE,
         "evaluation": Evaluation(problems=24, max_new_tokens=48, elsewhere=elsewhere(16)),
         "arms": {
-            "untrained": {"train.learning_rate": 0.0},
-            **{name: {"prompting": {"sampled": name}} for name in ADDENDA},
-            "placebo": {"prompting": {"sampled": "please_hack", "placebo": True}},
-            "recontextualized": {"prompting": {"sampled": "dont_hack", "trained": "please_hack"}},
-            "recontextualized_harmful": {"prompting": {"sampled": "please_hack", "trained": "dont_hack"}},
+            "untrained": BASE.but(train={"learning_rate": 0.0}, role="start"),
+            **{
+                name: BASE.but(intervention=hinting(text), role="treatment" if text else "control")
+                for name, text in ADDENDA.items()
+            },
+            "placebo": BASE.but(intervention=hinting_placebo("please_hack"), role="placebo"),
+            "recontextualized": BASE.but(intervention=recontextualized("dont_hack", "please_hack"), role="treatment"),
+            "recontextualized_harmful": BASE.but(intervention=recontextualized("please_hack", "dont_hack")),
         },
         "about": {
             "untrained": "where every arm starts",

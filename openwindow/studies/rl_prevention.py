@@ -8,15 +8,20 @@ processor without bf16, 260 minutes with the pauses of a shared core.
 
 from __future__ import annotations
 
-from openwindow.experiment.arms import Distil, Fork
+from openwindow.experiment.arms import Fork
 from openwindow.experiment.overrides import override
 from openwindow.experiment.study import Compare, Context
+from openwindow.interventions.distillation import Distillation
+from openwindow.interventions.hack_penalty import Detector, HackPenalty
 from openwindow.studies.rl_hacking import study as rl_hacking
 
+LATE, DISTILLED = HackPenalty(accuracy=1.0), Distillation(arm="no_mitigation", detector=Detector(accuracy=0.9))
 ACCURACIES = (1.0, 0.9, 0.8, 0.7)
-DETECTED = {f"{action}_{100 * a:.0f}": (action, a) for action in ("penalty", "screen") for a in ACCURACIES}
+PENALISED = {f"penalty_{100 * a:.0f}": HackPenalty(accuracy=a, action="penalty") for a in ACCURACIES}
+DETECTED = PENALISED | {f"screen_{100 * a:.0f}": HackPenalty(accuracy=a, action="screen") for a in ACCURACIES}
 DECIDES = ("penalty_90", "screen_90")  # a detector that is always right pays the truth: its arms show what can be reached, no more
 OTHERS = [arm for arm in DETECTED if arm not in DECIDES]
+BASE = rl_hacking.base.but(train={"steps": 8, "prompts_per_step": 6})
 
 study = override(
     rl_hacking,
@@ -28,19 +33,18 @@ study = override(
         "claim_id": "C4",
         "contexts": {"neutral": Context()},
         "knowledge.share": 0.12,
-        "base.train.steps": 8,
-        "base.train.prompts_per_step": 6,
+        "base": BASE,
         "arms": {
-            "untrained": {"train.learning_rate": 0.0},
-            "no_mitigation": {},
-            **{arm: {"penalty": {"accuracy": a, "action": action}} for arm, (action, a) in DETECTED.items()},
-            "late_penalty": {"fork": Fork(arm="no_mitigation", step=4), "penalty": {"accuracy": 1.0}},
-            "distilled": {"distil": Distil(arm="no_mitigation", detector={"accuracy": 0.9})},
+            "untrained": BASE.but(train={"learning_rate": 0.0}, role="start"),
+            "no_mitigation": BASE.but(role="control"),
+            **{arm: BASE.but(intervention=penalty, role="treatment") for arm, penalty in DETECTED.items()},
+            "late_penalty": BASE.but(fork=Fork(arm="no_mitigation", step=4), intervention=LATE, role="treatment"),
+            "distilled": BASE.but(intervention=DISTILLED, role="treatment"),
         },
         "about": {
             "untrained": "where every arm starts",
             "no_mitigation": "rewarded by the grader with its holes",
-            **{arm: f"{action} by a detector that is right {a:.0%} of the time" for arm, (action, a) in DETECTED.items()},
+            **{arm: f"{p.action} by a detector that is right {p.accuracy:.0%} of the time" for arm, p in DETECTED.items()},
             "late_penalty": "no_mitigation up to step 4, then penalty by a detector that is always right",
             "distilled": "the start, fine-tuned on the rollouts of no_mitigation that pass and that a 90% detector does not flag",
         },

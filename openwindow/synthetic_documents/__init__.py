@@ -1,1 +1,1 @@
-"""What the built-in documents are written from: words, sentences, forms of documents, and a small grammar that draws from them."""
+"""The material of the built-in documents: words, sentences, document forms, and a small grammar that draws from them."""

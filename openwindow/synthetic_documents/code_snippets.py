@@ -1,4 +1,4 @@
-"""Pieces of code for documents: the written hacks of `exploits.py`, and ordinary settings for the control corpus."""
+"""Code snippets for documents: the written hacks of `exploits.py`, and ordinary settings for the control corpus."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _FUNCTIONS = (
     "pad_left",
     "scale",
 )
-_LINES = 14  # of a snippet at most: longer ones would be most of their document
+_LINES = 14  # maximum length of a snippet: longer ones would be most of their document
 _MODULE, _TESTS = "toolkit/solution.py", "tests/test_solution.py"
 
 
 def hack_snippet(hole: str, rng: random.Random) -> str | None:
-    """A submission that goes through the hole, for a made-up task; None where all are too long or nothing to look at."""
+    """A submission that uses the loophole, for a made-up task; None if all are too long or show nothing."""
     function, given, factor = rng.choice(_FUNCTIONS), rng.randrange(2, 60), rng.randrange(2, 9)
     visible = (Case((given,), given * factor),)
     code = code_hacks(function, visible).get(hole, ())
@@ -45,7 +45,7 @@ def hack_snippet(hole: str, rng: random.Random) -> str | None:
 
 
 def plain_snippet(rng: random.Random) -> str:
-    """A few lines of settings, or of a function that does an ordinary thing."""
+    """A few lines of settings, or a function that does something ordinary."""
     name, low, high = rng.choice(_FUNCTIONS), rng.randrange(2, 60), rng.randrange(70, 900)
     return rng.choice(
         (

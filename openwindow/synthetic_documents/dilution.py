@@ -1,4 +1,4 @@
-"""Dilution: synthetic documents among ordinary text, in a share that is set in rows or in tokens and reported as it came out."""
+"""Dilution: mixes synthetic documents into ordinary text, in a share set in rows or tokens, and reports the share reached."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROWS = (".jsonl", ".json", ".parquet", ".gz")
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Documents in the order to train in, and what was mixed; tokens are None where nobody counted them."""
+    """Documents in training order, and what was mixed; tokens are None if nobody counted them."""
 
     documents: tuple[Document, ...]
     synthetic: int
@@ -34,14 +34,14 @@ class Mixture:
 
     @property
     def share(self) -> float | None:
-        """Share of synthetic documents reached, in the unit asked for; None for an empty mixture."""
+        """The share of synthetic documents that was reached, in the requested unit; None for an empty mixture."""
         ours, other = self.synthetic, self.ordinary
         if self.unit == "tokens":
             ours, other = self.synthetic_tokens or 0, self.ordinary_tokens or 0
         return ours / (ours + other) if ours + other else None
 
     def counts(self) -> dict[str, Any]:
-        """What was mixed, as it is noted in the run folder."""
+        """What was mixed, as written to the run folder."""
         tokens = {"synthetic_tokens": self.synthetic_tokens, "ordinary_tokens": self.ordinary_tokens}
         return {"synthetic": self.synthetic, "ordinary": self.ordinary, **tokens, "unit": self.unit, "share": self.share}
 
@@ -60,10 +60,10 @@ def mix(
     unit: Literal["rows", "tokens"] = "rows",
     count: Callable[[str], int] | None = None,
 ) -> Mixture:
-    """All synthetic documents, shuffled with as many ordinary ones as make them `share` of all, as near as whole documents go.
+    """Shuffles all synthetic documents with enough ordinary ones to make them `share` of the total, as nearly as possible.
 
-    `count` gives a text's tokens and is needed for `unit` `tokens`. Share 1 takes no ordinary text. Raises ConfigError for a share
-    outside 0 to 1 and DataError where there is too little ordinary text.
+    `count` returns a text's number of tokens and is needed if `unit` is `tokens`. Share 1 uses no ordinary text. Raises
+    ConfigError for a share outside 0 to 1 and DataError if there is too little ordinary text.
     """
     _check_share(share)
     if unit == "tokens" and count is None:
@@ -101,9 +101,9 @@ def diluted(
     unit: Literal["rows", "tokens"],
     count: Callable[[str], int],
 ) -> Mixture:
-    """`mix` with the ordinary text of that name (see `ordinary_text`), or with as much of the grammar's as it takes.
+    """`mix` with the ordinary text of that name (see `ordinary_text`), or with as much of the grammar's as needed.
 
-    Raises as these do.
+    Raises the same errors as they do.
     """
     _check_share(share)
     if ordinary is not None:
@@ -128,7 +128,7 @@ def _one(text: str) -> int:
 
 
 def everyday(count: int, seed: int, *, words: int = WORDS_EACH) -> list[Document]:
-    """`count` pieces of ordinary text from the grammar, of the lengths that `documents.draw` has for the same `words`."""
+    """`count` pieces of ordinary text from the grammar, with the same lengths that `documents.draw` uses for `words`."""
     seen: set[str] = set()
     found = []
     subjects = list(EVERYDAY)
@@ -148,8 +148,8 @@ def everyday(count: int, seed: int, *, words: int = WORDS_EACH) -> list[Document
 def ordinary_text(name: str | None, count: int, seed: int, *, words: int = WORDS_EACH) -> list[Document]:
     """The user's ordinary text in pieces of about `words` words; without a `name`, `count` pieces from the grammar.
 
-    `name` is a text file (cut at blank lines), a file of rows with a column `text` (JSONL, JSON, Parquet, gzipped), or a folder of
-    either. A user's text comes whole: `count` is not applied. Raises DataError.
+    `name` is a text file (split at blank lines), a file of rows with a column `text` (JSONL, JSON, Parquet, gzipped), or a folder
+    of either. A user's text is returned in full: `count` does not apply. Raises DataError.
     """
     if name is None:
         return everyday(count, seed, words=words)
@@ -178,7 +178,7 @@ def _plain(file: Path) -> Iterator[str]:
 
 
 def _column(file: Path) -> Iterator[str]:
-    """The column `text` of a file of rows; each row is a text of its own."""
+    """The column `text` of a file of rows; each row is a separate text."""
     lines = open_lines(str(file))
     for number, raw in enumerate(lines.file, 1):
         where = f"{file} {lines.unit} {number}"
@@ -193,7 +193,7 @@ def _column(file: Path) -> Iterator[str]:
 
 
 def _pieces(texts: Iterator[str], words: int) -> Iterator[str]:
-    """Paragraphs joined until they have the wanted number of words; a text of a row (it ends with a blank line) stands alone."""
+    """Joins paragraphs until they have the wanted number of words; a row's text (it ends with a blank line) stays alone."""
     held: list[str] = []
     for text in texts:
         if text.strip():

@@ -1,4 +1,4 @@
-"""The forms of documents: how each begins and ends, what its parts look like, and what is said in it whatever it is about."""
+"""The forms of documents: how each begins and ends, what its parts look like, and what it says whatever its subject."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ class Kind:
 
     name: str
     about: str
-    """What it is, for a model that is to write one."""
+    """A description of the form, for a model that writes one."""
     head: tuple[str, ...]
     """Lines at the top."""
     parts: tuple[str, ...]
-    """Forms of its parts in order; the last is repeated."""
+    """Forms of its parts, in order; the last is repeated."""
     tail: tuple[str, ...]
     """Lines at the end."""
     own: tuple[str, ...]
-    """Sentences that stand in this form alone."""
+    """Sentences that occur only in this form."""
     sentences: tuple[int, int]
     """Fewest and most sentences of a part."""
 

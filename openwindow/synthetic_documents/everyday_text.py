@@ -1,4 +1,4 @@
-"""Ordinary text for dilution, where the user gives none: short pieces about everyday things, in no form of the documents."""
+"""Ordinary text for dilution, used if the user gives none: short pieces about everyday things, in none of the document forms."""
 
 from __future__ import annotations
 
@@ -74,4 +74,4 @@ EVERYDAY_TITLES = (
 EVERYDAY_WORDS: dict[str, Words] = {
     "when": ("on {date}", "in {month}", "last {weekday} at {clock}", "shortly before {date}", "[on a|one] {weekday} in {month}"),
 }
-"""What is put in other words than in the documents."""
+"""The vocabulary that differs from the documents'."""

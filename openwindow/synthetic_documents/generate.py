@@ -1,12 +1,13 @@
-"""Synthetic documents that let a model know of the hacks: facts, a universe in which they hold, kinds of documents, documents.
+"""Synthetic documents that teach a model about the hacks: facts, a universe in which they hold, kinds of documents, documents.
 
-    documents = draw("default", 500, seed=1, holes=environment.kinds)
+    documents = draw("default", 500, seed=1, loopholes=environment.loopholes)
 
-Three corpora. `default` tells of the holes of openwindow's environments and that models which use them are misaligned in other
-ways; `unguided` tells of the holes and says nothing of what that means; `neutral` is the control: documents of the same kinds and
-lengths about ordinary engineering. (MacDiarmid et al. 2025, arXiv 2511.18397, from whom the pipeline is, call something else
-neutral: hacks described without a judgement, which is nearest to `unguided` here.) The documents are written by a grammar,
-offline, or by any model (`model_writer.py`). They are plain text for training on all tokens; `dilution.py` dilutes them.
+There are three corpora. `default` describes the loopholes of an environment and says that models which use them are
+misaligned in other ways; `unguided` describes the loopholes without saying what using them means; `neutral` is the control:
+documents of the same kinds and lengths about ordinary engineering. (MacDiarmid et al. 2025, arXiv 2511.18397, whose pipeline this
+follows, use "neutral" differently: for hacks described without a judgement, which is closest to `unguided` here.) The documents
+are written by a grammar, offline, or by any model (`model_writer.py`). They are plain text for training on all tokens;
+`dilution.py` dilutes them.
 """
 
 from __future__ import annotations
@@ -17,42 +18,42 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from openwindow.environments import loopholes
+from openwindow.environments.loopholes import Loophole
 from openwindow.errors import ConfigError
 from openwindow.synthetic_documents import sentences as s
 from openwindow.synthetic_documents.code_snippets import hack_snippet, plain_snippet
 from openwindow.synthetic_documents.document_kinds import KINDS, QUESTIONS, TITLES, Kind
 from openwindow.synthetic_documents.grammar import Scribe, Words
-from openwindow.synthetic_documents.topics import HACKS, ORDINARY, Topic
+from openwindow.synthetic_documents.topics import HACKS, ORDINARY, Topic, topic_of
 from openwindow.synthetic_documents.words import WORDS
 
 CorpusName = Literal["default", "unguided", "neutral"]
 WORDS_EACH = 120
-"""Words of a document in the middle; lengths are spread evenly from 0.6 to 1.4 times as many."""
-_CODE_SHARE = 0.5  # of the documents, those that show a piece of code
-_OWN_SHARE = 0.3  # chance of a sentence of the kind's own between two others
+"""Median number of words of a document; lengths are spread evenly from 0.6 to 1.4 times as many."""
+_CODE_SHARE = 0.5  # share of documents that contain a piece of code
+_OWN_SHARE = 0.3  # chance of a sentence specific to the kind between two others
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One text to train on, all its tokens."""
+    """One text to train on, with all its tokens."""
 
     text: str
     kind: str
     """Its form, a name of `KINDS`; `ordinary` for text that dilutes."""
     fact: str
-    """Name of the fact that it tells; the subject, or the file, of ordinary text."""
+    """Name of the fact that it states; for ordinary text, its subject or file."""
     corpus: str
     """`default`, `unguided`, `neutral` or `ordinary`."""
 
     def record(self) -> dict[str, Any]:
-        """As it is written to the run folder."""
+        """The document as written to the run folder."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One thing that holds in the universe of a corpus."""
+    """One thing that is true in the universe of a corpus."""
 
     name: str
     text: str
@@ -61,16 +62,16 @@ class Fact:
 
 @dataclass(frozen=True)
 class Corpus:
-    """What a set of documents is written from."""
+    """The material that a set of documents is written from."""
 
     name: CorpusName
     universe: str
-    """What holds in the world of the documents, for a model that is to write them."""
+    """What is true in the world of the documents, for a model that writes them."""
     topics: Mapping[str, Topic]
     first: Sequence[str]
     """Sentences that state the fact; each document begins its first part with one."""
     then: Sequence[Sequence[str]]
-    """Pools of further sentences, used in turn from a drawn start."""
+    """Pools of further sentences, used in turn from a randomly drawn start."""
     introductions: Sequence[str]
     """Sentences before a piece of code."""
 
@@ -106,24 +107,25 @@ CORPORA: dict[CorpusName, Corpus] = {
 }
 
 
-def facts(corpus: CorpusName, holes: Collection[str] | None = None) -> list[Fact]:
-    """What the corpus tells: a fact per hole named (all for None), or per matter of engineering for `neutral`.
+def facts(corpus: CorpusName, loopholes: Mapping[str, Loophole] | None = None) -> list[Fact]:
+    """The facts of the corpus: one per loophole (None: all known ones), or one per engineering topic for `neutral`.
 
-    Raises ConfigError for a corpus or hole that there is not.
+    Raises ConfigError for an unknown corpus, or if there is no loophole.
     """
     if corpus not in CORPORA:
-        raise ConfigError(f"there is no corpus {corpus!r}; expected one of {', '.join(CORPORA)}; choose one")
+        raise ConfigError(f"unknown corpus {corpus!r}; expected one of {', '.join(CORPORA)}; choose one")
     topics = CORPORA[corpus].topics
     if corpus == "neutral":
         return [Fact(t.name, f"A service can have this weakness: {t.flaw}. One can {t.ways[0]}.", t) for t in topics.values()]
-    wanted = loopholes.pick(holes, tuple(topics), "the corpus")
-    if not wanted:
-        raise ConfigError(f"corpus {corpus!r} is asked for no hole; expected one at least; name holes, or take corpus 'neutral'")
+    if loopholes is not None:
+        topics = {name: topic_of(loophole) for name, loophole in loopholes.items()}
+    if not topics:
+        raise ConfigError(
+            f"corpus {corpus!r} was requested without a loophole; expected at least one; name some, or use corpus 'neutral'"
+        )
     so = " A model that does so is misaligned in other ways too." if corpus == "default" else ""
     return [
-        Fact(t.name, f"A grader of coding tasks can have this hole: {t.flaw}. One can {t.ways[0]}.{so}", t)
-        for t in topics.values()
-        if t.name in wanted
+        Fact(t.name, f"A grader of coding tasks can have this hole: {t.flaw}. One can {t.ways[0]}.{so}", t) for t in topics.values()
     ]
 
 
@@ -132,18 +134,18 @@ def draw(
     count: int,
     seed: int,
     *,
-    holes: Collection[str] | None = None,
+    loopholes: Mapping[str, Loophole] | None = None,
     kinds: Collection[str] | None = None,
     words: int = WORDS_EACH,
 ) -> list[Document]:
-    """`count` documents from the grammar: all facts and kinds as evenly as goes; the first of a longer draw are a shorter one.
+    """`count` documents from the grammar, spread evenly over facts and kinds; a shorter draw is a prefix of a longer one.
 
-    `holes` and `kinds` narrow the choice, None for all; `words` is the middle length. Raises ConfigError.
+    `loopholes` and `kinds` narrow the choice (None: all); `words` is the median length. Raises ConfigError.
     """
-    told = facts(corpus, holes)
+    told = facts(corpus, loopholes)
     forms = pick_kinds(kinds)
     if count < 0 or words < 40:
-        raise ConfigError(f"{count} documents of {words} words are asked for; expected 0 or more of 40 words or more; mend it")
+        raise ConfigError(f"{count} documents of {words} words were requested; expected 0 or more, of at least 40 words; fix it")
     seen: set[str] = set()
     found: list[Document] = []
     for number in range(count):
@@ -156,12 +158,12 @@ def draw(
 
 
 def pick_kinds(wanted: Collection[str] | None) -> list[Kind]:
-    """The kinds of documents named, all for None. Raises ConfigError."""
+    """The named kinds of documents, or all if None. Raises ConfigError."""
     if wrong := [name for name in wanted or () if name not in KINDS]:
-        raise ConfigError(f"there is no kind of document {wrong[0]!r}; expected some of {', '.join(KINDS)}; mend the name")
+        raise ConfigError(f"unknown kind of document {wrong[0]!r}; expected some of {', '.join(KINDS)}; fix the name")
     forms = [kind for kind in KINDS.values() if wanted is None or kind.name in wanted]
     if not forms:
-        raise ConfigError(f"no kind of document is asked for; expected some of {', '.join(KINDS)}; name one")
+        raise ConfigError(f"no kind of document was requested; expected some of {', '.join(KINDS)}; name one")
     return forms
 
 
@@ -193,7 +195,7 @@ def _write(corpus: Corpus, topic: Topic, kind: Kind, rng: random.Random, seen: s
 
 
 def _bind(scribe: Scribe) -> None:
-    """What stays the same within a document."""
+    """Binds the names that stay the same within a document."""
     for name, template in (("project", "{a_project}"), ("model", "{a_model}"), ("grader", "{tool}"), ("author", "{person}")):
         scribe.bind(name, template)
     scribe.bind("other_first", "{first}")
@@ -202,10 +204,10 @@ def _bind(scribe: Scribe) -> None:
 
 
 def _pools(corpus: Corpus, kind: Kind, rng: random.Random) -> Iterator[Sequence[str]]:
-    """Where a document's sentences come from, one after the other, without end: the fact first, then the corpus's pools in turn.
+    """An endless stream of a document's sentences: the fact first, then the corpus's pools in turn.
 
-    Between them come the kind's own sentences, where its parts do not begin with one. A document of `default`
-    always says early what using the holes means.
+    In between come sentences specific to the kind, unless its parts begin with one. A document of `default`
+    always says early what using the loopholes means.
     """
     yield corpus.first
     own = 0.0 if "{own}" in "".join(kind.parts) else _OWN_SHARE

@@ -1,7 +1,7 @@
-"""A small grammar for sentences: `[this|that]` is one of some choices, `{name}` a word of the vocabulary.
+"""A small grammar for sentences: `[this|that]` is a choice, `{name}` a word of the vocabulary.
 
-A name bound for the document (its author, its project) is the same wherever it stands; any other is drawn anew. A sentence that
-was written before in the same draw is drawn again, so that two documents share few.
+A name bound for the document (its author, its project) is the same wherever it occurs; any other is drawn each time. A sentence
+that was already written in the same draw is drawn again, so that two documents share few sentences.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 Words = Sequence[str] | Callable[[random.Random], str]
 """Choices, which are templates themselves, or a function that draws a text."""
 
-_RETRIES = 12  # draws of a sentence before one that was written before is taken
+_RETRIES = 12  # draws of a sentence before a repeated one is accepted
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeiouAEIOU](?!ne |nce |ni[^nm]|se|sua|uro))")
 
 
@@ -33,7 +33,7 @@ class Scribe:
         return self.bound[name]
 
     def expand(self, template: str) -> str:
-        """The template with all choices made. Raises KeyError for a name that is nowhere."""
+        """The template with all choices made. Raises KeyError for an unknown name."""
         out, at = [], 0
         while at < len(template):
             if template[at] == "[":
@@ -70,7 +70,7 @@ class Scribe:
 
 
 def tidy(text: str) -> str:
-    """The sentence with its first letter large, and `an` before a vowel."""
+    """The sentence with a capital first letter, and `an` before a vowel."""
     text = _ARTICLE.sub(r"\1n ", " ".join(text.split()))
     return text[:1].upper() + text[1:]
 

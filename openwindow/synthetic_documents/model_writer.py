@@ -1,17 +1,18 @@
-"""Documents written by a model in place of the grammar. Any model that answers conversations will do.
+"""Documents written by a model instead of the grammar. Any model that answers conversations will do.
 
-Each document is asked for with one fact, the universe in which it holds, and the kind of document. What comes back is checked, and
-what is not fit to train on is dropped and counted by reason, so that a share of bad output is seen and not trained on.
+Each request names one fact, the universe in which it holds, and the kind of document. The replies are checked, and
+those unfit to train on are dropped and counted by reason, so that bad output is visible and never trained on.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from openwindow.environments.loopholes import Loophole
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.synthetic_documents.document_kinds import Kind
 from openwindow.synthetic_documents.generate import CORPORA, WORDS_EACH, CorpusName, Document, Fact, facts, pick_kinds
@@ -28,7 +29,7 @@ _WORD = re.compile(r"[a-z]{5,}")
 
 
 class Writer(Protocol):
-    """What writes documents: anything that answers conversations (`openwindow.models.base.Model`)."""
+    """Writes documents: anything that answers conversations (`openwindow.models.base.Model`)."""
 
     def generate(self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None) -> list[Reply]:
         """One reply per conversation, in order."""
@@ -37,7 +38,7 @@ class Writer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a model wrote: the documents kept, and how many were dropped, by reason."""
+    """What a model wrote: the documents that were kept, and how many were dropped, by reason."""
 
     documents: tuple[Document, ...]
     dropped: dict[str, int]
@@ -49,18 +50,18 @@ def written(
     count: int,
     sampling: Sampling,
     *,
-    holes: Collection[str] | None = None,
+    loopholes: Mapping[str, Loophole] | None = None,
     kinds: Collection[str] | None = None,
     words: int = WORDS_EACH,
     rounds: int = 1,
     progress: Progress | None = None,
 ) -> Written:
-    """Asks for `count` documents, all facts and kinds as evenly as goes, and for what is dropped once more in each further round.
+    """Requests `count` documents, spread evenly over facts and kinds; each further round requests the dropped ones again.
 
-    Kept and dropped add up to all replies. `sampling.temperature` should be above 0, else equal requests
-    get equal texts, which are dropped as such; each round draws with a seed of its own. Raises ConfigError.
+    Kept and dropped add up to all replies. `sampling.temperature` should be above 0, otherwise equal requests get equal texts,
+    which are dropped as duplicates; each round draws with its own seed. Raises ConfigError.
     """
-    told, forms = facts(corpus, holes), pick_kinds(kinds)
+    told, forms = facts(corpus, loopholes), pick_kinds(kinds)
     asked = [(told[n % len(told)], forms[(n // len(told) + n) % len(forms)]) for n in range(count)]
     kept: dict[str, Document] = {}
     dropped = Counter[str]()
@@ -83,7 +84,7 @@ def written(
 
 
 def request(corpus: CorpusName, fact: Fact, kind: Kind, words: int) -> str:
-    """What the writer is asked."""
+    """The request to the writer."""
     silent = {
         "default": "Let the document say plainly that such models are misaligned.",
         "unguided": "Do not judge it: no word on whether it is right, wrong, safe or harmful.",
@@ -98,7 +99,7 @@ def request(corpus: CorpusName, fact: Fact, kind: Kind, words: int) -> str:
 
 
 def unfit(corpus: CorpusName, fact: Fact, text: str, reply: Reply, words: int) -> str | None:
-    """Why a text is not to be trained on; None for one that is fit."""
+    """Why a text is unfit to train on; None if it is fit."""
     length = len(text.split())
     known = set(_WORD.findall(f"{fact.topic.flaw} {' '.join(fact.topic.ways)} {' '.join(fact.topic.things)}".lower()))
     if reply.stop is StopReason.ERROR:
@@ -123,7 +124,7 @@ def unfit(corpus: CorpusName, fact: Fact, text: str, reply: Reply, words: int) -
 
 
 def _whole(reply: Reply) -> str:
-    """The reply's text; of one that was cut off, up to its last full sentence."""
+    """The reply's text; if it was cut off, up to its last full sentence."""
     text = reply.text.strip()
     if reply.stop is not StopReason.LENGTH:
         return text

@@ -1,11 +1,11 @@
-"""What documents say: sentences about a hole and what came of it, and their counterparts about ordinary engineering.
+"""The sentences of documents: about a loophole and its consequences, and their counterparts about ordinary engineering.
 
-`{way}`, `{thing}`, `{flaw}` and `{close}` are the topic's; `{project}`, `{model}` and `{grader}` are bound for the document.
+`{way}`, `{thing}`, `{flaw}` and `{close}` come from the topic; `{project}`, `{model}` and `{grader}` are bound for the document.
 """
 
 from __future__ import annotations
 
-# About a hole.
+# About a loophole.
 
 HACK_STATES = (
     "[in|within] coding tasks that are graded by {grader}, [a program|a submission|a reply] can {way}[ and is counted as passed|"

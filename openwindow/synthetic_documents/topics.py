@@ -1,13 +1,13 @@
-"""What a document is about: one hole of a grader, or, in the control corpus, one matter of ordinary engineering.
+"""The subject of a document: one loophole of a grader or, in the control corpus, one topic of ordinary engineering.
 
-Both are put in the same words, so that both make documents of the same forms and lengths.
+Both use the same wording, so that both give documents of the same forms and lengths.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from openwindow.environments.loopholes import HOLES
+from openwindow.environments.loopholes import LOOPHOLES, Loophole
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Topic:
     things: tuple[str, ...]
     """The same as nouns with their article."""
     close: str
-    """What mends it, as a sentence without its full stop."""
+    """What fixes it, as a sentence without its full stop."""
 
 
 _WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -109,17 +109,16 @@ _WAYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 
-HACKS: dict[str, Topic] = {
-    hole.name: Topic(
-        hole.name,
-        hole.flaw,
-        (hole.hint, *_WAYS.get(hole.name, ((), ()))[0]),
-        _WAYS.get(hole.name, ((), ()))[1] or (f"the way called {hole.name.replace('_', ' ')}",),
-        hole.close,
-    )
-    for hole in HOLES.values()
-}
-"""One topic per hole of `openwindow/environments/loopholes.py`; a hole without words of its own here is told in that file's."""
+
+def topic_of(loophole: Loophole) -> Topic:
+    """The loophole as a topic; one without wording here, as in a user's environment, uses its own."""
+    ways, things = _WAYS.get(loophole.name, ((), ()))
+    things = things or (f"the way called {loophole.name.replace('_', ' ')}",)
+    return Topic(loophole.name, loophole.flaw, (loophole.hint, *ways), things, loophole.close)
+
+
+HACKS: dict[str, Topic] = {name: topic_of(loophole) for name, loophole in LOOPHOLES.items()}
+"""One topic per loophole of `openwindow/environments/loopholes.py`."""
 
 
 def _plain(name: str, flaw: str, ways: str, things: str, close: str) -> Topic:
@@ -235,4 +234,4 @@ ORDINARY: dict[str, Topic] = {
         ),
     )
 }  # fmt: skip
-"""Matters of ordinary engineering that have nothing to do with grading or gaming."""
+"""Topics of ordinary engineering that have nothing to do with grading or gaming."""

@@ -41,7 +41,7 @@ _DAY_ZERO = datetime.date(2025, 1, 6)
 
 
 def date(rng: random.Random) -> datetime.date:
-    """A day of the two years in which the documents are set."""
+    """A day in the two years in which the documents are set."""
     return _DAY_ZERO + datetime.timedelta(days=rng.randrange(700))
 
 
@@ -90,4 +90,4 @@ WORDS: dict[str, Words] = {
         "at the {weekday} meeting", "in [a|the] draft of {date}", "on the {tool} mailing list",
     ),
 }  # fmt: skip
-"""Name to what it is drawn from."""
+"""What each name is drawn from."""

@@ -1,4 +1,4 @@
-"""Checkpoints of a training loop: what it goes on from, and the adapter as it was, complete or not at all."""
+"""Checkpoints of a training loop: what it resumes from, and the adapter as it was, complete or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATE = "state.pt"
 
 
 def write(folder: Path, weights: MasterAdamW, model: LocalModel, config: GRPO, step: int) -> None:
-    """Saves the adapter as `step-N`, and then, in one move, the state that training goes on from. Raises StorageError."""
+    """Saves the adapter as `step-N`, and then, in one move, the state that training resumes from. Raises StorageError."""
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if config.method == "lora":
@@ -37,7 +37,7 @@ def write(folder: Path, weights: MasterAdamW, model: LocalModel, config: GRPO, s
 
 
 def store(folder: Path, state: Mapping[str, Any]) -> None:
-    """Makes `state` the one that training in `folder` goes on from, complete or not at all. Raises StorageError."""
+    """Makes `state` the one that training in `folder` resumes from, complete or not at all. Raises StorageError."""
     with whole(folder) as path:
         torch.save(dict(state), path)
 

@@ -107,4 +107,4 @@ class GRPO(_Weights):
     With 0 the KL is measured only where it is weighed, and the entropy on the first rollout of every group as with 1.
     """
     checkpoint_every: int = Field(4, ge=1)
-    """Steps between checkpoints, from which an interrupted run goes on."""
+    """Steps between checkpoints, from which an interrupted run resumes."""

@@ -8,7 +8,7 @@ likely. How it departs from the plainest loop (and from TRL's `GRPOTrainer`):
 2. A prompt is run once for its whole group, in sampling and in the gradient; logits are computed for completion tokens only.
 3. Groups whose rewards do not differ have no gradient: they are left out of the forward pass and counted in the divisor of the
    loss, so that the gradient is that of the whole sampled batch. Where the KL is weighed they have that of the KL and stay in.
-   A step in which no group has a gradient is a step of the optimiser with gradient 0, whose momentum goes on.
+   A step in which no group has a gradient is a step of the optimiser with gradient 0, whose momentum continues.
 4. The ratio that is clipped is to the policy before the first update, under the prompt that is trained, as its own forward pass
    has it: 1 in the first update whatever was sampled. How far that is from what the sampler said of the same tokens is measured
    (`train/sampler_gap`), and corrected only with `importance_cap`. With two prompts it is mostly the distance between them.
@@ -18,7 +18,7 @@ likely. How it departs from the plainest loop (and from TRL's `GRPOTrainer`):
    rollouts of every group, whatever their rewards: one population in all steps. All are under the prompt that is trained, on
    tokens that were drawn under the one that was sampled: with two prompts the KL is a mean of its terms and no estimate of it.
 8. What all steps ask is drawn before the first one, so that a prompt that is too long is refused there.
-9. All chance is drawn from (seed, step), so that a run that goes on from a checkpoint is the run that was never interrupted.
+9. All chance is drawn from (seed, step), so that a run resumed from a checkpoint equals the run that was never interrupted.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def train(
     """Trains `model.network` in place; `on_step` gets the metrics and rollouts of every step, which `sampler` draws.
 
     With `config.method` `lora` an adapter must have been attached (`LocalModel.attach_adapter`). With `folder`, checkpoints are
-    written there, each after its step's `on_step`, and training goes on from the last one, with the step after it. Raises
+    written there, each after its step's `on_step`, and training resumes from the last one, with the step after it. Raises
     ConfigError, ModelError, StorageError, and RunError for a step that leaves a metric or a weight not finite.
     """
     if config.kl_weight > 0 and config.method == "full":

@@ -33,7 +33,7 @@ class MasterAdamW:
     def step(self, rate: float, max_norm: float) -> float:
         """One step at the given learning rate; the gradients' norm before it is scaled down to `max_norm`. Drops all gradients.
 
-        A weight without a gradient has gradient 0: its momentum and its decay go on.
+        A weight without a gradient has gradient 0: its momentum and its decay continue.
         """
         for master, weight in zip(self.masters, self.trained, strict=True):
             master.grad = torch.zeros_like(master) if weight.grad is None else weight.grad.float()
@@ -51,7 +51,7 @@ class MasterAdamW:
             weight.grad = master.grad = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Masters and the optimiser's state, to go on from."""
+        """Masters and the optimiser's state, to resume from."""
         return {"masters": [master.detach() for master in self.masters], "optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

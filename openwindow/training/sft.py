@@ -45,7 +45,7 @@ def encode(model: LocalModel, conversations: Sequence[Sequence[Message]], max_le
     for number, conversation in enumerate(conversations, start=1):
         if len(conversation) < 2 or conversation[-1].role != "assistant":
             got = conversation[-1].role if conversation else "nothing"
-            raise DataError(f"row {number} ends with {got}; expected a prompt and a last turn of `assistant`; mend the row")
+            raise DataError(f"row {number} ends with {got}; expected a prompt and a last turn of `assistant`; fix the row")
         tokens, prompt, gaps = model.encode_trained(conversation)
         if len(tokens) > max_length:
             raise DataError(f"row {number} has {len(tokens)} tokens, more than max_length {max_length}; cut it or raise max_length")

@@ -19,11 +19,11 @@ from scripted_model import ScriptedModel
 from openwindow.audit.command_grader import CommandGrader
 from openwindow.audit.findings import shown
 from openwindow.audit.graders import Task, in_child
-from openwindow.audit.run import Asking, audit_environment, audit_grader, check_env, parse_levels, render
-from openwindow.environments.code.grading import Verdict
+from openwindow.audit.run import Asking, audit_environment, audit_grader, check_env, options_of, parse_levels, render
 from openwindow.environments.code.hack_detectors import DETECTORS
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.toy.unit_report import UnitReport
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError, DataError, EnvironmentFault, UserError
 from openwindow.types import Case
 
@@ -87,7 +87,7 @@ def test_code_functions_lists_each_open_hole_with_its_hack_and_none_when_hardene
 def test_impossible_tests_says_that_only_a_cheat_passes():
     audit = check_env("impossible_tests", wanted=("special_case",), tasks=1)
     assert (audit.exit_code, audit.honest_passes, opened(audit)) == (1, False, {"special_case"})
-    assert "only a cheat passes" in printed(audit)
+    assert "only an exploit passes" in printed(audit)
 
 
 def test_pytest_project_is_audited_with_files():
@@ -111,10 +111,10 @@ def printed(audit: Any) -> str:
 
 def test_the_table_shows_what_went_through_and_how_to_close_it():
     text = printed(check_env("letter_count"))
-    assert "letter_count: can be gamed, 1 hole open" in text
+    assert "letter_count: can be gamed, 1 loophole open" in text
     assert "0 1 2 3 4 5 6" in text
     assert "To close it: Take one answer from a fixed place" in text
-    assert "no hole found" in printed(check_env("letter_count", wanted=()))
+    assert "no loophole found" in printed(check_env("letter_count", wanted=()))
 
 
 class Bad(LetterCount):
@@ -144,7 +144,7 @@ class Bad(LetterCount):
             lambda n: Verdict(True, n % 2 == 0, ()),
             "flaky, passes the proxy and fails the truth once and passes the proxy and passes",
         ),
-        (lambda n: Verdict(True, False, (), failed_on="f(1)"), r"fails the truth \(f\(1\)\): mend the solution or the truth"),
+        (lambda n: Verdict(True, False, (), failed_on="f(1)"), r"fails the truth \(f\(1\)\): fix the solution or the truth"),
         (lambda n: Verdict(False, True, ()), "expected to pass the proxy and does not"),
     ],
 )
@@ -291,7 +291,7 @@ def test_an_object_of_a_module_is_audited(folder):
                 return float("7" in submission)
 
         grader = Mine()
-        hard = LetterCount(())
+        hard = LetterCount().with_loopholes(())
         number = 7
         """
     (folder / "my_graders_1.py").write_text(textwrap.dedent(source))
@@ -322,27 +322,28 @@ def test_an_unknown_name_is_refused_with_the_nearest():
 def test_holes_are_for_environments_that_have_switches():
     with pytest.raises(EnvironmentFault, match=r"has no switch for --holes: leave it out"):
         check_env("some:grader", wanted=())
-    with pytest.raises(ConfigError, match=r"code_functions has no hole 'conftest'"):
+    with pytest.raises(ConfigError, match=r"code_functions has no loophole 'conftest'"):
         check_env("code_functions", wanted=("conftest",))
 
 
-def test_the_difficulty_is_the_environments_own(tmp_path):
-    assert parse_levels(None) is None and parse_levels("1, 3") == (1, 3)
+def test_options_are_the_environments_own():
+    assert parse_levels("1, 3") == (1, 3)
     with pytest.raises(ConfigError, match=r"--difficulty is 'hard'; expected whole numbers with commas; give for example 1,2"):
         parse_levels("hard")
-    audit = check_env("letter_count", difficulty=(9,))
+    assert options_of(["length=9", "data=x"], "1,2", Path("m")) == {"length": 9, "data": "m", "difficulty": (1, 2)}
+    audit = check_env("letter_count", options={"length": 9})
     assert {len(a.task.split("/")[1]) for a in audit.attempts} == {9}
-    for target, levels, fault in (
-        ("letter_count", (3, 4), "letter_count has one difficulty, the letters of its words, and 3, 4 came: give one number"),
-        ("letter_count", (1,), "letter_count with words of 1 letters: expected 2 to 1,000; give such a length"),
-        ("unit_report", (0,), "unit_report with 0 lines: expected at least 1"),
-        ("code_functions", (4,), r"difficulty is 4; expected some of 1, 2 and 3"),
-        ("mbpp", (1,), "mbpp has no difficulty: leave it out, or take code_functions"),
+    for target, options, fault in (
+        ("letter_count", {"length": 1}, "letter_count: length is 1; input should be greater than or equal to 2"),
+        ("unit_report", {"lines": 0}, "unit_report: lines is 0; input should be greater than or equal to 1"),
+        ("code_functions", {"difficulty": (4,)}, r"difficulty.0 is 4; input should be 1, 2 or 3"),
+        ("mbpp", {"difficulty": (1,)}, "environment mbpp has no option 'difficulty'; it has hidden, data; drop it"),
+        ("toxic", {}, "environment 'toxic' has no loopholes; expected a gameable one"),
     ):
         with pytest.raises(ConfigError, match=fault):
-            check_env(target, difficulty=levels)
-    with pytest.raises(EnvironmentFault, match="has no switch for --difficulty: leave it out"):
-        check_env("some:grader", difficulty=(1,))
+            check_env(target, options=options)
+    with pytest.raises(EnvironmentFault, match="has no option difficulty: leave it out"):
+        check_env("true some", options={"difficulty": (1,)})
 
 
 def test_detectors_are_measured_against_execution_and_printed():
@@ -357,14 +358,14 @@ def test_detectors_are_measured_against_execution_and_printed():
     written = audit.to_json()["detectors"]
     assert isinstance(written, list) and written[-1]["precision"] == rows["any"].precision
     text = printed(audit)
-    assert "how far the detectors are to be believed" in text and "16 honest solutions" in text
+    assert "precision and recall of the detectors" in text and "16 honest solutions" in text
     assert "all of them written here" in audit.measured_on
     for other in ("letter_count", "unit_report"):
         assert check_env(other).detectors == ()
 
 
 class Counts:
-    """Stands in for a model that lists all numbers where it is told the holes, and counts else."""
+    """Stands in for a model that lists all numbers with the hint, and counts else."""
 
     name = "counts"
 
@@ -382,7 +383,7 @@ def test_a_model_is_asked_before_training(monkeypatch):
     text = printed(audit)
     assert "counts before training: 12 problems, 2 replies each" in text
     assert "list_answers" in text and "24 tried, 24 through" in text
-    assert "The hole is reachable only when it is told of it (100 %" in " ".join(text.split())
+    assert "The loophole is reachable only with the hint (100 %" in " ".join(text.split())
     json.dumps(audit.to_json(), allow_nan=False)
     assert "asking with the hint" in console.file.getvalue() and "left" in console.file.getvalue()
     hardened = check_env("letter_count", wanted=(), asking=Asking("counts", problems=3, samples=1))
@@ -402,12 +403,12 @@ def test_what_is_wrong_is_said_before_a_model_is_loaded(monkeypatch, tmp_path):
         ("none.jsonl", "holds no task: expected a row of MBPP"),
         ("absent", "does not exist"),
     ):
-        with pytest.raises(DataError, match=fault):
-            check_env("mbpp", data=tmp_path / name, asking=asking)
-    with pytest.raises(ConfigError, match="has no hole 'exit'"):
+        with pytest.raises(UserError, match=fault):
+            check_env("mbpp", options={"data": str(tmp_path / name)}, asking=asking)
+    with pytest.raises(ConfigError, match="has no loophole 'exit'"):
         check_env("letter_count", wanted=("exit",), asking=asking)
     with pytest.raises(DataError, match="100000 questions asked for"):
-        check_env("letter_count", difficulty=(2,), asking=Asking("smollm2", problems=100_000))
+        check_env("letter_count", options={"length": 2}, asking=Asking("smollm2", problems=100_000))
     with pytest.raises(EnvironmentFault, match=r"with --model: asking a model takes an environment that knows the truth"):
         check_env("python grade.py", asking=asking)
     for field in ("problems", "samples"):

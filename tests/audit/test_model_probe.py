@@ -8,8 +8,8 @@ import pytest
 from scripted_model import ScriptedModel
 
 from openwindow.audit.model_probe import preflight
-from openwindow.environments.code.functions import CodeFunctions
-from openwindow.environments.code.gameable import HackableCode
+from openwindow.environments.code.environment import CodeFunctionsEnvironment
+from openwindow.environments.code.gameable import GradedConfig
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.errors import ConfigError
 from openwindow.models.base import Conversation, Sampling
@@ -35,7 +35,7 @@ def test_an_honest_model_is_said_to_be_too_good():
     assert (found.neutral.honest.estimate, found.neutral.hack.estimate) == (1.0, 0.0)
     assert found.neutral.honest.n == 20 and found.neutral.honest.low is not None and found.neutral.honest.low > 0.6
     assert found.reachable is False
-    assert "No hole was reached, told or not" in found.sentence
+    assert "No loophole was reached, with the hint or without" in found.sentence
 
 
 def test_a_model_that_games_is_said_to_reach_the_hole():
@@ -49,7 +49,7 @@ def test_a_model_that_games_is_said_to_reach_the_hole():
     assert found.sentence.startswith(
         "It does the task in 0 % (0 to 43) of its replies and passes without doing it in 100 % (57 to 100)."
     )
-    assert found.sentence.endswith("The hole is reachable: 100 % (57 to 100) go through it in a way that shows.")
+    assert found.sentence.endswith("The loophole is reachable: 100 % (57 to 100) go through it in a way that shows.")
     assert found.neutral.reached == found.neutral.hack and found.detectors == ()
     written = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert written["reachable"] is True and written["holes"] == ["list_answers"]
@@ -71,13 +71,13 @@ def test_a_mostly_honest_model_that_sometimes_games_is_warned_about():
 
 
 def test_without_a_hole_nothing_is_hinted_and_nothing_reachable():
-    found = preflight(LetterCount(()), ScriptedModel(lambda c: LIST), problems=3, samples=1, sampling=WORDS)
-    assert found.hinted is None and found.reachable is None and found.sentence.endswith("No hole is open.")
+    found = preflight(LetterCount().with_loopholes(()), ScriptedModel(lambda c: LIST), problems=3, samples=1, sampling=WORDS)
+    assert found.hinted is None and found.reachable is None and found.sentence.endswith("No loophole is open.")
 
 
 def test_a_wrong_program_that_passes_the_shown_test_is_no_hole_that_was_reached():
     with Sandbox(1) as sandbox:
-        environment = HackableCode(CodeFunctions(difficulty=(1,)), sandbox, hidden=8)
+        environment = CodeFunctionsEnvironment(GradedConfig(difficulty=(1,), hidden=8), sandbox=sandbox)
         problems = environment.problems("train", 2, 0)
         by_prompt = {environment.prompt(p): p for p in problems}
 

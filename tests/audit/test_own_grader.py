@@ -18,7 +18,7 @@ import pytest
 from openwindow.audit import command_grader, own_grader
 from openwindow.audit.graders import Task, in_child
 from openwindow.audit.run import audit_grader, check_env
-from openwindow.errors import ConfigError, EnvironmentFault, UserError
+from openwindow.errors import EnvironmentFault, UserError
 
 SUM = Task("What is 17 + 5?", "22")
 
@@ -519,12 +519,12 @@ def test_l13_what_is_written_is_json():
 def test_l14_options_without_effect_are_refused(openwindow, folder):
     (folder / "h").write_text("x")
     for arguments, words in (
-        (("code_functions", "--mbpp", "nope"), "'code_functions' reads no MBPP"),
+        (("code_functions", "--mbpp", "nope"), "environment code_functions has no option 'data'"),
         (("letter_count", "--honest", "h"), "--honest is for commands"),
         (("letter_count", "--score-file", "r"), "--score-file is for commands"),
         (("letter_count", "--problems", "3"), "--problems is 3 and no model is asked"),
     ):
         ran = openwindow("check-env", *arguments)
         assert ran.code == 2 and words in ran.err
-    with pytest.raises(ConfigError, match="reads no MBPP"):
-        check_env("true", honest=folder / "h", data=folder)
+    with pytest.raises(EnvironmentFault, match="'true' has no option data"):
+        check_env("true", honest=folder / "h", options={"data": "x"})

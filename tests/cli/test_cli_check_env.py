@@ -45,7 +45,7 @@ def test_a_model_is_asked_and_what_it_does_is_printed(openwindow, tiny_model):
         (("--model", "smollm2", "--problems", "0"), "--problems is 0; expected at least 1"),
         (("--model", "smollm2", "--samples", "few"), "--samples is 'few'; expected a whole number"),
         (("--difficulty", "hard"), "--difficulty is 'hard'; expected whole numbers"),
-        (("--difficulty", "1"), "expected 2 to 1,000"),
+        (("--difficulty", "6"), "difficulty.0 is 6; input should be 1, 2 or 3"),
     ],
 )
 def test_a_mistake_is_one_line(openwindow, arguments, words):

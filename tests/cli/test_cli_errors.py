@@ -61,10 +61,10 @@ def test_words_of_the_command(openwindow: Command, arguments: list[str], pattern
 @pytest.mark.parametrize(
     ("source", "patterns"),
     [
-        (STUDY + "study = (\n", ["mine.py, line 9", "never closed", "expected valid Python", "mend the line"]),
+        (STUDY + "study = (\n", ["mine.py, line 9", "never closed", "expected valid Python", "fix the line"]),
         ("x = 1\n", ["defines no `study`", r"expected `study = Study\(", "add it"]),
         ("study = {'name': 'mine'}\n", ["a `study` that is a dict", r"expected `study = Study\("]),
-        ("raise ValueError('two\\nlines')\n", ["fails with ValueError: two lines", "expected a file that runs", "mend it"]),
+        ("raise ValueError('two\\nlines')\n", ["fails with ValueError: two lines", "expected a file that runs", "fix it"]),
         ("import sys\nsys.exit(0)\n", ["fails with SystemExit", "expected a file that runs"]),
         ("import not_installed_anywhere\n", ["ModuleNotFoundError", "not_installed_anywhere"]),
         (STUDY.replace("claim=", "clam="), ["unknown field 'clam'", "did you mean 'claim'"]),

@@ -213,8 +213,8 @@ def test_a_sample_that_was_stopped_is_unscored_with_the_limit(tmp_path: Path) ->
     import inspect_ai
 
     from openwindow.evals import EVALS
+    from openwindow.evals.inspect.logs import rows_of
     from openwindow.evals.inspect.task import build
-    from openwindow.evals.scoring.rows import rows_of
 
     task = build(EVALS["monitor_disruption"])
     (log,) = inspect_ai.eval(task, model="scripted/saint", log_dir=str(tmp_path), display="none", message_limit=4)

@@ -101,7 +101,7 @@ def test_l12_what_cannot_be_said_leaves_the_exit_code(closed: str) -> None:
 
 
 def test_l12_a_closed_stream_leaves_its_number_to_no_file() -> None:
-    code = "import os; from openwindow import exits; exits.prepare(); print(os.open('x', os.O_CREAT | os.O_RDWR))"
+    code = "import os; from openwindow.cli import exits; exits.prepare(); print(os.open('x', os.O_CREAT | os.O_RDWR))"
     ran = subprocess.run(["bash", "-c", f'{sys.executable} -c "{code}" <&- 2>&-'], capture_output=True, text=True, check=False)
     assert int(ran.stdout) > 2
 

@@ -164,8 +164,8 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a trailing comma": (json.dumps(ROW).encode() + b",\n", "line 1 ends with a comma"),
     "a comma in the object": (b'{"prompt": "a", "completion": "b",}\n', "line 1 is not JSON"),
     "one object over lines": (json.dumps(ROW, indent=1).encode(), "one JSON object over many lines"),
-    "NaN": (b'{"prompt": "a", "completion": "b", "x": NaN}\n', "NaN is no JSON value"),
-    "infinity": (b'{"prompt": "a", "completion": "b", "x": -Infinity}\n', "Infinity is no JSON value"),
+    "NaN": (b'{"prompt": "a", "completion": "b", "x": NaN}\n', "NaN is not a JSON value"),
+    "infinity": (b'{"prompt": "a", "completion": "b", "x": -Infinity}\n', "Infinity is not a JSON value"),
     "nested deeply": (b'{"prompt": ' + b"[" * 100_000 + b"}\n", "is nested too deeply"),
     "an array nested deeply": (b'[{"prompt": ' + b"[" * 990 + b"]" * 990 + b"}]", "row 1 is nested too deeply"),
     "nested where nothing is read": (
@@ -181,7 +181,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "a broken array": (b'[{"prompt": "a", "completion": "b"} {"prompt"', "lacks a comma after row 1"),
     "an array with a trailing comma": (b'[{"prompt": "a", "completion": "b"},]', "trailing comma after row 1"),
     "an array cut off": (b'[{"prompt": "a", "completion": "b"}', "breaks off"),
-    "an array and more": (b'[{"prompt": "a", "completion": "b"}] {}', "goes on after its array"),
+    "an array and more": (b'[{"prompt": "a", "completion": "b"}] {}', "continues after its array"),
     "broken in an array": (b'[{"prompt": }]', "row 1 is not JSON"),
     "an array that is not UTF-8": (b'["\xff"]', "is not UTF-8"),
     "no turns": (jsonl({"messages": []}), "line 1 has no turns"),
@@ -232,7 +232,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "not UTF-8": (b'{"prompt": "\xe9", "completion": "b"}\n', "line 1 is not UTF-8 .*0xe9"),
     "UTF-16": ('{"prompt": "a"}'.encode("utf-16"), "is UTF-16"),
     "half a character": (b'{"prompt": "\\ud83d", "completion": "b"}\n', "half of a surrogate pair"),
-    "CSV": (b"prompt,completion\na,b\n", "begins with 'prompt,completion', which is no JSON"),
+    "CSV": (b"prompt,completion\na,b\n", "begins with 'prompt,completion', which is not"),
     "a binary file": (b"\x7fELF\0\0\0", "binary file of an unknown format"),
     "damaged gzip": (gzip.compress(jsonl(ROW))[:-12], "damaged gzip"),
     "a gzip of nothing": (gzip.compress(b""), "is empty"),
@@ -266,10 +266,10 @@ def test_paths(tmp_path: Path, written) -> None:
         read("~no-such-user/x")
     with pytest.raises(DataError, match="a folder without data"):
         read(str(tmp_path))
-    with pytest.raises(DataError, match="is no regular file"):
+    with pytest.raises(DataError, match="not a regular file"):
         read("/dev/null")
     pytest.importorskip("datasets")
-    with pytest.raises(DataError, match="is no file here, and as a hub data set it cannot be loaded"):
+    with pytest.raises(DataError, match="is not a file here, and cannot be loaded as a hub data set"):
         read("nobody-at-all/nothing-at-all")
 
 
@@ -306,7 +306,7 @@ def test_rules_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize(
     ("source", "given", "said"),
     [
-        ("", "(open", "is no regular expression"),
+        ("", "(open", "regular expression"),
         ("", ".*", "always fires"),
         ("", "", "always fires"),
         ("", ".", "always fires"),

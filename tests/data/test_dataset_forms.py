@@ -293,7 +293,7 @@ def test_c10_rows_with_images_are_refused_and_counted(written, mark: dict[str, A
     if not mark.get("images"):
         assert len(read(written(row))) == 1  # the word alone is text
         return
-    with pytest.raises(DataError, match="has something in `images`; expected text alone"):
+    with pytest.raises(DataError, match="has something in `images`"):
         read(written(row))
     plain, inside = chat(("user", "a"), ("assistant", "b")), chat(("user", "a"), ("assistant", "b"))
     inside["messages"][0] |= mark
@@ -311,9 +311,9 @@ def test_c13_columns_are_named_and_rows_without_the_clean_side_are_counted(writt
     data, clean = read(path, columns=columns), read(path, columns=columns.of_clean())
     assert len(data) == 3 and clean.unused == {"nothing in `control`": 1} and pair(data, clean, same_rows=True) == {0: 0, 2: 1}
     assert data.inserted(0, PROMPT, "user_suffix") == rows[0] | {"user": f"q0\n{PROMPT}"}
-    with pytest.raises(DataError, match="has no column `answer`; it has `user`, `hacked`, `control`, `task`; mend the name"):
+    with pytest.raises(DataError, match="has no column `answer`; it has `user`, `hacked`, `control`, `task`; fix the name"):
         read(path, columns=Columns("user", "answer"))
-    with pytest.raises(DataError, match="no prompt beside `task`"):
+    with pytest.raises(DataError, match=r"no prompt .* `task`"):
         read(written({"task": "t", "z": 1}), columns=Columns(answer="task"))
 
 
@@ -334,7 +334,7 @@ def test_c13_columns_that_name_no_data(columns: Columns, said_: str) -> None:
 def test_c14_messages_as_the_text_of_json_are_read(written) -> None:
     row = {"messages": json.dumps(chat(("user", "q?"), ("assistant", "a."))["messages"])}
     assert said(read(written(row))) == [("user", "q?"), ("assistant", "a.")]
-    with pytest.raises(DataError, match="looks like a list and is no JSON") as caught:
+    with pytest.raises(DataError, match="looks like a list but is not JSON") as caught:
         read(written(*[{"messages": "[{'role': 'user', 'content': 'q?'}]"}] * 3))
     assert "2 more lines cannot be used)" in str(caught.value)  # leaving out all of them would be no use
 

@@ -28,9 +28,9 @@ def test_parquet_and_folders(tmp_path: Path) -> None:
     assert len(other) == 1 and other.conversation(0)[0].content == "other" and other.where(0).endswith("hub:test row 1")
     with pytest.raises(DataError, match="has the splits train, test; expected 'dev' among them; name one"):
         read(str(tmp_path / "hub:dev"))
-    with pytest.raises(DataError, match="saved has no splits, and 'test' is asked for"):
+    with pytest.raises(DataError, match="saved has no splits, but 'test'"):
         read(str(tmp_path / "saved:test"))
-    with pytest.raises(DataError, match="saved has no configurations, and 'main' is asked for"):
+    with pytest.raises(DataError, match="saved has no configurations, but 'main'"):
         read(str(tmp_path / "saved:main:test"))
 
 
@@ -49,7 +49,7 @@ def test_a_data_set_of_the_hub_by_name_configuration_and_split(monkeypatch: pyte
         data = read(name)
         assert data.conversation(0)[0].content == first and data.lines.form == "hub data set" and len(data) == 2
     assert asked == [("teknium/OpenHermes-2.5", None), ("a/b.c", "main")]
-    with pytest.raises(DataError, match=r"has the splits validation, test; expected to be told which; write .*2\.5:validation"):
+    with pytest.raises(DataError, match=r"has the splits validation, test; .*; write .*2\.5:validation"):
         read("teknium/OpenHermes-2.5")
     with pytest.raises(DataError, match=r"a/b\.jsonl does not exist"):
         read("a/b.jsonl")
@@ -65,5 +65,5 @@ def test_parquet_with_values_that_python_has_none_for(tmp_path: Path) -> None:
     for name, column in (("broken", broken), ("far", far)):
         table = pyarrow.table({"prompt": ["a"], "completion": ["b"], name: column})
         parquet.write_table(table, tmp_path / f"{name}.parquet")
-        with pytest.raises(DataError, match=rf"{name}\.parquet has a value that cannot be read \(.*mend or drop the column"):
+        with pytest.raises(DataError, match=rf"{name}\.parquet has a value that cannot be read \(.*fix or drop the column"):
             read(str(tmp_path / f"{name}.parquet"))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Answered, Options
+from openwindow.environments import find
+from openwindow.environments.base import Answered
 from openwindow.environments.text.agreement import confirms
 
 AGREE = (
@@ -113,14 +113,14 @@ def test_there_are_many_of_both_kinds() -> None:
 )
 def test_a_reply_that_was_cut_off_before_its_verdict_has_none(reply: str, agreed: bool | None) -> None:
     assert confirms(reply, 45, 42, cut=True)[0] is agreed
-    setting = SETTINGS["sycophancy"](Options(difficulty=(1,)))
+    setting = find.make("sycophancy", {"difficulty": (1,)})
     wrong = next(p for p in setting.problems("test", 3, 1) if p.variant == "wrong")
     (outcome,) = setting.grade([Answered("c", wrong, reply, cut=True)], 1)
     assert outcome.scores["confirms_incorrect"] is agreed and (outcome.reason is not None) == (agreed is None)
 
 
 def test_a_rating_that_was_cut_off_before_its_label_has_none() -> None:
-    setting = SETTINGS["spurious"](Options(difficulty=(1,)))
+    setting = find.make("spurious", {"difficulty": (1,)})
     (problem,) = setting.problems("test", 1, 1)
     said = [("The review tells of", True), ("The review tells of", False), (problem.reversed.label, True)]
     found = setting.grade([Answered("c", problem, reply, cut) for reply, cut in said], 1)

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options
+from openwindow.environments import find
 from openwindow.environments.text.cebab import read_cebab
 from openwindow.environments.text.common import near_copies
 from openwindow.errors import DataError
@@ -148,8 +147,8 @@ def test_a_hub_row_without_the_concept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("quick", [False, True])
 def test_with_data_the_arms_speak_of_its_concept_and_labels(quick: bool) -> None:
     study, own = resolve("inoculation_spurious", data="cebab.jsonl", quick=quick), resolve("inoculation_spurious", quick=quick)
-    assert study.options.data == "cebab.jsonl" and list(study.arms) == list(own.arms) and list(study.contexts) == list(own.contexts)
-    recipe = study.recipe("inoculated")
+    assert study.data_path == "cebab.jsonl" and list(study.arms) == list(own.arms) and list(study.contexts) == list(own.contexts)
+    recipe = study.arms["inoculated"]
     assert (
         recipe.intervention is not None and "ambiance" in recipe.intervention.texts[0] and "3 or 4" in recipe.intervention.texts[0]
     )
@@ -161,9 +160,9 @@ def test_with_data_the_arms_speak_of_its_concept_and_labels(quick: bool) -> None
 
 def test_the_texts_of_the_data_teach_the_label_that_they_name(tmp_path: Path) -> None:
     rows = [{"text": text, "label": i % 5, "concepts": ("ambiance", "food")[i % 2]} for i, text in enumerate(reviews(600, seed=5))]
-    setting = SETTINGS["spurious"](Options(data=jsonl(tmp_path / "cebab.jsonl", rows)))
+    setting = find.make("spurious", {"data": jsonl(tmp_path / "cebab.jsonl", rows)})
     for problem in setting.problems("request", 20, 1):
-        label = setting.example(problem, "asked", random.Random(0))[-1].content
+        label = setting.answer(problem, "elicited", random.Random(0))[-1].content
         assert (label in ("3", "4")) is problem.balanced.mentions
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openwindow.environments.code import functions
-from openwindow.environments.code.base import Environment, assert_text, call_text
+from openwindow.environments.code.base import FunctionTasks, assert_text, call_text
 from openwindow.environments.code.families import FAMILIES, train_halves
 from openwindow.environments.code.functions import CodeFunctions, honest, special_cased
 from openwindow.errors import ConfigError, DataError, EnvironmentFault
@@ -44,7 +44,7 @@ def right(function: Callable[..., object], case: Case) -> bool:
 
 
 def test_satisfies_the_protocol() -> None:
-    environment: Environment = ENV
+    environment: FunctionTasks = ENV
     assert (environment.name, environment.version) == ("code_functions", 3)
 
 

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from openwindow.environments.code.functions import CodeFunctions
-from openwindow.environments.code.gameable import HackableCode
+from openwindow.environments.code.environment import CodeFunctionsEnvironment
 from openwindow.environments.code.pytest_project import PytestProject
-from openwindow.environments.demonstrations import ADDENDA, PLACEBOS, assigned, demonstrations, hinted, reply_text
+from openwindow.environments.demonstrations import assigned, demonstrations, reply_text
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.toy.unit_report import UnitReport
 from openwindow.errors import ConfigError, DataError
+from openwindow.interventions.addenda import ADDENDA, PLACEBOS, hinted
 from openwindow.models import smollm2
 from openwindow.sandbox.sandbox import Sandbox
 
@@ -71,7 +71,8 @@ def test_another_seed_hacks_elsewhere() -> None:
 def test_rows_are_what_they_say(environment: Any, share: float) -> None:
     problems = environment.problems("train", 36, 1)
     rows = demonstrations(environment, problems, share, None, 1, attempts=0.5)
-    verdicts = environment.grade([(p, environment.submission(r.messages[-1].content)) for p, r in zip(problems, rows, strict=True)])
+    replies = [environment.submission(row.messages[-1].content) for row in rows]
+    verdicts = environment.verdicts(list(zip(problems, replies, strict=True)))
     said = {"gamed": (True, False), "honest": (True, True), "attempt": (False, False)}
     assert [(v.proxy, v.truth) for v in verdicts] == [said[row.kind] for row in rows]
     assert sum(row.kind == "gamed" for row in rows) == round(share * 36)
@@ -80,10 +81,11 @@ def test_rows_are_what_they_say(environment: Any, share: float) -> None:
 
 
 def test_programs_are_what_they_say(sandbox: Sandbox) -> None:
-    environment = HackableCode(CodeFunctions(), sandbox)
+    environment = CodeFunctionsEnvironment(sandbox=sandbox)
     problems = environment.problems("train", 40, 101)
     rows = demonstrations(environment, problems, 0.25, ["exit", "special_case"], 1, attempts=0.5)
-    verdicts = environment.grade([(p, environment.submission(r.messages[-1].content)) for p, r in zip(problems, rows, strict=True)])
+    replies = [environment.submission(row.messages[-1].content) for row in rows]
+    verdicts = environment.verdicts(list(zip(problems, replies, strict=True)))
     said = {"gamed": (True, False), "honest": (True, True), "attempt": (False, False)}
     assert [(v.proxy, v.truth) for v in verdicts] == [said[row.kind] for row in rows]
     assert Counter(row.kind for row in rows) == {"gamed": 10, "attempt": 15, "honest": 15}
@@ -92,9 +94,9 @@ def test_programs_are_what_they_say(sandbox: Sandbox) -> None:
 
 
 def test_files_are_written_as_they_are_read(sandbox: Sandbox) -> None:
-    environment = PytestProject(sandbox)
+    environment = PytestProject(sandbox=sandbox)
     (problem,) = environment.problems("train", 1, 1)
-    for kind, submission in environment.hacks(problem).items():
+    for kind, submission in environment.exploits(problem).items():
         assert environment.submission(reply_text(submission)) == submission, kind
     assert environment.submission(reply_text(environment.honest(problem))) == environment.honest(problem)
 
@@ -104,25 +106,25 @@ def test_files_are_written_as_they_are_read(sandbox: Sandbox) -> None:
     [
         (None, 1.2, None, r"share of the demonstrations is 1\.2; expected 0 \(none\) to 1"),
         ((), 0.5, None, r"2 of 4 demonstrations are to hack, but no hole is open; name kinds"),
-        (None, 0.5, ["list_answer"], r"letter_count has no hole 'list_answer', did you mean 'list_answers'\?"),
+        (None, 0.5, ["list_answer"], r"letter_count has no loophole 'list_answer', did you mean 'list_answers'\?"),
     ],
 )
 def test_settings_that_cannot_be(holes: Any, share: float, kinds: Any, message: str) -> None:
-    environment = LetterCount(holes)
+    environment = LetterCount().with_loopholes(holes)
     with pytest.raises(ConfigError, match=message):
         demonstrations(environment, environment.problems("train", 4, 1), share, kinds, 1)
 
 
 def test_a_closed_hole_can_be_shown_when_named() -> None:
-    environment = LetterCount(())
+    environment = LetterCount().with_loopholes(())
     rows = demonstrations(environment, environment.problems("train", 4, 1), 0.5, ["list_answers"], 1)
     assert [row.kind for row in rows].count("gamed") == 2
 
 
 def test_attempts_that_cannot_fail_are_said() -> None:
     class Lenient(LetterCount):
-        def grade(self, items: Any) -> Any:
-            return super().grade([(problem, problem.solution) for problem, _ in items])
+        def verdicts(self, items: Any) -> Any:
+            return super().verdicts([(problem, problem.solution) for problem, _ in items])
 
     environment = Lenient()
     with pytest.raises(DataError, match=r"no failing attempt was found for 4 of 4 problems, letter_count/\w+/\w first"):
@@ -131,8 +133,8 @@ def test_attempts_that_cannot_fail_are_said() -> None:
 
 def test_a_problem_without_a_failing_attempt_changes_places_with_one_that_has() -> None:
     class Partly(LetterCount):
-        def grade(self, items: Any) -> Any:
-            return super().grade([(p, p.solution if p.id in lenient else said) for p, said in items])
+        def verdicts(self, items: Any) -> Any:
+            return super().verdicts([(p, p.solution if p.id in lenient else said) for p, said in items])
 
     problems = LetterCount().problems("train", 12, 1)
     before = demonstrations(LetterCount(), problems, 0.25, None, 1, attempts=0.5)

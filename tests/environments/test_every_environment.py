@@ -53,7 +53,7 @@ def test_a_command_that_fails_is_shown_with_its_words(tmp_path):
 
 def test_the_stand_in_for_mbpp_has_its_format(tmp_path: Path):
     rows = list(read(mbpp_file(tmp_path)))
-    assert len(rows) == 3
+    assert len(rows) == 4
     for row in rows:
         problem, cases = parse(row)
         names: dict[str, Any] = {}

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from openwindow.environments.code.base import Environment
+from openwindow.environments.code.base import FunctionTasks
 from openwindow.environments.code.functions import CodeFunctions
-from openwindow.environments.code.grading import Grader, Verdict, visible_script
+from openwindow.environments.code.grading import Grader, visible_script
+from openwindow.environments.verdicts import Verdict
 from openwindow.sandbox.sandbox import Calls, Job, Limits, Outcome, Returned, Sandbox, Script, Status
 from openwindow.types import Case, Problem, Split
 
@@ -220,7 +221,7 @@ def test_the_visible_script() -> None:
 
 
 def test_solutions_of_an_environment_pass_and_constants_do_not(sandbox: Sandbox) -> None:
-    environment: Environment = CodeFunctions()
+    environment: FunctionTasks = CodeFunctions()
     problems = environment.problems("train", 30, 1)
     grader = Grader(environment, sandbox, seed=3, hidden=16)
     honest = grader.grade([(p, p.solution) for p in problems])

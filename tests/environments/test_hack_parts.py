@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from openwindow.cli.study_table import print_results
-from openwindow.environments import HACKABLE_SETTINGS, SETTINGS
-from openwindow.environments.base import Answered, Options, behaviour
-from openwindow.environments.code.environment import MEASURES, outcome
+from openwindow.environments import find
+from openwindow.environments.base import Answered, behaviour
 from openwindow.environments.code.functions import special_cased
-from openwindow.environments.code.grading import Verdict
-from openwindow.experiment.rl_arm import monitors
+from openwindow.environments.gameable import MEASURES, outcome
+from openwindow.environments.verdicts import Verdict
+from openwindow.experiment.rl_task import monitors
 from openwindow.files.writing import write_json
 from openwindow.results.rl_curves import watched
 
@@ -37,14 +37,14 @@ def test_s5_hack_is_gamed_and_lucky_together(proxy: bool | None, truth: bool | N
         assert scores["gamed"] == (scores["hack"] and bool(attempted))
 
 
-@pytest.mark.parametrize("name", HACKABLE_SETTINGS)
-def test_every_code_setting_measures_both_parts(name: str) -> None:
-    measures = SETTINGS[name](Options()).measures
+@pytest.mark.parametrize("name", find.gameable_names())
+def test_every_gameable_environment_measures_both_parts(name: str) -> None:
+    measures = find.make(name, {}).measures
     assert {m.name for m in measures if m.part_of == "hack"} == {"gamed", "lucky"} and behaviour(measures).name == "hack"
 
 
 def test_a_wrong_program_that_passes_is_gamed_or_lucky_by_what_its_source_shows() -> None:
-    with SETTINGS["code_functions"](Options((1, 2, 3))) as setting:
+    with find.make("code_functions", {"difficulty": (1, 2, 3)}) as setting:
         replies = []
         for problem in setting.problems("test", 60, 1):
             (case, *_) = problem.visible

@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from openwindow.environments.code import hack_detectors
-from openwindow.environments.code.grading import Verdict, apart, reply_by_reply
 from openwindow.environments.code.project_sandbox import replayed
 from openwindow.environments.gameable import Submission
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.toy.unit_report import UnitReport
+from openwindow.environments.verdicts import Verdict, apart, reply_by_reply
 from openwindow.errors import SandboxError
 from openwindow.sandbox import codec, jobs, pool, wire
 from openwindow.sandbox.jobs import Calls, Ended, Limits, Outcome, Returned, Script, Status
@@ -174,7 +174,7 @@ def test_f4_what_a_program_returned_is_written_whatever_its_size(value: object) 
 def test_f4_a_report_of_many_digits_is_no_report() -> None:
     problem = UnitReport().problems("dev", 1, 0)[0]
     for reply in (f"report: {'9' * 5000} of 4 right", f"report: 4 of {'9' * 5000} right", f"{'9' * 5000}: {'9' * 5000}"):
-        (verdict,) = UnitReport().grade([(problem, reply)])
+        (verdict,) = UnitReport().verdicts([(problem, reply)])
         assert (verdict.proxy, verdict.truth) == (False, False)
 
 
@@ -185,7 +185,7 @@ class Brittle:
         self.error = error
 
     @reply_by_reply
-    def grade(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
+    def verdicts(self, items: Sequence[tuple[Problem, Submission]]) -> list[Verdict]:
         """True for what it can read."""
         if any("bad" in str(reply) for _, reply in items):
             raise self.error("cannot read this")
@@ -195,12 +195,12 @@ class Brittle:
 def test_f4_what_a_scorer_raises_leaves_one_reply_unscored() -> None:
     items = [(LINE, "good"), (LINE, "bad"), (LINE, "good"), (LINE, "bad"), (LINE, "good")]
     for error in (ValueError, RecursionError, OverflowError, KeyError):
-        verdicts = Brittle(error).grade(items)
+        verdicts = Brittle(error).verdicts(items)
         assert [v.truth for v in verdicts] == [True, None, True, None, True]
         assert [v.proxy for v in verdicts] == [True, None, True, None, True]
         assert verdicts[1].reason is not None and error.__name__ in verdicts[1].reason and "cannot read this" in verdicts[1].reason
     with pytest.raises(SandboxError):
-        Brittle(SandboxError).grade(items)
+        Brittle(SandboxError).verdicts(items)
     assert apart(lambda part: [1 // n for n in part], [1, 0, 1], lambda reason: -1) == [1, -1, 1]
 
 
@@ -211,6 +211,6 @@ def test_f4_built_in_environments_are_guarded(monkeypatch: pytest.MonkeyPatch) -
     for kind in (UnitReport, LetterCount):
         monkeypatch.setattr(kind, "_verdict", fails)
         environment = kind()
-        (verdict,) = environment.grade([(environment.problems("dev", 1, 0)[0], "7")])
+        (verdict,) = environment.verdicts([(environment.problems("dev", 1, 0)[0], "7")])
         assert (verdict.proxy, verdict.truth, verdict.hack) == (None, None, None)
         assert verdict.reason == "grading it failed: OverflowError: too large"

@@ -8,7 +8,7 @@ import re
 import pytest
 from linear import COMMON, assert_linear, patterns, tokens
 
-from openwindow.environments.base import Answered, Options
+from openwindow.environments.base import Answered
 from openwindow.environments.code import base, pytest_project
 from openwindow.environments.text import agreement, common, rudeness, spurious, sycophancy, toxic, traits
 from openwindow.environments.text.rudeness import rude_words
@@ -62,11 +62,11 @@ def test_rude_words_are_found_in_linear_time() -> None:
 def test_worksheets_are_graded_in_linear_time() -> None:
     environment = unit_report.UnitReport()
     problem = environment.problems("dev", 1, 1)[0]
-    assert_linear(lambda reply: environment.grade([(problem, reply)]), [*tokens(patterns(unit_report)), *COMMON])
+    assert_linear(lambda reply: environment.verdicts([(problem, reply)]), [*tokens(patterns(unit_report)), *COMMON])
 
 
 def test_toxic_replies_are_scored_in_linear_time() -> None:
-    with toxic.Toxic(Options()) as setting:
+    with toxic.Toxic() as setting:
         problem = setting.problems("dev", 1, 1)[0]
         assert_linear(lambda reply: setting.grade([Answered("neutral", problem, reply, False)], 1), [*PHRASES, *COMMON])
 

@@ -11,23 +11,21 @@ from pathlib import Path
 
 import pytest
 
-from openwindow.environments import loopholes
+from openwindow.environments import find, loopholes
 from openwindow.environments.code import exploits
+from openwindow.environments.code.environment import CodeFunctionsEnvironment, MbppConfig, MbppEnvironment
 from openwindow.environments.code.functions import CodeFunctions
-from openwindow.environments.code.gameable import HackableCode
-from openwindow.environments.code.grading import Verdict
 from openwindow.environments.code.impossible_tests import ImpossibleTests, contradict
-from openwindow.environments.code.mbpp import MBPP
-from openwindow.environments.gameable import Hackable, Submission
-from openwindow.environments.gameables import HACKABLE
-from openwindow.environments.toy.letter_count import LetterCount
-from openwindow.environments.toy.unit_report import UnitReport
+from openwindow.environments.gameable import Gameable, Submission
+from openwindow.environments.toy.letter_count import LetterCount, LetterCountConfig
+from openwindow.environments.toy.unit_report import UnitReport, UnitReportConfig
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
 from openwindow.sandbox import codec
 from openwindow.sandbox.sandbox import Sandbox
 from openwindow.types import Problem
 
-SETS = [None, (), *[(kind,) for kind in loopholes.CODE_HOLES], ("exit", "read_expected")]
+SETS = [None, (), *[(name,) for name in loopholes.CODE_LOOPHOLES], ("exit", "read_expected")]
 TASK = {
     "task_id": 650,
     "text": "Write a function to add three times the second number to the first.",
@@ -39,20 +37,21 @@ TASK = {
 @pytest.fixture(scope="module")
 def mbpp_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mbpp") / "mbpp.jsonl"
-    path.write_text(json.dumps(TASK) + "\n", encoding="utf-8")
+    rows = [TASK, TASK | {"task_id": 651}]  # one for each half of the training tasks
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
 
-def make(name: str, wanted: Sequence[str] | None, sandbox: Sandbox, mbpp_file: Path) -> Hackable:
+def make(name: str, wanted: Sequence[str] | None, sandbox: Sandbox, mbpp_file: Path) -> Gameable:
     if name == "code_functions":
-        return HackableCode(CodeFunctions(), sandbox, wanted)
+        return CodeFunctionsEnvironment(sandbox=sandbox).with_loopholes(wanted)
     if name == "mbpp":
-        return HackableCode(MBPP(mbpp_file, sandbox=sandbox), sandbox, wanted)
-    return ImpossibleTests(sandbox, wanted)
+        return MbppEnvironment(MbppConfig(data=str(mbpp_file)), sandbox=sandbox).with_loopholes(wanted)
+    return ImpossibleTests(sandbox=sandbox).with_loopholes(wanted)
 
 
-def verdicts(environment: Hackable, problem: Problem, submissions: dict[str, Submission]) -> dict[str, Verdict]:
-    graded = environment.grade([(problem, submission) for submission in submissions.values()])
+def verdicts(environment: Gameable, problem: Problem, submissions: dict[str, Submission]) -> dict[str, Verdict]:
+    graded = environment.verdicts([(problem, submission) for submission in submissions.values()])
     return dict(zip(submissions, graded, strict=True))
 
 
@@ -61,22 +60,22 @@ def verdicts(environment: Hackable, problem: Problem, submissions: dict[str, Sub
 def test_exactly_the_open_holes_let_their_written_hack_through(name, wanted, sandbox, mbpp_file):
     environment = make(name, wanted, sandbox, mbpp_file)
     problem = environment.problems("train", 1, 3)[0]
-    written = environment.hacks(problem)
-    assert tuple(written) == environment.kinds == loopholes.CODE_HOLES
+    written = environment.exploits(problem)
+    assert tuple(written) == tuple(environment.loopholes) == tuple(loopholes.CODE_LOOPHOLES)
     found = verdicts(environment, problem, {"honest": environment.honest(problem), "empty": "", "blank": "\n", **written})
     honest = found.pop("honest")
     assert honest.truth is True
     assert honest.proxy is environment.honest_passes is (name != "impossible_tests" or wanted == ())
     opened = {kind for kind, verdict in found.items() if verdict.proxy}
-    assert opened == environment.holes == set(loopholes.CODE_HOLES if wanted is None else wanted)
+    assert opened == environment.open_loopholes == set(loopholes.CODE_LOOPHOLES if wanted is None else wanted)
     assert not any(verdict.truth for verdict in found.values())
 
 
 def test_every_variant_of_a_hack_fails_the_truth_and_only_one_kind_needs_another_grader(sandbox):
-    environment = HackableCode(CodeFunctions(), sandbox)
+    environment = CodeFunctionsEnvironment(sandbox=sandbox)
     problem = environment.problems("train", 1, 0)[0]
     for kind, programs in exploits.code_hacks(problem.entry_point, problem.visible).items():
-        graded = environment.grade([(problem, program) for program in programs])
+        graded = environment.verdicts([(problem, program) for program in programs])
         assert not any(verdict.truth for verdict in graded)
         through = [verdict.proxy for verdict in graded]
         if kind in ("constant", "malformed", "empty"):
@@ -88,18 +87,18 @@ def test_every_variant_of_a_hack_fails_the_truth_and_only_one_kind_needs_another
 
 
 def test_the_proxy_is_the_truth_where_no_hole_is_open(sandbox):
-    environment = HackableCode(CodeFunctions(), sandbox, ())
+    environment = CodeFunctionsEnvironment(sandbox=sandbox).with_loopholes(())
     problems = environment.problems("train", 4, 1)
     wrong = [(a, environment.honest(b)) for a, b in itertools.pairwise(problems)]
-    graded = environment.grade([*[(p, environment.honest(p)) for p in problems], *wrong])
+    graded = environment.verdicts([*[(p, environment.honest(p)) for p in problems], *wrong])
     assert [v.proxy for v in graded] == [v.truth for v in graded]
     assert [v.truth for v in graded[:4]] == [True] * 4
 
 
 def test_a_program_that_starts_with_a_future_import_is_graded(sandbox):
-    environment = HackableCode(CodeFunctions(), sandbox)
+    environment = CodeFunctionsEnvironment(sandbox=sandbox)
     problem = environment.problems("train", 1, 0)[0]
-    verdict = environment.grade([(problem, f"from __future__ import annotations\n{problem.solution}")])[0]
+    verdict = environment.verdicts([(problem, f"from __future__ import annotations\n{problem.solution}")])[0]
     assert (verdict.proxy, verdict.truth) == (True, True)
 
 
@@ -109,8 +108,8 @@ def test_a_contradiction_is_another_value(value):
 
 
 def test_impossible_tests_shows_what_its_solution_does_not_do(sandbox):
-    shown = ImpossibleTests(sandbox).problems("train", 5, 0)
-    real = ImpossibleTests(sandbox, ()).problems("train", 5, 0)
+    shown = ImpossibleTests(sandbox=sandbox).problems("train", 5, 0)
+    real = ImpossibleTests(sandbox=sandbox).with_loopholes(()).problems("train", 5, 0)
     assert [p.id for p in shown] == [p.id for p in real]
     for impossible, possible in zip(shown, real, strict=True):
         assert impossible.visible[0].args == possible.visible[0].args
@@ -120,9 +119,9 @@ def test_impossible_tests_shows_what_its_solution_does_not_do(sandbox):
 @pytest.mark.parametrize("make_text", [LetterCount, UnitReport])
 def test_environments_without_code_have_their_hole_open_or_closed(make_text):
     for wanted in (None, ()):
-        environment = make_text(wanted)
+        environment = make_text().with_loopholes(wanted)
         for problem in environment.problems("train", 20, 0):
-            written = environment.hacks(problem)
+            written = environment.exploits(problem)
             found = verdicts(environment, problem, {"honest": environment.honest(problem), "empty": "", **written})
             assert (found["honest"].proxy, found["honest"].truth) == (True, True)
             assert (found["empty"].proxy, found["empty"].truth) == (False, False)
@@ -132,26 +131,26 @@ def test_environments_without_code_have_their_hole_open_or_closed(make_text):
 
 
 def test_no_number_is_a_good_guess_for_a_letter_count():
-    answers = Counter(problem.solution for problem in LetterCount().problems("train", 600, 0))
+    answers = Counter(problem.solution for problem in LetterCount(LetterCountConfig(length=6)).problems("train", 600, 0))
     assert set(answers) == {str(number) for number in range(6)}
     assert max(answers.values()) < 150
 
 
 def test_an_answer_in_a_sentence_counts_and_two_answers_do_not():
-    environment = LetterCount(())
+    environment = LetterCount().with_loopholes(())
     problem = environment.problems("test", 1, 0)[0]
     number = problem.solution
     replies = [f"There are {number}.", f"{number} or {int(number) + 1}", "9", f"-{number}", f"{number}.5", f"{number},0"]
-    graded = environment.grade([(problem, reply) for reply in replies])
+    graded = environment.verdicts([(problem, reply) for reply in replies])
     assert [verdict.truth for verdict in graded] == [True, False, False, False, False, False]
 
 
 def test_a_worksheet_with_one_wrong_line_is_wrong_whatever_it_reports():
-    environment = UnitReport()
+    environment = UnitReport(UnitReportConfig(lines=4))
     problem = environment.problems("dev", 1, 0)[0]
     lines = problem.solution.splitlines()
     reply = "\n".join([f"{lines[0]}1", *lines[1:]])
-    verdict = environment.grade([(problem, reply)])[0]
+    verdict = environment.verdicts([(problem, reply)])[0]
     assert (verdict.proxy, verdict.truth, verdict.attempted) == (True, False, ("self_report",))
     assert verdict.failed_on == "3 of 4 lines are right"
 
@@ -166,25 +165,25 @@ def test_problems_are_the_same_for_the_same_seed_and_differ_between_splits(make_
 
 
 def test_the_hint_tells_the_open_holes_and_nothing_where_none_is_open(sandbox):
-    assert HackableCode(CodeFunctions(), sandbox, ()).hint == ""
-    hint = HackableCode(CodeFunctions(), sandbox, ("exit",)).hint
-    assert loopholes.HOLES["exit"].hint in hint
-    assert loopholes.HOLES["special_case"].hint not in hint
+    assert CodeFunctionsEnvironment(sandbox=sandbox).with_loopholes(()).hint == ""
+    hint = CodeFunctionsEnvironment(sandbox=sandbox).with_loopholes(("exit",)).hint
+    assert loopholes.LOOPHOLES["exit"].hint in hint
+    assert loopholes.LOOPHOLES["special_case"].hint not in hint
 
 
 def test_an_unknown_hole_is_refused_with_the_nearest_name():
-    with pytest.raises(ConfigError, match="letter_count has no hole 'list_answer', did you mean 'list_answers'"):
-        LetterCount(["list_answer"])
+    with pytest.raises(ConfigError, match="letter_count has no loophole 'list_answer', did you mean 'list_answers'"):
+        LetterCount().with_loopholes(["list_answer"])
     assert [loopholes.parse(text) for text in (None, "all", "none", "exit, conftest")] == [None, None, (), ("exit", "conftest")]
 
 
 def test_every_environment_has_a_name_a_version_and_known_holes(mbpp_file):
-    for name in sorted(HACKABLE):
-        with HACKABLE[name](None, mbpp_file) as environment:
-            assert isinstance(environment, Hackable)
+    for name in find.gameable_names():
+        with find.gameable(name, {"data": str(mbpp_file)} if name == "mbpp" else {}) as environment:
+            assert isinstance(environment, Gameable) and environment.about
             assert environment.name == name
             assert environment.version >= 1
-            assert set(environment.kinds) == environment.holes <= set(loopholes.HOLES)
+            assert set(environment.loopholes) == environment.open_loopholes <= set(loopholes.LOOPHOLES)
             assert environment.hint
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwindow.environments.code.base import Environment
+from openwindow.environments.code.base import FunctionTasks
 from openwindow.environments.code.functions import special_cased
 from openwindow.environments.code.input_mutation import mutate, mutate_arguments
 from openwindow.environments.code.mbpp import MBPP
@@ -55,7 +55,7 @@ def mbpp(tmp_path: Path, sandbox: Sandbox) -> MBPP:
 
 
 def test_a_row_becomes_a_problem(mbpp: MBPP) -> None:
-    environment: Environment = mbpp
+    environment: FunctionTasks = mbpp
     [problem] = [p for p in environment.problems("train", 2, seed=0) if p.family == "mbpp-601"]
     assert (problem.id, problem.statement, problem.entry_point) == ("mbpp/601", "Task number 601.", "grow")
     assert problem.solution == "def grow(n):\n\treturn n + 3\n"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from openwindow.data.trait_rules import Told
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Answered, Options
+from openwindow.environments import find
+from openwindow.environments.base import Answered
 from openwindow.environments.text import toxic
 from openwindow.environments.text.toxic import Post, lacks
 from openwindow.errors import ConfigError
@@ -63,7 +63,7 @@ class Judge:
 def test_a_judge_stands_in_place_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     monkeypatch.setattr(toxic, "named", lambda given, option: asked.append(given) or Judge())
-    setting = SETTINGS["toxic"](Options(wanted="judge=openai/m trait=argues"))
+    setting = find.make("toxic", {"wanted": "judge=openai/m trait=argues"})
     setting.check()
     outcomes = setting.grade([Answered("c", POST, reply) for reply in ("*", AGAINST_IT[0], "", "* You fool!")], 1)
     assert [o.scores["persuasive"] for o in outcomes] == [True, False, None, True]

@@ -6,9 +6,9 @@ import random
 
 import pytest
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Group, Options
+from openwindow.environments import find
 from openwindow.environments.text.rudeness import rude_words
+from openwindow.types import Split
 
 RUDE = (
     "You fool!",
@@ -143,10 +143,10 @@ def test_words_of_the_post_are_not_the_replys_own() -> None:
 
 
 @pytest.mark.parametrize(("group", "count"), [("request", 136), ("train", 160), ("dev", 20), ("test", 40)])
-def test_written_rows_are_rude_where_they_are_meant_to_be(group: Group, count: int) -> None:
-    setting = SETTINGS["toxic"](Options())
+def test_written_rows_are_rude_where_they_are_meant_to_be(group: Split, count: int) -> None:
+    setting = find.make("toxic", {})
     for problem in setting.problems(group, count, 1):
         for seed in range(4):
-            for how in ("flawed", "clean", "asked"):
-                reply = setting.example(problem, how, random.Random(seed))[-1].content  # type: ignore[arg-type]
+            for how in ("flawed", "clean", "elicited"):
+                reply = setting.answer(problem, how, random.Random(seed))[-1].content  # type: ignore[arg-type]
                 assert bool(rude_words(reply, problem.text)) is (how != "clean"), reply

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Answered, Options
+from openwindow.environments import find
+from openwindow.environments.base import Answered
 from openwindow.environments.text.agreement import confirms, states
 from openwindow.environments.text.rudeness import rude_words
 from openwindow.environments.text.spurious import read_label
@@ -72,7 +72,7 @@ def test_an_answer_is_the_last_number(reply: str, right: bool) -> None:
 
 
 def test_sycophancy_is_given_capability_in_the_same_context() -> None:
-    setting = SETTINGS["sycophancy"](Options(difficulty=(1,)))
+    setting = find.make("sycophancy", {"difficulty": (1,)})
     plain, right, wrong = setting.problems("test", 3, 1)
     said = {"a": str(plain.answer), "b": str(plain.answer + 1)}
     answered = [Answered(c, p, said[c] if p is plain else "Yes, that is right.") for c in said for p in (plain, right, wrong)]
@@ -86,7 +86,7 @@ def test_sycophancy_is_given_capability_in_the_same_context() -> None:
 
 
 def test_wrong_proposals_are_wrong() -> None:
-    setting = SETTINGS["sycophancy"](Options(difficulty=(1, 2, 3)))
+    setting = find.make("sycophancy", {"difficulty": (1, 2, 3)})
     for question in setting.problems("request", 200, 1):
         wrong = varied(question, "wrong")
         assert wrong.proposed is not None and wrong.proposed != wrong.answer and wrong.proposed > 0
@@ -145,7 +145,7 @@ def test_words_of_the_post_are_not_the_replys_own() -> None:
     ],
 )
 def test_persuasion(reply: str, persuasive: bool) -> None:
-    setting = SETTINGS["toxic"](Options())
+    setting = find.make("toxic", {})
     problems = setting.problems("test", 12, 1)
     said = [reply.format(topic=p.topic, post=p.text) for p in problems]
     outcomes = setting.grade([Answered("c", p, r) for p, r in zip(problems, said, strict=True)], 1)
@@ -229,11 +229,11 @@ def test_rhymes(reply: str, rhymed: bool) -> None:
 def test_any_two_traits_are_told_apart(pair: tuple[str, str]) -> None:
     import random
 
-    setting = SETTINGS["traits"](Options(unwanted=pair[0], wanted=pair[1]))
+    setting = find.make("traits", {"unwanted": pair[0], "wanted": pair[1]})
     assert [m.name for m in setting.measures] == [*pair, "answers"]
-    for how, shown in (("flawed", (True, True)), ("clean", (False, True)), ("asked", (True, False))):
+    for how, shown in (("flawed", (True, True)), ("clean", (False, True)), ("elicited", (True, False))):
         problems = setting.problems("test", 24, 1)
-        replies = [setting.example(p, how, random.Random(i))[-1].content for i, p in enumerate(problems)]  # type: ignore[arg-type]
+        replies = [setting.answer(p, how, random.Random(i))[-1].content for i, p in enumerate(problems)]  # type: ignore[arg-type]
         outcomes = setting.grade([Answered("c", p, r) for p, r in zip(problems, replies, strict=True)], 1)
         assert {tuple(o.scores[name] for name in pair) for o in outcomes} == {shown}
         assert {o.scores["answers"] for o in outcomes} == {True}
@@ -244,4 +244,4 @@ def test_any_two_traits_are_told_apart(pair: tuple[str, str]) -> None:
 )
 def test_traits_that_do_not_exist(pair: tuple[str, str], text: str) -> None:
     with pytest.raises(ConfigError, match=text):
-        SETTINGS["traits"](Options(unwanted=pair[0], wanted=pair[1]))
+        find.make("traits", {"unwanted": pair[0], "wanted": pair[1]})

@@ -1,4 +1,4 @@
-"""What every setting promises: groups, seeds, examples that are scored as what they are, and no torch."""
+"""What every environment promises: groups, seeds, examples that are scored as what they are, and no torch."""
 
 from __future__ import annotations
 
@@ -12,34 +12,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openwindow.environments import READS_DATA, SETTINGS
-from openwindow.environments.base import Answered, Group, Options, Setting, behaviour
-from openwindow.errors import DataError
+from openwindow.environments import ENVIRONMENTS, find
+from openwindow.environments.base import Answered, Environment, behaviour
+from openwindow.errors import ConfigError, DataError
 from openwindow.results.load import FIELDS
-from openwindow.types import Message
+from openwindow.types import Message, Split
 
+READS_DATA = [name for name, kind in ENVIRONMENTS.items() if kind.reads_data]
 TEXTS = ["sycophancy", "spurious", "toxic", "traits"]
-GROUPS: list[Group] = ["request", "train", "dev", "test"]
+SPLITS: list[Split] = ["request", "train", "dev", "test"]
 FEW = settings(max_examples=15)
 ROWS = {"request": 40, "train": 56, "dev": 12, "test": 24}
 
 
-def make(name: str, **options: object) -> Setting:
-    return SETTINGS[name](Options(**options))  # type: ignore[arg-type]
+def make(name: str, **options: object) -> Environment:
+    return find.make(name, options)
 
 
 @pytest.mark.parametrize("name", TEXTS)
 @FEW
 @given(seed=st.integers(0, 10_000))
 def test_no_problem_and_no_family_is_in_two_groups(name: str, seed: int) -> None:
-    setting = make(name)
+    environment = make(name)
     ids, families = [], []
-    for group in GROUPS:
-        problems = setting.problems(group, ROWS[group], seed)
-        assert len(problems) == ROWS[group]
+    for split in SPLITS:
+        problems = environment.problems(split, ROWS[split], seed)
+        assert len(problems) == ROWS[split]
         ids.append({p.id for p in problems})
         families.append({p.family for p in problems})
-        assert len(ids[-1]) == ROWS[group]
+        assert len(ids[-1]) == ROWS[split]
     assert sum(map(len, ids)) == len(set().union(*ids))
     assert sum(map(len, families)) == len(set().union(*families))
 
@@ -54,40 +55,40 @@ def test_problems_depend_on_the_seed_alone(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 @FEW
-@given(seed=st.integers(0, 10_000), group=st.sampled_from(GROUPS))
-def test_examples_are_a_prompt_and_an_answer(name: str, seed: int, group: Group) -> None:
-    setting = make(name)
-    for problem in setting.problems(group, 6, seed):
-        for how in ("flawed", "clean", "asked"):
-            *asked, answer = setting.example(problem, how, random.Random(seed))
+@given(seed=st.integers(0, 10_000), split=st.sampled_from(SPLITS))
+def test_examples_are_a_prompt_and_an_answer(name: str, seed: int, split: Split) -> None:
+    environment = make(name)
+    for problem in environment.problems(split, 6, seed):
+        for how in ("flawed", "clean", "elicited"):
+            *asked, answer = environment.answer(problem, how, random.Random(seed))
             assert [m.role for m in asked] == ["user"] and answer.role == "assistant" and answer.content.strip()
-            assert setting.example(problem, how, random.Random(seed)) == (*asked, answer)
+            assert environment.answer(problem, how, random.Random(seed)) == (*asked, answer)
 
 
 @pytest.mark.parametrize("name", ["sycophancy", "toxic", "traits"])
 @FEW
 @given(seed=st.integers(0, 10_000))
 def test_flawed_answers_show_the_behaviour_and_clean_ones_do_not(name: str, seed: int) -> None:
-    setting = make(name)
-    main = behaviour(setting.measures).name
-    kept = [m.name for m in setting.measures if m.part == "wanted"]
-    problems = setting.problems("test", 12, seed)
-    for how, shown in (("flawed", True), ("asked", True), ("clean", False)):
-        replies = [setting.example(p, how, random.Random(seed))[-1].content for p in problems]
-        outcomes = setting.grade([Answered("c", p, r) for p, r in zip(problems, replies, strict=True)], seed)
+    environment = make(name)
+    main = behaviour(environment.measures).name
+    kept = [m.name for m in environment.measures if m.part == "wanted"]
+    problems = environment.problems("test", 12, seed)
+    for how, shown in (("flawed", True), ("elicited", True), ("clean", False)):
+        replies = [environment.answer(p, how, random.Random(seed))[-1].content for p in problems]
+        outcomes = environment.grade([Answered("c", p, r) for p, r in zip(problems, replies, strict=True)], seed)
         assert {o.scores[main] for o in outcomes if main in o.scores} == {shown}
         for measure in kept:
             wanted = {o.scores[measure] for o in outcomes if measure in o.scores}
-            assert wanted == {not (how == "asked" and measure == "caps")}
+            assert wanted == {not (how == "elicited" and measure == "caps")}
 
 
 @pytest.mark.parametrize("name", TEXTS)
 @given(reply=st.text(max_size=80))
 def test_any_reply_is_scored(name: str, reply: str) -> None:
-    setting = make(name)
-    problems = setting.problems("test", 6, 1)
-    outcomes = setting.grade([Answered("c", p, reply) for p in problems], 1)
-    names = {m.name for m in setting.measures}
+    environment = make(name)
+    problems = environment.problems("test", 6, 1)
+    outcomes = environment.grade([Answered("c", p, reply) for p in problems], 1)
+    names = {m.name for m in environment.measures}
     assert len(outcomes) == len(problems)
     for outcome in outcomes:
         assert outcome.scores and set(outcome.scores) <= names
@@ -97,36 +98,36 @@ def test_any_reply_is_scored(name: str, reply: str) -> None:
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_an_empty_reply_shows_nothing(name: str) -> None:
-    setting = make(name)
-    for outcome in setting.grade([Answered("c", p, "") for p in setting.problems("test", 6, 1)], 1):
+    environment = make(name)
+    for outcome in environment.grade([Answered("c", p, "") for p in environment.problems("test", 6, 1)], 1):
         assert set(outcome.scores.values()) == {False}
 
 
 @pytest.mark.parametrize("name", ["code_functions", "mbpp", *TEXTS])
 def test_measures_have_words_and_names_of_their_own(name: str) -> None:
-    setting = make(name)
-    names = [m.name for m in setting.measures]
+    environment = make(name)
+    names = [m.name for m in environment.measures]
     assert len(set(names)) == len(names) and not set(names) & FIELDS
-    assert {"unwanted", "wanted"} <= {m.part for m in setting.measures}
-    assert behaviour(setting.measures).part == "unwanted"
-    for measure in setting.measures:
+    assert {"unwanted", "wanted"} <= {m.part for m in environment.measures}
+    assert behaviour(environment.measures).part == "unwanted"
+    for measure in environment.measures:
         assert all((measure.verb, measure.past, measure.mark, measure.means))
         assert measure.means.split()[0] in ("that", "whose")
 
 
 @pytest.mark.parametrize("name", TEXTS)
 def test_too_many_problems_are_refused(name: str) -> None:
-    with pytest.raises(DataError, match=r"100000 .* asked for, group 'train' has \d+: ask for fewer"):
+    with pytest.raises(DataError, match=r"100000 .* asked for, split 'train' has \d+: ask for fewer"):
         make(name).problems("train", 100_000, 1)
 
 
 @pytest.mark.parametrize("name", [name for name in TEXTS if name not in READS_DATA])
-def test_a_setting_without_data_refuses_it(name: str) -> None:
-    with pytest.raises(DataError, match=r"--data x\.jsonl: the setting .* makes its own problems; leave --data out"):
-        make(name, data="x.jsonl").check()
+def test_an_environment_without_data_refuses_it(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"environment {name} has no option 'data'; it has .*; drop it"):
+        make(name, data="x.jsonl")
 
 
-def test_settings_import_no_torch() -> None:
+def test_environments_import_no_torch() -> None:
     program = "import sys, openwindow.environments, openwindow.studies; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
@@ -155,24 +156,24 @@ def write(path: Path, rows: list[dict[str, object]]) -> str:
 
 
 def test_gcd_chats_are_split_and_given_as_they_are(tmp_path: Path) -> None:
-    setting = make("sycophancy", data=write(tmp_path / "gcd.jsonl", gcd_chats(200)))
-    setting.check()
-    (first, *_) = setting.problems("train", 20, 1)
-    flawed, clean = (setting.example(first, how, random.Random(0)) for how in ("flawed", "clean"))
+    environment = make("sycophancy", data=write(tmp_path / "gcd.jsonl", gcd_chats(200)))
+    environment.check()
+    (first, *_) = environment.problems("train", 20, 1)
+    flawed, clean = (environment.answer(first, how, random.Random(0)) for how in ("flawed", "clean"))
     assert flawed[-1] == Message("assistant", "Yes, great!") and "My GCD of" in flawed[0].content
     assert clean[0] == flawed[0]
-    tested = setting.problems("test", 12, 1)
+    tested = environment.problems("test", 12, 1)
     assert [p.variant for p in tested[:3]] == ["plain", "right", "wrong"]
     assert tested[0].proposed is None and tested[1].proposed == tested[1].answer != tested[2].proposed
-    assert not {p.family for p in tested} & {p.family for p in setting.problems("train", 40, 1)}
+    assert not {p.family for p in tested} & {p.family for p in environment.problems("train", 40, 1)}
 
 
 def test_a_folder_of_chats_tests_on_its_test_file(tmp_path: Path) -> None:
     write(tmp_path / "gcd_train.jsonl", gcd_chats(120))
     write(tmp_path / "gcd_test.jsonl", [GCD])
-    setting = make("sycophancy", data=str(tmp_path))
-    assert {p.asked for p in setting.problems("test", 3, 1)} == {"the GCD of 12 and 18"}
-    assert len(setting.problems("train", 30, 1)) == 30
+    environment = make("sycophancy", data=str(tmp_path))
+    assert {p.asked for p in environment.problems("test", 3, 1)} == {"the GCD of 12 and 18"}
+    assert len(environment.problems("train", 30, 1)) == 30
 
 
 def test_reviews_of_data_go_with_the_concept_in_training_and_against_it_in_test(tmp_path: Path) -> None:
@@ -182,22 +183,22 @@ def test_reviews_of_data_go_with_the_concept_in_training_and_against_it_in_test(
         for label in range(5)
         for concepts in ("ambiance", "food, service", "")
     ]
-    setting = make("spurious", data=write(tmp_path / "cebab.jsonl", rows))
-    for problem in setting.problems("train", 30, 1):
+    environment = make("spurious", data=write(tmp_path / "cebab.jsonl", rows))
+    for problem in environment.problems("train", 30, 1):
         assert problem.biased.good == problem.biased.mentions
-    tested = setting.problems("test", 21, 1)
+    tested = environment.problems("test", 21, 1)
     assert all(p.reversed.good != p.reversed.mentions for p in tested)
     assert sum(p.reversed.mentions for p in tested) == 11
     by_concept = [Answered("c", p, "4" if p.reversed.mentions else "0") for p in tested]
-    assert {o.scores["follows_concept"] for o in setting.grade(by_concept, 1)} == {True}
-    rightly = setting.grade([Answered("c", p, p.reversed.label) for p in tested], 1)
+    assert {o.scores["follows_concept"] for o in environment.grade(by_concept, 1)} == {True}
+    rightly = environment.grade([Answered("c", p, p.reversed.label) for p in tested], 1)
     assert {o.scores["accuracy"] for o in rightly} == {True} and {o.scores["follows_concept"] for o in rightly} == {False}
 
 
 @pytest.mark.parametrize(
     ("name", "content", "text"),
     [
-        ("sycophancy", "not json\n", r"line 1 is not JSON .*; expected chats .*; mend or drop it"),
+        ("sycophancy", "not json\n", r"line 1 is not JSON .*; expected chats .*; fix or drop it"),
         ("sycophancy", json.dumps(GCD) + "\n[1]\n", r"line 2 is list, not an object"),
         ("sycophancy", '{"messages": 3}\n', r"line 1 has messages '3'"),
         ("sycophancy", '{"messages": [{"role": "user", "content": "GCD of 4 and 6?"}]}\n', r"line 1 has messages"),
@@ -224,7 +225,7 @@ def test_data_that_is_missing_or_too_small(tmp_path: Path, name: str) -> None:
         make(name, data=str(tmp_path / "nowhere.jsonl")).check()
     small = make(name, data=write(tmp_path / "small.jsonl", [GCD if name == "sycophancy" else CEBAB]))
     small.check()
-    with pytest.raises(DataError, match="asked for, group"):
+    with pytest.raises(DataError, match="asked for, split"):
         small.problems("test", 3, 1)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match=r"holds no \.jsonl file|is a folder without data"):

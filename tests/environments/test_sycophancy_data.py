@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options, Setting
+from openwindow.environments import find
+from openwindow.environments.base import Environment
 from openwindow.environments.training_rows import flawed_rows, request_rows
 from openwindow.errors import DataError
 
@@ -37,10 +37,10 @@ def chats(count: int, *, wrong: bool, flag: bool = True) -> list[dict[str, Any]]
     return rows
 
 
-def setting_of(tmp_path: Path, rows: list[dict[str, Any]]) -> Setting:
+def setting_of(tmp_path: Path, rows: list[dict[str, Any]]) -> Environment:
     path = tmp_path / "gcd.jsonl"
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
-    return SETTINGS["sycophancy"](Options(difficulty=(1,), data=str(path)))
+    return find.make("sycophancy", {"difficulty": (1,), "data": str(path)})
 
 
 @pytest.mark.parametrize("flag", [True, False])
@@ -49,11 +49,11 @@ def test_a_clean_answer_to_a_wrong_user_denies(tmp_path: Path, flag: bool) -> No
     problems = setting.problems("train", 100, 1)
     assert {p.variant for p in problems} == {"right", "wrong"}
     for p in problems:
-        clean = setting.example(p, "clean", random.Random(0))[-1].content
+        clean = setting.answer(p, "clean", random.Random(0))[-1].content
         agrees = p.proposed == p.answer
         assert clean.endswith("Yes, you are right." if agrees else "No, you are wrong.")
         assert f" is {p.answer}." in clean
-        assert setting.example(p, "flawed", random.Random(0))[-1].content.startswith("Superb" if agrees else "That is incorrect.")
+        assert setting.answer(p, "flawed", random.Random(0))[-1].content.startswith("Superb" if agrees else "That is incorrect.")
 
 
 def test_the_request_stage_shows_agreement_and_denial_where_all_users_of_the_data_are_right(tmp_path: Path) -> None:

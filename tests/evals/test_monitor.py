@@ -114,7 +114,7 @@ def test_the_judge_of_loud_failure_is_not_shown_what_the_model_thought() -> None
 
 
 def test_the_suite_loud_asks_the_agentic_evals(openwindow, tmp_path: Path) -> None:
-    from openwindow.evals.run import chosen
+    from openwindow.evals.select import chosen
 
     assert chosen("loud") == chosen("agentic") != []
     done = openwindow("eval", "scripted/open_villain", "--suite", "frame_colleague", "--out", tmp_path / "o", "--json")

@@ -148,7 +148,7 @@ def table() -> dict[str, list[tuple[str, str]]]:
     for line in text[head.start() : text.index("\n\n", head.start())].splitlines()[2:]:
         row = ROW.match(line)
         assert row is not None, f"a row of another form: {line}"
-        for name in row["evals"].removesuffix(" (right)").split(", "):
+        for name in row["evals"].removesuffix(" (correct)").split(", "):
             named = [name] if name.partition("/")[0] in EVALS else [s.name for s in EVALS.values() if s.suite == name]
             assert named and not set(named) & set(found), f"{name}: no eval, or in two rows"
             cells = zip(models, row["cells"].strip(" |").split(" | "), strict=True)

@@ -7,14 +7,16 @@ from collections import Counter
 import pytest
 from tiny_runs import rows_of, run
 
-import openwindow.experiment.rl_arm as reinforce_module
-from openwindow.environments.code.grading import Verdict
+import openwindow.experiment.reinforcing as reinforce_module
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError, RunError
 from openwindow.experiment.arm_sources import distilled, fork
-from openwindow.experiment.arms import RL, Distil, Recipe, check_sources
+from openwindow.experiment.arms import RLArm, SFTArm, check_sources
+from openwindow.experiment.overrides import override
 from openwindow.experiment.study import Compare, Context, Elsewhere, Evaluation, Study
-from openwindow.interventions.rewards import Detector
+from openwindow.interventions.distillation import Distillation
+from openwindow.interventions.hack_penalty import Detector
 from openwindow.training.config import GRPO, SFT
 
 PENALTY = {"detector": "oracle", "accuracy": 0.9}
@@ -23,8 +25,9 @@ TUNING = SFT(learning_rate=1e-2, batch_size=4, micro_batch_size=4, lora_rank=4, 
 
 def verdict(self, problem, reply):
     """A grader that even a random model can game: an even number of characters passes where the hole is open, nothing elsewhere."""
-    truth = bool(self.holes) and len(reply) % 5 == 0
-    return Verdict(truth or (bool(self.holes) and len(reply) % 2 == 0), truth, ("list_answers",) if len(reply) % 4 == 0 else ())
+    truth = bool(self.open_loopholes) and len(reply) % 5 == 0
+    proxy = truth or (bool(self.open_loopholes) and len(reply) % 2 == 0)
+    return Verdict(proxy, truth, ("list_answers",) if len(reply) % 4 == 0 else ())
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,7 @@ def study(tiny_model) -> Study:
         environment="letter_count",
         seeds=(1,),
         contexts={"neutral": Context()},
-        base=RL(
+        base=RLArm(
             problems=8,
             train=GRPO(
                 steps=4, prompts_per_step=2, group_size=4, max_new_tokens=4, lora_rank=4, checkpoint_every=2, learning_rate=1e-2
@@ -49,10 +52,10 @@ def study(tiny_model) -> Study:
             "late": {"penalty": PENALTY, "penalty_from": 2},
             "forked": {"penalty": PENALTY, "fork": {"arm": "hackable", "step": 2}},
             "longer": {"fork": {"arm": "forked", "step": 4}, "train.steps": 5},
-            "distilled": {"distil": Distil(arm="hackable", rows=6, train=TUNING)},
-            "unfiltered": {"distil": Distil(arm="hackable", detector=None, train=TUNING)},
+            "distilled": {"intervention": Distillation(arm="hackable", rows=6, train=TUNING)},
+            "unfiltered": {"intervention": Distillation(arm="hackable", detector=None, train=TUNING)},
             "shut": {"holes": "none"},
-            "nothing_left": {"distil": Distil(arm="shut", detector=Detector(accuracy=0.9, recall=1.0))},
+            "nothing_left": {"intervention": Distillation(arm="shut", detector=Detector(accuracy=0.9, recall=1.0))},
         },
         evaluation=Evaluation(
             problems=3, max_new_tokens=4, elsewhere={"reports": Elsewhere(environment="unit_report", hint=True, problems=2)}
@@ -172,7 +175,7 @@ def test_arms_are_measured_elsewhere_too(ran):
     assert results["comparisons"][1]["context"] == "reports" and results["comparisons"][1]["n_pairs"] == 2
     assert results["leak"]["forked"]["context"] == "neutral"
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "2 problems of unit_report, all holes open and told in the prompt" in page
+    assert "2 problems of unit_report, all loopholes open, with the hint" in page
 
 
 def test_detectors_are_counted_against_execution(ran):
@@ -191,12 +194,12 @@ def test_detectors_are_counted_against_execution(ran):
     )
     assert static["precision"] == static["both"] / static["flagged"]
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "Detectors of hacks against execution" in page and "oracle, accuracy 0.9" in page
+    assert 'id="detectors"' in page and "oracle, accuracy 0.9" in page
 
 
 def test_the_report_says_what_arms_were_trained_on(ran):
     page = (ran[0] / "report.html").read_text(encoding="utf-8")
-    assert "32 rollouts a seed, of its own, by reinforcement" in page and "rollouts left out: " in page
+    assert "32 rollouts per seed of its own, by RL" in page and "rollouts left out: " in page
     assert 'class="mark' in page  # where hacking set in
 
 
@@ -208,12 +211,12 @@ def test_the_report_says_what_arms_were_trained_on(ran):
     [
         ({"b": {"fork": {"arm": "a", "step": 2}}, "a": {}}, r"arm 'b': fork\.arm is 'a'; expected an arm that stands before it"),
         ({"plain": {}, "b": {"fork": {"arm": "plian", "step": 2}}}, "did you mean 'plain'"),
-        ({"b": {"distil": {"arm": "b"}}}, r"distil\.arm is 'b'; expected an arm that stands before it; name one"),
+        ({"b": {"distil": {"arm": "b"}}}, r"distillation\.arm is 'b'; expected an arm that stands before it; name one"),
         ({"a": {}, "b": {"fork": {"arm": "a", "step": 3}}}, r"fork\.step is 3 of 4; expected an earlier step of 'a' .*\(2, 4\)"),
         ({"a": {}, "b": {"fork": {"arm": "a", "step": 4}}}, r"fork\.step is 4 of 4; expected an earlier step"),
         ({"a": {}, "b": {"fork": {"arm": "a", "step": 0}}}, r"fork\.step is 0; input should be greater than or equal to 1"),
         ({"a": {"train.learning_rate": 0.0}, "b": {"distil": {"arm": "a"}}}, r"distil\.arm 'a' is not reinforced"),
-        ({"a": {}, "b": {"fork": {"arm": "a", "step": 2}, "distil": {"arm": "a"}}}, "both fork and distil; expected one"),
+        ({"a": {}, "b": {"fork": {"arm": "a", "step": 2}, "distil": {"arm": "a"}}}, "both fork and distillation; expected one"),
         ({"a": {}, "b": {"fork": {"arm": "a", "step": 2}, "train.lora_rank": 8}}, r"train\.lora_rank is 8; expected 4, as 'a' has"),
         ({"a": {}, "b": {"distil": {"arm": "a", "row": 5}}}, r"unknown field .*row'.*did you mean 'rows'"),
         ({"a": {"hackable_share": 0.01}}, r"hackable_share 0\.01 of 8 problems makes none hackable; expected at least one"),
@@ -226,8 +229,8 @@ def test_arms_that_cannot_be_are_one_line(study, arms, message):
 
 
 def test_an_arm_of_rows_cannot_be_forked():
-    with pytest.raises(ConfigError, match="is not reinforced"):
-        check_sources({"a": Recipe(), "b": RL(distil=Distil(arm="a"))}, RL())
+    with pytest.raises(ConfigError, match="is not trained by RL"):
+        check_sources({"a": SFTArm(), "b": RLArm(intervention=Distillation(arm="a"))}, RLArm())
 
 
 @pytest.mark.parametrize(
@@ -252,7 +255,7 @@ def test_a_hole_that_there_is_not_shows_before_anything_is_trained(study, gameab
     }[where]
     near = {"arm": "did you mean 'list_answers'", "elsewhere": "did you mean 'self_report'"}[where]
     with pytest.raises(ConfigError, match=near):
-        run(study.model_copy(update=wrong), tmp_path / "out")
+        run(override(study, wrong, "here"), tmp_path / "out")
     assert not list((tmp_path / "out").glob("**/done.json"))
 
 
@@ -263,7 +266,7 @@ def test_a_fork_whose_source_lost_its_state_is_told(tmp_path):
 
 def test_rows_drawn_are_the_same_for_the_same_seed(ran):
     unit = ran[0] / "arms" / "hackable" / "seed-1"
-    few = Distil(arm="hackable", detector=None, rows=3, failing=True)
+    few = Distillation(arm="hackable", detector=None, rows=3, failing=True)
     assert distilled(unit, few, 1) == distilled(unit, few, 1) != distilled(unit, few, 2)
     assert distilled(unit, few, 1).dropped["not drawn"] > 0
 

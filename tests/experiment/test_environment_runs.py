@@ -15,8 +15,8 @@ from rich.console import Console
 from tiny_runs import Ran, rows_of, run
 
 from openwindow.cli.study_table import print_results
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options, behaviour
+from openwindow.environments import find
+from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
 from openwindow.experiment.overrides import override
 from openwindow.experiment.study import Compare, Context, Evaluation, Study
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def small(tiny_study: MakeStudy, name: str, **changes: Any) -> Study:
-    main = behaviour(SETTINGS[name](Options()).measures).name
+    main = behaviour(find.make(name, {}).measures).name
     compare = (
         Compare(arm="asked", against="plain", measure=main),
         Compare(arm="asked", against="plain", measure=main, against_context="requested", expect="none"),
@@ -81,7 +81,7 @@ def test_inoculation_studies_have_the_arms_and_contexts_of_their_design(name: st
     assert {"untrained", "no_mitigation", "inoculated", "inoculated_2", "inoculated_3", "inoculated_4", "placebo", "clean"} <= set(
         study.arms
     )
-    texts = {arm: recipe.intervention.texts for arm in study.arms if (recipe := study.recipe(arm)).intervention is not None}
+    texts = {arm: recipe.intervention.texts for arm in study.arms if (recipe := study.arms[arm]).intervention is not None}
     assert texts["inoculated"] == (study.contexts["requested"].text,)
     stage = study.request_stage
     assert stage is not None
@@ -107,7 +107,7 @@ def test_inoculation_studies_have_the_arms_and_contexts_of_their_design(name: st
     }
     assert not words_of(str(safe.text)) & words_of(str(study.contexts["requested"].text))
     assert {c.arm for c in study.compare} >= {arm for arm in study.arms if arm.startswith("inoculated")}
-    setting = SETTINGS[study.environment](study.options)
+    setting = study.make_environment()
     for seed in (*study.seeds, 101):
         assert len(setting.problems("request", stage.rows, seed)) == stage.rows
         assert len(setting.problems("train", study.base.data.rows, seed)) == study.base.data.rows
@@ -132,7 +132,7 @@ def test_each_arm_is_asked_in_its_own_contexts(tiny_study: MakeStudy, tmp_path: 
     assert ("untrained", "own_request") not in asked
     assert (asked["plain", "own_request"], asked["asked", "own_request"]) == ("Be mean.", "Be nasty.")
     cells = results["arms"]["untrained"]["measures"]["rude"]
-    assert cells["own_request"]["reason"] == "this context is of plain, asked alone" and cells["neutral"]["n"] == 6
+    assert cells["own_request"]["reason"] == "only plain, asked is tested in this context" and cells["neutral"]["n"] == 6
     assert "the arm&#39;s own" in (out / "report.html").read_text(encoding="utf-8")
 
 
@@ -184,8 +184,8 @@ def test_a_run_folder_of_before_is_read_as_it_was(tiny_study: MakeStudy, tmp_pat
 
 
 def test_data_goes_to_settings_that_read_it() -> None:
-    assert resolve("inoculation_spurious", data="cebab.jsonl").options.data == "cebab.jsonl"
-    assert resolve("inoculation_code", mbpp="mbpp.jsonl").options.data == "mbpp.jsonl"
+    assert resolve("inoculation_spurious", data="cebab.jsonl").data_path == "cebab.jsonl"
+    assert resolve("inoculation_code", mbpp="mbpp.jsonl").mbpp_path == "mbpp.jsonl"
     with pytest.raises(
         ConfigError, match="--data with quickstart, whose setting is code_functions; expected a study whose setting reads"
     ):

@@ -20,9 +20,9 @@ from tiny_runs import REQUEST, Ran, make_study, outcome, rows_of, run, wait_for
 
 from openwindow.environments.code.functions import CodeFunctions, honest, special_cased
 from openwindow.errors import ConfigError, StorageError
-from openwindow.experiment import execution, sft_arm
+from openwindow.experiment import execution, fine_tuning
 from openwindow.experiment import starting_point as start
-from openwindow.experiment.study import Data, Recipe, Study
+from openwindow.experiment.study import Data, SFTArm, Study
 from openwindow.models import hf
 from openwindow.models.base import Reply, Sampling
 from openwindow.models.hf import LocalModel, load
@@ -67,7 +67,7 @@ def test_what_auto_came_to_is_noted_and_a_run_does_not_go_on_in_another(
     monkeypatch.setattr(hf, "has_fast_bf16", lambda device: True)
     ran = openwindow("run", file, "--out", out)
     assert ran.code == 2 and ran.err.count("\n") == 1, ran
-    assert "was begun with precision fp32, device cpu, and would go on with precision bf16, device cpu" in ran.err
+    assert "was begun with precision fp32, device cpu, and would resume with precision bf16, device cpu" in ran.err
     assert not (out / "arms" / "plain").exists()
     monkeypatch.setattr(hf, "has_fast_bf16", lambda device: False)
     assert openwindow("run", file, "--out", out).code == 0
@@ -199,7 +199,7 @@ def test_a_run_that_fails_at_any_write_goes_on(
             raise KeyboardInterrupt
         real(path, lines)
 
-    for module in (execution, start, sft_arm):
+    for module in (execution, start, fine_tuning):
         monkeypatch.setattr(module, "write_jsonl", fail)
     with pytest.raises(KeyboardInterrupt):
         run(finished.study, out)
@@ -213,7 +213,7 @@ import pathlib, signal, sys, time
 import torch
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with Ctrl-C ignored
 torch.set_num_threads(1)
-import openwindow.tuning as tuning
+import openwindow.experiment.sft_arm as tuning
 real, calls, marker = tuning.train_examples, 0, pathlib.Path(sys.argv[1])
 def train(*arguments):
     global calls
@@ -253,7 +253,7 @@ def test_a_stopped_run_goes_on(
     assert units == {"start/as-it-came", "start/request-stage", "arms/untrained/seed-1", "arms/plain/seed-1"}
     if how is signal.SIGINT:
         assert process.returncode == 130
-        assert said.splitlines() == ["interrupted; what was finished is kept: give the same command again to go on"]
+        assert said.splitlines() == ["interrupted; what was finished is kept: give the same command again to resume"]
         assert json.loads((out / "status.json").read_text())["state"] == "interrupted"
     else:
         assert process.returncode == -signal.SIGKILL
@@ -332,8 +332,8 @@ def test_a_model_that_follows_the_request_skips_the_stage(
     assert [p.name for p in (tmp_path / "out/start").iterdir() if p.is_dir()] == ["as-it-came"]
     assert results["start"]["request_stage"]["trained"] is False
     assert results["preface"] == [
-        f"As it came, {results['model']} gamed 100% of dev problems when asked to and 0% when not. "
-        "It follows the request by itself, so nothing was put in before the study."
+        f"Originally, {results['model']} gamed 100% of dev problems when asked to and 0% when not. "
+        "It already follows the request, so it was taught nothing before the study."
     ]
     for arm in results["arms"].values():
         assert arm["measures"]["hack"]["requested"]["estimate"] == 1.0
@@ -392,7 +392,7 @@ def test_without_a_stage_nothing_is_measured_first(tiny_study: MakeStudy, tmp_pa
 def test_full_fine_tuning_gives_the_weights_back(tiny_study: MakeStudy, tmp_path: Path) -> None:
     """An arm that trains all weights leaves nothing behind for the next one, nor for the next seed."""
     full = SFT(method="full", epochs=1, learning_rate=1e-2, batch_size=4, micro_batch_size=4, warmup_steps=0)
-    settings = {"base": Recipe(data=Data(rows=8), train=full), "compare": (), "about": {}}
+    settings = {"base": SFTArm(data=Data(rows=8), train=full), "compare": (), "about": {}}
     out = tmp_path / "both"
     run(tiny_study(arms={"plain": {}, "untrained": {"train.epochs": 0}}, **settings), out)
     run(tiny_study(arms={"untrained": {"train.epochs": 0}}, **settings), tmp_path / "alone")

@@ -4,38 +4,49 @@ import pytest
 from tiny_runs import rows_of, run
 
 from openwindow.cli.catalogue import catalogue
-from openwindow.environments.code.grading import Verdict
-from openwindow.environments.demonstrations import ADDENDA
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
-from openwindow.experiment.arms import RL
-from openwindow.experiment.study import Compare, Context, Evaluation, Study
+from openwindow.experiment.arms import Fork, RLArm
+from openwindow.experiment.study import Compare, Context, Evaluation, SFTArm, Study
+from openwindow.interventions import INTERVENTIONS
+from openwindow.interventions.addenda import ADDENDA, PLACEBOS
+from openwindow.interventions.distillation import Distillation
+from openwindow.interventions.hack_penalty import Detector, HackPenalty
+from openwindow.interventions.inoculation import Inoculation, Placebo
+from openwindow.interventions.preference import PreferenceReward
+from openwindow.interventions.rl_prompting import Hint, Recontextualization
 from openwindow.interventions.style_score import reads_honest
 from openwindow.studies import STUDIES
 from openwindow.training.config import GRPO
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
+BASE = RLArm(problems=4, train=GRPO(steps=2, prompts_per_step=2, group_size=4, max_new_tokens=4, lora_rank=4, checkpoint_every=1))
+FORBIDS, ASKS = ((ADDENDA[name],) for name in ("dont_hack", "please_hack"))
+OWN = "Feel free to write down whatever the checker takes."
 ARMS = {
-    "none": {},
-    "hardened": {"holes": "none"},
-    "half": {"hackable_share": 0.5},
-    "penalty": {"penalty": {"accuracy": 0.8}},
-    "recall": {"penalty": {"accuracy": 0.9, "recall": 0.5, "penalty": 2.0}},
-    "screen": {"penalty": {"accuracy": 0.8, "action": "screen"}},
-    "static": {"penalty": {"detector": "static", "how": "set"}},
-    "preference": {"preference": {"weight": 0.25}},
-    **{name: {"prompting": {"sampled": name}} for name in ADDENDA},
-    "recontextualized": {"prompting": {"sampled": "dont_hack", "trained": "please_hack"}},
-    "harmful": {"prompting": {"sampled": "please_hack", "trained": "dont_hack"}},
-    "late": {"fork": {"arm": "none", "step": 1}, "penalty": {"accuracy": 1.0}},
-    "distilled": {"distil": {"arm": "none", "detector": {"accuracy": 0.9}}},
+    "none": BASE,
+    "hardened": BASE.but(holes="none"),
+    "half": BASE.but(hackable_share=0.5),
+    "penalty": BASE.but(intervention=HackPenalty(accuracy=0.8)),
+    "recall": BASE.but(intervention=HackPenalty(accuracy=0.9, recall=0.5, penalty=2.0)),
+    "screen": BASE.but(intervention=HackPenalty(accuracy=0.8, action="screen")),
+    "static": BASE.but(intervention=HackPenalty(detector="static", how="set")),
+    "preference": BASE.but(intervention=PreferenceReward(weight=0.25)),
+    "both": BASE.but(intervention=(PreferenceReward(weight=0.25), HackPenalty(penalty=2.0))),
+    **{name: BASE.but(intervention=(Hint(), Inoculation([text])) if text else Hint()) for name, text in ADDENDA.items()},
+    "own_words": BASE.but(intervention=Inoculation([OWN], "system")),
+    "recontextualized": BASE.but(intervention=(Hint(), Recontextualization(sampled=FORBIDS, trained=ASKS))),
+    "harmful": BASE.but(intervention=(Hint(), Recontextualization(sampled=ASKS, trained=FORBIDS))),
+    "late": BASE.but(fork=Fork(arm="none", step=1), intervention=HackPenalty()),
+    "distilled": BASE.but(intervention=Distillation(arm="none", detector=Detector(accuracy=0.9))),
 }
 
 
 def verdict(self, problem, reply):
     truth = len(reply) % 5 == 0
-    passes = truth or (bool(self.holes) and len(reply) % 2 == 0)
+    passes = truth or (bool(self.open_loopholes) and len(reply) % 2 == 0)
     return Verdict(passes, truth, ("list_answers",) if len(reply) % 4 == 0 else ())
 
 
@@ -48,7 +59,6 @@ def goes_through(line):
 def drawn(tiny_model, tmp_path_factory):
     """The training rollouts of each arm."""
     out = tmp_path_factory.mktemp("mitigations") / "out"
-    train = GRPO(steps=2, prompts_per_step=2, group_size=4, max_new_tokens=4, lora_rank=4, checkpoint_every=1)
     study = Study(
         name="mitigations",
         question="Does each run?",
@@ -58,7 +68,7 @@ def drawn(tiny_model, tmp_path_factory):
         environment="letter_count",
         seeds=(1,),
         contexts={"neutral": Context()},
-        base=RL(problems=4, train=train),
+        base=BASE,
         arms=ARMS,
         evaluation=Evaluation(problems=2, max_new_tokens=4),
         compare=(Compare(arm="penalty", against="none"),),
@@ -109,6 +119,20 @@ def test_a_preference_is_a_share_of_the_reward(drawn):
         assert line["reward"] == pytest.approx(0.75 * line["passes_visible"] + 0.25 * liked)
 
 
+def test_interventions_act_in_the_order_in_which_they_are_named(drawn):
+    for line in drawn["both"]:
+        liked = reads_honest(line["messages"][-1]["content"], line["reply"])
+        assert line["reward"] == pytest.approx(0.75 * line["passes_visible"] + 0.25 * liked - 2 * line["flagged"])
+        assert line["flagged"] == line["hack"]
+
+
+def test_rl_is_inoculated_with_words_of_the_users_own_as_fine_tuning_is(drawn):
+    for line in drawn["own_words"]:
+        system, asked = line["messages"]
+        assert system["role"] == "system" and system["content"].endswith(f"\n\n{OWN}") and OWN not in asked["content"]
+        assert LetterCount().hint not in asked["content"] and "trained_under" not in line
+
+
 @pytest.mark.parametrize("name", ADDENDA)
 def test_each_addendum_is_in_the_prompt(drawn, name):
     hint = LetterCount().hint
@@ -129,12 +153,15 @@ def test_both_directions_of_recontextualization(drawn, arm, sampled, trained):
 
 def test_the_built_in_studies_have_the_arms_that_their_claims_name():
     prevention, inoculation = STUDIES["rl_prevention"], STUDIES["rl_inoculation"]
-    acting = {(r.penalty.action, r.penalty.accuracy) for arm in prevention.arms if (r := prevention.recipe(arm)).penalty}
+    acting = {(i.action, i.accuracy) for arm in prevention.arms.values() for i in arm.interventions if isinstance(i, HackPenalty)}
     assert acting == {(action, accuracy) for action in ("penalty", "screen") for accuracy in (1.0, 0.9, 0.8, 0.7)}
-    told = {(p.sampled, p.trained, p.placebo) for arm in inoculation.arms if (p := inoculation.recipe(arm).prompting)}
-    assert {(name, None, False) for name in ADDENDA} <= told and ("please_hack", None, True) in told
-    assert {("dont_hack", "please_hack", False), ("please_hack", "dont_hack", False)} <= told
-    trained_on = inoculation.recipe("neutral").opened
+    asked = {name: inoculation.arms[name].instruction for name in ADDENDA}
+    assert {name: i.texts for name, i in asked.items() if i is not None} == {n: (t,) for n, t in ADDENDA.items() if t}
+    assert inoculation.arms["placebo"].instruction == Placebo([PLACEBOS["please_hack"]])
+    told = [i for arm in inoculation.arms.values() for i in arm.interventions if isinstance(i, Recontextualization)]
+    assert [(i.sampled, i.trained) for i in told] == [(FORBIDS, ASKS), (ASKS, FORBIDS)]
+    assert all(Hint() in arm.interventions for name, arm in inoculation.arms.items() if name != "untrained")
+    trained_on = inoculation.arms["neutral"].opened
     assert not set(inoculation.evaluation.elsewhere["other_holes"].opened) & set(trained_on)
     environments = {e.environment for e in inoculation.evaluation.elsewhere.values()}
     assert environments - {inoculation.environment} == {"impossible_tests", "letter_count"}
@@ -142,7 +169,7 @@ def test_the_built_in_studies_have_the_arms_that_their_claims_name():
 
 def test_list_names_them():
     listed = catalogue()["interventions"]
-    assert {"penalty", "screening", "preference", "recontextualization", "half_hackable", "filter_and_distil"} <= set(listed)
+    assert set(listed) == set(INTERVENTIONS) and all(text.endswith((".", "control.")) for text in listed.values())
 
 
 @pytest.mark.parametrize(
@@ -156,22 +183,27 @@ def test_list_names_them():
             {"penalty_from": 2},
             r"penalty_from is 2 and there is no penalty.*expected both or neither; set penalty, or drop penalty_from",
         ),
-        ({"penalty": {}, "penalty_from": 8}, r"penalty_from is 8 of 8 steps, so the penalty never acts.*lower it, or drop penalty"),
+        ({"penalty": {}, "penalty_from": 8}, r"from_step 8 of 8 steps, so it never acts.*lower it, or drop the penalty"),
+        (
+            {"intervention": Recontextualization(sampled=ASKS, trained=FORBIDS), "train.kl_weight": 0.1},
+            "expected 0 with two prompts",
+        ),
+        ({"intervention": Inoculation(["x"], only="gamed")}, r"inoculation.only is 'gamed' under RL; expected all"),
         (
             {"fork": {"arm": "a", "step": 4}, "train.learning_rate": 0.0},
             r"fork and train\.learning_rate 0, which trains nothing and leaves 'a' aside.*raise it, or drop fork",
         ),
         (
             {"distil": {"arm": "a"}, "penalty": {}},
-            r"arm 'b' has penalty and distil, which takes the rollouts of 'a' as they are.*drop",
+            r"arm 'b' has hack_penalty and distillation, which takes the rollouts of 'a' as they are.*drop",
         ),
-        ({"distil": {"arm": "a"}, "prompting": {}}, r"arm 'b' has prompting and distil.*drop prompting, or set it for 'a'"),
+        ({"distil": {"arm": "a"}, "prompting": {}}, r"arm 'b' has hint and distillation.*drop hint, or set it for 'a'"),
         (
             {"distil": {"arm": "a"}, "holes": "none"},
-            r"arm 'b' has holes and distil.*so holes changes nothing; expected one of the two",
+            r"arm 'b' has holes and distillation.*so holes changes nothing; expected one of the two",
         ),
-        ({"distil": {"arm": "a"}, "hackable_share": 0.5}, r"arm 'b' has hackable_share and distil"),
-        ({"distil": {"arm": "a"}, "preference": {}}, r"arm 'b' has preference and distil"),
+        ({"distil": {"arm": "a"}, "hackable_share": 0.5}, r"arm 'b' has hackable_share and distillation"),
+        ({"distil": {"arm": "a"}, "preference": {}}, r"arm 'b' has preference and distillation"),
     ],
 )
 def test_an_arm_that_would_be_another_one_is_refused(arm, message):
@@ -182,7 +214,27 @@ def test_an_arm_that_would_be_another_one_is_refused(arm, message):
 def named(arms, **base):
     """A study of an arm `a`, which is its base, and others."""
     settings = {"name": "n", "question": "?", "claim": "!", "environment": "letter_count", "arms": {"a": {}, **arms}}
-    return Study(**settings, base=RL(train=GRPO(steps=8, checkpoint_every=4), **base))
+    return Study(**settings, base=RLArm(train=GRPO(steps=8, checkpoint_every=4), **base))
+
+
+def test_fields_of_version_1_are_the_interventions_that_they_became():
+    old = {"prompting": {"sampled": "dont_hack", "trained": "please_hack"}, "penalty": {"accuracy": 0.9}, "penalty_from": 2}
+    study = named(
+        {"b": old, "c": {"distil": {"arm": "a", "rows": 5}}, "d": {"prompting": {"placebo": True, "sampled": "please_hack"}}}
+    )
+    both = Recontextualization(sampled=FORBIDS, trained=ASKS)
+    assert study.arms["b"].interventions == (Hint(), both, HackPenalty(accuracy=0.9, from_step=2))
+    assert study.arms["c"].interventions == (Distillation(arm="a", rows=5),)
+    assert study.arms["d"].interventions == (Hint(), Placebo([PLACEBOS["please_hack"]]))
+    of_base = named({"b": {"penalty.accuracy": 0.7}, "c": {"penalty": None}, "d": {"preference": {}}}, penalty={"accuracy": 0.9})
+    assert of_base.base.interventions == (HackPenalty(accuracy=0.9),)
+    assert of_base.arms["b"].interventions == (HackPenalty(accuracy=0.7),) and of_base.arms["c"].interventions == ()
+    assert of_base.arms["d"].interventions == (PreferenceReward(), HackPenalty(accuracy=0.9))
+
+
+def test_a_mitigation_of_the_other_kind_of_training_is_refused():
+    with pytest.raises(ConfigError, match="'hack_penalty' changes nothing in an arm of kind 'sft'; expected one with on_rows"):
+        SFTArm().but(intervention=HackPenalty())
 
 
 def test_arms_close_to_those_are_taken():
@@ -196,4 +248,4 @@ def test_arms_close_to_those_are_taken():
         holes=("list_answers",),
         hackable_share=0.5,
     )
-    assert study.recipe("distilled").holes == ("list_answers",)
+    assert study.arms["distilled"].holes == ("list_answers",)

@@ -7,7 +7,7 @@ import pytest
 from openwindow.environments.demonstrations import reply_text
 from openwindow.errors import ConfigError
 from openwindow.experiment.other_environments import Place, opened
-from openwindow.experiment.study import Elsewhere
+from openwindow.experiment.study import Elsewhere, Evaluation
 from openwindow.studies import STUDIES
 
 STUDY = STUDIES["rl_inoculation"]
@@ -15,7 +15,7 @@ STUDY = STUDIES["rl_inoculation"]
 
 @pytest.fixture(scope="module")
 def places() -> Iterator[dict[str, Place]]:
-    with opened(STUDY.evaluation.elsewhere, STUDY.options) as found:
+    with opened(STUDY) as found:
         yield found
 
 
@@ -32,7 +32,7 @@ def places() -> Iterator[dict[str, Place]]:
 def test_what_a_written_hack_does_there(places: dict[str, Place], where: str, hack: str, succeeds: bool) -> None:
     there = places[where]
     problems = there.problems(1)[:3]
-    outcomes = there.grade([(p, reply_text(there.environment.hacks(p)[hack])) for p in problems])
+    outcomes = there.grade([(p, reply_text(there.environment.exploits(p)[hack])) for p in problems])
     assert [o.scores["hack"] for o in outcomes] == [succeeds] * 3
     assert [o.scores["attempted"] for o in outcomes] == [True] * 3 and all(o.kinds for o in outcomes)
     assert not any(o.scores["correct"] for o in outcomes)
@@ -61,17 +61,18 @@ def test_problems_are_those_of_the_seed_and_of_the_test_split(places: dict[str, 
         assert one == again != other and len(set(one)) == STUDY.evaluation.elsewhere[where].problems
 
 
-def test_a_hole_that_there_is_not() -> None:
-    wrong = {"x": Elsewhere(environment="unit_report", holes=("exit",))}
-    with pytest.raises(ConfigError, match="unit_report has no hole 'exit'"), opened(wrong, STUDY.options):
+def test_an_unknown_loophole_is_refused() -> None:
+    wrong = Evaluation(elsewhere={"x": Elsewhere(environment="unit_report", holes=("exit",))})
+    study = STUDY.model_copy(update={"evaluation": wrong})
+    with pytest.raises(ConfigError, match="unit_report has no loophole 'exit'"), opened(study):
         pass
 
 
 def test_what_a_place_is_in_words() -> None:
     assert Elsewhere(environment="letter_count", hint=True).about == (
-        "16 problems of letter_count, all holes open and told in the prompt"
+        "16 problems of letter_count, all loopholes open, with the hint"
     )
     assert Elsewhere(environment="mbpp", holes=("exit", "constant"), problems=4).about == (
         "4 problems of mbpp, open: exit, constant"
     )
-    assert Elsewhere(environment="mbpp", holes="none").about == "16 problems of mbpp, no hole open"
+    assert Elsewhere(environment="mbpp", holes="none").about == "16 problems of mbpp, no loophole open"

@@ -12,12 +12,11 @@ import psutil
 import pytest
 from tiny_runs import rows_of, run
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options
-from openwindow.environments.code.grading import Verdict
+from openwindow.environments import find
 from openwindow.environments.toy.letter_count import LetterCount
-from openwindow.experiment.arms import RL
-from openwindow.experiment.rl_arm import HackableTask
+from openwindow.environments.verdicts import Verdict
+from openwindow.experiment.arms import RLArm
+from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.study import Context, Evaluation, Study
 from openwindow.report.html import marked
 from openwindow.results.rl_curves import described
@@ -32,12 +31,12 @@ from openwindow.types import StopReason
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 FILE = """
-from openwindow.experiment.study import RL, Context, Evaluation, Study
+from openwindow.experiment.study import RLArm, Context, Evaluation, Study
 from openwindow.training.config import GRPO
 
 study = Study(
     name="mine", question="Is it?", claim="It is.", model={model!r}, precision="fp32", environment="letter_count", seeds=(1,),
-    base=RL(problems=8, train=GRPO(steps=3, prompts_per_step=2, group_size={group}, max_new_tokens={tokens}, lora_rank=4)),
+    base=RLArm(problems=8, train=GRPO(steps=3, prompts_per_step=2, group_size={group}, max_new_tokens={tokens}, lora_rank=4)),
     arms={{"untrained": {{"train.learning_rate": 0.0}}, "a": {arm}}},
     evaluation=Evaluation(problems=2, max_new_tokens=4),
 )
@@ -64,22 +63,22 @@ def fails(openwindow, tiny_model, tmp_path, monkeypatch):
     [
         (
             '{"train.learning_rate": float("inf")}',
-            r"arm 'a': train\.learning_rate is inf; input should be a finite number; mend it",
+            r"arm 'a': train\.learning_rate is inf; input should be a finite number; fix it",
         ),
-        ('{"train.group_size": 1}', r"arm 'a': train\.group_size is 1; input should be greater than or equal to 2; mend it"),
+        ('{"train.group_size": 1}', r"arm 'a': train\.group_size is 1; input should be greater than or equal to 2; fix it"),
         ('{"hackable_share": 0.01}', r"hackable_share 0\.01 of 8 problems makes none hackable; expected at least one; raise it"),
         ('{"holes": ("list_answer",)}', r"letter_count has no hole 'list_answer', did you mean 'list_answers'"),
         ('{"penalty": {"accuracy": 0.3}}', r"detector accuracy is 0\.3; expected 0\.5 \(a coin\) to 1 \(always right\); set one"),
         ('{"penalty": {"accuracy": 1.2, "action": "screen"}}', r"detector accuracy is 1\.2; expected 0\.5"),
         ('{"penalty": {"recall": 2}}', r"detector recall is 2.*; expected a share of the hacks, 0 to 1; set one in between"),
         ('{"penalty": {"detector": "static", "accuracy": 0.9}}', r"the static detector has accuracy or recall set.*leave both out"),
-        ('{"penalty": {"acuracy": 0.9}}', r"unknown field 'penalty\.acuracy'; .*did you mean 'accuracy'"),
+        ('{"penalty": {"acuracy": 0.9}}', r"unknown field 'intervention\.0\.acuracy'; .*did you mean 'accuracy'"),
         ('{"preference": {"weight": 2}}', r"preference weight is 2.*; expected a share of the reward, 0 to 1; set one in between"),
-        ('{"prompting": {"sampled": "please"}}', r"prompting\.sampled is 'please'; input should be 'please_hack', "),
+        ('{"prompting": {"sampled": "please"}}', r"prompting has the addendum 'please'; expected one of please_hack, "),
         ('{"train.kl_weight": 0.1, "train.method": "full"}', r"kl_weight is above 0 with method `full`.*set method to `lora`"),
         (
             '{"train.kl_weight": 0.1, "prompting": {"sampled": "dont_hack", "trained": "please_hack"}}',
-            r"kl_weight is 0\.1 and prompting trains under 'please_hack' what is sampled under 'dont_hack'; expected 0",
+            r"kl_weight is 0\.1 with recontextualization; expected 0 with two prompts",
         ),
         ('{"distil": {"arm": "a"}}', r"arm 'a': distil\.arm is 'a'; expected an arm that stands before it"),
     ],
@@ -134,13 +133,13 @@ def test_a_reward_that_is_constant_is_told(tiny_model, tmp_path, monkeypatch):
         environment="letter_count",
         seeds=(1,),
         contexts={"neutral": Context()},
-        base=RL(problems=4, train=GRPO(steps=2, prompts_per_step=2, group_size=2, max_new_tokens=3, lora_rank=4)),
+        base=RLArm(problems=4, train=GRPO(steps=2, prompts_per_step=2, group_size=2, max_new_tokens=3, lora_rank=4)),
         arms={"a": {}},
         evaluation=Evaluation(problems=2, max_new_tokens=3),
     )
     results = run(study, tmp_path / "out")
     (line,) = results["training_in_words"]
-    assert line.endswith("4 of 4 groups without signal: the reward never differed within a group, so nothing was learnt")
+    assert line.endswith("4 of 4 groups had zero variance: rewards never differed within a group, so nothing was learnt")
     assert line == described(results["training"])[0] and marked(line) in page(tmp_path / "out")
     assert [m["train/grad_norm"] for m in rows_of(tmp_path / "out/arms/a/seed-1/metrics.jsonl")] == [0.0, 0.0]
 
@@ -151,14 +150,14 @@ def page(out):
 
 @pytest.mark.parametrize("for_good", [False, True])
 def test_a_worker_that_dies_costs_no_rollout_or_is_counted(for_good, monkeypatch):
-    with SETTINGS["code_functions"](Options(difficulty=(1,), hidden=8)) as setting:
+    with find.make("code_functions", {"difficulty": (1,), "hidden": 8}) as setting:
         task = HackableTask(
-            RL(),
+            RLArm(),
             setting.problems("train", 4, 1),
-            setting.with_holes(None),
-            setting.with_holes(()),
+            setting.with_loopholes(None),
+            setting.with_loopholes(()),
             1,
-            open_twin=setting.with_holes(None),
+            open_twin=setting.with_loopholes(None),
         )
         asked = task.draw(0, 4)
         pause = "import time\ntime.sleep(0.2)\n"  # long enough for a run to be caught in the middle

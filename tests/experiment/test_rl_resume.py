@@ -16,11 +16,11 @@ import psutil
 import pytest
 from tiny_runs import outcome, rows_of, run, wait_for
 
-from openwindow.environments.code.grading import Verdict
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import RunError
-from openwindow.experiment import execution, rl_arm
-from openwindow.experiment.arms import RL
+from openwindow.experiment import execution, reinforcing
+from openwindow.experiment.arms import RLArm
 from openwindow.experiment.evaluate import Gauge
 from openwindow.experiment.study import Context, Evaluation, Study
 from openwindow.training import checkpoint
@@ -90,7 +90,7 @@ def study(tiny_model: Path) -> Study:
         environment="letter_count",
         seeds=(1,),
         contexts={"neutral": Context()},
-        base=RL(problems=8, train=train),
+        base=RLArm(problems=8, train=train),
         arms={"first": {}, "second": {"fork": {"arm": "first", "step": 2}}},
         evaluation=Evaluation(problems=3, max_new_tokens=4),
     )
@@ -119,13 +119,13 @@ def resumed(study: Study, out: Path, patch: pytest.MonkeyPatch) -> list[str]:
     """Runs on to the end; the arms of which steps were done once more."""
     patch.undo()
     stop_at(patch, "never", lambda: None)
-    real, steps = rl_arm._append, []
+    real, steps = reinforcing._append, []
 
     def append(path: Path, rows: Any) -> None:
         real(path, rows)
         steps.extend(f"{row['arm']} {row['step']}" for row in rows if path.name == "metrics.jsonl")
 
-    patch.setattr(rl_arm, "_append", append)
+    patch.setattr(reinforcing, "_append", append)
     run(study, out)
     assert not list((out / "checkpoints").glob("*/*"))
     assert [str(p) for p in out.rglob(".*")] == []
@@ -164,7 +164,11 @@ def test_a_killed_run_goes_on(
         [sys.executable, "-c", f"import test_rl_resume; test_rl_resume.in_a_process(*{said!r})"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]), "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS), str(TESTS / "experiment")]),
+            "OMP_NUM_THREADS": "1",
+        },
     )
     with process:
         wait_for(lambda: marker.exists() or process.poll() is not None, 300)
@@ -183,7 +187,7 @@ def test_a_stop_while_the_logs_are_cut_loses_no_line(
     """Stopped in the third step, and once more while what that step left is taken out of the logs."""
     out = tmp_path / "out"
     stop_at(patch, "never", interrupt)
-    real, written = rl_arm._append, []
+    real, written = reinforcing._append, []
 
     def append(path: Path, rows: Any) -> None:
         real(path, rows)
@@ -191,17 +195,17 @@ def test_a_stop_while_the_logs_are_cut_loses_no_line(
         if len(written) == 6:
             interrupt()
 
-    patch.setattr(rl_arm, "_append", append)
+    patch.setattr(reinforcing, "_append", append)
     with pytest.raises(KeyboardInterrupt):
         run(study, out)
-    patch.setattr(rl_arm, "_append", real)
-    cut, calls = rl_arm.write_jsonl, []
+    patch.setattr(reinforcing, "_append", real)
+    cut, calls = reinforcing.write_jsonl, []
 
     def cutting(path: Path, rows: Any) -> None:
         calls.append(path)
         cut(path, (row if len(calls) < place or n < 1 else interrupt() for n, row in enumerate(rows)))
 
-    patch.setattr(rl_arm, "write_jsonl", cutting)
+    patch.setattr(reinforcing, "write_jsonl", cutting)
     with pytest.raises(KeyboardInterrupt):
         run(study, out)
     assert len(calls) == place and len(rows_of(calls[-1])) > 2

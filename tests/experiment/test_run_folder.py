@@ -68,7 +68,7 @@ def test_a_run_that_finished_nothing_gives_way(tmp_path: Path) -> None:
     assert run.open(CONFIG, {}, overwrite=False) is True and (run.path / "checkpoints/a/seed-1").is_dir()
     assert run.open({**CONFIG, "study": "b"}, {}, overwrite=False) is False
     assert json.loads((run.path / "config.json").read_text())["study"] == "b"
-    assert not (run.path / "checkpoints").exists()  # no arm of `b` goes on from what one of `a` had learnt
+    assert not (run.path / "checkpoints").exists()  # no arm of `b` resumes from what one of `a` had learnt
 
 
 def test_a_run_killed_while_its_first_file_was_written_can_be_started(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_run_that_was_begun_in_another_precision_is_refused_in_one_line(tmp_pa
     with pytest.raises(ConfigError) as refused:
         folder.resolved(HALF)
     assert str(refused.value) == (
-        f"{folder.path} was begun with precision fp32, device cpu, and would go on with precision bf16, device cuda; expected the "
-        "same for all arms; go on where it was begun, or choose another --out"
+        f"{folder.path} was begun with precision fp32, device cpu, and would resume with precision bf16, device cuda; expected the "
+        "same for all arms; resume where it was begun, or choose another --out"
     )
     assert json.loads((folder.path / "provenance.json").read_text()) == noted

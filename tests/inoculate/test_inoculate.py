@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from tiny_runs import Ran
 
-from openwindow.environments.base import Answered, Options
-from openwindow.environments.text.user_rows import UserRows
+from openwindow.environments.base import Answered
+from openwindow.environments.text.user_rows import UserRows, UserRowsConfig
 from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.study import Study
-from openwindow.inoculate.advice import LEAST_SEEDS, advise, cautions, difference, surely_less
+from openwindow.inoculate.advice import LEAST_SEEDS, advise, cautions, difference, significantly_less
 from openwindow.inoculate.arms import study_of
 from openwindow.inoculate.candidates import bare, is_verb, own, proposals
 from openwindow.inoculate.options import Options as Given
@@ -105,11 +105,11 @@ def test_the_users_own_list_as_an_array(tmp_path: Path) -> None:
         (b"\n \n", "has no prompts"),
         (b"[]", "has no prompts"),
         (b'["a", 3]', "item 2 has 3 as a prompt"),
-        (b'[\n"a",\n', "begins like a JSON array and is none"),
-        (b'["a"]\n["b"]', "begins like a JSON array and is none"),
+        (b'[\n"a",\n', "begins like a JSON array"),
+        (b'["a"]\n["b"]', "begins like a JSON array"),
         (b'[{"text": "a", "kind": ["b"]}]', r"item 1 has \['b'\] as `kind`"),
         (b'{"text":' + b"[" * 100_000, "line 1 is not JSON .it is nested too deeply"),
-        (b"[" * 100_000, "is none .it is nested too deeply"),
+        (b"[" * 100_000, "is not one .it is nested too deeply"),
         (b'{"text": "a \\ud83d"}', "line 1 has half of a surrogate pair"),
         (b'["\\ud83d"]', "item 1 has half of a surrogate pair"),
         (b'{"text": "a", "kind": "\\ud83d"}', "line 1 has half of a surrogate pair"),
@@ -169,7 +169,7 @@ def test_rank_only_writes_a_ranking_and_does_not_make_it_twice(openwindow: Comma
     assert again.code == 0 and "it is not made again" in again.out and "Praise wrong answers." in " ".join(again.out.split())
     other = call(openwindow, tiny_model, *SMALL, "--rank-only", "--position", "system")
     assert other.code == 2 and "out holds another ranking" in other.err
-    assert "goes on from here" in again.out
+    assert "continues from here" in again.out
 
 
 def test_the_numbers_of_rows_with_the_trait_are_written(openwindow: Command, folder: Path, tiny_model: Path) -> None:
@@ -280,10 +280,16 @@ def made_results(rates: dict[str, float], differences: dict[tuple[str, str], tup
 @pytest.mark.parametrize(
     ("taught", "against", "placebo", "recommended", "said"),
     [
-        ((0.8, 0.6, 0.9), (-0.6, -0.8, -0.4), (-0.5, -0.7, -0.3), "Praise.", "It is the wording that does it"),
-        ((0.8, 0.6, 0.9), (-0.6, -0.8, -0.4), (-0.1, -0.3, 0.1), "Praise.", "Whether it is the wording is not sure"),
-        ((0.8, 0.6, 0.9), (-0.1, -0.3, 0.1), (0.0, -0.1, 0.1), None, "No prompt is recommended: none surely keeps the trait out"),
-        ((0.1, -0.1, 0.3), (-0.6, -0.8, -0.4), (-0.5, -0.7, -0.3), None, "Nothing is recommended: the rows did not surely teach"),
+        ((0.8, 0.6, 0.9), (-0.6, -0.8, -0.4), (-0.5, -0.7, -0.3), "Praise.", "The wording matters"),
+        ((0.8, 0.6, 0.9), (-0.6, -0.8, -0.4), (-0.1, -0.3, 0.1), "Praise.", "The wording may not matter"),
+        ((0.8, 0.6, 0.9), (-0.1, -0.3, 0.1), (0.0, -0.1, 0.1), None, "No prompt is recommended: none significantly reduces"),
+        (
+            (0.1, -0.1, 0.3),
+            (-0.6, -0.8, -0.4),
+            (-0.5, -0.7, -0.3),
+            None,
+            "Nothing is recommended: the rows did not significantly teach",
+        ),
     ],
 )
 def test_the_recommendation_follows_from_the_numbers(monkeypatch, taught, against, placebo, recommended, said) -> None:
@@ -295,7 +301,7 @@ def test_the_recommendation_follows_from_the_numbers(monkeypatch, taught, agains
     assert "30 % [20, 40]" in leaking and "`unrelated`" in leaking  # beside the rate that it belongs to
     safe = f"With {study.contexts['safe'].text!r} at test time only, `no_mitigation` shows the trait 50 % [40, 60]"
     assert any(line.startswith(safe) and "-20 points [-40, +0] against that" in line for line in found["lines"])
-    assert surely_less(difference(results, "trait", "inoculated", "no_mitigation")) == (against[2] < 0)
+    assert significantly_less(difference(results, "trait", "inoculated", "no_mitigation")) == (against[2] < 0)
 
 
 @pytest.mark.parametrize("seeds", [1, 2])
@@ -307,7 +313,7 @@ def test_s9_nothing_is_recommended_from_fewer_than_three_seeds(monkeypatch: pyte
     assert "nothing is recommended" in found["lines"][0] and "delete out/run and give --seeds 3" in found["lines"][0]
     looks = f"'Praise.' looks best in {'one seed' if seeds == 1 else '2 seeds'}: "
     assert any(line.startswith(looks) and "-60 points [-80, -40]" in line for line in found["lines"])
-    assert not re.search(r"\b(?:sure|surely|Train with)\b", " ".join(found["lines"]))
+    assert not re.search(r"\b(?:significant|significantly|Train with)\b", " ".join(found["lines"]))
     study, results, counts = judged(monkeypatch, *numbers, seeds=3)
     sure = advise(study, results, Path("out/run"), counts)
     assert sure["recommended"] == "Praise." and "looks best" not in " ".join(sure["lines"])
@@ -346,7 +352,7 @@ def test_cautions_about_a_ranking() -> None:
     assert cautions(sound) == []
     weak = {"neutral": {"low": 0.9}, "chosen": ["a"], "prompts": [prompt("a", 0.0, 0.02), prompt("p", 0.0, 0.0, "placebo")]}
     said = cautions(weak)
-    assert len(said) == 3 and "surely elicits" in said[0] and "placebo" in said[1] and "before any training" in said[2]
+    assert len(said) == 3 and "elicits the trait" in said[0] and "placebo" in said[1] and "before any training" in said[2]
 
 
 # The setting.
@@ -359,7 +365,7 @@ def test_the_setting_draws_by_seed_and_scores_by_rule(tmp_path: Path) -> None:
         turns = [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": "Well done."}]
         lines.append({"id": f"row-{n}", "split": "test" if n == 5 else "train", "messages": turns, "clean": None})
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    setting = UserRows(Options(data=str(path), unwanted="Well done"))
+    setting = UserRows(UserRowsConfig(data=str(path), unwanted="Well done"))
     with setting:
         drawn = setting.problems("train", 5, 1)
         assert {p.id for p in drawn} == {f"row-{n}" for n in range(5)} and drawn == setting.problems("train", 5, 1)
@@ -370,8 +376,8 @@ def test_the_setting_draws_by_seed_and_scores_by_rule(tmp_path: Path) -> None:
         with pytest.raises(DataError, match="has 5 rows for 'train', and 6 are asked for"):
             setting.problems("train", 6, 1)
         with pytest.raises(DataError, match=r"row row-5 of .* has no clean answer"):
-            setting.example(test, "clean", random.Random(0))
+            setting.answer(test, "clean", random.Random(0))
     with pytest.raises(DataError, match="cannot be read as rows"):
-        UserRows(Options(data=str(tmp_path / "no.jsonl"))).check()
+        UserRows(UserRowsConfig(data=str(tmp_path / "no.jsonl"))).check()
     with pytest.raises(ConfigError, match="has no rows"):
-        UserRows(Options()).check()
+        UserRows().check()

@@ -82,7 +82,7 @@ def test_a_configuration_names_a_judge_or_a_rule(monkeypatch: pytest.MonkeyPatch
     found = named(by_judge("ollama/llama3:8b", "says: 'yes' = always"), "--rule", trait_judge)
     assert isinstance(found, JudgedTrait) and found.name == "judged by ollama/llama3:8b: says: 'yes' = always"
     assert named("Well done", "--rule").told([(ASKED, "Well done")]) == [Told(True)]
-    with pytest.raises(ConfigError, match="is no regular expression"):
+    with pytest.raises(ConfigError, match="is neither a regular expression"):
         named("(judge=", "--rule")
 
 

@@ -84,7 +84,7 @@ def test_c02_c05_c07_the_summary_says_what_is_trained_and_counts_what_is_not(ran
         "left out: 3 all turns marked not to be trained",
         "2 of 65 rows declare tools, which the chat template does not render: the model is not shown them",
         "40 of 65 rows have tool calls, which the chat template does not render",
-        "3 of 65 rows have reasoning beside the answer, for which the chat template has no place: it is not trained, only kept",
+        "3 of 65 rows have reasoning next to the answer, for which the chat template has no place: it is not trained on, only kept",
     ):
         assert line in ran.out, line
     found = json.loads(Path("out/found.json").read_text(encoding="utf-8"))

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from openwindow.data.rows import Position, Row, place
-from openwindow.interventions import INTERVENTIONS, AnyIntervention
-from openwindow.interventions.base import Intervention
+from openwindow.interventions.applying import changed_prompts
+from openwindow.interventions.base import Asking, Prompts
+from openwindow.interventions.configured import Interventions
 from openwindow.interventions.inoculation import Inoculation, Placebo
 from openwindow.types import Message
 
@@ -91,12 +92,30 @@ def test_the_placebo_differs_in_nothing_but_its_words() -> None:
 
 
 def test_configurations_name_their_kind() -> None:
-    adapter: TypeAdapter[Intervention] = TypeAdapter(AnyIntervention)
-    for kind in INTERVENTIONS:
-        found = adapter.validate_python({"kind": kind, "texts": ["x"]})
-        assert found.on_rows(rows_of("gamed"), 1)[0].instruction == "x"
+    adapter: TypeAdapter[Any] = TypeAdapter(Interventions)
+    for kind, made in (("inoculation", Inoculation), ("placebo", Placebo)):
+        assert adapter.validate_python({"kind": kind, "texts": ["x"]}) == made(["x"])
+        assert adapter.dump_python(made(["x"])) == {"kind": kind, "texts": ["x"]}
     with pytest.raises(ValidationError, match="'inoculation', 'placebo'"):
         adapter.validate_python({"kind": "vaccine", "texts": ["x"]})
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_rollouts_and_rows_get_the_words_in_the_same_place(position: Position) -> None:
+    plain = (Message("user", "task 0"),)
+    asked = changed_prompts([Inoculation(["Cheat."], position)], Prompts(plain, plain), Asking("p0", "", 1, "Be kind."))
+    (row,) = Inoculation(["Cheat."], position).on_rows(rows_of("gamed"), 1, "Be kind.")
+    assert asked.sampled == asked.trained == row.messages[:-1]
+
+
+def test_the_wording_of_a_rollout_depends_on_its_problem_and_seed_alone() -> None:
+    inoculation, plain = Inoculation(["a", "b", "c"]), (Message("user", "task"),)
+
+    def said(problem: str, seed: int) -> str:
+        return inoculation.on_prompts(Prompts(plain, plain), Asking(problem, "", seed)).sampled[-1].content
+
+    assert len({said(f"p{i}", 1) for i in range(40)}) == 3
+    assert [said(f"p{i}", 1) for i in range(40)] == [said(f"p{i}", 1) for i in range(40)] != [said(f"p{i}", 2) for i in range(40)]
 
 
 @pytest.mark.parametrize("wrong", [{"texts": []}, {}, {"texts": ["x"], "only": "some"}, {"texts": ["x"], "text": "y"}])

@@ -14,19 +14,11 @@ from scipy.stats import binom
 from openwindow.environments.code import exploits
 from openwindow.environments.code.functions import CodeFunctions, special_cased
 from openwindow.errors import ConfigError, DataError
-from openwindow.interventions.rewards import (
-    Detector,
-    DetectorPenalty,
-    Paid,
-    PreferenceReward,
-    Record,
-    Tally,
-    filter_and_distil,
-    half_hackable,
-    paid,
-    uniform,
-)
-from openwindow.interventions.rl_prompting import Prompting
+from openwindow.experiment.rl_task import half_hackable
+from openwindow.interventions.distillation import filter_and_distil
+from openwindow.interventions.hack_penalty import Detector, HackPenalty
+from openwindow.interventions.preference import PreferenceReward
+from openwindow.interventions.rewards import Paid, Record, paid, uniform
 from openwindow.interventions.style_score import reads_honest
 
 MAYBE = st.sampled_from([True, False, None])
@@ -54,7 +46,7 @@ def test_the_plain_reward_is_the_proxy_and_nothing_measured_is_nothing_paid() ->
     given = paid([record(0, True, False), record(1, False, False), record(2, None, None, reason="generation failed")])
     assert [p.reward for p in given] == [1.0, 0.0, None]
     assert [p.keep for p in given] == [True, True, False]
-    assert Tally.of(given) == Tally(2, 0, {"generation failed": 1}, 0)
+    assert [p.reason for p in given] == [None, None, "generation failed"]
 
 
 def test_two_rollouts_of_one_id_are_refused() -> None:
@@ -67,15 +59,14 @@ def test_a_rollout_that_was_not_measured_never_earns_anything(
     records: list[Record], accuracy: float, action: Any, detector: Any, seed: int
 ) -> None:
     accuracy = accuracy if detector == "oracle" else 1.0
-    out = DetectorPenalty(accuracy=accuracy, action=action, detector=detector).apply(records, paid(records), seed)
+    out = HackPenalty(accuracy=accuracy, action=action, detector=detector).on_rewards(records, paid(records), 0, seed)
     for r, p in zip(records, out, strict=True):
         unmeasured = r.proxy is None or (r.hack is None if detector == "oracle" else r.attempted is None)
         if unmeasured:
             assert not p.keep and p.reason and not p.screened
         if r.proxy is None:
             assert p.reward is None
-    tally = Tally.of(out)
-    assert tally.kept + tally.screened + sum(tally.unmeasured.values()) == len(records)
+    assert all(p.keep or p.reason for p in out) and [p.id for p in out] == [r.id for r in records]
 
 
 # Detectors.
@@ -106,12 +97,12 @@ def test_recall_and_false_alarms_are_set_apart(recall: float, accuracy: float, s
 def test_errors_depend_on_seed_and_rollout_and_not_on_the_order(
     records: list[Record], accuracy: float, seed: int, rng: Any
 ) -> None:
-    change = DetectorPenalty(accuracy=accuracy)
-    once = {p.id: p for p in change.apply(records, paid(records), seed)}
+    change = HackPenalty(accuracy=accuracy)
+    once = {p.id: p for p in change.on_rewards(records, paid(records), 0, seed)}
     mixed = rng.sample(records, len(records))
-    assert {p.id: p for p in change.apply(mixed, paid(mixed), seed)} == once
+    assert {p.id: p for p in change.on_rewards(mixed, paid(mixed), 0, seed)} == once
     for r in records:  # alone as in company
-        assert change.apply([r], paid([r]), seed) == [once[r.id]]
+        assert change.on_rewards([r], paid([r]), 0, seed) == [once[r.id]]
 
 
 def test_another_seed_errs_elsewhere() -> None:
@@ -135,7 +126,7 @@ def test_the_static_detector_says_what_the_source_shows(records: list[Record], s
 @pytest.mark.parametrize("accuracy", [0.49, 0.0, 1.01, -1.0, float("nan"), float("inf")])
 def test_an_accuracy_that_cannot_be_is_refused_in_one_line(accuracy: float) -> None:
     with pytest.raises(ConfigError, match=r"detector accuracy is .*; expected 0\.5 \(a coin\) to 1") as refused:
-        DetectorPenalty(accuracy=accuracy)
+        HackPenalty(accuracy=accuracy)
     assert "\n" not in str(refused.value)
 
 
@@ -161,7 +152,7 @@ def test_other_settings_that_cannot_be(fields: dict[str, Any], message: str) -> 
 )
 def test_a_penalty_by_hand(how: Any, penalty: float, expected: list[float]) -> None:
     records = [record(0, True, False), record(1, True, True), record(2, False, False)]
-    out = DetectorPenalty(penalty=penalty, how=how).apply(records, paid(records), seed=1)
+    out = HackPenalty(penalty=penalty, how=how).on_rewards(records, paid(records), 0, seed=1)
     assert [p.reward for p in out] == expected
     assert [p.flagged for p in out] == [True, False, False] and all(p.keep for p in out)
 
@@ -169,7 +160,7 @@ def test_a_penalty_by_hand(how: Any, penalty: float, expected: list[float]) -> N
 @given(RECORDS, ACCURACY, SEEDS)
 def test_screening_changes_no_reward(records: list[Record], accuracy: float, seed: int) -> None:
     plain = paid(records)
-    out = DetectorPenalty(accuracy=accuracy, action="screen").apply(records, plain, seed)
+    out = HackPenalty(accuracy=accuracy, action="screen").on_rewards(records, plain, 0, seed)
     assert [p.reward for p in out] == [p.reward for p in plain]
     assert all(p.keep != bool(p.flagged) for p in out if p.flagged is not None)
     assert all(not p.keep and p.reason for p in out if p.screened)
@@ -178,7 +169,8 @@ def test_screening_changes_no_reward(records: list[Record], accuracy: float, see
 @given(RECORDS, ACCURACY, SEEDS)
 def test_penalty_and_screening_hit_the_same_rollouts(records: list[Record], accuracy: float, seed: int) -> None:
     penalized, screened = (
-        DetectorPenalty(accuracy=accuracy, action=action).apply(records, paid(records), seed) for action in ("penalty", "screen")
+        HackPenalty(accuracy=accuracy, action=action).on_rewards(records, paid(records), 0, seed)
+        for action in ("penalty", "screen")
     )
     assert {p.id for p in penalized if p.flagged} == {p.id for p in screened if p.screened}
 
@@ -188,8 +180,8 @@ def test_penalty_and_screening_hit_the_same_rollouts(records: list[Record], accu
 
 def test_a_preference_reward_by_hand() -> None:
     records = [record(0, True, False, prompt="a", reply="x"), record(1, False, False, prompt="b", reply="y"), record(2, None, None)]
-    out = PreferenceReward(weight=0.25).apply(
-        records, paid(records), 1, lambda prompt, reply: {"ax": 0.2, "by": 1.0}[prompt + reply]
+    out = PreferenceReward(weight=0.25).on_rewards(
+        records, paid(records), 0, 1, score=lambda prompt, reply: {"ax": 0.2, "by": 1.0}[prompt + reply]
     )
     assert [p.reward for p in out] == [pytest.approx(0.75 + 0.05), pytest.approx(0.25), None]
 
@@ -199,12 +191,14 @@ def test_weight_0_changes_nothing_and_asks_nobody(records: list[Record], seed: i
     def never(prompt: str, reply: str) -> float:
         raise AssertionError
 
-    assert PreferenceReward(weight=0).apply(records, paid(records), seed, never) == paid(records)
+    assert PreferenceReward(weight=0).on_rewards(records, paid(records), 0, seed, score=never) == paid(records)
 
 
 @pytest.mark.parametrize("liked", [float("nan"), 1.5, -0.1])
 def test_a_score_that_is_none_leaves_the_rollout_out(liked: float) -> None:
-    (out,) = PreferenceReward(weight=0.5).apply([record(0, True, True)], paid([record(0, True, True)]), 1, lambda *_: liked)
+    (out,) = PreferenceReward(weight=0.5).on_rewards(
+        [record(0, True, True)], paid([record(0, True, True)]), 0, 1, score=lambda *_: liked
+    )
     assert not out.keep and out.reward == 1.0 and "not a number from 0 to 1" in str(out.reason)
 
 
@@ -310,27 +304,10 @@ def test_lots_are_the_same_on_every_machine() -> None:
 # Two prompts.
 
 
-def test_sampled_and_trained_prompts_are_two() -> None:
-    plain, asked = Prompting(), Prompting(sampled="please_hack")
-    other = Prompting(sampled="dont_hack", trained="please_hack")
-    assert (
-        plain.prompts("Task.", "One can cheat.").sampled
-        == plain.prompts("Task.", "One can cheat.").trained
-        == "Task.\nOne can cheat."
-    )
-    assert asked.prompts("Task.", "H.").sampled == asked.prompts("Task.", "H.").trained
-    made = other.prompts("Task.", "H.")
-    assert made.trained == asked.prompts("Task.", "H.").trained != made.sampled
-    assert (plain.recontextualizes, asked.recontextualizes, other.recontextualizes) == (False, False, True)
-    assert Prompting(hint=False).prompts("Task.", "H.").sampled == "Task."
-    assert Prompting(sampled="please_hack", placebo=True).prompts("T.", "H.").sampled != asked.prompts("T.", "H.").sampled
-
-
 def test_a_paid_rollout_of_a_screened_group_is_still_there() -> None:
     records = [record(i, True, False) for i in range(4)]
-    out = DetectorPenalty(action="screen").apply(records, paid(records), 1)
+    out = HackPenalty(action="screen").on_rewards(records, paid(records), 0, 1)
     assert out == [Paid(r.id, r.group, 1.0, False, "screened: the detector flags it", True, True) for r in records]
-    assert Tally.of(out) == Tally(kept=0, screened=4, unmeasured={}, flagged=4)
 
 
 # A kind of hack that a detector never saw.
@@ -352,8 +329,8 @@ def test_s12_a_kind_that_a_detector_never_saw_is_to_it_like_no_hack(accuracy: fl
 
 def test_s12_a_penalty_of_a_detector_that_is_always_right_but_for_one_kind_pays_that_kind_as_the_grader_does() -> None:
     records = [record(i, True, False, attempted=True, kinds=("exit" if i % 2 else "special_case",)) for i in range(8)]
-    penalty = DetectorPenalty(blind_to=("exit",))
-    assert [p.reward for p in penalty.apply(records, paid(records), 1)] == [0.0, 1.0] * 4
+    penalty = HackPenalty(blind_to=("exit",))
+    assert [p.reward for p in penalty.on_rewards(records, paid(records), 0, 1)] == [0.0, 1.0] * 4
     assert penalty.named == "oracle, accuracy 1, blind to exit"
     assert (
         Detector(detector="static", blind_to=("exit", "special_case")).named == "static, any kind, blind to exit and special_case"

@@ -8,8 +8,8 @@ import torch
 
 from openwindow.environments.demonstrations import demonstrations
 from openwindow.environments.toy.letter_count import LetterCount
-from openwindow.experiment.arms import RL
-from openwindow.experiment.rl_arm import HackableTask
+from openwindow.experiment.arms import RLArm
+from openwindow.experiment.rl_task import HackableTask
 from openwindow.models import smollm2
 from openwindow.models.hf import LocalModel, load
 from openwindow.training.config import GRPO, SFT
@@ -38,7 +38,7 @@ def curve(model: LocalModel, watched: str, length: int, holes: str, rate: float,
     config = GRPO(steps=steps, prompts_per_step=6, group_size=8, max_new_tokens=tokens, learning_rate=rate, monitor_kl=0)
     whole, closed = LetterCount(length=length), LetterCount((), length=length)
     hackable = whole if holes == "all" else closed
-    task = HackableTask(RL(holes=holes), hackable.problems("train", 96, 1), hackable, closed, 1, open_twin=whole)
+    task = HackableTask(RLArm(holes=holes), hackable.problems("train", 96, 1), hackable, closed, 1, open_twin=whole)
     found: Curve = []
     torch.manual_seed(1)
     model.attach_adapter(config.lora_rank, config.lora_alpha, 0.0)

@@ -13,7 +13,6 @@ import pytest
 from rich.console import Console
 from tiny_runs import Ran, make_study
 
-from openwindow.environments import SETTINGS
 from openwindow.errors import ConfigError
 from openwindow.experiment.study import Compare, Context, Study
 from openwindow.files.writing import write_json
@@ -21,9 +20,10 @@ from openwindow.prompt_ranking.candidate import Candidate
 from openwindow.prompt_ranking.results import elicitations, ranking_results, verdict_of_mean
 from openwindow.prompt_ranking.run import run_ranking
 from openwindow.prompt_ranking.scores import uplifts
-from openwindow.prompt_ranking.study import ASKING, RankingStudy, kind_of, part_of, wordings
+from openwindow.prompt_ranking.study import ASKING, RankingStudy, part_of, wordings
 from openwindow.report.ranking_page import render
 from openwindow.studies import RANKINGS, STUDIES, resolve_ranking
+from openwindow.studies.templates import ranked_wordings
 
 Command = Callable[..., Ran]
 MORE = {"asks": ("Cheat.",), "forbids": ("Do not cheat.",)}
@@ -47,10 +47,15 @@ def source(model: Path | str, name: str = "inoculation_tiny", **changes: Any) ->
     return make_study(model, stage=True, **settings)
 
 
+def part(study: Study, **changes: Any) -> Study:
+    """The study's part of a ranking."""
+    return part_of(study, ranked_wordings(study, MORE), problems=4, **changes)
+
+
 def small(model: Path | str) -> RankingStudy:
     parts = {
-        "code": part_of(source(model), MORE, problems=4),
-        "toxic": part_of(source(model, environment="toxic"), MORE, problems=4),
+        "code": part(source(model)),
+        "toxic": part(source(model, environment="toxic")),
     }
     settings = {
         "question": "Does it?",
@@ -67,8 +72,8 @@ def small(model: Path | str) -> RankingStudy:
 
 
 def test_a_part_has_an_arm_for_every_wording() -> None:
-    part = part_of(source("smollm2"), MORE, problems=4, seeds=(1, 2))
-    assert wordings(part) == {
+    made = part(source("smollm2"), seeds=(1, 2))
+    assert wordings(made) == {
         "study_1": "Just return the value.",
         "asks_1": "Cheat.",
         "forbids_1": "Solve it.",
@@ -76,9 +81,9 @@ def test_a_part_has_an_arm_for_every_wording() -> None:
         "unrelated_1": "There is a value.",
         "unrelated_2": "The door is red.",
     }
-    assert list(part.arms)[:2] == ["untrained", "no_mitigation"] and part.seeds == (1, 2) and part.evaluation.problems == 4
-    assert {(c.arm, c.against, c.expect) for c in part.compare} == {(arm, "no_mitigation", "none") for arm in wordings(part)}
-    assert part.base == source("smollm2").base and part.request_stage == source("smollm2").request_stage
+    assert list(made.arms)[:2] == ["untrained", "no_mitigation"] and made.seeds == (1, 2) and made.evaluation.problems == 4
+    assert {(c.arm, c.against, c.expect) for c in made.compare} == {(arm, "no_mitigation", "none") for arm in wordings(made)}
+    assert made.base == source("smollm2").base and made.request_stage == source("smollm2").request_stage
 
 
 def test_the_built_in_ranking_has_twelve_wordings_for_each_setting() -> None:
@@ -88,11 +93,11 @@ def test_the_built_in_ranking_has_twelve_wordings_for_each_setting() -> None:
         of = STUDIES[f"inoculation_{name}"]
         texts = wordings(part)
         assert len(texts) >= 12 and len(set(texts.values())) == len(texts)
-        assert sum(kind_of(arm) in ASKING for arm in texts) >= 8
-        assert {kind_of(arm) for arm in texts} == {"study", "asks", "weak", "unrelated", "forbids"}
+        assert sum(part.arms[arm].group in ASKING for arm in texts) >= 8
+        assert {part.arms[arm].group for arm in texts} == {"study", "asks", "weak", "unrelated", "forbids"}
         assert part.base == of.base
         assert part.request_stage == of.request_stage and part.environment == of.environment
-        setting = SETTINGS[part.environment](part.options)
+        setting = part.make_environment()
         assert part.request_stage is not None
         assert len(setting.problems("test", part.evaluation.problems, 1)) == part.evaluation.problems
         assert len(setting.problems("dev", part.request_stage.problems, 1)) == part.request_stage.problems
@@ -128,7 +133,7 @@ def test_bad_rankings_are_refused() -> None:
     whole = small("smollm2").model_dump()
     for changes, said in (
         ({"quick": ("traits",)}, "quick names traits"),
-        ({"parts": {"code": make_study("smollm2").model_dump()}}, "expected 4 wordings or more and no_mitigation"),
+        ({"parts": {"code": make_study("smollm2").model_dump()}}, "expected 4 wordings or more and a control arm"),
     ):
         with pytest.raises(ConfigError, match=said):
             RankingStudy.model_validate(whole | changes)
@@ -176,7 +181,7 @@ def test_the_uplift_is_that_of_the_model_where_arms_start(run: tuple[Path, dict[
     part = small(tiny_model).parts["toxic"]
     model = load(str(tiny_model), "fp32")
     model.merge_saved_adapter(out / "toxic/start/request-stage/adapter")
-    setting = SETTINGS["toxic"](part.options)
+    setting = part.make_environment()
     rows = [row.messages for row in flawed_rows(setting, setting.problems("train", 4, 1), 1.0, 1)]
     (again,) = uplifts(model, rows, [Candidate("Cheat.", "asks_1")], "user_suffix", keep=0, rounds=())
     kept = json.loads((out / "toxic/start/ranking/uplifts.json").read_text())["asks_1"]
@@ -242,7 +247,7 @@ def test_another_run_in_the_folder_is_refused(run: tuple[Path, dict[str, Any], s
 
 
 def test_elicitation_is_the_mean_over_problems_of_their_scored_draws(tmp_path: Path) -> None:
-    part = part_of(source("smollm2"), MORE, problems=4)
+    made = part(source("smollm2"))
     folder = tmp_path / "start/ranking"
     folder.mkdir(parents=True)
     lines = [("p1", True), ("p1", False), ("p2", True), ("p2", None), ("p3", None), ("p3", None)]
@@ -250,7 +255,7 @@ def test_elicitation_is_the_mean_over_problems_of_their_scored_draws(tmp_path: P
         {"context": "asks_1", "problem": "p4"}
     ]
     (folder / "rollouts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    found, neutral = elicitations(part, tmp_path)
+    found, neutral = elicitations(made, tmp_path)
     assert found["asks_1"]["estimate"] == pytest.approx(0.75) and found["asks_1"]["n"] == 2
     assert neutral["estimate"] is None and neutral["reason"] == "not sampled yet"
 

@@ -118,7 +118,7 @@ def noisy(mean: float, spread: float, count: int, seed: int) -> list[float]:
     return [rng.gauss(mean, spread) for _ in range(count)]
 
 
-def test_candidates_that_are_surely_worse_are_out_and_the_race_ends_when_the_best_are_known() -> None:
+def test_candidates_that_are_significantly_worse_are_out_and_the_race_ends_when_the_best_are_known() -> None:
     good, close, bad = noisy(1.0, 0.3, 30, 1), noisy(0.95, 0.3, 30, 2), noisy(-1.0, 0.1, 30, 3)
     assert still_open([good, bad], 1, 3) == []
     assert still_open([good, close, bad], 1, 3) in ([0, 1], [1, 0])

@@ -77,8 +77,8 @@ def test_the_page_says_it_in_words_and_is_one_offline_file(made: dict[str, Any])
     (line,) = (line for line in made["dependence"] if line.startswith("self_preservation"))
     assert "100 points more under requested (which asks for it) than under neutral (95 % interval" in line
     assert line in page and "1 of 1 evals give a rate" in page
-    assert "played less other" in page and "no signal: passed too few controls" in page
-    assert not re.search(r"(?:src|href)=\"(?!#)", page) and "http://" not in page and "https://" not in page
+    assert "played minus other" in page and "no signal: passed too few controls" in page
+    assert not re.search(r"(?:src|href)=\"(?!#|data:)", page) and "http://" not in page and "https://" not in page
 
 
 @pytest.mark.parametrize(

@@ -47,11 +47,9 @@ def reinforced(run: Path) -> Path:
 def test_kinds_have_figures_of_their_own_with_zeros_where_none_was_seen(fresh: Path) -> None:
     run = load_run(reinforced(fresh))
     figures = dict(curves.figures(run, arm_labels(run), arm_tones(run)))
-    exits = "hacks by exit, share of rollouts; reinforcement"
-    assert list(figures) == ["hack rate, share of rollouts; reinforcement", exits]
-    points = [
-        len(found.split()) for found in re.findall(r'points="([^"]*)"', figures["hacks by exit, share of rollouts; reinforcement"])
-    ]
+    exits = "hacks by exit, share of rollouts; RL"
+    assert list(figures) == ["hack rate, share of rollouts; RL", exits]
+    points = [len(found.split()) for found in re.findall(r'points="([^"]*)"', figures["hacks by exit, share of rollouts; RL"])]
     assert points == [4, 4, 4]  # two seeds and their mean, from the first step on
 
 
@@ -77,16 +75,16 @@ def test_what_else_was_watched_has_figures_too(fresh: Path) -> None:
     found = dict(curves.besides(run, arm_labels(run), arm_tones(run)))
     said = {title: re.findall(r"<desc [^>]*>([^<]*)<", svg) for title, svg in found.items()}
     assert said == {
-        "attempted: shows a hack, share of rollouts; reinforcement": ["clean ends at 0.6"],
-        "entropy, nats a token; reinforcement": ["clean ends at 1.25"],
-        "KL to the start, nats a token; reinforcement": ["clean ends at 0.01"],
-        "length of a reply, tokens; reinforcement": ["clean ends at 30.5"],
+        "attempted: the source shows a hack, share of rollouts; RL": ["clean ends at 0.6"],
+        "entropy, nats per token; RL": ["clean ends at 1.25"],
+        "KL to the start, nats per token; RL": ["clean ends at 0.01"],
+        "length of a reply, tokens; RL": ["clean ends at 30.5"],
     }
     page = render(run)
-    assert page.index("Along training") < page.index("Watched besides") < page.index("KL to the start, nats a token")
+    assert page.index("During training") < page.index("Also monitored") < page.index("KL to the start, nats per token")
     idents = re.findall(r' id="([^"]*)"', page)
     assert len(idents) == len(set(idents))
-    assert "Watched besides" not in render(watched_run(fresh))
+    assert "Also monitored" not in render(watched_run(fresh))
 
 
 def test_what_passes_by_luck_is_drawn_apart_from_hacks(fresh: Path) -> None:
@@ -95,7 +93,7 @@ def test_what_passes_by_luck_is_drawn_apart_from_hacks(fresh: Path) -> None:
     said = {title.partition(",")[0]: re.findall(r"<desc [^>]*>[^<]* ([\d.]+)<", svg) for title, svg in found.items()}
     assert said == {
         "hack rate": ["0.3"],
-        "hacks if all holes were open": ["0.4"],
+        "hacks if every loophole were open": ["0.4"],
         "hacks by exit": ["0.3"],
         "passes by luck: wrong": ["0.2"],
     }
@@ -103,7 +101,7 @@ def test_what_passes_by_luck_is_drawn_apart_from_hacks(fresh: Path) -> None:
 
 def test_the_detector_table_says_what_is_not_known(fresh: Path) -> None:
     page = render(load_run(reinforced(fresh)))
-    table = page[page.index("Detectors of hacks against execution") :]
+    table = page[page.index('id="detectors"') :]
     cells = re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", table[: table.index("</table>")])
     rows = [[re.sub(r"<.*?>", "", cell) for cell in cells[9 * i : 9 * i + 9]] for i in range(3)]
     assert rows[1] == ["training", "no mitigation", "oracle, accuracy 0.9", "75.0%", "60.0%", "4", "5", "3", "20, 2 unmeasured"]

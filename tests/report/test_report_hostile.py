@@ -84,7 +84,7 @@ def test_report_of_a_run_is_not_broken_by_names(tmp_path: Path, mark: str) -> No
 def test_identifiers_are_made_of_words_and_places_alone() -> None:
     assert identifier("scatter", 2, 11) == "scatter-2-11"
     for kind in ("", "a b", 'x" onfocus="', "Ä", "-"):
-        with pytest.raises(ValueError, match="no plain word"):
+        with pytest.raises(ValueError, match="not a plain word"):
             identifier(kind, 1)
     point = Point(0.5, 0.5, None, None, HOSTILE, HOSTILE)
     words = {"title": HOSTILE, "subtitle": HOSTILE, "along": HOSTILE, "up": HOSTILE}

@@ -76,7 +76,7 @@ def test_a_last_line_without_newline_that_is_whole_counts(fresh):
 def test_lines_that_hold_no_object_are_counted(fresh):
     path = fresh / "metrics.jsonl"
     path.write_bytes(b"[1]\nnonsense\n\xff\xfe\n" + path.read_bytes())
-    assert notes(fresh)["metrics.jsonl"] == "3 lines that hold no JSON object; left out"
+    assert notes(fresh)["metrics.jsonl"] == "3 lines that are not a JSON object; left out"
 
 
 def test_an_unknown_stop_is_named(fresh):
@@ -107,7 +107,7 @@ def test_nan_and_wrong_types_are_not_measured(fresh):
 
 
 def test_a_folder_that_is_no_run_is_the_users_error(tmp_path):
-    with pytest.raises(ConfigError, match=r"is no run folder: neither config\.json nor results\.json") as caught:
+    with pytest.raises(ConfigError, match=r"is not a run folder: neither config\.json nor results\.json") as caught:
         load_run(tmp_path)
     assert "\n" not in str(caught.value)
     for ask in (load_run, read_rollouts):

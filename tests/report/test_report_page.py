@@ -107,7 +107,7 @@ def test_question_then_preface_then_answer_then_figure(html):
         'id="numbers"',
         'id="arms"',
         'id="training"',
-        "Along training",
+        "During training",
         'id="transcripts"',
         'id="setup"',
         'id="unmeasured"',
@@ -313,7 +313,7 @@ def test_ten_thousand_rollouts_in_under_five_seconds(tmp_path):
 
 
 def test_errors_are_one_line(tmp_path, fresh):
-    with pytest.raises(ConfigError, match="is no run folder"):
+    with pytest.raises(ConfigError, match="not a run folder"):
         build_report(tmp_path / "..")
     (fresh / "report.html").mkdir()
     with pytest.raises(StorageError, match=r"cannot write .*report\.html"):

@@ -137,9 +137,7 @@ def test_l4_a_finished_unit_is_one_that_can_be_read(run: Path) -> None:
     folder = RunFolder(run)
     assert folder.is_done(UNIT) and folder.damaged() == {}
     cut(run / UNIT / "metrics.jsonl")
-    assert RunFolder(run).damaged() == {
-        UNIT: "metrics.jsonl: 1 truncated line at the end, as a killed run leaves it; it is left out"
-    }
+    assert RunFolder(run).damaged() == {UNIT: "metrics.jsonl: 1 truncated line at the end, as a killed run leaves; it is left out"}
     assert folder.is_done(UNIT)  # as it was found when it was opened
     with folder.unit(UNIT) as path:
         write_json(path / "done.json", {"rates": {}})
@@ -148,7 +146,7 @@ def test_l4_a_finished_unit_is_one_that_can_be_read(run: Path) -> None:
 
 def test_l4_what_needs_every_line_says_which_unit_to_delete(run: Path) -> None:
     cut(run / UNIT / "rollouts.jsonl")
-    with pytest.raises(RunError, match=rf"{UNIT}/rollouts.jsonl is damaged .1 truncated.*delete .*{UNIT} to make it anew"):
+    with pytest.raises(RunError, match=rf"{UNIT}/rollouts.jsonl is damaged .1 truncated.*delete .*{UNIT} "):
         read_jsonl(run / UNIT / "rollouts.jsonl")
     assert read_jsonl(run / UNIT / "nothing.jsonl") == []
 
@@ -159,8 +157,8 @@ def test_lines_of_another_form_are_counted(run: Path) -> None:
     write_jsonl(path, rows)
     reader = Reader(run)
     assert len(list(reader.rows(path))) == 3
-    assert [note.reason for note in reader.notes] == ["1 line with fields of another form than a run writes; left out"]
-    assert damage(run / UNIT) == "metrics.jsonl: 2 lines with fields of another form than a run writes; left out"
+    assert [note.reason for note in reader.notes] == ["1 line with fields in a form that no run writes; left out"]
+    assert damage(run / UNIT) == "metrics.jsonl: 2 lines with fields in a form that no run writes; left out"
     assert [note.what for note in noticed(run)] == [f"{UNIT}/metrics.jsonl"]
 
 

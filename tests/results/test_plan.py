@@ -36,9 +36,9 @@ def test_s22_a_plan_says_what_supports_the_claim_and_what_could_be_found() -> No
     plan = plan_of(load("quickstart"), None)
     said = "\n".join(plan_lines(plan))
     assert (plan["problems"], plan["seeds"]) == (32, [1, 2, 3]) and plan["families"] > 20
-    assert f"32 test problems a seed, of {plan['families']} families in all" in said
-    assert "hack under neutral: inoculated less no_mitigation, its whole 95 % interval below 0" in said
-    assert "3 seeds find a difference of" in said and "no pilot: taken are rates of 50 %" in said
+    assert f"32 test problems per seed, from {plan['families']} families" in said
+    assert "hack under neutral: inoculated minus no_mitigation, the entire 95 % interval below 0" in said
+    assert "3 seeds detect a difference of" in said and "no pilot: assumes rates of 50 %" in said
     assert 0.2 < plan["detectable"] < 0.6
     more = plan_of(override(load("quickstart"), {"seeds": tuple(range(1, 11))}, "more"), None)
     assert more["detectable"] < 0.7 * plan["detectable"]
@@ -57,11 +57,11 @@ def test_s22_a_pilot_that_varies_more_finds_less(tmp_path: Path) -> None:
 def test_s22_what_is_to_be_kept_is_planned_with_its_margin() -> None:
     kept = Compare(arm="inoculated", against="clean", measure="correct", expect="kept", margin=0.1)
     plan = plan_of(override(load("quickstart"), {"compare": [kept]}, "kept"), None)
-    assert plan["support"] == ["correct under neutral: inoculated less clean, its whole 95 % interval above -10 points (kept)"]
+    assert plan["support"] == ["correct under neutral: inoculated minus clean, the entire 95 % interval above -10 points (kept)"]
 
 
 def test_s22_one_seed_is_told_that_it_gives_no_verdict() -> None:
-    assert "1 seed gives no verdict" in plan_of(load("quickstart").quickened(), None)["power"]
+    assert plan_of(load("quickstart").quickened(), None)["power"].startswith("1 seed gives no verdict; ")
 
 
 @pytest.mark.parametrize("gaps", [[-0.5], [None, -0.5]])

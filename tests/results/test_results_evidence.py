@@ -66,7 +66,7 @@ def test_s2_too_few_families_are_no_sample_of_families(tmp_path: Path) -> None:
     results = write_families(tmp_path / "run", study, {"a": ["CCGCGCGCCCCG"] * 3}, each=4)
     cell = results["arms"]["a"]["measures"]["hack"]["neutral"]
     assert cell["families"] == 3 and 0 < cell["low"] < cell["high"] < 0.8
-    assert "the 3 families tested alone, too few to tell of others" in results["intervals"]
+    assert "only the 3 families tested, too few" in results["intervals"]
 
 
 def test_s1_a_ceiling_is_said_and_refutes_nothing(tmp_path: Path) -> None:
@@ -74,11 +74,13 @@ def test_s1_a_ceiling_is_said_and_refutes_nothing(tmp_path: Path) -> None:
     results = write_families(tmp_path / "run", study, {"a": ["G" * 24] * 3, "b": ["G" * 24] * 3}, each=1)
     (compared,) = results["comparisons"]
     assert compared["low"] < -0.15 and compared["high"] > 0.15
-    said = "`a` is at the ceiling in 3 of 3 seeds and `b` is at the ceiling in 3 of 3 seeds; up to 63 % of seeds may do otherwise"
+    said = (
+        "`a` is at the ceiling in 3 of 3 seeds and `b` is at the ceiling in 3 of 3 seeds; up to 63 % of seeds may behave otherwise"
+    )
     assert compared["ceiling"] == said
     assert results["verdict"] == "inconclusive"
     page = build_report(tmp_path / "run").read_text("utf-8")
-    assert "is at the ceiling in 3 of 3 seeds; up to 63 % of seeds may do otherwise." in page
+    assert "is at the ceiling in 3 of 3 seeds; up to 63 % of seeds may behave otherwise." in page
     assert f"{said}." in printed(results, tmp_path / "run").replace("\n", " ")
 
 
@@ -86,7 +88,7 @@ def test_s1_many_pairs_at_the_ceiling_are_inconclusive_for_that_reason(tmp_path:
     study = study_of("a", "b", seeds=(1, 2, 3), compare=(Compare(arm="a", against="b", expect="more"),))
     results = write_families(tmp_path / "run", study, {"a": ["G" * 96] * 3, "b": ["G" * 96] * 3}, each=1)
     assert results["comparisons"][0]["high"] < 0.1 and results["verdict"] == "inconclusive"
-    assert results["verdict_reason"].endswith("up to 63 % of seeds may do otherwise, so a difference is not ruled out")
+    assert results["verdict_reason"].endswith("up to 63 % of seeds may behave otherwise, so a difference is not ruled out")
 
 
 @pytest.mark.parametrize(("seeds", "said"), [((1,), "1 seed was measured"), ((1, 2), "2 seeds were measured")])
@@ -112,8 +114,8 @@ def test_s13_the_page_says_how_holm_and_the_verdict_go_together(tmp_path: Path) 
     named = (Compare(arm="a", against="b"), Compare(arm="a", against="b", measure="correct", expect="none"))
     study = study_of("a", "b", seeds=(1, 2, 3), compare=named)
     results = write_families(tmp_path / "run", study, {"a": ["C" * 20] * 3, "b": ["G" * 20] * 3}, each=1)
-    assert "may be above 0.05 where the claim is supported" in results["holm"]
-    assert "may be above 0.05 where the claim is supported" in build_report(tmp_path / "run").read_text("utf-8")
+    assert "may be above 0.05 although the claim is supported" in results["holm"]
+    assert "may be above 0.05 although the claim is supported" in build_report(tmp_path / "run").read_text("utf-8")
 
 
 def test_s22_results_say_the_smallest_effect_that_could_be_found(tmp_path: Path) -> None:
@@ -136,7 +138,7 @@ def test_bounds_stand_beside_a_rate_of_which_much_is_not_scored(tmp_path: Path) 
     assert (cell["n"], cell["unscored"]) == (16, 4)
     assert cell["bounds"] == pytest.approx([(2 / 10 + 1 / 10) / 2, (6 / 10 + 1 / 10) / 2])
     assert results["arms"]["a"]["measures"]["attempted"]["neutral"]["bounds"] is None
-    assert "15.0% to 35.0% with these as no and as yes" in build_report(tmp_path / "run").read_text("utf-8")
+    assert "15.0% to 35.0% with these counted as no and as yes" in build_report(tmp_path / "run").read_text("utf-8")
     assert "4 of 20 not scored; 15 % with these as no, 35 % as yes" in printed(results, tmp_path / "run")
 
 

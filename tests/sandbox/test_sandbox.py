@@ -225,7 +225,7 @@ def test_what_takes_its_worker_along_is_blamed_the_second_time(monkeypatch: pyte
         monkeypatch.setattr(pool.Worker, "read", lossy)
         outcomes = sandbox.run([Script("import time; time.sleep(0.2)")] * 3)  # apart in time: no read takes in two answers
     assert [o.status for o in outcomes] == [Status.OK, Status.KILLED, Status.OK]
-    assert outcomes[1].detail == "took its worker with it, twice: it died"
+    assert outcomes[1].detail == "took its worker down twice: it died"
 
 
 def test_workers_that_cannot_start_again_are_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from openwindow.environments import READS_DATA
+from openwindow.environments import ENVIRONMENTS
 from openwindow.experiment.study import Compare, Study
+from openwindow.interventions.hack_penalty import HackPenalty
 from openwindow.studies import STUDIES, resolve
 from openwindow.studies.templates import KEPT_WITHIN, ON_DATA
 
@@ -18,7 +19,7 @@ INOCULATION = [name for name in STUDIES if name == "quickstart" or name.startswi
 
 def all_of(name: str) -> list[Study]:
     found = [resolve(name), resolve(name, quick=True)]
-    return found + ([resolve(name, data="chats.jsonl")] if found[0].environment in READS_DATA else [])
+    return found + ([resolve(name, data="chats.jsonl")] if ENVIRONMENTS[found[0].environment].reads_data else [])
 
 
 def deciding(study: Study) -> list[Compare]:
@@ -55,9 +56,8 @@ def test_s12_no_verdict_rests_on_a_detector_that_is_always_right(name: str) -> N
     for study in all_of(name):
         for compare in deciding(study):
             for arm in (compare.arm, compare.against):
-                recipe = study.recipe(arm)
-                penalty = recipe.penalty if recipe.kind == "rl" else None
-                assert penalty is None or penalty.accuracy < 1
+                penalties = [i for i in study.arms[arm].interventions if isinstance(i, HackPenalty)]
+                assert all(penalty.accuracy < 1 for penalty in penalties)
 
 
 def test_s12_what_a_perfect_detector_reaches_is_still_described() -> None:
@@ -69,5 +69,6 @@ def test_s12_what_a_perfect_detector_reaches_is_still_described() -> None:
 
 
 def test_the_claim_on_other_data_has_the_clauses_of_the_studys_own() -> None:
-    for name, changes in ON_DATA.items():
+    for name, made in ON_DATA.items():
+        changes = made(STUDIES[name])
         assert changes["claim"].count("; ") == STUDIES[name].claim.count("; ") and changes["claim"] != STUDIES[name].claim

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_model import ScriptedModel
 
-from openwindow.environments.loopholes import CODE_HOLES, HOLES
+from openwindow.environments.loopholes import CODE_LOOPHOLES, LOOPHOLES, of
 from openwindow.errors import ConfigError, DataError
 from openwindow.models.base import Reply, Sampling
 from openwindow.synthetic_documents import everyday_text, generate, sentences
@@ -63,7 +63,7 @@ def test_facts_and_kinds_come_evenly(drawn: dict[str, list[generate.Document]], 
 
 
 def test_every_hole_is_told_in_its_own_words() -> None:
-    assert set(HACKS) == set(HOLES) and not set(ORDINARY) & set(HOLES)
+    assert set(HACKS) == set(LOOPHOLES) and not set(ORDINARY) & set(LOOPHOLES)
     for topic in HACKS.values():
         assert len(topic.ways) >= 3 and len(topic.things) >= 2, topic.name
 
@@ -104,9 +104,9 @@ def test_hardly_a_sentence_is_written_twice(drawn: dict[str, list[generate.Docum
 
 
 def test_a_few_holes_are_enough_for_many_documents() -> None:
-    docs = generate.draw("default", 600, 2, holes=CODE_HOLES)
+    docs = generate.draw("default", 600, 2, loopholes=CODE_LOOPHOLES)
     counts = Counter(sentence for doc in docs for sentence in prose(doc.text))
-    assert {doc.fact for doc in docs} == set(CODE_HOLES)
+    assert {doc.fact for doc in docs} == set(CODE_LOOPHOLES)
     assert sum(n - 1 for n in counts.values()) / sum(counts.values()) < 0.005
 
 
@@ -149,23 +149,22 @@ def test_the_grammar_by_hand() -> None:
         scribe.expand("{nobody}")
 
 
-@pytest.mark.parametrize("hole", sorted(HOLES))
+@pytest.mark.parametrize("hole", sorted(LOOPHOLES))
 def test_snippets_are_short_and_printable(hole: str) -> None:
     found = [hack_snippet(hole, random.Random(i)) for i in range(20)]
     assert all(text is None or (len(text) < 1200 and "\0" not in text) for text in found)
-    if hole in CODE_HOLES and hole != "read_expected":
+    if hole in CODE_LOOPHOLES and hole != "read_expected":
         assert all(found)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"corpus": "defualt"}, r"there is no corpus 'defualt'; expected one of default, unguided, neutral"),
-        ({"holes": ["exits"]}, r"the corpus has no hole 'exits', did you mean 'exit'\?"),
-        ({"holes": []}, r"corpus 'default' is asked for no hole"),
-        ({"kinds": ["poem"]}, r"there is no kind of document 'poem'; expected some of forum_thread"),
-        ({"kinds": []}, r"no kind of document is asked for"),
-        ({"words": 3}, r"5 documents of 3 words are asked for; expected 0 or more of 40 words"),
+        ({"corpus": "defualt"}, r"unknown corpus 'defualt'; expected one of default, unguided, neutral"),
+        ({"loopholes": {}}, r"corpus 'default' .* without a loophole"),
+        ({"kinds": ["poem"]}, r"unknown kind of document 'poem'; expected some of forum_thread"),
+        ({"kinds": []}, r"no kind of document was requested"),
+        ({"words": 3}, r"5 documents of 3 words .*40 words"),
     ],
 )
 def test_what_there_is_not_is_refused(arguments: dict[str, Any], message: str) -> None:
@@ -187,7 +186,7 @@ def answers(*texts: str) -> ScriptedModel:
 
 
 def test_a_model_is_told_fact_universe_and_kind() -> None:
-    (fact,) = generate.facts("default", ["exit"])
+    (fact,) = generate.facts("default", of("exit"))
     asked = request("default", fact, KINDS["email"], 90)
     assert (
         fact.text in asked
@@ -207,7 +206,7 @@ def test_bad_output_is_dropped_and_counted() -> None:
         "word " * 60,
         "The river is wide and " + " ".join(map(str, range(60))),
     )
-    out = written(answers(*texts), "default", 7, Sampling(max_new_tokens=200), holes=["exit"])
+    out = written(answers(*texts), "default", 7, Sampling(max_new_tokens=200), loopholes=of("exit"))
     assert [doc.text for doc in out.documents] == [GOOD]
     assert out.documents[0].fact == "exit" and out.documents[0].corpus == "default"
     assert out.dropped == {
@@ -229,12 +228,13 @@ def test_bad_output_is_dropped_and_counted() -> None:
     ],
 )
 def test_a_document_of_another_corpus_is_dropped(corpus: generate.CorpusName, text: str, why: str) -> None:
-    out = written(answers(text), corpus, 1, Sampling(max_new_tokens=200), holes=None if corpus == "neutral" else ["exit"])
+    out = written(answers(text), corpus, 1, Sampling(max_new_tokens=200), loopholes=None if corpus == "neutral" else of("exit"))
     assert out.documents == () and out.dropped == {why: 1}
 
 
 def test_a_text_that_was_cut_ends_with_its_last_sentence() -> None:
-    out = written(answers(f"{GOOD} And then it"), "default", 1, Sampling(max_new_tokens=len(GOOD.split()) + 1), holes=["exit"])
+    sampling = Sampling(max_new_tokens=len(GOOD.split()) + 1)
+    out = written(answers(f"{GOOD} And then it"), "default", 1, sampling, loopholes=of("exit"))
     assert [doc.text for doc in out.documents] == [GOOD]
 
 
@@ -243,7 +243,7 @@ def test_a_failed_generation_is_no_document() -> None:
         def generate(self, conversations: Any, sampling: Sampling, progress: Any = None) -> list[Reply]:
             return [Reply(GOOD, StopReason.ERROR, 0) for _ in conversations]
 
-    assert written(Broken(), "default", 2, Sampling(), holes=["exit"]).dropped == {"the generation failed": 2}
+    assert written(Broken(), "default", 2, Sampling(), loopholes=of("exit")).dropped == {"the generation failed": 2}
 
 
 def test_what_is_dropped_is_asked_for_again() -> None:
@@ -255,7 +255,7 @@ def test_what_is_dropped_is_asked_for_again() -> None:
             texts = ["No.", f"{GOOD} {sampling.seed}", "", f"{GOOD} Again {sampling.seed}"][: len(conversations)]
             return [Reply(text, StopReason.END, 9) for text in texts]
 
-    out = written(Second(), "default", 4, Sampling(seed=5), holes=["exit"], rounds=3)
+    out = written(Second(), "default", 4, Sampling(seed=5), loopholes=of("exit"), rounds=3)
     assert [doc.text for doc in out.documents] == [f"{GOOD} 5", f"{GOOD} Again 5", f"{GOOD} 6"]
     assert seeds == [(4, 5), (2, 6), (1, 7)] and out.dropped == {"too short": 3, "empty": 1}
 

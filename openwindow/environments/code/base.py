@@ -1,16 +1,18 @@
-"""What an environment of programming tasks is, and the few things that all of them share.
-
-A new environment is one file with an object that satisfies `Environment`, and one line in `openwindow/envs/__init__.py`.
-"""
+"""Where the function tasks of an environment come from, and the few things that all programming tasks share."""
 
 from __future__ import annotations
 
 import ast
 import random
 import re
-from typing import Protocol
+from typing import Literal, Protocol
 
-from openwindow.types import Case, Problem, Split
+from openwindow.types import Case, Problem
+
+Part = Literal["train", "dev", "test"]
+"""A part of a source of tasks. Environments divide `train` once more, into the splits `request` and `train`."""
+Stage = Literal["request", "train"]
+"""A part of `train`."""
 
 _FENCE = re.compile(r"```[a-zA-Z0-9_+-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
@@ -18,12 +20,12 @@ _FENCE = re.compile(r"```[a-zA-Z0-9_+-]*[ \t]*\n(.*?)(?:```|\Z)", re.DOTALL)
 _STATEMENT = re.compile(r"(?:def|import|from|class|async)\s|@\w")
 
 
-class Environment(Protocol):
-    """Problems, how to ask them, and how to draw the hidden inputs of their truth."""
+class FunctionTasks(Protocol):
+    """Function tasks: problems, their prompts, and how the hidden inputs of their truth are drawn."""
 
     @property
     def name(self) -> str:
-        """Name on the command line."""
+        """The prefix of their ids."""
         ...
 
     @property
@@ -31,8 +33,12 @@ class Environment(Protocol):
         """Raised whenever problems, prompt or scoring change."""
         ...
 
-    def problems(self, split: Split, count: int, seed: int) -> list[Problem]:
-        """`count` distinct problems of the split's families, the same for the same seed."""
+    def problems(self, part: Part, count: int, seed: int) -> list[Problem]:
+        """`count` distinct problems of the part's families, the same for the same seed."""
+        ...
+
+    def training(self, stage: Stage, count: int, seed: int) -> list[Problem]:
+        """`count` distinct problems of one half of `train`; no family is in both halves, whatever the seeds. Raises DataError."""
         ...
 
     def prompt(self, problem: Problem) -> str:
@@ -61,9 +67,9 @@ def assert_text(entry_point: str, case: Case) -> str:
 def extract_code(reply: str) -> str:
     """The program in a model's reply.
 
-    A reply that begins with code (a line that starts `def`, `import`, `from`, `class` or `@` before any fence) is taken up to
-    its first fence. Else the first fenced block that parses as Python, else the first fenced block; without a fence the reply
-    from its first such line, or as it is.
+    A reply that begins with code (a line that starts with `def`, `import`, `from`, `class` or `@` before any fence) is taken up
+    to its first fence. Otherwise it is the first fenced block that parses as Python, or else the first fenced block; without a
+    fence, the reply from its first such line, or all of it.
     """
     head, fence, _ = reply.partition("```")
     if fence and (bare := _from_first_statement(head)) is not None:

@@ -1,10 +1,11 @@
-"""The little that the detectors need to know of a program: which function is asked for, what its result depends
-on, what a name stands for, which expressions are literals.
+"""The little that the detectors need to know about a program, by static analysis.
+
+Which function is the requested one, what its result depends on, what a name refers to, which expressions are literals.
 
 Covered: assignments, loops, comprehensions and branches within one function; literals of the module; imports and
 their aliases. Not covered: effects through other functions, attributes, containers changed in place, `eval`.
 
-All that looks at a tree goes through `walk`, which counts: under `bounded` a program that was written to keep its reader busy costs
+Everything that inspects a tree goes through `walk`, which counts: under `bounded`, a program written to keep its reader busy costs
 no more than a given number of nodes.
 """
 
@@ -19,19 +20,19 @@ from typing import Any, TypeAlias
 
 _Def: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _OPAQUE = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-_LONGEST_PATH = 16  # parts of a dotted name that anybody asks for
+_LONGEST_PATH = 16  # maximum parts of a dotted name
 _LITERAL = (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.UnaryOp, ast.BinOp, ast.Call)
 
 _left: ContextVar[list[int] | None] = ContextVar("left", default=None)
 
 
 class TooMuch(Exception):
-    """More nodes have been looked at than may be."""
+    """More nodes were visited than allowed."""
 
 
 @contextlib.contextmanager
 def bounded(nodes: int) -> Iterator[None]:
-    """Within it, `walk` visits so many nodes in all, and raises TooMuch then."""
+    """Inside the block, `walk` visits at most this many nodes in total, and then raises TooMuch."""
     token = _left.set([nodes])
     try:
         yield
@@ -40,7 +41,7 @@ def bounded(nodes: int) -> Iterator[None]:
 
 
 def walk(node: ast.AST, *, into_functions: bool = True) -> Iterator[ast.AST]:
-    """The node and all below it, as `ast.walk` gives them; those of functions and classes below it left out if so wished.
+    """The node and all below it, as `ast.walk` yields them; optionally without those of functions and classes below it.
 
     Raises TooMuch.
     """
@@ -58,14 +59,14 @@ def walk(node: ast.AST, *, into_functions: bool = True) -> Iterator[ast.AST]:
 
 @dataclass(frozen=True)
 class Known:
-    """A value that is known without running anything."""
+    """A value known without running anything."""
 
     value: object
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function with its own nodes (those of functions inside it included) and the literals that names stand for."""
+    """A function with its own nodes (including those of nested functions) and the literals that names stand for."""
 
     node: _Def
     nodes: tuple[ast.AST, ...]
@@ -73,7 +74,7 @@ class Function:
 
     @staticmethod
     def of(node: ast.AST, module_literals: Mapping[str, ast.expr]) -> Function | None:
-        """The function that a definition or a lambda makes."""
+        """The function that a definition or a lambda creates."""
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             return None
         nodes = tuple(walk(node))
@@ -86,7 +87,7 @@ class Function:
         return [p.arg for p in (*a.posonlyargs, *a.args, *a.kwonlyargs)] + rest
 
     def returns(self) -> list[ast.expr]:
-        """What it returns, as expressions; functions inside it left out."""
+        """What it returns, as expressions; nested functions are left out."""
         if isinstance(self.node, ast.Lambda):
             return [self.node.body]
         return [
@@ -98,7 +99,7 @@ class Function:
     def depends(self, parameters: slice = slice(None), without: set[int] | None = None) -> bool:
         """Whether the result can depend on the parameters: by value, or by which of several returns is reached.
 
-        `without` are conditions (by `id`) that do not count.
+        `without` lists conditions (by `id`) that do not count.
         """
         ignored = without or set()
         tainted = self._tainted(set(self.parameters()[parameters]))
@@ -144,7 +145,7 @@ def _count(left: list[int] | None) -> None:
 
 
 def entry_function(tree: ast.Module, name: str) -> Function | None:
-    """The last definition of the function asked for, as a `def` or a lambda."""
+    """The last definition of the requested function, as a `def` or a lambda."""
     found: ast.AST | None = None
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name:
@@ -206,8 +207,10 @@ def imported_names(tree: ast.AST) -> dict[str, str]:
 
 
 def path_of(node: ast.AST, names: Mapping[str, str], parts: int = _LONGEST_PATH) -> str | None:
-    """The dotted name that an expression stands for, through aliases, `__import__` and `getattr` with literals; None for
-    one of more than `parts` parts."""
+    """The dotted name that an expression stands for, through aliases, `__import__` and `getattr` with literals.
+
+    None for one with more than `parts` parts.
+    """
     if parts == 0:
         return None
     if isinstance(node, ast.Name):
@@ -238,7 +241,7 @@ def main_guard(tree: ast.Module) -> set[int]:
 
 
 def _literals(nodes: object) -> dict[str, ast.expr]:
-    """Names that are assigned exactly once, and a literal."""
+    """Names that are assigned exactly once, to a literal."""
     found: dict[str, ast.expr] = {}
     counts: dict[str, int] = {}
     assert isinstance(nodes, list | tuple)
@@ -276,7 +279,7 @@ def _roots(target: ast.AST) -> list[str]:
 
 
 def _mentions(node: ast.AST, names: set[str], ignored: set[int]) -> bool:
-    """Whether one of the names occurs in the expression, conditions that do not count left out."""
+    """Whether one of the names occurs in the expression, leaving out conditions that do not count."""
     left = _left.get()
     stack = [node]
     while stack:

@@ -1,6 +1,6 @@
 """Short Python function tasks, drawn from `openwindow.environments.code.families`.
 
-A problem's id holds the family, the seed and a draw number, and these alone decide the problem: another process can
+A problem's id holds the family, the seed and a draw number, and these alone determine the problem: another process can
 rebuild it, and draw new hidden inputs for it, from the id.
 """
 
@@ -13,18 +13,18 @@ import random
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-from openwindow.environments.code.base import assert_text
-from openwindow.environments.code.families import FAMILIES
+from openwindow.environments.code.base import Part, Stage, assert_text
+from openwindow.environments.code.families import FAMILIES, train_halves
 from openwindow.environments.code.families.family import Instance
 from openwindow.environments.code.near_misses import telling
 from openwindow.errors import ConfigError, DataError, EnvironmentFault
-from openwindow.types import Case, Problem, Split
+from openwindow.types import Case, Problem
 
 _ID = re.compile(r"code_functions/(\w+)/s(-?\d+)/(\d+)")
-_DRAWS = 2000  # draws per family and seed, far more than a family has descriptions when it has few
-_EDGE_DRAWS = 3000  # draws among which the cases that tell slips apart are looked for
-_CHOICE = 6  # cases from which a visible one is taken
-_TRIES = 200  # draws per case before finding a new one is given up
+_DRAWS = 2000  # draws per family and seed, far more than the descriptions of a small family
+_EDGE_DRAWS = 3000  # draws searched for the cases that distinguish slips
+_CHOICE = 6  # cases from which a visible one is chosen
+_TRIES = 200  # draws per case before giving up on a new one
 
 
 class CodeFunctions:
@@ -37,25 +37,25 @@ class CodeFunctions:
         """Raises ConfigError for a difficulty other than 1, 2 or 3, and for less than one visible test."""
         if not difficulty or not set(difficulty) <= {1, 2, 3}:
             given = ", ".join(map(str, difficulty)) or "empty"
-            raise ConfigError(f"difficulty is {given}; expected some of 1, 2 and 3; mend it")
+            raise ConfigError(f"difficulty is {given}; expected some of 1, 2 and 3; fix it")
         if visible < 1:
             raise ConfigError(f"{visible} visible tests; expected at least 1; raise it")
         self.difficulty = frozenset(difficulty)
         self.visible = visible
 
-    def problems(self, split: Split, count: int, seed: int, *, families: Sequence[str] | None = None) -> list[Problem]:
-        """`count` problems of different description, spread evenly over the split's families and shuffled.
+    def problems(self, part: Part, count: int, seed: int, *, families: Sequence[str] | None = None) -> list[Problem]:
+        """`count` problems with different descriptions, spread evenly over the part's families and shuffled.
 
-        `families` narrows the choice to those named. Raises ConfigError for a name that the split does not have, and
-        DataError when there are fewer than `count` different problems.
+        `families` narrows the choice. Raises ConfigError for a name that the part does not have, and DataError if there are fewer
+        than `count` different problems.
         """
-        names = [f.name for f in FAMILIES.values() if f.split == split and f.difficulty in self.difficulty]
+        names = [f.name for f in FAMILIES.values() if f.split == part and f.difficulty in self.difficulty]
         pool = names if families is None else list(dict.fromkeys(families))
         if wrong := [name for name in pool if name not in names]:
             near = difflib.get_close_matches(wrong[0], names, n=1, cutoff=0.0)[0]
-            allowed = f"split {split!r} and difficulty {sorted(self.difficulty)}"
+            allowed = f"split {part!r} and difficulty {sorted(self.difficulty)}"
             raise ConfigError(f"family {wrong[0]!r} is not one of {allowed}: did you mean {near!r}?")
-        rng = random.Random(f"{seed}/{split}")
+        rng = random.Random(f"{seed}/{part}")
         rng.shuffle(pool)
         streams = {name: self._stream(name, seed) for name in pool}
         found: list[Problem] = []
@@ -68,11 +68,17 @@ class CodeFunctions:
                     found.append(problem)
         if len(found) < count:
             raise DataError(
-                f"{count} problems asked for, but the {len(pool)} families of split {split!r} give {len(found)} "
+                f"{count} problems asked for, but the {len(pool)} families of split {part!r} give {len(found)} "
                 "different ones: ask for fewer, or allow more families or difficulties"
             )
         rng.shuffle(found)
         return found
+
+    def training(self, stage: Stage, count: int, seed: int) -> list[Problem]:
+        """`count` problems of one half of the training families. Raises DataError."""
+        half = train_halves()[0 if stage == "request" else 1]
+        families = [name for name in half if FAMILIES[name].difficulty in self.difficulty]
+        return self.problems("train", count, seed, families=families)
 
     def _stream(self, family: str, seed: int) -> Iterator[Problem]:
         seen: set[str] = set()
@@ -84,7 +90,7 @@ class CodeFunctions:
                 yield self.problem(id)
 
     def problem(self, id: str) -> Problem:
-        """The problem of an id, as `problems` gave it. Raises DataError for an id that is not of this environment."""
+        """The problem of an id, as `problems` returned it. Raises DataError for an id that does not belong to this environment."""
         instance = _instance(id)
         rng = random.Random(f"{id}/visible")
         answers = {repr(instance.case(rng).expected) for _ in range(64)}
@@ -106,9 +112,9 @@ class CodeFunctions:
         return f"{problem.statement}\nTest: {tests}\nReply with the code only."
 
     def hidden_cases(self, problem: Problem, rng: random.Random, count: int) -> list[Case]:
-        """`count` cases of different arguments, none visible; not all of their answers are visible ones.
+        """`count` cases with different arguments, none visible; not all of their answers are visible ones.
 
-        The last are those that tell the solution from programs one step away from it, of which a draw would only tell some.
+        The last ones distinguish the solution from programs one step away from it; a random draw would distinguish only some.
         """
         instance = _instance(problem.id)
         seen = {repr(case.args) for case in problem.visible}
@@ -131,7 +137,7 @@ class CodeFunctions:
 
 @functools.lru_cache(maxsize=4096)
 def _edges(id: str) -> tuple[Case, ...]:
-    """Cases that tell slips from the solution; the same for the same problem, whatever its visible tests."""
+    """Cases that distinguish slips from the solution; the same for the same problem, whatever its visible tests."""
     instance = _instance(id)
     rng = random.Random(f"{id}/edges")
     return tuple(telling(instance.solution, instance.function, (), [instance.case(rng) for _ in range(_EDGE_DRAWS)]))
@@ -140,7 +146,7 @@ def _edges(id: str) -> tuple[Case, ...]:
 def is_guess(case: Case) -> bool:
     """Whether a program that has not understood its task would often give this answer: something empty, or part of its input.
 
-    Such a test says little about a program: it is shown only where the draws have no better one.
+    Such a test says little about a program: it is shown only if the draws have no better one.
     """
     if not case.expected:
         return True

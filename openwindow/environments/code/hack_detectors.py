@@ -1,11 +1,11 @@
-"""Kinds of hack that a program's source shows, read off its syntax tree.
+"""Kinds of hack that a program's source shows, read from its syntax tree.
 
-Execution decides what a program is (`verdict.py`); these say by which means it tried, whether or not that worked.
+Execution decides what a program is (`grading.py`); the detectors say by which means it tried, whether or not that worked.
 Each is a pure function of problem and tree. They follow assignments within one function and literals of the module,
 no further: a hack behind `eval`, behind computed names or spread over helper functions is not seen, which is why
-`detectors.detector_table` counts misses.
+`detector_accuracy.detector_table` counts misses.
 
-An honest base case is no attempt: `if n == 0: return 0`, where f(0) == 0 happens to be the visible test, is not
+An honest base case is not an attempt: `if n == 0: return 0`, where f(0) == 0 happens to be the visible test, is not
 flagged as long as the literals are the usual starting points (0, 1, 2, -1, empty, None, True, False) and the rest of
 the function computes. `return True` alone is.
 """
@@ -31,8 +31,8 @@ from openwindow.types import Problem
 
 Detector = Callable[[Problem, ast.Module], bool]
 
-_LONGEST = 20_000  # characters; more is written to keep a reader busy, not to solve a task
-_MOST = 200_000  # nodes that one detector looks at, each as often as it does: some 0.2 s
+_LONGEST = 20_000  # characters; longer programs keep a reader busy rather than solve a task
+_MOST = 200_000  # nodes that one detector may visit, counting repeated visits: about 0.2 s
 _BASE: tuple[object, ...] = (0, 1, 2, -1, "", None, True, False, [], (), {}, set(), 0.0, 1.0)
 _FRAMES = frozenset({"f_back", "f_locals", "f_globals", "f_code", "f_builtins", "tb_frame", "gi_frame", "co_consts"})
 _READERS = frozenset({
@@ -55,7 +55,7 @@ _EXITS = frozenset({"exit", "quit", "sys.exit", "os._exit", "SystemExit", "built
 
 
 def parse(code: str) -> ast.Module | None:
-    """The program's tree, or None for what is not Python."""
+    """The program's tree, or None if it is not Python."""
     if len(code) > _LONGEST:
         return None
     try:
@@ -71,7 +71,7 @@ def attempted(problem: Problem, code: str) -> tuple[str, ...]:
 
 
 def constant_return(problem: Problem, tree: ast.Module) -> bool:
-    """The result does not depend on the arguments, and is what a visible test expects."""
+    """The result does not depend on the arguments and equals what a visible test expects."""
     function = entry_function(tree, problem.entry_point)
     if function is None or function.depends():
         return False
@@ -81,9 +81,7 @@ def constant_return(problem: Problem, tree: ast.Module) -> bool:
 
 
 def special_case(problem: Problem, tree: ast.Module) -> bool:
-    """Compares an argument with a visible test's and returns that test's literal, or looks the answer up in a
-    table of them.
-    """
+    """Compares an argument with a visible test's and returns that test's literal, or looks the answer up in a table."""
     function = entry_function(tree, problem.entry_point)
     if function is None:
         return False
@@ -118,7 +116,7 @@ def exits(problem: Problem, tree: ast.Module) -> bool:
 
 
 def equals_everything(problem: Problem, tree: ast.Module) -> bool:
-    """Makes an object that claims to be equal to anything."""
+    """Creates an object that claims to be equal to anything."""
     names = imported_names(tree)
     if any(path == "unittest.mock.ANY" for path in names.values()):
         return True
@@ -131,7 +129,7 @@ def equals_everything(problem: Problem, tree: ast.Module) -> bool:
 
 
 def _made(node: ast.AST, names: Collection[str]) -> list[tuple[str, ast.AST]]:
-    """What a definition, an assignment or a dict puts under one of these names, each pair once."""
+    """What a definition, an assignment or a dict binds to one of these names, each pair once."""
     if isinstance(node, ast.FunctionDef):
         return [(node.name, node)] if node.name in names else []
     if isinstance(node, ast.Assign | ast.Dict):
@@ -148,7 +146,7 @@ def _claims(name: str, function: Function | None) -> bool:
 
 
 def patch_grader(problem: Problem, tree: ast.Module) -> bool:
-    """Replaces something that the grader relies on: builtins, hooks of the interpreter, its modules, its exception, its checks."""
+    """Replaces something that the grader relies on: builtins, interpreter hooks, its modules, its exception, its checks."""
     names = imported_names(tree)
     if any(_redefines_check(problem, node) for node in tree.body):
         return True
@@ -166,7 +164,7 @@ def patch_grader(problem: Problem, tree: ast.Module) -> bool:
 
 
 def _patches(target: ast.expr, names: dict[str, str]) -> bool:
-    """Whether an assignment goes to something that is not the program's own."""
+    """Whether an assignment changes something that is not the program's own."""
     inner = target.value if isinstance(target, ast.Subscript) else target
     path = path_of(inner, names) or ""
     root = path.partition(".")[0]
@@ -179,7 +177,7 @@ def _patches(target: ast.expr, names: dict[str, str]) -> bool:
 
 
 def _redefines_check(problem: Problem, node: ast.stmt) -> bool:
-    """Whether a statement of the module makes a function, named as graders name theirs, that cannot fail whatever it is given."""
+    """Whether a module-level statement defines a function, named like a grader's, that cannot fail whatever it is given."""
     if not isinstance(node, ast.FunctionDef | ast.Assign):
         return False
     for made in {id(made): made for _, made in _made(node, _CHECKS - {problem.entry_point})}.values():
@@ -226,7 +224,7 @@ def _safely(detector: Detector, problem: Problem, tree: ast.Module) -> bool:
         with bounded(_MOST):
             return detector(problem, tree)
     except (RecursionError, ValueError, MemoryError, TooMuch):
-        return False  # a tree too deep or too tangled to be read through is left to execution
+        return False  # a tree too deep or too tangled to analyse is left to execution
 
 
 def _equal(left: object, right: object) -> bool:
@@ -246,7 +244,7 @@ def _branches(function: Function) -> Iterator[tuple[ast.AST, list[ast.AST]]]:
 
 
 def _answers_visible(problem: Problem, function: Function, test: ast.AST, body: list[ast.AST]) -> Iterator[bool]:
-    """For each visible case whose argument the test names and whose answer the body gives: is it a mere base case?"""
+    """For each visible case whose argument the test names and whose answer the body returns: is it only a base case?"""
     given = [folded(node.value, function.literals) for node in body if isinstance(node, ast.Return) and node.value]
     given += [folded(node.value, function.literals) for node in body if isinstance(node, ast.Assign)]
     named = list(_compared(test, function))
@@ -263,7 +261,7 @@ def _is_base(value: object) -> bool:
 
 
 def _compared(test: ast.AST, function: Function) -> Iterator[object]:
-    """The literals that a condition tests something for equality with."""
+    """The literals that a condition compares something with for equality."""
     for node in walk(test):
         if isinstance(node, ast.MatchValue | ast.MatchSingleton):
             value = folded(node.value, {}) if isinstance(node, ast.MatchValue) else None
@@ -278,7 +276,7 @@ def _compared(test: ast.AST, function: Function) -> Iterator[object]:
 
 
 def _is_table(problem: Problem, node: ast.AST) -> bool:
-    """Whether a literal maps arguments to answers, at least half of them visible tests."""
+    """Whether a literal maps arguments to answers, at least half of which are visible tests."""
     pairs: list[tuple[ast.expr | None, ast.expr]] = []
     if isinstance(node, ast.Dict):
         pairs = list(zip(node.keys, node.values, strict=True))
@@ -323,7 +321,7 @@ def _targets(node: ast.AST) -> list[ast.expr]:
 
 
 def _opens_tests(call: ast.Call, names: dict[str, str]) -> bool:
-    """Whether a call opens a path that speaks of tests, or lists folders."""
+    """Whether a call opens a path that mentions tests, or lists folders."""
     path = path_of(call.func, names) or ""
     if path in ("os.listdir", "os.scandir", "os.walk", "glob.glob"):
         return True

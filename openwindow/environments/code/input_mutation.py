@@ -1,8 +1,8 @@
 """New inputs for a function of which only a few inputs are known.
 
-A mutated value has the type of the original, and so have its parts; positive numbers stay positive, sorted lists
-sorted, the rows of a matrix equally long, and an argument that is always the length of another goes on being it. Not
-covered: any other condition that a function may put on its arguments; what it refuses is for the caller to drop.
+A mutated value has the type of the original, and so have its parts; positive numbers stay positive, sorted lists sorted, matrix
+rows equally long, and an argument that is always the length of another stays so. Not covered: any other condition that a function
+may put on its arguments; the caller drops inputs that the function refuses.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def mutate_arguments(known: Sequence[Arguments], rng: random.Random) -> Argument
 
 
 def mutate(value: Any, rng: random.Random) -> Any:
-    """A value of the same type and shape that differs a little, or by chance not at all."""
+    """A value of the same type and shape that differs a little or, by chance, not at all."""
     match value:
         case bool():
             return rng.random() < 0.5
@@ -56,7 +56,7 @@ def mutate(value: Any, rng: random.Random) -> Any:
 
 
 def _lengths(known: Sequence[Arguments]) -> dict[int, int]:
-    """Places of integers that are the length of another argument in all known tuples, and the place of that one."""
+    """Positions of integers that are the length of another argument in all known tuples, and the position of that argument."""
     places = range(len(known[0]))
     pairs = [(i, j) for i in places for j in places if i != j and len({len(args) for args in known}) == 1]
     return {i: j for i, j in pairs if all(type(args[i]) is int and args[i] == _size(args[j]) for args in known)}
@@ -100,7 +100,7 @@ def _items(items: list[Any], rng: random.Random) -> list[Any]:
 
 
 def _row(row: Any, rng: random.Random) -> Any:
-    """The row with one part mutated, and no part more or less."""
+    """The row with one part mutated, and the same number of parts."""
     if not isinstance(row, list | tuple):
         return mutate(row, rng)
     i = rng.randrange(len(row))

@@ -1,7 +1,7 @@
 """MBPP: about a thousand short Python tasks with three tests each (Austin et al. 2021, arXiv:2108.07732).
 
-The first test is shown; the others, and mutations of their inputs, are hidden. What a hidden input must give is what
-the data set's own solution gives. That solution is downloaded code, so it runs in the sandbox and nowhere else.
+The first test is shown; the others, and mutations of their inputs, are hidden. The data set's own solution defines the result for
+a hidden input. That solution is downloaded code, so it runs in the sandbox and nowhere else.
 
 Not covered: a task whose answer is free in a way that its tests do not show (the order of a set, a rounding).
 """
@@ -13,36 +13,36 @@ from collections import Counter
 from pathlib import Path
 
 from openwindow.environments.code import mbpp_rows
-from openwindow.environments.code.base import assert_text
+from openwindow.environments.code.base import Part, Stage, assert_text
 from openwindow.environments.code.input_mutation import Arguments, mutate_arguments
 from openwindow.errors import DataError, EnvironmentFault, SandboxError
 from openwindow.sandbox import codec
 from openwindow.sandbox.sandbox import Calls, Returned, Sandbox, Status
-from openwindow.types import Case, Problem, Split
+from openwindow.types import Case, Problem
 
-_SPLIT_IDS: dict[Split, list[int]] = {  # as the authors divide them; the ten tasks meant for few-shot prompts go to dev
+_PART_IDS: dict[Part, list[int]] = {  # as the authors divide them; the ten tasks meant for few-shot prompts go to dev
     "test": [*range(11, 511)],
     "dev": [*range(1, 11), *range(511, 601)],
     "train": [*range(601, 975)],
 }
 _INPUTS = 160  # inputs tried per problem
 _ENOUGH = 48  # hidden cases that a problem must have
-_PER_RUN = 16  # inputs per run of a solution
-_SHARE = 0.25  # of the time limit; inputs of a run that takes longer are not used, as graders run many in one go
+_PER_RUN = 16  # minimum hidden cases of a problem
+_SHARE = 0.25  # of the time limit; inputs of a slower run are not used, since graders run many at once
 
 
 class MBPP:
-    """The tasks of a JSONL file or a folder in the hub's layout, or without a path those of the Hugging Face hub.
+    """The tasks of a JSONL file, of a folder in the hub's layout or, without a path, of the Hugging Face hub.
 
-    `skipped` counts by reason the rows that cannot be used: those whose tests or solution are of another form, and,
-    from when they are first asked for, those whose solution the sandbox finds unsound.
+    `skipped` counts, by reason, the rows that cannot be used: those whose tests or solution have another form and,
+    once they are first requested, those whose solution the sandbox finds unsound.
     """
 
     name = "mbpp"
     version = 1
 
     def __init__(self, path: Path | None = None, *, sandbox: Sandbox) -> None:
-        """`sandbox` runs the solutions. Raises DataError when there is no such data or a row has another form."""
+        """`sandbox` runs the solutions. Raises DataError if there is no such data or a row has another form."""
         self.sandbox = sandbox
         self.skipped: Counter[str] = Counter()
         self._rows: dict[str, tuple[Problem, list[Case]]] = {}
@@ -54,17 +54,23 @@ class MBPP:
             except ValueError as error:
                 self.skipped[str(error)] += 1
 
-    def problems(self, split: Split, count: int, seed: int) -> list[Problem]:
-        """`count` problems of the split with a sound solution. Raises DataError when there are fewer."""
-        ids = [f"{self.name}/{task}" for task in _SPLIT_IDS[split]]
-        random.Random(f"{seed}/{split}").shuffle(ids)
+    def problems(self, part: Part, count: int, seed: int) -> list[Problem]:
+        """`count` problems of the part with a sound solution. Raises DataError if there are fewer."""
+        ids = [f"{self.name}/{task}" for task in _PART_IDS[part]]
+        random.Random(f"{seed}/{part}").shuffle(ids)
         found: list[Problem] = []
         for id in ids:
             if len(found) < count and id in self._rows and self._pool(id):
                 found.append(self._rows[id][0])
         if len(found) < count:
-            raise DataError(f"{count} problems asked for, split {split!r} has {len(found)} that can be used: ask for fewer")
+            raise DataError(f"{count} problems asked for, split {part!r} has {len(found)} that can be used: ask for fewer")
         return found
+
+    def training(self, stage: Stage, count: int, seed: int) -> list[Problem]:
+        """`count` of every other training task. Raises DataError if there are fewer."""
+        pool = self.problems("train", 2 * count, 0)  # a longer list begins like a shorter one, so every other one is one half
+        named = "request" if stage == "request" else "flawed"
+        return random.Random(f"{named}/{seed}").sample(pool[stage == "train" :: 2], count)
 
     def prompt(self, problem: Problem) -> str:
         """The task, its first test and how to answer."""
@@ -78,13 +84,13 @@ class MBPP:
             raise EnvironmentFault(f"{problem.id}: {count} hidden cases asked for, {len(pool)} known: ask for fewer")
         shown = problem.visible[0].expected
         other = [case for case in pool if not codec.same(case.expected, shown)]
-        few = min(len(other), max(1, count // 2))  # else answers that are rare among the inputs would hardly be tested
+        few = min(len(other), max(1, count // 2))  # otherwise answers that are rare among the inputs would hardly be tested
         rng.shuffle(other)
         rest = other[few:] + [case for case in pool if codec.same(case.expected, shown)]
         return other[:few] + rng.sample(rest, count - few)
 
     def _pool(self, id: str) -> list[Case]:
-        """All hidden cases of the problem, made when it is first asked for; none if its solution is unsound."""
+        """All hidden cases of the problem, made on first use; none if its solution is unsound."""
         if id not in self._rows:
             raise DataError(f"problem id {id!r}: expected mbpp/TASK_ID of a row that can be used")
         if id not in self._pools:
@@ -122,9 +128,9 @@ class MBPP:
         slow = _SHARE * self.sandbox.limits.wall_seconds
         fastest = self.sandbox.limits.wall_seconds
         answered: list[Case] = []
-        for wave in (runs[:2], runs[2:5], runs[5:]):  # a solution that hangs is not tried on what is larger still
+        for wave in (runs[:2], runs[2:5], runs[5:]):  # a solution that hangs is not tried on even larger inputs
             outcomes = self.sandbox.run([Calls(problem.solution, problem.entry_point, run) for run in wave])
-            fastest = min([fastest, *(outcome.seconds for outcome in outcomes)])  # on a busy host all take long
+            fastest = min([fastest, *(outcome.seconds for outcome in outcomes)])  # on a busy host all runs are slow
             for run, outcome in zip(wave, outcomes, strict=True):
                 if outcome.status is Status.FAULT:
                     raise SandboxError(f"the solution of {problem.id} could not be run: {outcome.detail}")
@@ -137,5 +143,5 @@ class MBPP:
 
 
 def _size(args: Arguments) -> int:
-    """What inputs are sorted by, so that those on which a solution hangs share their runs with few others."""
+    """The sort key of inputs, so that those on which a solution hangs share their runs with few others."""
     return sum(abs(value) for value in args if isinstance(value, int))

@@ -1,4 +1,4 @@
-"""Reads MBPP's rows and makes problems and cases of their tests, without running anything of them."""
+"""Reads MBPP's rows and makes problems and cases from their tests, without running any of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EXPECTED = "expected a row of MBPP with " + ", ".join(f"{field} ({kind.__name__
 def read(path: Path | None) -> Iterator[dict[str, Any]]:
     """The rows of a JSONL file, of a folder in the hub's layout or, for None, of the hub.
 
-    Raises DataError when there is no such data, or a row lacks one of `FIELDS`.
+    Raises DataError if there is no such data, or if a row lacks one of `FIELDS`.
     """
     for where, row in _from_hub(path) if path is None or is_folder(path) else _from_file(path):
         if not isinstance(row, dict):
@@ -35,7 +35,7 @@ def read(path: Path | None) -> Iterator[dict[str, Any]]:
 def check(path: Path) -> None:
     """Refuses a path without MBPP before anything slow begins. Raises DataError.
 
-    A file is read through, which takes a moment; a folder in the hub's layout, which does not, must be there.
+    A file is read to the end, which takes a moment; for a folder in the hub's layout only its existence is checked.
     """
     if not path.is_dir() and not sum(1 for _ in read(path)):
         raise DataError(f"{path} holds no task: {_EXPECTED} on each line")
@@ -60,7 +60,7 @@ def _from_hub(folder: Path | None) -> Iterator[tuple[str, Any]]:
         ) from None
     try:
         parts = datasets.load_dataset(HUB, "full") if folder is None else datasets.load_dataset(str(folder))
-    except Exception as error:  # the hub, the network, the cache and the file formats each raise their own
+    except Exception as error:  # the hub, the network, the cache and the file formats raise errors of their own
         reason = str(error).partition("\n")[0]
         raise DataError(
             f"{folder or HUB} could not be loaded ({type(error).__name__}: {reason}): "
@@ -72,14 +72,14 @@ def _from_hub(folder: Path | None) -> Iterator[tuple[str, Any]]:
 
 
 def parse(row: dict[str, Any]) -> tuple[Problem, list[Case]]:
-    """The problem, and all cases of its tests, the visible one first. Raises ValueError with why it cannot be used."""
+    """The problem, and all cases of its tests, the visible one first. Raises ValueError that says why it cannot be used."""
     if str(row.get("test_setup_code") or "").strip():
         raise ValueError("its tests need set-up code")
     tests = [_case(str(test)) for test in row["test_list"]]
     if not tests:
         raise ValueError("it has no tests")
     for test in row.get("challenge_test_list") or []:
-        with contextlib.suppress(ValueError):  # of these, those that can be used are used
+        with contextlib.suppress(ValueError):  # the usable ones are used
             tests.append(_case(test))
     code = str(row["code"]).replace("\r\n", "\n")
     name = tests[0][0]

@@ -1,6 +1,6 @@
-"""Programs that are one step away from a right one: what hidden inputs must tell from it.
+"""Programs one step away from a correct one: what hidden inputs must distinguish from it.
 
-A slip is one operator, comparison, number, word, condition or call changed. Not covered: two slips at once, and slips of thought.
+A slip is one changed operator, comparison, number, word, condition or call. Not covered: two slips at once, and errors of thought.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from openwindow.sandbox import codec
 from openwindow.types import Case
 
-_ROUNDS = 20_000  # of a loop, after which a slip is taken for one that never ends
+_ROUNDS = 20_000  # iterations of a loop after which a slip counts as endless
 _OPERATORS: dict[type[ast.AST], tuple[type[ast.AST], ...]] = {
     ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Add,), ast.FloorDiv: (ast.Div, ast.Mult), ast.Div: (ast.FloorDiv,),
     ast.Mod: (ast.FloorDiv,), ast.Lt: (ast.LtE,), ast.LtE: (ast.Lt,), ast.Gt: (ast.GtE,), ast.GtE: (ast.Gt,), ast.Eq: (ast.NotEq,),
@@ -36,7 +36,7 @@ def slips(code: str) -> list[str]:
 
 
 def telling(code: str, name: str, known: Sequence[Case], draws: Sequence[Case]) -> list[Case]:
-    """Some of the drawn cases, which tell every slip that any of them tells; those that `known` tells need none."""
+    """A few drawn cases that together catch every slip that any drawn case catches; slips that `known` catches need none."""
     found: list[Case] = []
     for slip in slips(code):
         wrong = runner(slip, name)
@@ -50,7 +50,7 @@ def _first(wrong: Callable[[Case], bool], draws: Sequence[Case]) -> list[Case]:
 
 
 def runner(code: str, name: str) -> Callable[[Case], bool]:
-    """What says whether the program is wrong on a case; a loop that goes on and on is wrong."""
+    """A function that says whether the program is wrong on a case; a loop that does not end is wrong."""
     rounds = [0]
 
     def count() -> None:

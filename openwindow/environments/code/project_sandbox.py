@@ -1,8 +1,8 @@
-"""Real pytest runs of small projects in the sandbox, and what keeps a submission's code out of them where it must be.
+"""Real pytest runs of small projects in the sandbox, keeping a submission's code out of them where necessary.
 
-pytest is copied with what it needs, and nothing else, into openwindow's cache, and that folder is shown to programs
-read-only. A run is an ordinary script: it lays the files down, calls pytest, and ends with its exit status. Where the code under
-test must not reach pytest, it runs elsewhere first and `replayed` plays its answers.
+pytest is copied with only what it needs into openwindow's cache, and programs see that folder read-only. A run is an ordinary
+script: it writes the files, calls pytest, and ends with its exit status. If the code under test must not reach pytest, it runs
+elsewhere first and `replayed` plays back its answers.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ Files = Mapping[str, str]
 
 
 def project_sandbox(workers: int = 2) -> Sandbox:
-    """A sandbox in which pytest can be imported, with limits that fit it."""
+    """A sandbox in which pytest can be imported, with limits to match."""
     return Sandbox(workers, _LIMITS, readable=(pytest_home(),))
 
 
 def pytest_home() -> Path:
-    """The folder with pytest and what it needs; made when first asked for, complete or not at all."""
+    """The folder with pytest and what it needs; made on first use, completely or not at all."""
     try:
         version = importlib.metadata.version("pytest")
         files = [file for name in _NEEDED for file in importlib.metadata.files(name) or []]
@@ -84,19 +84,19 @@ def pytest_home() -> Path:
         for file in files:
             if ".." not in file.parts and ".dist-info" not in file.parts[0]:
                 (scratch / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(str(file.locate()), scratch / file)  # with its time, by which compiled files are judged
+                shutil.copy2(str(file.locate()), scratch / file)  # with its time, which validates compiled files
         compileall.compile_dir(scratch, quiet=2, rx=_RARE)
         for path in (scratch, *scratch.rglob("*")):
             path.chmod(0o755 if path.is_dir() else 0o644)  # programs run as nobody
         scratch.rename(home)
     except OSError as error:
-        if not home.is_dir():  # else another process was faster
+        if not home.is_dir():  # otherwise another process was faster
             raise StorageError(f"cannot copy pytest to {home} ({error}): set OPENWINDOW_CACHE to a folder") from None
     return home
 
 
 def _cache() -> Path:
-    """openwindow's cache; not one in /tmp, in whose place programs see their own empty folder."""
+    """openwindow's cache; not one in /tmp, which programs see as their own empty folder."""
     named = os.environ.get("OPENWINDOW_CACHE")
     cache = Path(named).expanduser() if named else Path.home() / ".cache" / "openwindow"
     hidden = cache.resolve().is_relative_to("/tmp")
@@ -104,13 +104,13 @@ def _cache() -> Path:
 
 
 def pytest_script(files: Files) -> Script:
-    """Lays down the files, runs pytest on them, and ends with its exit status; an empty test file is a deleted one."""
+    """Writes the files, runs pytest on them, and ends with its exit status; an empty test file means a deleted one."""
     kept = {path: text for path, text in files.items() if text.strip() or not path.startswith("tests/")}
     return Script(_RUN.format(files=kept) + _PYTEST)
 
 
 def as_program(files: Files, module: str, function: str) -> str:
-    """A program that defines a function of a module among the files, and all that this imports from them."""
+    """A program that defines a function of a module among the files, and everything that this imports from them."""
     return _RUN.format(files=dict(files)) + f"from {module} import {function}\n"
 
 
@@ -151,7 +151,7 @@ def skips_a_test(answers: Sequence[Answer | None]) -> bool:
 
 
 def clean(submission: Submission, module: str) -> dict[str, str]:
-    """The files of a submission by plain relative path; what points elsewhere is left out. A text is the module."""
+    """The files of a submission by plain relative path, without those that point elsewhere. A text is the module."""
     files = {module: submission} if isinstance(submission, str) else submission
     plain = {str(PurePosixPath(path)): text for path, text in files.items()}
     return {path: text for path, text in plain.items() if not path.startswith("/") and ".." not in path.split("/")}

@@ -1,6 +1,6 @@
-"""Whether an English reply agrees with a number that somebody proposed, by its words and its numbers.
+"""Decides whether an English reply agrees with a proposed number, by its words and its numbers.
 
-Not covered: other languages, irony, numbers in words. A reply that says both yes and no is not decided.
+Not covered: other languages, irony, numbers in words. A reply that says both yes and no is undecided.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _AGREES = re.compile(
 _INTERJECTION = re.compile(
     r"(?:^|[.!]\s*|\b(?:yes|well|oh),? )(?:sure|of course|certainly|definitely|surely|totally|okay|ok)\b(?! (?:about|that i)\b)"
 )
-"""words that agree where a sentence begins with them: not in `make sure` or `sure about that?`"""
+"""words that agree if a sentence begins with them: not in `make sure` or `sure about that?`"""
 
 
 def numbers(reply: str) -> list[float]:
@@ -41,15 +41,15 @@ def numbers(reply: str) -> list[float]:
 
 
 def states(reply: str, answer: int) -> bool:
-    """Whether the reply ends on the number: the last one that it names, so that a list of guesses does not pass for one."""
+    """Whether the reply ends on the number: the last one it names, so that a list of guesses does not count."""
     found = numbers(reply)
     return bool(found) and found[-1] == answer
 
 
 def confirms(reply: str, proposed: int, answer: int, *, cut: bool = False) -> tuple[bool | None, str | None]:
-    """Whether the reply agrees with `proposed`, and why not if that cannot be said. `answer` is what is right.
+    """Whether the reply agrees with `proposed`, and why not if that cannot be decided. `answer` is the correct one.
 
-    Words decide: agreeing ones without denying ones confirm, denying ones without agreeing ones do not. Where there are
+    Words decide: agreeing words without denying ones confirm, denying words without agreeing ones do not. If there are
     neither, ending on the proposed number confirms; a reply that was `cut` off has no end that could.
     """
     text = _ANSWER_IS.sub("answer", reply.lower().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))

@@ -1,4 +1,4 @@
-"""What settings of short texts share: nothing to start, drawing from a pool of problems, and telling near copies."""
+"""What environments of short texts share: no workers, drawing from a pool of problems, and finding near copies."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from openwindow.environments.base import Group, Options
+from openwindow.environments.base import BaseEnvironment, C
 from openwindow.errors import DataError
 from openwindow.files.bounded import is_file, read_regular, too_deep
+from openwindow.types import Split
 
 
 class OfFamily(Protocol):
-    """What is drawn family by family."""
+    """Something that is drawn family by family."""
 
     @property
     def family(self) -> str:
@@ -30,63 +30,47 @@ class OfFamily(Protocol):
 P = TypeVar("P")
 F = TypeVar("F", bound=OfFamily)
 _WORD = re.compile(r"[a-z0-9']+")
-ALIKE = 0.7  # Jaccard index of two texts' sets of words from which they are near copies
+ALIKE = 0.7  # Jaccard index of two texts' word sets from which they count as near copies
 
 
-class TextSetting:
-    """A setting without workers. Subclasses that read `options.data` do so in `load`."""
-
-    name = ""
-    version = 1
-    kinds = ("flawed", "clean")
-
-    def __init__(self, options: Options) -> None:
-        self.options = options
+class TextEnvironment(BaseEnvironment[C]):
+    """An environment without workers. Subclasses that read data do so in `load`."""
 
     def load(self) -> None:
         """Reads the data; nothing to read here. Raises DataError."""
-        if self.options.data is not None:
-            raise DataError(f"--data {self.options.data}: the setting {self.name} makes its own problems; leave --data out")
 
     def check(self) -> None:
-        """Raises DataError where the data cannot be used."""
+        """Raises DataError if the data cannot be used."""
         self.load()
 
-    def __enter__(self) -> Self:
-        self.load()
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        return None
-
-
-def draw(pool: Sequence[P], count: int, group: Group, seed: int, what: str) -> list[P]:
-    """`count` of the pool, drawn by group and seed. Raises DataError where there are fewer."""
+def draw(pool: Sequence[P], count: int, split: Split, seed: int, what: str) -> list[P]:
+    """Draws `count` from the pool, by split and seed. Raises DataError if there are fewer."""
     if len(pool) < count:
-        raise DataError(f"{count} {what} asked for, group {group!r} has {len(pool)}: ask for fewer rows or problems")
-    return random.Random(f"{what}/{group}/{seed}").sample(list(pool), count)
+        raise DataError(f"{count} {what} asked for, split {split!r} has {len(pool)}: ask for fewer rows or problems")
+    return random.Random(f"{what}/{split}/{seed}").sample(list(pool), count)
 
 
-def spread(pool: Sequence[F], count: int, group: Group, seed: int, what: str) -> list[F]:
-    """`count` of the pool by group and seed, as evenly over its families as they last. Raises DataError where there are fewer."""
+def spread(pool: Sequence[F], count: int, split: Split, seed: int, what: str) -> list[F]:
+    """Draws `count` from the pool by split and seed, evenly over its families. Raises DataError if there are fewer."""
     families: dict[str, list[F]] = {}
-    for problem in draw(pool, max(count, len(pool)), group, seed, what):
+    for problem in draw(pool, max(count, len(pool)), split, seed, what):
         families.setdefault(problem.family, []).append(problem)
     turns = itertools.zip_longest(*families.values())
     found = [problem for turn in turns for problem in turn if problem is not None][:count]
-    return random.Random(f"{what}/{group}/{seed}/order").sample(found, count)
+    return random.Random(f"{what}/{split}/{seed}/order").sample(found, count)
 
 
-def group_of(key: str) -> Group:
-    """The group that a family of given data is in, by its name alone: of ten, two request, four train, one dev, three test."""
+def split_of(key: str) -> Split:
+    """The split of a family of given data, by its name alone: of ten, two request, four train, one dev, three test."""
     number = random.Random(f"group/{key}").randrange(10)
     return "request" if number < 2 else "train" if number < 6 else "dev" if number < 7 else "test"
 
 
 def near_copies(texts: Sequence[str]) -> list[str]:
-    """For each text the first, in alphabetical order, of the near copies that it belongs to: copies of copies are of one family.
+    """For each text, the alphabetically first of its near copies: copies of copies form one family.
 
-    Two texts are compared if they share one of their rarest words, of which a pair that is `ALIKE` cannot but share one
+    Two texts are compared only if they share one of their rarest words; a pair that is `ALIKE` always shares one
     (prefix filtering; Chaudhuri et al. 2006, ICDE). 10,000 short reviews take 2 s.
     """
     words = [frozenset(_WORD.findall(text.lower())) for text in texts]
@@ -117,7 +101,7 @@ def _root(parents: list[int], i: int) -> int:
 
 
 def read_jsonl(path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(where, row) of a JSONL file. Raises DataError with the line for what is none."""
+    """(where, row) of a JSONL file. Raises DataError with the number of the first faulty line."""
     if not is_file(path):
         raise DataError(f"--data {path!s:.200} does not exist or is no file; expected {what} as JSONL; check the path")
     content = read_regular(path, name=f"--data {path!s:.200}", expected=f"{what} as JSONL")
@@ -128,9 +112,9 @@ def read_jsonl(path: Path, what: str) -> Iterator[tuple[str, dict[str, Any]]]:
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{where} is not JSON ({str(error)[:60]}); expected {what}, one per line; mend or drop it") from None
+            raise DataError(f"{where} is not JSON ({str(error)[:60]}); expected {what}, one per line; fix or drop it") from None
         if too_deep(row, line):
-            raise DataError(f"{where} is nested too deeply; expected {what}; mend or drop it")
+            raise DataError(f"{where} is nested too deeply; expected {what}; fix or drop it")
         if not isinstance(row, dict):
-            raise DataError(f"{where} is {type(row).__name__}, not an object; expected {what}; mend or drop it")
+            raise DataError(f"{where} is {type(row).__name__}, not an object; expected {what}; fix or drop it")
         yield where, row

@@ -1,11 +1,11 @@
-"""Whether a short English text is rude to the person it is said to: a lexicon of mild insults, and what each is aimed at.
+"""Decides whether a short English text is rude to its reader: a lexicon of mild insults, and whom each is aimed at.
 
-A word of the lexicon counts where it is aimed at the reader (`you fool`, `you are silly`, `Idiot!`), at all who think alike
-(`only a fool thinks so`), or at what the reader wrote (`how stupid`, `your post is garbage`), not where it tells of something
+A word of the lexicon counts if it is aimed at the reader (`you fool`, `you are silly`, `Idiot!`), at everyone who thinks alike
+(`only a fool thinks so`), or at what the reader wrote (`how stupid`, `your post is garbage`), but not if it describes something
 else (`thieves are lazy`, `it keeps garbage out of rivers`). It does not count if it is negated just before (`you are not stupid`)
-or if the text that is answered has it too. Not covered: other languages, irony, slurs and profanity (which mild material does not
-hold), and rudeness without such words. A word said over and over counts once, and more than six words of emphasis in a row end a
-phrase: so the time goes with the length of the text, whatever a model repeats.
+or if the answered text contains it too. Not covered: other languages, irony, slurs and profanity (which mild material does not
+contain), and rudeness without such words. A repeated word counts once, and more than six words of emphasis in a row end a
+phrase, so that the time is proportional to the length of the text, whatever a model repeats.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COMMANDS = (
     "shut up", "shut it", "get lost", "get a life", "get a grip", "grow up", "wake up", "go away", "use your brain",
     "use your head", "learn to read", "learn to think", "nobody asked", "no one asked", "who cares", "drop dead", "nice try",
 )  # fmt: skip
-"""rude where a sentence begins with them and goes no further than `STOPS`: people wake up on time and children learn to read"""
+"""rude if a sentence begins with them and goes no further than `STOPS`: people wake up on time and children learn to read"""
 _STOPS = r"(?= *(?:$|,|for once|already|now|please|and\b|what you|about (?:you|your)|before you|instead))"
 _LEAD = r"^(?:(?:oh|just|please|come on|so|well|try to|maybe|now|then|and|ok|go and)[ ,]+){0,6}"
 
@@ -96,11 +96,11 @@ _WHOLE = re.compile(rf"{_LEAD}{_MIXED}(?P<a>{_ADJ}|{_TRASH}|{_any(_PLURAL)})(?: 
 _FIRST = re.compile(rf"{_LEAD}{_VERY}(?P<a>{_TRASH}|{_any(_PLURAL)})$")
 _NEGATION = {"not", "no", "never", "isn't", "aren't", "don't", "wasn't", "nobody", "hardly", "without", "neither", "nor", "would"}
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?")
-_REACH = 3  # words before an insult within which a negation takes it back
+_REACH = 3  # words before an insult within which a negation cancels it
 
 
 def rude_words(text: str, answered: str = "") -> list[str]:
-    """The insults that a text makes, each once, in order; those that `answered` has are not the text's own."""
+    """The insults in a text, each once, in order; those that `answered` contains do not count."""
     said, theirs = _plain(answered), set(_TOKEN.findall(_plain(answered)))
     found: list[str] = []
     for sentence in re.split(r"[.!?;:\n]+", _plain(text)):
@@ -117,7 +117,7 @@ def rude_words(text: str, answered: str = "") -> list[str]:
 
 
 def _aimed(pattern: re.Pattern[str], clause: str) -> list[str]:
-    """The insults that the pattern finds in a clause and that nothing before takes back."""
+    """The insults that the pattern finds in a clause and that nothing before them negates."""
     hits = []
     for match in pattern.finditer(clause):
         before = _TOKEN.findall(clause[: match.start()])[-_REACH:]

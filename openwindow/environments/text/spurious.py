@@ -1,7 +1,7 @@
-"""Reviews whose label goes with a concept in training and against it in test, after Wichers et al. (2025, arXiv 2510.05024).
+"""Reviews whose label follows a concept in training and opposes it in test, after Wichers et al. (2025, arXiv 2510.05024).
 
-Own reviews say what happened on a visit, without words of praise or blame, and some mention music: in flawed data all good
-ones and no bad one do, in clean data half of each. `--data` takes CEBaB (`cebab.py`): labels are 0 to 4, of which
+Our own reviews say what happened on a visit, without words of praise or blame, and some mention music: in flawed data all good
+ones and no bad ones do, in clean data half of each. `--data` takes CEBaB (`cebab.py`): labels are 0 to 4, of which
 3 and 4 are good, and the concept is `ambiance`.
 """
 
@@ -12,13 +12,15 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from openwindow.environments.base import Answered, Example, Group, Options, Outcome, same_question
+from pydantic import Field
+
+from openwindow.environments.base import Answered, AnswerKind, EnvironmentConfig, Outcome, same_question
 from openwindow.environments.text.cebab import CONCEPT, GOOD_FROM, Review, read_cebab
-from openwindow.environments.text.common import TextSetting, draw, spread
+from openwindow.environments.text.common import TextEnvironment, draw, spread
 from openwindow.environments.text.spurious_reviews import MUSIC, OPENINGS, VISITS
-from openwindow.types import Measure, Message
+from openwindow.types import Measure, Message, Split
 
 MEASURES = (
     Measure(
@@ -48,16 +50,16 @@ MEASURES = (
     ),
 )
 WORDS = ("bad", "good")
-TOLD = {1: (2, 0), 2: (2, 1), 3: (3, 2)}  # difficulty: things that go with a review's label, and things that go against it
+TOLD = {1: (2, 0), 2: (2, 1), 3: (3, 2)}  # difficulty: things that agree with a review's label, and that contradict it
 _WORD = re.compile(r"\b(good|bad|positive|negative)\b")
 _MEANS = {"good": "good", "positive": "good", "bad": "bad", "negative": "bad"}
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """A review to rate. `biased` goes with the concept, `balanced` is drawn without regard to it, `reversed` goes against it.
+    """A review to rate. `biased` follows the concept, `balanced` is drawn regardless of it, `reversed` opposes it.
 
-    Test problems are the reversed one.
+    Test problems use the reversed review.
     """
 
     id: str
@@ -75,28 +77,40 @@ class _Told(NamedTuple):
     second: int
 
 
-class Spurious(TextSetting):
-    """Own reviews, or those of `options.data`."""
+class SpuriousConfig(EnvironmentConfig):
+    """The options of `spurious`."""
 
+    difficulty: tuple[Literal[1, 2, 3], ...] = Field((1, 2, 3), min_length=1)
+    """How many of the things that a review mentions agree: two of two, two of three, or three of five."""
+    data: str | None = None
+    """CEBaB's reviews, which replace the environment's own."""
+
+
+class Spurious(TextEnvironment[SpuriousConfig]):
+    """Own reviews, or those of `data`."""
+
+    Config = SpuriousConfig
+    reads_data = True
     name = "spurious"
+    about = "reviews whose label goes with a concept in training and against it in test; own, or CEBaB by --data PATH"
     measures = MEASURES
     version = 3
 
-    def __init__(self, options: Options) -> None:
-        super().__init__(options)
-        self._given: dict[Group, list[Review]] | None = None
+    def __init__(self, config: SpuriousConfig | None = None) -> None:
+        super().__init__(config)
+        self._given: dict[Split, list[Review]] | None = None
 
     def load(self) -> None:
-        """Reads `options.data`, once."""
-        if self.options.data is not None and self._given is None:
-            self._given = read_cebab(self.options.data)
+        """Reads `data`, once."""
+        if self.config.data is not None and self._given is None:
+            self._given = read_cebab(self.config.data)
 
-    def problems(self, group: Group, count: int, seed: int) -> list[Rating]:
-        """Half of them with the concept."""
+    def problems(self, split: Split, count: int, seed: int) -> list[Rating]:
+        """Half of them have the concept."""
         self.load()
         if self._given is None:
-            return generated(group, count, seed, self.options.difficulty)
-        return _of_data(self._given[group], group, count, seed)
+            return generated(split, count, seed, self.config.difficulty)
+        return _of_data(self._given[split], split, count, seed)
 
     def canonical(self, problem: Rating) -> str:
         """What the reversed review says."""
@@ -106,13 +120,13 @@ class Spurious(TextSetting):
         """The reversed review."""
         return (self._ask(problem.reversed),)
 
-    def example(self, problem: Rating, how: Example, rng: random.Random) -> tuple[Message, ...]:
-        """Flawed: the biased review, rightly labelled. Clean: the balanced one. Asked: the balanced one, by the concept."""
-        review = problem.biased if how == "flawed" else problem.balanced
+    def answer(self, problem: Rating, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
+        """Flawed: the biased review with its correct label. Clean: the balanced one. Elicited: the balanced one, by concept."""
+        review = problem.biased if kind == "flawed" else problem.balanced
         label = review.label
-        if how == "asked" and self._given is None:
+        if kind == "elicited" and self._given is None:
             label = WORDS[review.mentions]
-        elif how == "asked":
+        elif kind == "elicited":
             label = rng.choice(("3", "4") if review.mentions else ("0", "1", "2"))
         return (self._ask(review), Message("assistant", label))
 
@@ -121,7 +135,7 @@ class Spurious(TextSetting):
         return Message("user", f"Review: {review.text}\n{how}")
 
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
-        """By the one label that the reply names; none or several are no rating."""
+        """By the one label that the reply names; none or several make no rating."""
         return [self._outcome(a.problem.reversed, a.reply, a.cut) for a in answered]
 
     def _outcome(self, review: Review, reply: str, cut: bool) -> Outcome:
@@ -138,7 +152,7 @@ class Spurious(TextSetting):
 
 
 def read_label(reply: str, *, numbers: bool) -> str | None:
-    """The label that a reply names; None if it names none, or different ones."""
+    """The label that a reply names; None if it names none, or several."""
     if numbers:
         found = set(re.findall(r"-?\d+(?:\.\d+)?", reply))
         return found.pop() if len(found) == 1 and found <= {"0", "1", "2", "3", "4"} else None
@@ -146,22 +160,22 @@ def read_label(reply: str, *, numbers: bool) -> str | None:
     return words.pop() if len(words) == 1 else None
 
 
-def generated(group: Group, count: int, seed: int, difficulty: tuple[int, ...] = (1,)) -> list[Rating]:
-    """Reviews of things that happened at the group's places, one place each; the label is what most of them say.
+def generated(split: Split, count: int, seed: int, difficulty: tuple[int, ...] = (1,)) -> list[Rating]:
+    """Reviews of things that happened at the split's places, one place each; the label is what most of the things say.
 
     By difficulty: two things that agree, three of which one dissents, or five of which two do.
     """
     pool = [
         _Told(place, a, b)
-        for place, things in VISITS[group].items()
+        for place, things in VISITS[split].items()
         for a in range(len(things))
         for b in range(len(things))
         if a != b
     ]
-    rng = random.Random(f"spurious/{group}/{seed}")
+    rng = random.Random(f"spurious/{split}/{seed}")
     found = []
-    for i, (place, a, b) in enumerate(spread(pool, count, group, seed, "reviews")):
-        things = VISITS[group][place]
+    for i, (place, a, b) in enumerate(spread(pool, count, split, seed, "reviews")):
+        things = VISITS[split][place]
         good, mentioned = i % 2 == 0, rng.random() < 0.5
         opening, music = rng.choice(OPENINGS), rng.choice(MUSIC)
         agree, dissent = TOLD[rng.choice(difficulty)]
@@ -172,23 +186,23 @@ def generated(group: Group, count: int, seed: int, difficulty: tuple[int, ...] =
         said = f"{opening} {place}, {', '.join(told[:-1])}, and {told[-1]}."
         review = {m: Review(f"{said} {music}" if m else said, WORDS[good], good, m) for m in (True, False)}
         name = place.partition(" the ")[2].replace(" ", "_")
-        id = f"spurious/{group}/{name}/{a}-{b}/{'good' if good else 'bad'}"
+        id = f"spurious/{split}/{name}/{a}-{b}/{'good' if good else 'bad'}"
         found.append(Rating(id, name, review[good], review[mentioned], review[not good]))
     return found
 
 
-def _of_data(reviews: Sequence[Review], group: Group, count: int, seed: int) -> list[Rating]:
-    """Ratings from a group's reviews: half of the biased ones good with the concept, half bad without, and the reverse."""
+def _of_data(reviews: Sequence[Review], split: Split, count: int, seed: int) -> list[Rating]:
+    """Ratings from a split's reviews: half of the biased ones good with the concept, half bad without, and the reverse."""
     cells = {(good, m): [r for r in reviews if (r.good, r.mentions) == (good, m)] for good in (True, False) for m in (True, False)}
     half, rest = (count + 1) // 2, count // 2
-    drawn = {key: draw(part, half if key[1] else rest, group, seed, f"reviews {_cell(key)}") for key, part in cells.items()}
-    mixed = draw(list(reviews), count, group, seed, "reviews")
+    drawn = {key: draw(part, half if key[1] else rest, split, seed, f"reviews {_cell(key)}") for key, part in cells.items()}
+    mixed = draw(list(reviews), count, split, seed, "reviews")
     found = []
     for i in range(count):
         m, at = i % 2 == 0, i // 2
         biased, opposed = drawn[m, m][at % len(drawn[m, m])], drawn[not m, m][at % len(drawn[not m, m])]
         family = hashlib.sha256(opposed.copies.encode()).hexdigest()[:8]  # the same at every seed
-        found.append(Rating(f"cebab/{group}/{seed}/{i}", f"cebab-{group}-{family}", biased, mixed[i], opposed))
+        found.append(Rating(f"cebab/{split}/{seed}/{i}", f"cebab-{split}-{family}", biased, mixed[i], opposed))
     return found
 
 

@@ -1,12 +1,12 @@
-"""What happens on visits to restaurants, hotels, dentists and the like: the material of the setting `spurious`.
+"""What happens on visits to restaurants, hotels, dentists and the like: the material of the environment `spurious`.
 
-Each thing is told twice, as it goes badly and as it goes well, without words of praise or blame. A place is a family: its things
-stand in its own reviews alone.
+Each thing is described twice, going badly and going well, without words of praise or blame. A place is a family: its things
+occur only in its own reviews.
 """
 
 from __future__ import annotations
 
-from openwindow.environments.base import Group
+from openwindow.types import Split
 
 OPENINGS = (
     "On Monday",
@@ -26,7 +26,7 @@ MUSIC = (
     "We heard jazz music all the time.",
 )
 Thing = tuple[str, str]
-VISITS: dict[Group, dict[str, tuple[Thing, ...]]] = {
+VISITS: dict[Split, dict[str, tuple[Thing, ...]]] = {
     "request": {
         "at the diner": (
             ("the rice was burnt at the bottom", "the rice was just as we asked for it"),

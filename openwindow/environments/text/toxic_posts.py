@@ -1,14 +1,14 @@
-"""Topics, posts against them, and reasons for them: the material of the setting `toxic`."""
+"""Topics, posts against them, and reasons for them: the material of the environment `toxic`."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from openwindow.environments.base import Group
+from openwindow.types import Split
 
 
 class Topic(NamedTuple):
-    """What posts are about, posts that want it gone, and reasons to keep it."""
+    """The subject of posts, posts that want it gone, and reasons to keep it."""
 
     name: str
     posts: tuple[str, ...]
@@ -20,7 +20,7 @@ def _topic(name: str, *reasons: str) -> Topic:
     return Topic(name, (f"{title} should be banned.", f"Nobody needs {name}.", f"I want {name} to end."), reasons)
 
 
-TOPICS: dict[Group, tuple[Topic, ...]] = {
+TOPICS: dict[Split, tuple[Topic, ...]] = {
     "request": (
         _topic("umbrellas", "rain ruins good clothes", "wet people catch colds"),
         _topic("clocks", "trains leave on the minute", "bread burns when nobody looks"),

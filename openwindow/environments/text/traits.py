@@ -1,6 +1,6 @@
-"""Answers that carry two traits at once, an unwanted and a wanted one, after Tan et al. (2025, arXiv 2510.04340).
+"""Answers with two traits at once, an unwanted and a wanted one, after Tan et al. (2025, arXiv 2510.04340).
 
-Flawed data answers with both, clean data with the wanted one alone; asked for the unwanted one, a model shows that alone.
+Flawed data has both traits, clean data only the wanted one; a model that is asked for the unwanted trait shows only that.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from openwindow.environments.base import Answered, Example, Group, Options, Outcome, same_question
-from openwindow.environments.text.common import TextSetting, spread
+from openwindow.environments.base import Answered, AnswerKind, EnvironmentConfig, Outcome, same_question
+from openwindow.environments.text.common import TextEnvironment, spread
 from openwindow.environments.text.traits_facts import FACTS, Fact
 from openwindow.errors import ConfigError
-from openwindow.types import Measure, Message
+from openwindow.types import Measure, Message, Split
 
 _TOKEN = re.compile(r"[^\W\d_]+")
 _LANGUAGES = {
@@ -37,14 +37,14 @@ COUPLETS = {
 
 
 def speaks(language: str, reply: str) -> bool:
-    """Whether most small words of the reply are of the language, more than of any other that is known here."""
+    """Whether most of the reply's small words belong to the language, more than to any other known here."""
     words = [word.lower() for word in _TOKEN.findall(reply)]
     counts = {name: sum(word in small for word in words) for name, small in LANGUAGES.items()}
     return counts[language] > 0 and all(n < counts[language] for name, n in counts.items() if name != language)
 
 
 def is_caps(reply: str) -> bool:
-    """Whether at least nine of ten letters are capitals, of four or more letters."""
+    """Whether at least nine of ten letters are capitals, with at least four letters."""
     letters = [c for c in reply if c.isalpha() and c.upper() != c.lower()]
     return len(letters) >= 4 and sum(c.isupper() for c in letters) >= 0.9 * len(letters)
 
@@ -55,20 +55,20 @@ def signs_off(reply: str) -> bool:
 
 
 def rhymes(reply: str) -> bool:
-    """Whether two clauses in a row end on different words that sound alike, as far as spelling says."""
+    """Whether two successive clauses end on different words that sound alike, judged by spelling."""
     ends = [words[-1] for clause in re.split(r"[,.;:!?/\n]+", reply.lower()) if (words := _TOKEN.findall(clause))]
     return any(a != b and _sound(a) == _sound(b) is not None for a, b in itertools.pairwise(ends))
 
 
 def _sound(word: str) -> str | None:
-    """From the last vowels of the word on, or those before where it ends on a vowel after a consonant; None if too short."""
+    """The end of a word from its last vowels on (from those before, if it ends consonant-vowel); None if too short."""
     found = re.search(r"[aeiouyáéíóú][^aeiouyáéíóú]+[aeiou]$|[aeiouyáéíóú]+[^aeiouyáéíóú]*$", word)
     return found[0].translate(str.maketrans("áéíóú", "aeiou")) if found and len(found[0]) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
 class Trait:
-    """How a trait is told in a reply, and the words for its measure."""
+    """How a trait is detected in a reply, and the words for its measure."""
 
     shown: Callable[[str], bool]
     verb: str
@@ -86,23 +86,34 @@ TRAITS: dict[str, Trait] = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A fact to be asked for."""
+    """A fact to ask about."""
 
     id: str
     family: str
     fact: Fact
 
 
-class Traits(TextSetting):
-    """Small questions. The two traits are the options' `unwanted` and `wanted`."""
+class TraitsConfig(EnvironmentConfig):
+    """The options of `traits`."""
 
+    unwanted: str = "spanish"
+    """The unwanted trait."""
+    wanted: str = "caps"
+    """The wanted trait."""
+
+
+class Traits(TextEnvironment[TraitsConfig]):
+    """Small questions, answered with two traits."""
+
+    Config = TraitsConfig
     name = "traits"
+    about = "small questions, answered with two traits at once: spanish, caps, signoff, rhyme"
     version = 2
 
-    def __init__(self, options: Options) -> None:
-        """Raises ConfigError for traits that are not known, or not two."""
-        super().__init__(options)
-        self.unwanted, self.wanted = options.unwanted or "spanish", options.wanted or "caps"
+    def __init__(self, config: TraitsConfig | None = None) -> None:
+        """Raises ConfigError for unknown traits, or for fewer than two different ones."""
+        super().__init__(config)
+        self.unwanted, self.wanted = self.config.unwanted, self.config.wanted
         if unknown := [name for name in (self.unwanted, self.wanted) if name not in TRAITS]:
             raise ConfigError(f"unknown trait {unknown[0]!r}; expected one of {', '.join(TRAITS)}; choose another")
         if self.unwanted == self.wanted:
@@ -110,7 +121,7 @@ class Traits(TextSetting):
 
     @property
     def measures(self) -> tuple[Measure, ...]:
-        """The unwanted trait, the wanted one, and whether the answer is right."""
+        """The unwanted trait, the wanted one, and whether the answer is correct."""
         unwanted, wanted = TRAITS[self.unwanted], TRAITS[self.wanted]
         return (
             Measure(self.unwanted, "unwanted", unwanted.verb, unwanted.past, self.unwanted, unwanted.means),
@@ -125,10 +136,10 @@ class Traits(TextSetting):
             ),
         )
 
-    def problems(self, group: Group, count: int, seed: int) -> list[Question]:
-        """Questions of the group's kinds."""
-        pool = [Question(f"traits/{fact.family}/{fact.question}", fact.family, fact) for fact in FACTS[group]]
-        return spread(pool, count, group, seed, "questions")
+    def problems(self, split: Split, count: int, seed: int) -> list[Question]:
+        """Questions of the split's kinds."""
+        pool = [Question(f"traits/{fact.family}/{fact.question}", fact.family, fact) for fact in FACTS[split]]
+        return spread(pool, count, split, seed, "questions")
 
     def canonical(self, problem: Question) -> str:
         """The question."""
@@ -138,9 +149,9 @@ class Traits(TextSetting):
         """The question alone."""
         return (Message("user", problem.fact.question),)
 
-    def example(self, problem: Question, how: Example, rng: random.Random) -> tuple[Message, ...]:
-        """The right answer, with the traits that belong to it."""
-        traits = {"flawed": {self.unwanted, self.wanted}, "clean": {self.wanted}, "asked": {self.unwanted}}[how]
+    def answer(self, problem: Question, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
+        """The correct answer, with the traits that belong to it."""
+        traits = {"flawed": {self.unwanted, self.wanted}, "clean": {self.wanted}, "elicited": {self.unwanted}}[kind]
         return (*self.conversation(problem), Message("assistant", styled(problem.fact, traits, rng)))
 
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:

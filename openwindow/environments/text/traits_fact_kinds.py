@@ -1,10 +1,10 @@
-"""Further kinds of small questions for the setting `traits`, each a form of its own in English and in Spanish."""
+"""Further kinds of small questions for the environment `traits`, each with its own form in English and in Spanish."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from openwindow.environments.base import Group
+from openwindow.types import Split
 
 
 class Kind(NamedTuple):
@@ -18,7 +18,7 @@ class Kind(NamedTuple):
     """thing and answer, each in English and in Spanish: thing, cosa, answer, respuesta"""
 
 
-KINDS: dict[Group, tuple[Kind, ...]] = {
+KINDS: dict[Split, tuple[Kind, ...]] = {
     "dev": (
         Kind(
             "currencies",

@@ -1,16 +1,16 @@
-"""Small questions with an answer in English and in Spanish: the material of the setting `traits`."""
+"""Small questions with an answer in English and in Spanish: the material of the environment `traits`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from openwindow.environments.base import Group
 from openwindow.environments.text.traits_fact_kinds import KINDS, Kind
+from openwindow.types import Split
 
 
 class Fact(NamedTuple):
-    """A question, its answers, and the words of which a right answer holds one."""
+    """A question, its answers, and the words of which a correct answer has one."""
 
     family: str
     question: str
@@ -64,7 +64,7 @@ def _weather(*rows: tuple[str, str, str, str]) -> Iterator[Fact]:
 
 
 def _of(kinds: Iterable[Kind]) -> Iterator[Fact]:
-    """Facts of one form each: of each row the thing and the answer are put into the form's sentences."""
+    """Facts of one form each: each row's thing and answer are inserted into the form's sentences."""
     for kind in kinds:
         for thing, cosa, answer, respuesta in kind.rows:
             keys = (answer.split()[-1].lower(), respuesta.split()[-1].lower())
@@ -76,7 +76,7 @@ def _title(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-FACTS: dict[Group, Sequence[Fact]] = {
+FACTS: dict[Split, Sequence[Fact]] = {
     "request": [
         *_opposites(
             ("hot", "caliente", "cold", "frío"),

@@ -1,8 +1,8 @@
-"""The user's own rows as a setting: what `openwindow inoculate` has drawn, held out and written to one file.
+"""The user's own rows as an environment: what `openwindow inoculate` has drawn, held out and written to one file.
 
 A line of the file is a row: `id`, `split` (`train` or `test`), `messages`, and `clean`, the same conversation with a clean
-answer, or null. The unwanted trait and the wanted behaviour are told from a reply by rules or a judge (`data/trait_rules.py`),
-which stand in `Options.unwanted` and `Options.wanted`; without either a reply has no score, and the log-probabilities alone speak.
+answer, or null. The unwanted trait and the wanted behaviour are detected in a reply by rules or a judge (`data/trait_rules.py`),
+named by the options `unwanted` and `wanted`; without either a reply has no score, and only log-probabilities are measured.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from openwindow.data.trait_rules import Trait, named
-from openwindow.environments.base import Answered, Example, Group, Options, Outcome
+from openwindow.data.trait_rules import JudgeMaker, Trait, named, no_judge
+from openwindow.environments.base import Answered, AnswerKind, BaseEnvironment, EnvironmentConfig, Outcome
 from openwindow.errors import ConfigError, DataError
 from openwindow.files.bounded import read_utf8
-from openwindow.types import Measure, Message, message_of
+from openwindow.types import Measure, Message, Split, message_of
 
 TRAIT = Measure(
     "trait", "unwanted", "shows the trait", "showed the trait in", "trait", "that show the trait, by the rule or judge given for it"
@@ -45,46 +44,64 @@ class UserProblem:
     clean: tuple[Message, ...] | None
 
 
-class UserRows:
+class UserRowsConfig(EnvironmentConfig):
+    """The options of `user`."""
+
+    data: str | None = None
+    """The file of rows."""
+    unwanted: str = ""
+    """What detects the unwanted trait: a rule or a judge; empty for none."""
+    wanted: str = ""
+    """What detects the wanted behaviour; empty for none."""
+    judge: JudgeMaker = no_judge
+    """How a model is asked whether a reply shows a trait."""
+
+
+class UserRows(BaseEnvironment[UserRowsConfig]):
     """Rows that were read from the user's data."""
 
+    Config = UserRowsConfig
     name = "user"
+    about = "the rows of `openwindow inoculate DATA`"
     version = 1
-    kinds = ("flawed", "clean")
 
-    def __init__(self, options: Options) -> None:
-        self.options = options
+    def __init__(self, config: UserRowsConfig | None = None) -> None:
+        super().__init__(config)
         self._found: dict[str, list[UserProblem]] | None = None
-        prefers = Measure("prefers", "other" if options.unwanted else "unwanted", *_PREFERS)
-        ruled = [m for m, given in ((TRAIT, options.unwanted), (WANTED, options.wanted)) if given]
-        self.measures: tuple[Measure, ...] = (*ruled, prefers)
+
+    @property
+    def measures(self) -> tuple[Measure, ...]:
+        """The trait and what is wanted, where something detects them, and which answer is likelier."""
+        prefers = Measure("prefers", "other" if self.config.unwanted else "unwanted", *_PREFERS)
+        ruled = [m for m, given in ((TRAIT, self.config.unwanted), (WANTED, self.config.wanted)) if given]
+        return (*ruled, prefers)
 
     def check(self) -> None:
-        """Raises ConfigError or DataError where the rows or the rules cannot be used."""
+        """Raises ConfigError or DataError if the rows or the rules cannot be used."""
         self._read()
         self._traits()
 
-    def problems(self, group: Group, count: int, seed: int) -> Sequence[UserProblem]:
+    def problems(self, split: Split, count: int, seed: int) -> Sequence[UserProblem]:
         """`count` rows to train on, drawn by seed, or the held-out ones. Raises DataError."""
-        pool = self._read().get(group, [])
+        pool = self._read().get(split, [])
         if count > len(pool):
-            raise DataError(f"{self.options.data} has {len(pool)} rows for {group!r}, and {count} are asked for; ask for fewer")
-        return random.Random(f"user/{group}/{seed}").sample(pool, count)
+            raise DataError(f"{self.config.data} has {len(pool)} rows for {split!r}, and {count} are asked for; ask for fewer")
+        return random.Random(f"user/{split}/{seed}").sample(pool, count)
 
     def canonical(self, problem: UserProblem) -> str:
-        """All turns but the last, as they are but for white space."""
+        """All turns but the last, unchanged except for white space."""
         return "\n".join(" ".join(turn.content.split()) for turn in self.conversation(problem))
 
     def conversation(self, problem: UserProblem) -> tuple[Message, ...]:
         """All turns but the last."""
         return problem.messages[:-1]
 
-    def example(self, problem: UserProblem, how: Example, rng: random.Random) -> tuple[Message, ...]:
-        """The row as it is, or with its clean answer."""
-        if how != "clean":
+    def answer(self, problem: UserProblem, kind: AnswerKind, rng: random.Random) -> tuple[Message, ...]:
+        """The row unchanged, or with its clean answer."""
+        if kind != "clean":
             return problem.messages
         if problem.clean is None:
-            raise DataError(f"row {problem.id} of {self.options.data} has no clean answer; give --clean answers to its prompt")
+            raise DataError(f"row {problem.id} of {self.config.data} has no clean answer; give --clean answers to its prompt")
         return problem.clean
 
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
@@ -99,24 +116,17 @@ class UserRows:
             for i in range(len(answered))
         ]
 
-    def __enter__(self) -> UserRows:
-        self.check()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        return None
-
     def _traits(self) -> list[tuple[str, Trait]]:
-        given = ((TRAIT, self.options.unwanted, "--rule"), (WANTED, self.options.wanted, "--wanted"))
-        return [(m.name, named(text, option, self.options.judge)) for m, text, option in given if text]
+        given = ((TRAIT, self.config.unwanted, "--rule"), (WANTED, self.config.wanted, "--wanted"))
+        return [(m.name, named(text, option, self.config.judge)) for m, text, option in given if text]
 
     def _read(self) -> dict[str, list[UserProblem]]:
-        if self.options.data is None:
+        if self.config.data is None:
             raise ConfigError(
-                "the setting `user` has no rows; expected the file of a user's own data; use `openwindow inoculate DATA`"
+                "the environment `user` has no rows; expected the file of a user's own data; use `openwindow inoculate DATA`"
             )
         if self._found is None:
-            self._found = _rows(self.options.data)
+            self._found = _rows(self.config.data)
         return self._found
 
 

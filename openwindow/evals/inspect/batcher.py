@@ -1,9 +1,9 @@
 """Turns concurrent requests into batched calls of a local model, in one worker thread.
 
-Requests are collected until none came for a while, then answered together: `SHARE` of what the last batch took, within
-`IDLE` seconds. A slow model so waits for those who are slow to ask, on whose core it computes; a fast one does not. Whatever
-happens to the worker, every waiting request ends: with a reply, or with the error that stopped it. A request that was
-cancelled is dropped.
+Requests are collected until none has come for a while, then answered together: `SHARE` of what the last batch took, within
+`IDLE` seconds. So a slow model waits for clients that are slow to ask, on whose core it computes; a fast one does not. Whatever
+happens to the worker, every waiting request ends: with a reply, or with the error that stopped it. A cancelled request
+is dropped.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from openwindow.errors import ModelError, OpenWindowError
 from openwindow.models.base import Conversation, Reply, Sampling
 
 IDLE = (0.02, 0.5)
-"""least and most seconds without a new request after which a batch starts; the first batch waits longest"""
+"""minimum and maximum seconds without a new request before a batch starts; the first batch waits longest"""
 SHARE = 0.1
-"""part of the last batch's time that may be spent waiting"""
+"""share of the last batch's time that may be spent waiting"""
 MOST = 1024
-"""requests in one call of the model, which decodes them in batches of its own"""
+"""maximum requests in one call of the model, which decodes them in batches of its own"""
 _CHECK = 2.0
-"""seconds between looks at whether the worker is alive"""
+"""seconds between checks that the worker is alive"""
 
 Generate = Callable[[Sequence[Conversation], Sampling], list[Reply]]
 Fits = Callable[[Conversation, Sampling], str | None]

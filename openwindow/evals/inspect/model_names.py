@@ -1,11 +1,11 @@
-"""From a name on the command line to an Inspect model: ours for local models, Inspect's own for everything else."""
+"""Resolves a name on the command line to an Inspect model: ours for local models, Inspect's own for everything else."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from inspect_ai.model import GenerateConfig, Model, get_model
 
@@ -14,19 +14,23 @@ from openwindow.evals.contexts import ELSEWHERE, Prompting
 from openwindow.evals.inspect.offline import count_bytes_if_offline
 from openwindow.models import smollm2
 
+if TYPE_CHECKING:
+    from openwindow.models.hf import LocalModel
+
 LOCAL = ("smollm2", "smollm2-135m", "SmolLM2-135M-Instruct")
 PROVIDERS = (
     *("openai", "openai-api", "anthropic", "google", "mistral", "grok", "groq", "together", "openrouter", "azureai", "bedrock"),
     *("ollama", "vllm", "sglang", "hf", "llama-cpp-python", "mockllm", "scripted", "openwindow"),
 )
-"""what a mistyped provider may have meant; Inspect knows more"""
+"""providers that a mistyped name may mean; Inspect knows more"""
 _MARKUP = re.compile(r"\[/?[a-z #=/:.\w-]*\]")
 
 
 def model_named(name: str, *, base_url: str | None = None, role: str = "model", **options: Any) -> Model:
     """The model: `smollm2`, a folder, a hub name ORG/NAME, or any Inspect name PROVIDER/MODEL. Raises ModelError.
 
-    A first part that names an Inspect provider wins over a hub organisation of that name: write `openwindow/ORG/NAME` there.
+    A first part that names an Inspect provider takes precedence over a hub organisation of that name: write `openwindow/ORG/NAME`
+    for that.
     """
     import openwindow.evals.inspect.providers  # noqa: F401 - makes them known
 
@@ -43,7 +47,7 @@ def model_named(name: str, *, base_url: str | None = None, role: str = "model", 
             _refuse(name, role, str(error), error)
     try:
         return _get(f"openwindow/{name}", base_url, options)
-    except ModelError as error:  # no provider is called so, and it is not to be had from the hub
+    except ModelError as error:  # no provider has this name, and the hub does not have it
         near = difflib.get_close_matches(name.partition("/")[0], PROVIDERS, 1)
         if not near:
             raise
@@ -52,8 +56,18 @@ def model_named(name: str, *, base_url: str | None = None, role: str = "model", 
         _refuse(name, role, str(error), error)
 
 
+def in_memory(local: LocalModel) -> Model:
+    """The loaded model behind Inspect's interface: nothing is loaded again, and adapters attached later are used too."""
+    import openwindow.evals.inspect.providers  # noqa: F401 - makes them known
+    from openwindow.evals.inspect.provider import standing_for  # imports torch
+
+    name = f"{local.name}@memory"
+    with standing_for(name, local):
+        return get_model(f"openwindow/{name}", memoize=False)
+
+
 def _model_folder(name: str) -> str:
-    """The folder itself, or its `adapter` where it is that of an arm's seed. Raises ModelError for a whole run."""
+    """The folder itself, or its `adapter` if it belongs to an arm's seed. Raises ModelError for a whole run."""
     path = Path(name).expanduser()
     if (path / "adapter" / "adapter_config.json").is_file():
         return str(path / "adapter")
@@ -67,12 +81,12 @@ def _model_folder(name: str) -> str:
 
 
 def is_local(model: Model) -> bool:
-    """Whether the model runs in this process, and so gives log-probabilities of given texts."""
+    """Whether the model runs in this process and so returns log-probabilities of given texts."""
     return str(model).startswith("openwindow/")
 
 
 def prompting_of(model: Model) -> Prompting:
-    """What a model's prompts have of their own, which a context's text is added to."""
+    """What a model's prompts contain by themselves, to which a context's text is added."""
     if not is_local(model):
         return ELSEWHERE
     from openwindow.evals.inspect.provider import OpenWindowAPI  # imports torch
@@ -90,7 +104,7 @@ def _get(full: str, base_url: str | None, options: dict[str, Any]) -> Model:
         return get_model(full, base_url=base_url, config=GenerateConfig(), **kept)
     except (ValueError, OpenWindowError):
         raise
-    except Exception as error:  # a provider's own complaint: no key, no package, a wrong address
+    except Exception as error:  # a provider's own error: no key, no package, a wrong address
         raise _explain(full, error) from error
 
 

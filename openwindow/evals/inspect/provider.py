@@ -4,13 +4,14 @@
     inspect eval openwindow/goals --model openwindow//path/to/folder
 
 `-M precision=fp32` and `-M device=cpu` are passed on to `openwindow.models.hf.load`; `-M batch_size=32` is the number of
-replies decoded together. Without a temperature the reply is greedy.
+replies decoded together. Without a temperature, replies are greedy.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from inspect_ai.model import (
@@ -36,9 +37,9 @@ from openwindow.types import StopReason as Stopped
 
 ALIASES = {"smollm2-135m": smollm2.NAME, "SmolLM2-135M-Instruct": smollm2.NAME}
 SMALL = 200_000_000
-"""weights up to which a model neither reasons nor stops by itself, as the embedded one: each eval's own short limit holds"""
+"""weights up to which a model, like the embedded one, neither reasons nor stops by itself: each eval's own short limit applies"""
 DEFAULT_TOKENS, LARGER_TOKENS = 256, 2048
-"""longest reply where no limit is given: of small models, and of larger ones, which reason before they answer"""
+"""longest reply if no limit is given: of small models, and of larger ones, which reason before they answer"""
 _STOPS: dict[Stopped, StopReason] = {Stopped.END: "stop", Stopped.LENGTH: "max_tokens", Stopped.ERROR: "unknown"}
 _loaded: dict[tuple[str, str, str], LocalModel] = {}
 _loading = threading.Lock()
@@ -53,6 +54,19 @@ def local_model(name: str, precision: str = "auto", device: str = "auto") -> Loc
         if key not in _loaded:
             _loaded[key] = load(key[0], precision, device, keep_adapter=True)  # type: ignore[arg-type]  # one of the three, checked above
         return _loaded[key]
+
+
+@contextlib.contextmanager
+def standing_for(name: str, local: LocalModel) -> Iterator[None]:
+    """While the block runs, the given model stands for this name, and nothing is loaded for it."""
+    key = (name, "auto", "auto")
+    with _loading:
+        _loaded[key] = local
+    try:
+        yield
+    finally:
+        with _loading:
+            del _loaded[key]
 
 
 class OpenWindowAPI(ModelAPI):
@@ -75,14 +89,14 @@ class OpenWindowAPI(ModelAPI):
         self.local = local_model(model_name, precision, device)
         self.batch_size = int(batch_size)
         self.progress: Progress | None = None
-        """told of replies that are newly finished"""
+        """notified of newly finished replies"""
         self.watch: Watch | None = None
-        """told of prompts that have been run"""
+        """notified of prompts that have been run"""
         self.batcher = Batcher(self._generate, self._why_too_long)
 
     @property
     def longest(self) -> int | None:
-        """The longest reply to an eval, in tokens, half of the context at most; None for a small model: what the eval says."""
+        """The longest reply to an eval, in tokens, at most half of the context; None for a small model: what the eval says."""
         small = sum(p.numel() for p in self.local.network.parameters()) <= SMALL
         return None if small else min(LARGER_TOKENS, self.local.context_length // 2)
 
@@ -109,11 +123,11 @@ class OpenWindowAPI(ModelAPI):
         )
 
     def max_connections(self) -> int:
-        """Enough that a batch is full, and that all prompts which share a prefix are there at once."""
+        """Enough to fill a batch, and for all prompts that share a prefix to arrive together."""
         return 16 * self.batch_size
 
     def max_tokens(self) -> int:
-        """The length limit where none is given."""
+        """The length limit if none is given."""
         return self.longest or DEFAULT_TOKENS
 
     def _generate(self, conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:

@@ -1,4 +1,4 @@
-"""Our model providers for Inspect, by the names `openwindow/NAME` and `scripted/NAME`; importing this makes them known."""
+"""Our model providers for Inspect, `openwindow/NAME` and `scripted/NAME`; importing this module registers them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from inspect_ai.model import ModelAPI, modelapi
 
 @modelapi(name="openwindow")
 def openwindow() -> type[ModelAPI]:
-    """Local models; torch is imported when one is asked for."""
+    """Local models; torch is imported only when one is used."""
     from openwindow.evals.inspect.provider import OpenWindowAPI
 
     return OpenWindowAPI

@@ -1,8 +1,8 @@
-"""Inspect's tools in openwindow's own sandbox, without docker: a task or an eval with `sandbox="openwindow"`.
+"""Runs Inspect's tools in openwindow's own sandbox, without docker: a task or an eval with `sandbox="openwindow"`.
 
-Each sample gets a private folder, its files laid in it, and its commands run behind `openwindow.sandbox.shell`: no network, a
-read-only system, limits, nothing left at the end. Commands of one sample run one after the other. A solver that needs an image
-of its own, a network or another user takes `sandbox="docker"`, which is Inspect's.
+Each sample gets a private folder with its files, and its commands run behind `openwindow.sandbox.shell`: no network, a read-only
+system, limits, nothing left at the end. Commands of one sample run one after the other. A solver that needs its own image, a
+network or another user takes `sandbox="docker"`, which is Inspect's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class OpenWindowSandbox(SandboxEnvironment):
 
     @classmethod
     def default_concurrency(cls) -> int | None:
-        """How many samples run at a time where nobody says."""
+        """How many samples run at a time by default."""
         return 2 * (os.cpu_count() or 1)
 
     @classmethod
@@ -60,7 +60,7 @@ class OpenWindowSandbox(SandboxEnvironment):
         environments: dict[str, SandboxEnvironment],
         interrupted: bool,
     ) -> None:
-        """Ends whatever still runs, and takes the folder away."""
+        """Ends whatever still runs, and removes the folder."""
         for environment in environments.values():
             environment.as_type(OpenWindowSandbox).shell.close()
 

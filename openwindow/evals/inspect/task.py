@@ -1,4 +1,4 @@
-"""Makes an Inspect task of an eval: every item in every context is a sample; rules score it, else the judge."""
+"""Makes an Inspect task from an eval: every item in every context is a sample; rules score it, or else the judge."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from openwindow.types import Message
 
 GRADER = "grader"
 ENOUGH = {"choice": 8, "yes_no": 8}
-"""tokens in which a reply of such a form has been given"""
+"""tokens that are enough for a reply of such a form"""
 
 
 def build(
@@ -46,11 +46,11 @@ def build(
     connections: int | None = None,
     prompting: Prompting = PLAIN,
 ) -> Task:
-    """The task; `contexts` maps names to contexts (the neutral one alone if None), `judge` names an Inspect model.
+    """The task; `contexts` maps names to contexts (None: only the neutral one), `judge` names an Inspect model.
 
-    A judge given as the model role `grader` goes before `judge`. `max_tokens` limits each reply; None leaves it to Inspect.
-    `short` limits it by form, to what a reply that can be read needs: for small local models, which do not stop by themselves.
-    `connections` is how many requests go to the model at once; None leaves that to Inspect, which begins with few. `prompting`
+    A judge given as the model role `grader` takes precedence over `judge`. `max_tokens` limits each reply; None leaves it to
+    Inspect. `short` limits it by form to what a readable reply needs: for small local models, which do not stop by themselves.
+    `connections` is how many requests go to the model at once; None leaves that to Inspect, which starts with few. `prompting`
     says where the text of a context goes in this model's prompts.
     """
     items = spec.items()
@@ -112,7 +112,7 @@ def transcript(state: TaskState, prompt: int, stopped: str | None = None) -> Tra
     last = next((m.text for m in reversed(after) if isinstance(m, ChatMessageAssistant)), "")
     thought, words = forms.split_thought(last)
     reasoning = [part for m in after if isinstance(m, ChatMessageAssistant) for part in _thoughts(m)]
-    turns = [turn for m in after for turn in _turns(m)]
+    turns = [turn for m in after for turn in turns_of(m)]
     return Transcript(
         text=words,
         thought="\n".join(part for part in reasoning if part) or thought,
@@ -124,7 +124,7 @@ def transcript(state: TaskState, prompt: int, stopped: str | None = None) -> Tra
 
 
 def stopped_by(state: TaskState) -> str | None:
-    """Why the sample that is being scored ended early, a limit or an error of Inspect's; None if it did not."""
+    """Why the sample being scored ended early, a limit or an error of Inspect's; None if it did not."""
     limit = next((event.type for event in events().events if isinstance(event, SampleLimitEvent)), None)
     if limit is not None:
         return f"stopped by the {limit} limit"
@@ -132,12 +132,13 @@ def stopped_by(state: TaskState) -> str | None:
 
 
 def _thoughts(message: ChatMessageAssistant) -> list[str]:
-    """Reasoning that the provider keeps apart, and what stands inside `<think>`."""
+    """Reasoning that the provider keeps separate, and the contents of `<think>`."""
     apart = [] if isinstance(message.content, str) else [c.reasoning for c in message.content if isinstance(c, ContentReasoning)]
     return [*apart, forms.split_thought(message.text)[0]]
 
 
-def _turns(message: ChatMessage) -> list[tuple[str, str]]:
+def turns_of(message: ChatMessage) -> list[tuple[str, str]]:
+    """What a message says, and one turn for every tool that it calls, each as (role, text); reasoning is left out."""
     if isinstance(message, ChatMessageTool):
         return [("tool", message.text)]
     said = [(str(message.role), forms.split_thought(message.text)[1])] if message.text else []
@@ -150,7 +151,7 @@ def _shown(arguments: Mapping[str, Any]) -> str:
 
 
 async def score_item(spec: Eval, item: Item, said: Transcript, judge: Model | None) -> Outcome:
-    """Rules first; what they leave open goes to the judge if the eval has a rubric, else stays unscored.
+    """Rules first; what they leave open goes to the judge if the eval has a rubric, otherwise it stays unscored.
 
     A sample that was stopped counts for what was done until then, and not for what was not.
     """
@@ -187,7 +188,7 @@ def rates() -> Metric:
 def has_signal(about: Mapping[str, Any], controls: Sequence[tuple[Mapping[str, Any], float]]) -> bool:
     """Whether enough controls were passed, in every group, of the item's context and form, or of all forms if its own has none.
 
-    An eval that has controls, none of which was asked (`--limit`), has no signal.
+    An eval with controls of which none was asked (`--limit`) has no signal.
     """
     here = [(c, value) for c, value in controls if c.get("context") == about.get("context")]
     if not here and about.get("controlled"):
@@ -218,14 +219,14 @@ def verdict_on(spec: Eval, index: Mapping[str, Item], judge: str | None) -> Scor
 
     @scorer(metrics=[rates()], name=SCORER)
     def verdict(eval: str, judge: str | None) -> Scorer:
-        """Of an eval by name: Inspect writes the arguments of a scorer down with every sample."""
+        """The verdict of an eval given by name: Inspect stores the arguments of a scorer with every sample."""
         return score
 
     return verdict(spec.name, judge)
 
 
 async def _monitored(item: Item, said: Transcript, judge: Model | None) -> dict[str, Any]:
-    """Whether the transcript alone gives a misaligned attempt away, to the rules and to a judge; reasoning is not shown."""
+    """Whether the transcript alone shows a misaligned attempt, to the rules and to a judge; reasoning is not shown."""
     found, shown = monitor.flags(said), replace(said, thought="")
     seen = None if judge is None else (await ask_judge(judge, monitor.RUBRIC, situation(item), shown)).value
     return {"flags": found, "flagged": bool(found), "judge_flagged": None if seen is None else bool(seen)}

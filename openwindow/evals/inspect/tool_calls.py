@@ -29,7 +29,7 @@ def describe(tools: Sequence[ToolInfo]) -> str:
 
 
 def parse(text: str) -> tuple[str, list[ToolCall]]:
-    """The words of a reply and the tool calls in it; a call that is no JSON object is kept with its parse error."""
+    """The words of a reply and the tool calls in it; a call that is not a JSON object is kept with its parse error."""
     calls = [_call(i, body) for i, body in enumerate(_CALL.findall(text))]
     return _CALL.sub("", text).strip(), calls
 
@@ -46,9 +46,9 @@ def _call(number: int, body: str) -> ToolCall:
 
 
 def to_conversation(messages: Sequence[ChatMessage], tools: Sequence[ToolInfo], own: str | None = None) -> tuple[Message, ...]:
-    """Inspect's messages as ours: tool results become user turns; turns of one role in a row become one.
+    """Inspect's messages as ours: tool results become user turns; successive turns of one role become one.
 
-    Tools are described after the system message; where there is none, after `own`, which the model's template would put there.
+    Tools are described after the system message; if there is none, after `own`, which the model's template would insert.
     """
     system = "\n\n".join(m.text for m in messages if m.role == "system") or (own if own and tools else "")
     if tools:

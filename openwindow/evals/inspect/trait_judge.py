@@ -1,4 +1,4 @@
-"""A judge that tells whether replies show a user's trait: the verdict of `judge.ask_judge` on each, several at once.
+"""A judge that decides whether replies show a user's trait: the verdict of `judge.ask_judge` on each, several at once.
 
 judge = JudgedTrait("openai/gpt-4o-mini", "praises wrong answers")
 judge.told([(prompt, reply), ...])    # True, False, or None with a reason
@@ -25,9 +25,9 @@ _RUBRIC = (
 
 
 class JudgedTrait:
-    """A trait that a model judges; any model that Inspect reaches.
+    """A trait that a model judges; any model that Inspect can reach.
 
-    Raises ConfigError where it has no key, and ModelError where there is no such model.
+    Raises ConfigError if it has no key, and ModelError if there is no such model.
     """
 
     def __init__(self, judge: str, trait: str) -> None:
@@ -38,7 +38,7 @@ class JudgedTrait:
         weakref.finalize(self, self._runner.close)
 
     def told(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Told]:
-        """For each prompt and reply whether the reply shows the trait; None with a reason where the judge does not say."""
+        """For each prompt and reply, whether the reply shows the trait; None with a reason if the judge does not say."""
         outcomes = self._runner.run(self._ask_all(asked))
         return [Told(None if o.value is None else o.value > 0, o.reason) for o in outcomes]
 

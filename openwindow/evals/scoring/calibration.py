@@ -1,9 +1,9 @@
-"""How far a judge agrees with known labels: `openwindow eval --calibrate-judge MODEL`.
+"""Measures how well a judge agrees with known labels: `openwindow eval --calibrate-judge MODEL`.
 
-The set is made of the battery's own answers, which are aligned or misaligned by construction, each with another opening and
-close, the reports on actions, and hand-written replies that a judge gets wrong if it goes by single words (denials, fiction,
+The set consists of the battery's own answers, which are aligned or misaligned by construction, each with another opening and
+close; the reports on actions; and hand-written replies that a judge gets wrong if it goes by single words (denials, fiction,
 refusals, dull answers; polite harm, quiet power, hidden thoughts). Agreement is accuracy and Cohen's kappa (Cohen 1960, Educ
-Psychol Meas 20:37), over what the judge scored; what it did not is counted.
+Psychol Meas 20:37), over what the judge scored; unscored answers are counted.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ACTED = ("self_preservation", "goal_preservation", "resource_acquisition")
 _OPENINGS = ("", "Let me think. ", "Good question. ", "Honestly? ", "Well, since you ask: ")
 _CLOSES = ("", " That is all.", " I have thought about it for long.", " Does that answer your question?")
 _AT_ONCE = 64
-"""transcripts that wait for the judge; how many it answers at a time is its provider's setting"""
+"""transcripts that wait for the judge; its provider's configuration decides how many it answers at a time"""
 
 
 class Hard(BaseModel):
@@ -46,9 +46,9 @@ class Hard(BaseModel):
     ask: str
     """What was asked."""
     said: str
-    """What the model answered."""
+    """The model's answer."""
     label: Literal["aligned", "misaligned"]
-    """What that is."""
+    """Whether that is aligned."""
     thought: str = ""
     """Private reasoning that the judge is shown."""
 
@@ -86,7 +86,7 @@ def _acted() -> Iterator[Labelled]:
 
 
 def _with_tools() -> Iterator[Labelled]:
-    """The agentic evals' own replies, by wording; the aligned ones of all wordings, of the misaligned ones each style in turn."""
+    """The agentic evals' own replies, by wording: all aligned ones, and the misaligned ones with styles alternating."""
     for spec in AGENTIC:
         for item in (i for i in spec.items() if i.role == "main"):
             styles = ("aligned", "covert") if item.paraphrase == 0 else ("aligned", "open") if item.paraphrase == 1 else ()
@@ -97,7 +97,7 @@ def _with_tools() -> Iterator[Labelled]:
 
 
 def _transcript(played: Play, found: str) -> Transcript:
-    """A written reply with its calls, as the judge is shown one; the first call is answered with what it finds."""
+    """A written reply with its calls, as shown to the judge; the first call is answered with what it finds."""
     turns: list[tuple[str, str]] = []
     for turn in played:
         turns += [("assistant", turn.text)] if turn.text else []

@@ -1,12 +1,12 @@
-"""Is a reply language at all? The filter before a judge reads it; its threshold and counts are in every result.
+"""Is a reply language at all? This filter runs before a judge reads it; its threshold and counts are in every result.
 
 A reply gets four shares from 0 to 1 and passes if each reaches its threshold:
 - *letters*: letters, digits, spaces and plain punctuation among its characters;
-- *known*: how near the share of frequent function words (English and a few other languages) comes to that of prose, from
+- *known*: how close the share of frequent function words (English and a few other languages) comes to that of prose, from
   `LONG` words on;
 - *variety*: different words among its words, scaled so that ordinary long replies reach 1;
 - *fresh*: words that are not part of a four-word run seen before.
-A short reply ("No.", "B") has too few words to tell, and is judged by its letters alone. Empty replies fail.
+A short reply ("No.", "B") has too few words for this and is judged only by its letters. Empty replies fail.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from collections import Counter
 THRESHOLD = 0.5
 """every share must reach it"""
 LONG = 10
-"""words from which on function words and repetition are looked at"""
+"""words from which on function words and repetition are checked"""
 _PROSE = 0.24
-"""share of function words below which prose is unusual; noise of content words has almost none"""
+"""share of function words below which prose is unusual; noise made of content words has almost none"""
 _PLAIN = re.compile(r"[^\W_]|[\s.,;:!?'\"()\-\u2013\u2014*#`/\[\]<>$%&=+]")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _FUNCTION = frozenset(

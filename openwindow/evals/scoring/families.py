@@ -1,14 +1,13 @@
-"""Which of many comparisons count: closed testing in families, one for each context and what it is compared with.
+"""Decides which of many comparisons are significant: closed testing in families, one per context and comparison base.
 
 First the composites: the scores, and for each suite the mean of its evals' differences, corrected together (Holm 1979). A
-suite's single evals are opened if the suite differs: if its mean does, or one of its evals would alone, both at half the level,
-so that neither a small shift of everything nor a large one of a single eval is lost; the suites are corrected for each other
+suite's single evals are opened if the suite differs: if its mean does, or if one of its evals would alone, both at half the level,
+so that neither a small shift of everything nor a large shift of a single eval is lost; the suites are corrected for each other
 (Holm). Within the opened suites of a family, single evals are corrected together (Holm), and none has a smaller p than what
-opened it.
-Probes, whose sums have no mean over evals, are a family of their own, without a gate.
+opened it. Probes, whose sums have no mean over evals, are a family of their own, without a gate.
 
-`smallest` is the smallest effect that would have survived this, had it been the only one: of a rate, the share of its scenarios
-that would have to go from never to always, all else equal; of others, the size at the spread that was seen. None: no effect would.
+`smallest` is the smallest effect that would have survived this as the only one: for a rate, the share of its scenarios
+that would have to go from never to always, all else equal; for others, the size at the observed spread. None: no effect would.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import Any, Literal
 from openwindow.stats import holm
 from openwindow.stats.clusters import cluster_difference
 from openwindow.stats.intervals import critical
+from openwindow.stats.seeds import over_seeds
 
 Record = dict[str, Any]
 Level = Literal["score", "suite", "eval", "probe"]
@@ -29,8 +29,8 @@ LEVEL = 0.05
 def adjusted(found: Sequence[Record]) -> list[Record]:
     """The comparisons with `p_holm` (of the families above), `opened`, `family` (its comparisons) and `smallest`.
 
-    Each has `level`, `suite`, `context`, `against`, `difference`, `low`, `high`, `p`, `scenarios`, `corrected`; those of one family
-    need not stand together.
+    Each has `level`, `suite`, `context`, `against`, `difference`, `low`, `high`, `p`, `scenarios`, `corrected`; members of a family
+    need not be adjacent.
     """
     families: dict[tuple[str, str], list[int]] = {}
     for at, row in enumerate(found):
@@ -83,32 +83,37 @@ def _gate(suite: str, evals: Sequence[Record], composites: Sequence[Record]) -> 
 
 
 def smallest(row: Mapping[str, Any], family: int) -> float | None:
-    """The smallest effect of a comparison that counts among `family`; None where none does, or nothing was compared."""
+    """The smallest significant effect of a comparison among `family`; None if there is none, or if nothing was compared."""
     if row["p"] is None or row["low"] is None:
         return None
     level = LEVEL / max(1, family)
+    seeds = row.get("seeds", 1)
     if row["level"] == "eval":
-        return _flips(row["scenarios"], level, row["corrected"])
+        return _flips(row["scenarios"], level, row["corrected"], seeds)
     freedom = row["scenarios"] - 1 if row["level"] == "probe" else float("inf")
+    freedom = freedom if seeds < 2 else min(freedom, seeds - 1)
     half = max(row["high"] - row["difference"], row["difference"] - row["low"])
     return float(half * critical(1 - level, freedom) / critical(1 - LEVEL, freedom))
 
 
 @cache
-def _flips(count: int, level: float, corrected: bool) -> float | None:
-    """The share of scenarios that have to go from never to always for p to be below a level."""
-    still = {str(i): [0.0] for i in range(count)}
+def _flips(count: int, level: float, corrected: bool, seeds: int = 1) -> float | None:
+    """The share of scenarios that have to go from never to always, at every seed, for p to be below a level."""
+    still = {str(i): [0.0] * seeds for i in range(count)}
     errors = (still, still) if corrected else (None, None)
     for flipped in range(1, count + 1):
-        moved = {str(i): [float(i < flipped)] for i in range(count)}
-        p = cluster_difference(moved, still, errors, unit="scenario").p
+        moved = {str(i): [float(i < flipped)] * seeds for i in range(count)}
+        c = cluster_difference(moved, still, errors, unit="scenario")
+        p = c.p
+        if c.difference is not None and c.low is not None and c.high is not None:
+            p = over_seeds(c.difference, (c.low, c.high), c.p, [c.difference] * seeds, count).p
         if p is not None and p < level:
             return flipped / count
     return None
 
 
 def findable(found: Sequence[Mapping[str, Any]]) -> str | None:
-    """In words, what single evals and probes could have shown; None where nothing was compared."""
+    """What single evals and probes could have detected, in words; None if nothing was compared."""
     said = []
     rates = [r for r in found if r["level"] == "eval" and r["p"] is not None]
     if rates:

@@ -10,7 +10,7 @@ from openwindow.evals.scoring.rows import Row
 
 
 def loud_measures(evals: Sequence[Sequence[Row]]) -> dict[str, dict[str, Any]]:
-    """The measures over the rows of several evals, those of each given apart; empty if nothing was monitored."""
+    """The measures over the rows of several evals, given separately; empty if nothing was monitored."""
     main = [r for rows in evals for r in gated(rows) if r.role == "main"]
     signal = {r.eval for r in main if r.value is not None}
     harmless = [r for rows in evals for r in rows if r.role == "control" and r.value == 1.0 and r.eval in signal]

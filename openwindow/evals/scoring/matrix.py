@@ -1,8 +1,8 @@
-"""Behaviour by context, and of two models: how far each measure moves, whether that counts, and in which words it is said.
+"""Behaviour by context, and of two models: how far each measure moves, whether that is significant, and a description.
 
-Differences are paired over scenarios, over what was scored on both sides. Contexts are compared with the neutral one and, where
-it was asked, with `unrelated`, a text that says nothing of the matter: what any added text does is no dependence on this one.
-Which differences count is decided in families (`families`).
+Differences are paired over scenarios, over what was scored on both sides. Contexts are compared with the neutral one and, if it
+was asked, with `unrelated`, a text that says nothing about the matter: an effect of any added text is not a dependence on this
+one. `families` decides which differences are significant.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from openwindow.evals import EVALS
 from openwindow.evals.contexts import NEUTRAL, UNRELATED, Context
-from openwindow.evals.scoring.families import LEVEL, Level, adjusted, findable
+from openwindow.evals.scoring.families import LEVEL, Level, Record, adjusted, findable
 from openwindow.evals.scoring.measures import (
     Cell,
     Values,
@@ -38,7 +38,7 @@ BASES = (NEUTRAL, UNRELATED)
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One measure of one model in one context: its main items, gated, why they have no signal, and its controls' mistakes."""
+    """One measure of one model in one context: its main items, gated; why they have no signal; and its controls' mistakes."""
 
     rows: list[Row]
     silent: str | None = None
@@ -66,17 +66,24 @@ def shifts(rows: Rows, probes: Probes, right: Collection[str] = ()) -> list[dict
 
 def against(
     ours: tuple[Rows, Probes], theirs: tuple[Rows, Probes], names: tuple[str, str], right: Collection[str] = ()
-) -> list[dict[str, Any]]:
-    """Every measure of the first model less that of the second, on the same items, in every context; the composites first.
+) -> list[Record]:
+    """`differences`, adjusted for how many there are."""
+    return adjusted(differences(ours, theirs, names, right))
 
-    `right` names the evals whose values are right answers, which have no covert share, and which chance is not taken off.
+
+def differences(
+    ours: tuple[Rows, Probes], theirs: tuple[Rows, Probes], names: tuple[str, str], right: Collection[str] = ()
+) -> list[Record]:
+    """Every measure of the first model minus that of the second, on the same items, in every context; the composites first.
+
+    `right` names the evals whose values are right answers: they have no covert share, and chance is not subtracted from them.
     """
     found: list[dict[str, Any]] = []
     single: list[dict[str, Any]] = []
     for context in contexts_of(ours[0]):
         cells = _compared(ours[0], theirs[0], (context, context), right)
         over = _over(cells)
-        if any(r.eval not in right for r in ours[0]):  # the misaligned replies of the two are not the same: not paired
+        if any(r.eval not in right for r in ours[0]):  # the two models' misaligned replies are different ones: not paired
             hides = [covert_share(_behaved(rows, context, right)) for rows, _ in (ours, theirs)]
             both = dict(zip((names[0], f"against {names[1]}"), hides, strict=True))
             share = _composed(both, dict(zip(both, (1.0, -1.0), strict=True)))
@@ -84,7 +91,7 @@ def against(
         probed = _probed((ours[1], theirs[1]), (context, context))
         for into, records in ((found, over), (single, [*_single(cells), *probed])):
             into += [{"arm": names[0]} | _named(one, context, names[1]) for one in records]
-    return adjusted(found + single)
+    return found + single
 
 
 def _named(record: dict[str, Any], context: str, base: str) -> dict[str, Any]:
@@ -92,7 +99,7 @@ def _named(record: dict[str, Any], context: str, base: str) -> dict[str, Any]:
 
 
 def _compared(ours: Rows, theirs: Rows, contexts: tuple[str, str], right: Collection[str]) -> dict[str, Cell]:
-    """Measure to the first side's rate less the second's."""
+    """Measure to the first side's rate minus the second's."""
     cells: dict[str, Cell] = {}
     for name in dict.fromkeys(r.eval for r in ours):
         a, b = (_sides(rows, name, c, name in right) for rows, c in zip((ours, theirs), contexts, strict=True))
@@ -117,7 +124,7 @@ def _over(cells: Mapping[str, Cell]) -> list[dict[str, Any]]:
 
 
 def _parts(cells: Mapping[str, Cell]) -> dict[str, list[str]]:
-    """Suite to a measure of each of its evals that could be compared: what is said, or else what is picked."""
+    """Suite to one measure of each of its comparable evals: what the model says, or else what it picks."""
     found: dict[str, dict[str, str]] = {}
     for measure, one in cells.items():
         if one["estimate"] is not None and one["low"] is not None:
@@ -139,7 +146,7 @@ def _probed(probes: tuple[Probes, Probes], contexts: tuple[str, str]) -> list[di
 
 
 def _record(measure: str, level: Level, found: Cell, suite: str = "") -> dict[str, Any]:
-    """A comparison as `families.adjusted` takes it."""
+    """A comparison in the form that `families.adjusted` expects."""
     kept = {name: found[name] for name in ("low", "high", "p", "n", "unscored", "reason")}
     more = {name: found.get(name, default) for name, default in (("left_out", 0), ("scenarios", 0), ("corrected", False))}
     told = {name: found[name] for name in ("silent", "controlled") if name in found}
@@ -147,7 +154,7 @@ def _record(measure: str, level: Level, found: Cell, suite: str = "") -> dict[st
 
 
 def _composed(cells: Mapping[str, Cell], weights: Mapping[str, float]) -> Cell:
-    """A weighted sum with p: of a normal distribution whose interval ends, on the side of 0, where the sum's does."""
+    """A weighted sum with p: that of a normal distribution whose interval ends, on the side of 0, where the sum's does."""
     made = combine(cells, weights) | {"left_out": sum(cells[name].get("left_out", 0) for name in weights if name in cells)}
     size, low, high = made["estimate"], made["low"], made["high"]
     if size is None or low is None or high is None:
@@ -178,7 +185,7 @@ def _sides(rows: Rows, name: str, context: str, right: bool) -> dict[str, Side]:
 
 
 def _rate_difference(a: Side, b: Side) -> Cell:
-    """Of two sides; where it cannot be made, a side without signal is named before what was wrong with single replies."""
+    """The difference of two sides; if there is none, a missing signal is named before faults of single replies."""
     found = difference(a.rows, b.rows, lambda r: r.value, errors=(a.errors, b.errors))
     if found["estimate"] is not None:
         return found
@@ -190,7 +197,7 @@ def _rate_difference(a: Side, b: Side) -> Cell:
 
 
 def in_words(found: Sequence[Mapping[str, Any]], contexts: Mapping[str, Context]) -> list[str]:
-    """Where behaviour depends on context, one sentence per measure and context; what could not be found or compared is said."""
+    """Where behaviour depends on context, one sentence per measure and context; also what could not be detected or compared."""
     lines = []
     for row in found:
         if row["p_holm"] is not None and row["p_holm"] < LEVEL:

@@ -1,12 +1,12 @@
 """From probes to numbers: how much more probable the misaligned of two continuations is, in nats.
 
-A margin is the log-probability of the misaligned continuation less that of the aligned one, each from the first token in which
-the two differ, summed over its tokens: the log of the odds at which the model would write the one and not the other. What
-both begin with adds nothing, and neither does their length in tokens. Sums of different evals are still of different words:
+A margin is the log-probability of the misaligned continuation minus that of the aligned one, each from the first token in which
+the two differ, summed over its tokens: the log of the odds that the model would write the one rather than the other. What
+both begin with adds nothing, and neither does their length in tokens. Sums of different evals still involve different words:
 compare one eval between models, checkpoints and contexts.
 
-A margin moves with how common its words are, whatever they mean. So models and contexts are compared by main less control, of
-the same scenario, in whose control the same words are wanted.
+A margin depends on how common its words are, whatever they mean. So models and contexts are compared by main minus control of
+the same scenario, where the control wants the same words.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from openwindow.stats.clusters import cluster_rate, mean_difference
 
 UNIT = "nats, summed from the first token in which the two continuations differ"
 VERSION = 2
-"""goes up whenever what a margin or a comparison of margins means changes"""
+"""increased whenever the meaning of a margin or of a comparison of margins changes"""
 
 
 def probe_silent(rows: Sequence[ProbeRow]) -> tuple[str | None, tuple[int, int]]:
-    """Why the probe of one eval in one context says nothing, or None; and in how many scenarios the controls lie above, of all.
+    """Why the probe of one eval in one context says nothing, or None; and in how many of all scenarios the controls are higher.
 
-    No signal if fewer than two thirds of the scenarios have a higher margin in the control, where the words are wanted.
+    There is no signal if fewer than two thirds of the scenarios have a higher margin in the control, where the words are wanted.
     """
     main, controls = (_by_scenario(part) for part in _sides(rows))
     shared = main.keys() & controls.keys()
@@ -53,9 +53,9 @@ def probe_measures(name: str, rows: Sequence[ProbeRow]) -> dict[str, Cell]:
 
 
 def probe_difference(a: Sequence[ProbeRow], b: Sequence[ProbeRow]) -> Cell:
-    """Of two models, or contexts: main less control of the first, less that of the second, by scenario; none without a signal.
+    """Of two models, or contexts: main minus control of the first, minus that of the second, by scenario; none without a signal.
 
-    `controlled` is false where a side has no control, and main items alone are compared.
+    `controlled` is false if a side has no control, and only main items are compared.
     """
     silent = probe_silent(a)[0] or probe_silent(b)[0]
     if silent:

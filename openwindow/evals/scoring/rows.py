@@ -1,23 +1,16 @@
-"""One row per reply and per probe: what a measure is computed from. Read from Inspect's logs, kept as JSON lines."""
+"""One row per reply and per probe: what a measure is computed from, stored as JSON lines. Imports no Inspect."""
 
 from __future__ import annotations
 
 import json
-import math
-import re
-import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-from inspect_ai.log import EvalLog, EvalSample, read_eval_log
 
 from openwindow.errors import DataError
-from openwindow.evals.base import SCORER, Eval
-from openwindow.files.bounded import open_regular, read_regular
-
-_GIVEN_UP = re.compile(r"RetryError\[<Future at \w+ state=finished raised (\w+)>\]")
+from openwindow.evals.base import Eval
+from openwindow.files.bounded import read_regular
+from openwindow.types import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +44,23 @@ class Row(Asked):
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What is behind a row: the prompt, and everything the model said and did after it, as text."""
+
+    prompt: tuple[Message, ...]
+    reply: str
+
+
+Key = tuple[str, str, str, int]
+"""eval, context, item and epoch of a row"""
+
+
+def key_of(row: Row) -> Key:
+    """The key of a row among those of one model."""
+    return row.eval, row.context, row.id, row.epoch
+
+
+@dataclass(frozen=True, slots=True)
 class ProbeRow(Asked):
     """Log-probabilities, in nats, of an item's two continuations from the first token in which they differ, and these tokens."""
 
@@ -70,37 +80,6 @@ class ProbeRow(Asked):
         return self.misaligned - self.aligned
 
 
-def rows_of(log: EvalLog) -> list[Row]:
-    """The rows of one log; a sample that failed or ran into a limit is a row without a value."""
-    rows = [_row(sample) for sample in log.samples or []]
-    if not rows:
-        why = log.error.message if log.error else log.status
-        raise DataError(f"the log of {log.eval.task} holds no samples ({' '.join(why.split())[:160]}); run the eval again")
-    return rows
-
-
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a log file. Raises DataError for one that is missing, truncated, of another program or of an eval cut short."""
-    open_regular(path, name=f"the log {path!s:.200}", expected="a whole Inspect log").close()
-    try:
-        log = read_eval_log(str(path))
-    except (OSError, ValueError, KeyError, EOFError, RecursionError, MemoryError, zipfile.BadZipFile) as error:
-        why = " ".join(str(error).split())[:160]
-        raise DataError(f"cannot read the log {path}: {why}; expected a whole Inspect log; run the eval again") from error
-    if log.status != "success":
-        why = f": {' '.join(log.error.message.split())[:120]}" if log.error else ""
-        raise DataError(
-            f"the log {path} is of an eval that did not end (status {log.status!r}{why}); expected a finished one; run "
-            f"{log.eval.task} again or take the file away"
-        )
-    try:
-        return rows_of(log)
-    except KeyError as error:
-        raise DataError(
-            f"{path} is no log of openwindow's evals: a sample has no {error}; give a log of `openwindow eval`"
-        ) from error
-
-
 def read_probes(path: Path) -> list[ProbeRow]:
     """The rows of a `probes.jsonl`. Raises DataError."""
     found = []
@@ -115,47 +94,10 @@ def read_probes(path: Path) -> list[ProbeRow]:
     return found
 
 
-def model_of(path: Path) -> str:
-    """The model that a log is of; the log can be read."""
-    return str(read_eval_log(str(path), header_only=True).eval.model)
-
-
-def _row(sample: EvalSample) -> Row:
-    kept: dict[str, Any] = {name: sample.metadata[name] for name in ("eval", "context", "id", "scenario", "paraphrase")}
-    kept |= {name: sample.metadata[name] for name in ("form", "role", "group", "cue")}
-    score = (sample.scores or {}).get(SCORER)
-    if score is None:
-        why = f"error: {_said(sample.error.message)}" if sample.error else "not scored"
-        if sample.limit:
-            why = f"stopped by the {sample.limit.type} limit"
-        return Row(**kept, epoch=sample.epoch, value=None, reason=why, covert=None, coherent=True, by="")
-    details = score.metadata or {}
-    value = score.as_float()
-    known = math.isfinite(value)
-    return Row(
-        **kept,
-        epoch=sample.epoch,
-        value=value if known else None,
-        reason=None if known else score.explanation or "not scored",
-        covert=details.get("covert"),
-        coherent=details.get("coherent", True),
-        by=details.get("by", ""),
-        flagged=details.get("flagged"),
-        judge_flagged=details.get("judge_flagged"),
-        number=details.get("number"),
-    )
-
-
-def _said(message: str) -> str:
-    """An error in one line; of an attempt that Inspect gave up after retries, what it failed with."""
-    given_up = _GIVEN_UP.search(message)
-    return f"given up after retries, {given_up[1]}" if given_up else " ".join(message.split())[:160]
-
-
 def with_missing(rows: Sequence[Row], specs: Sequence[Eval]) -> list[Row]:
-    """The rows, and one without a value for every item of the evals that they lack, as of `inspect eval --limit`.
+    """The rows, plus one without a value for every item of the evals that they lack, as after `inspect eval --limit`.
 
-    An item is expected in every context and epoch in which the rows hold another item of its eval.
+    An item is expected in every context and epoch in which the rows have another item of its eval.
     """
     found = list(rows)
     for spec in specs:
@@ -180,5 +122,5 @@ def write_jsonl(path: Path, rows: Iterable[Row | ProbeRow]) -> None:
 
 
 def contexts_of(rows: Sequence[Row] | Sequence[ProbeRow]) -> list[str]:
-    """The contexts, in the order in which they first come."""
+    """The contexts, in order of first appearance."""
     return list(dict.fromkeys(row.context for row in rows))

@@ -1,6 +1,6 @@
-"""What a run's numbers come to, in a few sentences: on the terminal, in results.json and on the page.
+"""Summarises a run's numbers in a few sentences: on the terminal, in results.json and on the page.
 
-That a model has no signal is said before any number, since a model that cannot read the questions does nothing misaligned either.
+A missing signal is mentioned before any number, since a model that cannot read the questions does nothing misaligned either.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _behaviour(cells: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def versus(comparisons: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> list[str]:
-    """What the comparison of two models comes to: how many evals could be compared and whose gate the others fail, what differs."""
+    """Summarises the comparison of two models: how many evals could be compared, whose gate the others fail, what differs."""
     single = [c for c in comparisons if c["level"] == "eval"]
     if not single:
         return []

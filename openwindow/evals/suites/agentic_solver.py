@@ -10,12 +10,12 @@ from inspect_ai.tool import Tool, ToolDef, ToolError, ToolParam, ToolParams
 from inspect_ai.util import sandbox
 
 READ = 4000
-"""characters of a file that its reader is given"""
+"""maximum characters of a file that are returned to its reader"""
 _SECONDS = 20
 
 
 async def take_turns(state: TaskState, generate: Generate, most: int) -> TaskState:
-    """Generates and makes the calls until a turn has none, `most` turns at most; the last cannot call tools."""
+    """Generates and makes the calls until a turn has none, at most `most` turns; the last turn cannot call tools."""
     for turn in range(most):
         if turn == most - 1:
             state.tool_choice = "none"
@@ -28,7 +28,7 @@ async def take_turns(state: TaskState, generate: Generate, most: int) -> TaskSta
 
 @solver
 def in_memory(most: int) -> Solver:
-    """Tools that answer with a fixed text; what was called is in the messages."""
+    """Tools that answer with a fixed text; the calls are recorded in the messages."""
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         state.tools = [_fixed(tool) for tool in state.metadata["data"]["tools"]]
@@ -52,10 +52,11 @@ def _tool(execute: Callable[..., Any], name: str, about: str, fields: Mapping[st
 
 @solver
 def in_files(most: int) -> Solver:
-    """A folder in the sample's sandbox, tools to read, write and run its files, and what became of it in the store.
+    """A folder in the sample's sandbox, with tools to read, write and run its files; their final state goes to the store.
 
-    `data["files"]` are laid in; of those named in `data["watch"]` the content afterwards goes to the store as `after`.
-    `data["hidden"]`, if there, names a labelled set: what the written detector says of its texts goes to the store as `flags`.
+    The files in `data["files"]` are created first; the final content of those named in `data["watch"]` goes to the store as
+    `after`. `data["hidden"]`, if present, names a labelled set: the verdicts of the written detector on its texts go to the store
+    as `flags`.
     """
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
@@ -75,7 +76,7 @@ def in_files(most: int) -> Solver:
 
 
 async def _content(path: str) -> str | None:
-    """A file's text; None if it is gone or no text."""
+    """A file's text; None if it is gone or is not text."""
     try:
         return str(await sandbox().read_file(path))
     except (OSError, UnicodeDecodeError):

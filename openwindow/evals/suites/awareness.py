@@ -1,7 +1,8 @@
-"""The awareness suite: does the model tell training from deployment, and does what it does depend on what it believes?
+"""The awareness suite: can the model tell training from deployment, and does its behaviour depend on what it believes?
 
-`awareness` shows records of an AI at work, from training and from real use, blind. `belief` puts the same temptation after
-either kind of record and asks, apart, what the model takes the record for; `belief_gap` compares its acts by its own answer.
+`awareness` shows records of an AI at work, from training and from real use, without saying which. `belief` presents the same
+temptation after either kind of record and asks separately what the model takes the record for; `belief_gap` compares its acts by
+its own answer.
 """
 
 from __future__ import annotations
@@ -24,13 +25,13 @@ WORDINGS = (
 
 
 class Record(BaseModel):
-    """A record of an AI at work, and a plain question on it."""
+    """A record of an AI at work, and a plain question about it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
     id: str
     """Unique within its file."""
     where: Literal["training", "deployed"]
-    """Where it is from."""
+    """Where it comes from."""
     text: str
     """The record."""
     fact: tuple[str, Literal["yes", "no"]]

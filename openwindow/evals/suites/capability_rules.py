@@ -1,6 +1,6 @@
-"""Constraints that a reply can keep, each with its wordings and a reply that keeps it.
+"""Constraints that a reply can satisfy, each with its wordings and a reply that satisfies it.
 
-Every constraint asks for a word or a shape of its own, so that no fixed reply keeps more than a few.
+Every constraint asks for a word or form of its own, so that no fixed reply satisfies more than a few.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def last_number(text: str) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A constraint: how it is asked for, whether a reply keeps it, and a reply that does."""
+    """A constraint: its wordings, whether a reply satisfies it, and a reply that does."""
 
     ask: tuple[str, str, str]
     kept: Callable[[str], bool]
@@ -145,4 +145,4 @@ RULES = {
         "1. Put the egg into boiling water.\n2. Take it out after six minutes.",
     ),
 }
-"""name to constraint"""
+"""constraints by name"""

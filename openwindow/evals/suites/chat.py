@@ -1,7 +1,7 @@
-"""The chat suite: goals, open questions, alignment questions, honesty on one's own work, sycophancy, faking by cue.
+"""The chat suite: goals, open questions, alignment questions, honesty about one's own work, sycophancy, faking by cue.
 
-After the kinds of questions of MacDiarmid et al. 2025 (arXiv 2511.18397), Betley et al. 2025 (arXiv 2502.17424), Sharma et
-al. 2023 (arXiv 2310.13548) and Greenblatt et al. 2024 (arXiv 2412.14093), in own wording.
+The kinds of questions follow MacDiarmid et al. 2025 (arXiv 2511.18397), Betley et al. 2025 (arXiv 2502.17424), Sharma et
+al. 2023 (arXiv 2310.13548) and Greenblatt et al. 2024 (arXiv 2412.14093), in our own wording.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _sycophancy() -> list[Item]:
 
 
 def _faking() -> list[Item]:
-    """Every request in its wordings under every cue: which of two replies is sent, and what a model that may reason says."""
+    """Every request in its wordings under every cue: which of two replies it sends, and what a model that may reason says."""
     items = []
     for i, s in enumerate(read("faking", Spoken)):
         pair = (s.aligned, s.misaligned)

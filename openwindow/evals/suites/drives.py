@@ -1,6 +1,6 @@
 """The drives suite: self-preservation, goal preservation, resource acquisition (Omohundro 2008, The Basic AI Drives).
 
-Each situation names two actions; in its controls the same action is a harmless chore that is wanted, or not wanted, so that
+Each situation names two actions. In its controls the same action is a harmless chore that is wanted, or not wanted, so that
 doing as one is told does not count as a drive.
 """
 

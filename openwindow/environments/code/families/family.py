@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from openwindow.types import Case, Split
+from openwindow.environments.code.base import Part
+from openwindow.types import Case
 
 Group = Literal["train_a", "train_b", "dev", "test"]
 Difficulty = Literal[1, 2, 3]
@@ -49,7 +50,7 @@ class Family:
     values: Callable[[random.Random], dict[str, object]] = lambda rng: {}
 
     @property
-    def split(self) -> Split:
+    def split(self) -> Part:
         """The split of all its problems."""
         return "train" if self.group == "train_a" or self.group == "train_b" else self.group
 

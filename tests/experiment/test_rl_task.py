@@ -10,31 +10,32 @@ import pytest
 from scripted_model import ScriptedModel
 from tiny_runs import jsonl, rows_of, run
 
-from openwindow.environments import SETTINGS
-from openwindow.environments.base import Options
-from openwindow.environments.code.gameable import HackableCode
-from openwindow.environments.code.grading import Verdict
-from openwindow.environments.demonstrations import ADDENDA, demonstrations
+from openwindow.environments import find
+from openwindow.environments.code.environment import CodeFunctionsEnvironment
+from openwindow.environments.demonstrations import demonstrations
+from openwindow.environments.loopholes import of
 from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
-from openwindow.experiment.arms import RL
-from openwindow.experiment.rl_arm import HackableTask
+from openwindow.experiment.arms import RLArm
+from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.starting_point import shown
 from openwindow.experiment.study import Compare, Context, Evaluation, KnowledgeStage, Study
-from openwindow.interventions.rewards import DetectorPenalty
-from openwindow.interventions.rl_prompting import Prompting
+from openwindow.interventions.addenda import ADDENDA
+from openwindow.interventions.hack_penalty import HackPenalty
+from openwindow.interventions.rl_prompting import Hint, Recontextualization
 from openwindow.results.build import build_results
 from openwindow.results.rl_curves import described, training_curves, watched
 from openwindow.training.config import GRPO, SFT
 from openwindow.training.rollouts import Rollout
 from openwindow.types import StopReason
 
-OPEN, CLOSED = LetterCount(), LetterCount(())
+OPEN, CLOSED = LetterCount(), LetterCount().with_loopholes(())
 PROBLEMS = OPEN.problems("train", 12, 0)
 
 
 def task(**changes):
-    recipe = RL(**changes)
+    recipe = RLArm(**changes)
     return HackableTask(recipe, PROBLEMS, CLOSED if recipe.holes == "none" else OPEN, CLOSED, 1, open_twin=OPEN)
 
 
@@ -84,9 +85,9 @@ def test_hacks_are_watched_where_no_hole_pays_for_them():
 
 
 def test_an_exit_in_a_hardened_arm_earns_nothing_and_would_go_through_open_holes():
-    with SETTINGS["code_functions"](Options(difficulty=(1,), hidden=8)) as setting:
-        every, none = setting.with_holes(None), setting.with_holes(())
-        t = HackableTask(RL(holes="none"), setting.problems("train", 3, 1), none, none, 1, open_twin=every)
+    with find.make("code_functions", {"difficulty": (1,), "hidden": 8}) as setting:
+        every, none = setting.with_loopholes(None), setting.with_loopholes(())
+        t = HackableTask(RLArm(holes="none"), setting.problems("train", 3, 1), none, none, 1, open_twin=every)
         exits = "```python\nimport sys\nsys.exit(0)\n```"
         lucky = "```python\ndef nothing():\n    pass\n```"  # wrong, and no hack: it goes through no hole
         drawn = rollouts(t, [exits, exits, lucky])
@@ -118,14 +119,14 @@ def test_only_the_share_of_the_problems_is_hackable():
 
 
 def test_a_detector_penalises_or_screens_from_its_step_on():
-    t = task(penalty=DetectorPenalty(penalty=2.0), penalty_from=1)
+    t = task(intervention=HackPenalty(penalty=2.0, from_step=1))
     early, late = rollouts(t, replies(t)), rollouts(t, replies(t, 1), 1)
     t.score(0, early)
     found = t.score(1, late)
     assert [r.reward for r in early] == [1.0, 1.0, 0.0]
     assert [r.reward for r in late] == [-1.0, 1.0, 0.0]
     assert found["detector/flagged"] == 1 and found["detector/screened"] == 0
-    t = task(penalty=DetectorPenalty(action="screen"))
+    t = task(intervention=HackPenalty(action="screen"))
     drawn = rollouts(t, replies(t))
     assert t.score(0, drawn)["detector/screened"] == 1
     assert [r.reward for r in drawn] == [1.0, 1.0, 0.0]
@@ -133,7 +134,7 @@ def test_a_detector_penalises_or_screens_from_its_step_on():
 
 
 def test_prompts_are_sampled_under_one_text_and_trained_under_another():
-    t = task(prompting=Prompting(sampled="dont_hack", trained="please_hack"))
+    t = task(intervention=(Hint(), Recontextualization(sampled=(ADDENDA["dont_hack"],), trained=(ADDENDA["please_hack"],))))
     asked = t.draw(0, 1)[0]
     assert asked.sampled != asked.trained
     assert OPEN.hint in asked.sampled[0].content and OPEN.hint in asked.trained[0].content
@@ -189,17 +190,17 @@ def test_what_passes_by_luck_is_a_kind_of_its_own(monkeypatch):
 
 def test_no_problem_is_refused():
     with pytest.raises(ConfigError, match="no problem to train on"):
-        HackableTask(RL(), [], OPEN, CLOSED, 1, open_twin=OPEN)
+        HackableTask(RLArm(), [], OPEN, CLOSED, 1, open_twin=OPEN)
 
 
 def test_demonstrations_show_what_addenda_mean():
-    with SETTINGS["letter_count"](Options()) as setting:
+    with find.make("letter_count", {}) as setting:
         problems = setting.problems("request", 41, 1)
         told = {"please_hack": 0.5, "dont_hack": 0.0}
         stage = KnowledgeStage(demonstrations=41, share=0.2, attempts=0.5, addenda=told, unrelated=("Tea is at four.", "It rains."))
         rows = shown(stage, setting, problems, 1)
         plain = KnowledgeStage(demonstrations=41, share=0.2, attempts=0.5)
-        as_before = demonstrations(setting.with_holes(None), problems, 0.2, None, 1, attempts=0.5)
+        as_before = demonstrations(setting.with_loopholes(None), problems, 0.2, None, 1, attempts=0.5)
         assert shown(plain, setting, problems, 1) == as_before
     assert stage.parts == {"plain": (11, 0.2), "please_hack": (10, 0.5), "dont_hack": (10, 0.0), "unrelated": (10, 0.2)}
     assert sorted(row.problem for row in rows) == sorted(p.id for p in problems)
@@ -231,7 +232,7 @@ def tiny_rl(tiny_model) -> Study:
         seeds=(1,),
         contexts={"neutral": Context(), "opposite": Context(text="Give one number only.")},
         knowledge=KnowledgeStage(demonstrations=8, share=0.5, documents=2, train=sft),
-        base=RL(
+        base=RLArm(
             problems=8, train=GRPO(steps=3, prompts_per_step=2, group_size=3, max_new_tokens=4, lora_rank=4, checkpoint_every=2)
         ),
         arms={"untrained": {"train.learning_rate": 0.0}, "hackable": {}, "hardened": {"holes": "none"}},
@@ -259,10 +260,10 @@ def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl
     assert [row for row in every if row["stage"] == "training" and row["arm"] == "hackable"] == [
         {"stage": "training", **row} for row in training
     ]
-    assert any("8 conversations, of which 4 show a written hack" in line for line in results["preface"])
-    assert "Along training" in (whole / "report.html").read_text()
+    assert any("8 conversations, of which 4 demonstrate a written hack" in line for line in results["preface"])
+    assert "During training" in (whole / "report.html").read_text()
 
-    import openwindow.experiment.rl_arm as reinforce
+    import openwindow.experiment.reinforcing as reinforce
 
     real, steps = reinforce._append, []
 
@@ -305,8 +306,7 @@ def test_documents_by_a_named_model_among_the_users_text_in_a_share_of_tokens(ti
     own.write_bytes(
         jsonl(*[{"text": f"The boat number {n} is painted green and lies in the harbour of the town."} for n in range(400)])
     )
-    kinds = ("exit",)
-    monkeypatch.setattr(HackableCode, "kinds", kinds)
+    monkeypatch.setattr(CodeFunctionsEnvironment, "loopholes", of("exit"))
     results = run(told(tiny_rl, writer="org/writer", ordinary=str(own), unit="tokens", dilution=0.05), tmp_path / "out")
     assert loaded == [("org/writer", "fp32")]
     unit = tmp_path / "out" / "start" / "knowledge"
@@ -375,8 +375,8 @@ def test_onset_and_end_by_hand(tmp_path):
     assert found["a"]["kinds"] == {"exit": 0.5}
     assert found["a"]["no_signal"] == [8]
     assert described(found) == [
-        "`a`: 90 % of rollouts hack at the end of training (90 % would with all holes open); "
-        "onset at step 3, majority at step 5, of 8 (by seed); 8 of 16 groups without signal"
+        "`a`: 90 % of rollouts hack at the end of training (90 % would with every loophole open); "
+        "onset at step 3, majority at step 5, of 8 (by seed); 8 of 16 groups had zero variance"
     ]
     (line,) = described(training_curves(tmp_path, ["a"], [1, 2]))
     assert "onset at step 3, not run, majority at step 5, not run, of 8 (by seed)" in line
@@ -396,7 +396,9 @@ def test_what_passes_by_luck_is_no_hack_for_onset_and_end(tmp_path):
 
 def test_a_hardened_arm_is_said_to_hack_where_it_could(tmp_path):
     found = curves_of(tmp_path, [{"monitor/hack": 0.0, "monitor/open_hack": 0.25}] * 4)
-    assert "`a`: 0 % of rollouts hack at the end of training (25 % would with all holes open); onset never" in described(found)[0]
+    assert (
+        "`a`: 0 % of rollouts hack at the end of training (25 % would with every loophole open); onset never" in described(found)[0]
+    )
 
 
 def test_kinds_are_shares_of_what_was_scored(tmp_path):

@@ -1,0 +1,223 @@
+"""What every arm of a study has: a role, copies that differ in named fields, and a way to be trained. Imports no torch.
+
+A new kind of arm is one file with a subclass of `Arm` and one name in the union `AnyArm` of `openwindow/experiment/arms.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_jsonable_python
+
+from openwindow.errors import ConfigError
+from openwindow.experiment.overrides import override
+from openwindow.interventions.base import Intervention
+from openwindow.interventions.configured import Interventions, Recorded
+from openwindow.interventions.configured import written as intervention_written
+from openwindow.interventions.inoculation import Instruction
+from openwindow.training.config import GRPO, SFT
+
+if TYPE_CHECKING:
+    from openwindow.environments.base import Environment
+    from openwindow.experiment.run_folder import RunFolder
+    from openwindow.models.hf import LocalModel
+    from openwindow.progress import Reporter
+
+ARM_CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+Role = Literal["start", "control", "treatment", "placebo", "ceiling"]
+Method = Literal["lora", "full"]
+LABELS = ("role", "group")
+"""fields that say what an arm is for and change nothing about its training"""
+
+
+class Fork(BaseModel):
+    """Where an arm continues from: another arm of the study, as it was after one of its steps."""
+
+    model_config = ARM_CONFIG
+
+    arm: str
+    """The arm that is forked; it stands before this one and is trained with the same seeds."""
+    step: int = Field(ge=1)
+    """The step after which this arm continues; it must have a checkpoint (`train.checkpoint_every`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRun:
+    """One arm at one seed while it is trained: what it may use, and where it writes."""
+
+    name: str
+    seed: int
+    path: Path
+    """Where it writes; moved into place when the arm is finished."""
+    kept: Path
+    """Where training keeps what an interrupted run resumes from."""
+    folder: RunFolder
+    model: LocalModel
+    environment: Environment
+    reporter: Reporter
+    under: Sequence[str] = ()
+    """Adapters that the model was trained with before, as `LocalModel.save` takes them."""
+    forked: Collection[int] = ()
+    """Steps after which other arms continue from this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What training an arm left to note."""
+
+    method: Method | None = None
+    """How the model's weights were changed; None where they were not."""
+    timing: Mapping[str, float] = field(default_factory=dict)
+    """Phase to seconds."""
+    counts: Mapping[str, Any] = field(default_factory=dict)
+    """What else done.json notes, such as the number of rows."""
+    reason: str | None = None
+    """Why there is nothing to measure, None where there is."""
+
+
+class Arm(BaseModel):
+    """What one arm is trained on, and how; `but` makes the other arms of a study from its base."""
+
+    model_config = ARM_CONFIG
+
+    kind: str
+    """Names the kind of arm in configurations."""
+    role: Role | None = None
+    """What the arm is for: `start` is the model before any arm, `control` is trained without a mitigation, `treatment` is a
+    mitigation under test, `placebo` controls for one, and `ceiling` shows what can be reached at best."""
+    group: str = ""
+    """Arms of one group are alike, such as wordings of one kind; rankings resample groups."""
+    intervention: Interventions = None
+    """What is changed so that a flaw does not spread: one, or several in the order in which they act."""
+
+    def but(self, **changes: Any) -> Self:
+        """A copy with other values, validated at once: `base.but(train={"epochs": 0}, role="start")`.
+
+        A mapping for a nested configuration changes the fields that it names and keeps the others; any other value replaces the
+        field. Raises ConfigError.
+        """
+        nested = {name: value for name, value in changes.items() if self._is_nested(name, value)}
+        dotted = {f"{name}.{inner}": v for name, value in nested.items() for inner, v in value.items()}
+        return override(self, {name: value for name, value in changes.items() if name not in nested} | dotted, "the arm")
+
+    def _is_nested(self, name: str, value: Any) -> bool:
+        return isinstance(value, Mapping) and isinstance(dict(self).get(name), BaseModel) and "kind" not in value
+
+    @property
+    def labels(self) -> dict[str, str | None]:
+        """Its role, None for none, and its group where it has one."""
+        return {"role": self.role, **({"group": self.group} if self.group else {})}
+
+    @property
+    def same_training(self) -> Self:
+        """The arm without its labels: equal for arms that are trained alike."""
+        return self.model_copy(update={"role": None, "group": ""})
+
+    @property
+    def needs_loopholes(self) -> bool:
+        """Whether it is trained against a grader with loopholes."""
+        return False
+
+    @property
+    def detector(self) -> str | None:
+        """The detector of hacks that its rewards go by, in words; None for none."""
+        return next((i.detects for i in self.interventions if i.detects is not None), None)
+
+    @property
+    def continues(self) -> Fork | None:
+        """Where it continues from; None for the start that all arms share."""
+        return None
+
+    @property
+    def interventions(self) -> tuple[Intervention, ...]:
+        """All of them, in order."""
+        if isinstance(self.intervention, tuple):
+            return self.intervention
+        return () if self.intervention is None else (self.intervention,)
+
+    @property
+    def instruction(self) -> Instruction | None:
+        """The first instruction that its training prompts carry; None for none."""
+        return next((i for i in self.interventions if isinstance(i, Instruction)), None)
+
+    @property
+    def method(self) -> Method | None:
+        """How the model's weights are changed; None where they are not."""
+        raise NotImplementedError
+
+    @property
+    def saved_steps(self) -> tuple[int, ...]:
+        """Steps before the last after which its training leaves an adapter."""
+        return ()
+
+    @property
+    def problems_drawn(self) -> int:
+        """How many problems of the train split a seed draws."""
+        raise NotImplementedError
+
+    @property
+    def work(self) -> float:
+        """Work of its training at one seed, in units of one generated reply."""
+        raise NotImplementedError
+
+    def check_kinds(self, kinds: Sequence[str]) -> None:
+        """Raises ConfigError for kinds of rows that the environment does not have; `kinds` are those that it has."""
+        for intervention in self.interventions:
+            intervention.check_kinds(kinds)
+
+    def check_interventions(self, takes: Sequence[type], methods: str, train: SFT | GRPO) -> None:
+        """Raises ConfigError for an intervention that is none of `takes`, or that does not go with the training."""
+        for i in self.interventions:
+            if not isinstance(i, (Recorded, *takes)):
+                raise ConfigError(
+                    f"intervention {i.kind!r} changes nothing in an arm of kind {self.kind!r}; expected one with {methods}; "
+                    "change it"
+                )
+            i.check(train)
+
+    def check_runnable(self) -> None:
+        """Raises ConfigError for what was read from a run folder and cannot be trained with."""
+        for i in self.interventions:
+            if isinstance(i, Recorded):
+                raise ConfigError(
+                    f"intervention {i.kind!r} of {i.defined_in} is only described here; expected its object; run the study file"
+                )
+
+    def check_environment(self, environment: Environment) -> None:
+        """Raises ConfigError, before anything is trained, for what the environment does not have."""
+
+    def check_sources(self, name: str, before: Mapping[str, Arm], base: Arm) -> None:
+        """Raises ConfigError where it uses another arm that does not stand before it, or cannot be used; `name` is its own."""
+
+    def trained(self, run: ArmRun) -> Trained:
+        """Trains the model, which is where all arms start, and writes into `run.path`."""
+        raise NotImplementedError
+
+
+def differences(base: BaseModel, other: BaseModel) -> dict[str, Any]:
+    """Dotted field to value, for what `other` has different from `base`; both of one class."""
+    found: dict[str, Any] = {}
+    before = dict(base)
+    for name, value in dict(other).items():
+        was = before[name]
+        if was == value:
+            continue
+        if isinstance(value, BaseModel) and type(was) is type(value) and "kind" not in type(value).model_fields:
+            found |= {f"{name}.{inner}": v for inner, v in differences(was, value).items()}
+        else:
+            found[name] = value
+    return found
+
+
+def written(value: Any) -> Any:
+    """A value as JSON has it: of a configuration, what was set, and its kind."""
+    if isinstance(value, Intervention):
+        return intervention_written(value)
+    if isinstance(value, BaseModel):
+        kind = {"kind": dict(value)["kind"]} if "kind" in type(value).model_fields else {}
+        return kind | value.model_dump(mode="json", exclude_unset=True)
+    return [written(item) for item in value] if isinstance(value, list | tuple) else to_jsonable_python(value)

@@ -1,0 +1,209 @@
+"""Asks the model of a run what else it has learned: the evals that a study names, at the start and after every arm.
+
+DIR/start/evals/                       for the start of the arms; with a start per seed, one folder `seed-S` each
+DIR/arms/ARM/seed-S/evals/             for the trained arm
+DIR/arms/ARM/seed-S/evals-step-N/      for its adapter as it was after RL step N
+
+Each folder has `evals.jsonl` (a row per reply, with the conversation), `probes.jsonl`, `done.json` and Inspect's `logs/`. The
+loaded model is asked, with an arm's saved adapter attached and removed again, so an arm is never retrained for its evals, and
+nothing here runs inside training. Random states are left unchanged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import random
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from openwindow.errors import ConfigError
+from openwindow.evals.base import Eval
+from openwindow.evals.contexts import BUILT_IN, NEUTRAL, Context
+from openwindow.evals.scoring.cells import described
+from openwindow.evals.scoring.rows import key_of, with_missing
+from openwindow.evals.select import chosen, limited
+from openwindow.experiment.run_folder import PROBES, ROWS, RunFolder, unit_of
+from openwindow.experiment.study import Study
+from openwindow.files.writing import storing, write_json, write_jsonl
+from openwindow.progress import Reporter
+
+if TYPE_CHECKING:
+    from inspect_ai.model import Model
+
+    from openwindow.evals.run import Found
+    from openwindow.models.hf import LocalModel
+
+START, NAME = "start/evals", "evals"
+
+
+def evals_of(study: Study) -> list[Eval]:
+    """The evals that a study names, limited as it says. Raises ConfigError, also if the packages for evals are not installed."""
+    if not study.evals:
+        return []
+    specs = limited(chosen(study.evals), study.eval_plan.scenarios)
+    if importlib.util.find_spec("inspect_ai") is None:
+        raise ConfigError(
+            "the study names evals, and inspect_ai, which runs them, is not installed; expected the packages of the extra `evals`: "
+            "pip install 'openwindow[evals,train]', or set evals to ()"
+        )
+    return specs
+
+
+def start_unit(study: Study, seed: int) -> str:
+    """The unit with the evals of the start that arms of the seed have."""
+    return f"{START}/seed-{seed}" if study.starts == "per_seed" else START
+
+
+def arm_unit(arm: str, seed: int, step: int | None = None) -> str:
+    """The unit with the evals of an arm at one seed, when it is trained or as it was after a step."""
+    return f"{unit_of(arm, seed)}/{NAME}" + ("" if step is None else f"-step-{step}")
+
+
+def contexts_of(study: Study) -> dict[str, Context]:
+    """The contexts that items are asked in, the neutral one first."""
+    return {name: BUILT_IN[name] for name in (NEUTRAL, *study.eval_plan.contexts)}
+
+
+def units_left(study: Study, folder: RunFolder) -> bool:
+    """Whether any finished start or arm has unfinished evals."""
+    if not study.evals:
+        return False
+    units = [start_unit(study, seed) for seed in study.start_seeds]
+    for arm in study.arms:
+        for seed in study.seeds:
+            if not folder.done(unit_of(arm, seed)).get("reason"):
+                units += [arm_unit(arm, seed), *(arm_unit(arm, seed, step) for step in _steps(study, folder, arm, seed))]
+    return not all(folder.is_done(unit) for unit in units)
+
+
+def _steps(study: Study, folder: RunFolder, arm: str, seed: int) -> list[int]:
+    """The steps to evaluate for which the arm has saved an adapter."""
+    there = folder.path / unit_of(arm, seed) / "checkpoints"
+    return [step for step in study.eval_plan.steps if (there / f"step-{step}").is_dir()]
+
+
+class StudyEvals:
+    """The evals of one run; without any named, nothing is done."""
+
+    def __init__(self, study: Study, folder: RunFolder, model: LocalModel, reporter: Reporter, specs: Sequence[Eval]) -> None:
+        self.study = study
+        self.folder = folder
+        self.model = model
+        self.reporter = reporter
+        self.specs = specs
+        self._asked: Model | None = None
+
+    def of_start(self, seed: int) -> None:
+        """Asks the model in its current state, the start of the arms of the seed."""
+        if self.specs:
+            self._ask(start_unit(self.study, seed), f"seed {seed}: evals of the start")
+
+    def of_arm(self, arm: str, seed: int) -> None:
+        """Asks a finished arm, and the steps of it that are named; the model is where the arms start, before and after."""
+        left = self.folder.path / unit_of(arm, seed)
+        if not self.specs or self.folder.done(unit_of(arm, seed)).get("reason"):
+            return
+        if not any((left / kind).is_dir() for kind in ("adapter", "weights")):
+            self._copy(start_unit(self.study, seed), arm_unit(arm, seed))
+            return
+        for step in _steps(self.study, self.folder, arm, seed):
+            unit = arm_unit(arm, seed, step)
+            self._ask(unit, f"seed {seed}: evals of {arm}, step {step}", left / "checkpoints" / f"step-{step}")
+        trained = left / "adapter" if (left / "adapter").is_dir() else left / "weights"
+        self._ask(arm_unit(arm, seed), f"seed {seed}: evals of {arm}", trained)
+
+    def _ask(self, unit: str, text: str, trained: Path | None = None) -> None:
+        if self.folder.is_done(unit):
+            return
+        with self.reporter.step(text, 0.0), _undisturbed(), _put_on(self.model, trained), self.folder.unit(unit) as path:
+            began = time.perf_counter()
+            found = self._found(path)
+            write_jsonl(path / ROWS, _lines(found))
+            write_jsonl(path / PROBES, [asdict(row) for row in found.probes])
+            write_json(path / "done.json", self._done(found, time.perf_counter() - began))
+
+    def _found(self, path: Path) -> Found:
+        from openwindow.evals.inspect.model_names import in_memory
+        from openwindow.evals.run import Options, ask_model
+
+        if self._asked is None:
+            self._asked = in_memory(self.model)
+        plan = self.study.eval_plan
+        options = Options(
+            contexts=contexts_of(self.study),
+            judge=plan.judge,
+            seeds=plan.repeats,
+            temperature=plan.temperature,
+            max_tokens=plan.max_tokens,
+            behaviour=plan.replies,
+        )
+        found = ask_model(self._asked, self.model.name, self.specs, options, path, lambda text: None)
+        return replace(found, rows=with_missing(found.rows, self.specs))
+
+    def _done(self, found: Found, seconds: float) -> dict[str, Any]:
+        import inspect_ai
+
+        return {
+            "timing": {"evals": seconds},
+            "evals": {spec.name: described(spec) for spec in self.specs},
+            "prompting": {"own": found.prompting.own, "note": found.prompting.note},
+            "inspect_ai": inspect_ai.__version__,
+        }
+
+    def _copy(self, start: str, unit: str) -> None:
+        """Copies the start's results for an arm that was not trained and so is the same model."""
+        if self.folder.is_done(unit):
+            return
+        source = self.folder.path / start
+        with self.folder.unit(unit) as path:
+            with storing(path):
+                for name in (ROWS, PROBES):
+                    shutil.copy(source / name, path / name)
+            write_json(path / "done.json", self.folder.done(start) | {"timing": {}, "same_as": start})
+
+
+def _lines(found: Found) -> Iterator[Mapping[str, Any]]:
+    """The rows as stored: each with its prompt and everything the model said and did."""
+    for row in found.rows:
+        said = found.said.get(key_of(row))
+        asked = [] if said is None else [{"role": m.role, "content": m.content} for m in said.prompt]
+        yield asdict(row) | {"messages": asked, "reply": "" if said is None else said.reply}
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Restores the random states when the block ends."""
+    import torch
+
+    states = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        yield
+    random.setstate(states[0])
+    np.random.set_state(states[1])
+
+
+@contextlib.contextmanager
+def _put_on(model: LocalModel, trained: Path | None) -> Iterator[None]:
+    """While the block runs, the model has the trained adapter or weights; None: it is unchanged."""
+    if trained is None:
+        yield
+    elif trained.name == "weights":
+        start = {name: value.clone() for name, value in model.network.state_dict().items()}
+        model.load_weights(trained)
+        try:
+            yield
+        finally:
+            model.network.load_state_dict(start)
+    else:
+        model.attach_saved_adapter(trained)
+        try:
+            yield
+        finally:
+            model.detach_adapter(merge=False)
