@@ -69,7 +69,7 @@ def claimed(expect: str, margin: float | None) -> str:
 
 def counted(n: int, families: int | None) -> str:
     """The number of scored replies, and the number of families of their problems: `n 96 of 31 families`."""
-    return f"n {n:,}" + ("" if families is None else f" of {families} famil{'y' if families == 1 else 'ies'}")
+    return f"n {n:,}" + ("" if not families else f" of {families} famil{'y' if families == 1 else 'ies'}")
 
 
 def duration(seconds: float) -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from openwindow.environments.base import Answered, Environment, Outcome, Problem
 from openwindow.environments.verdicts import apart
 from openwindow.experiment.other_environments import Place
 from openwindow.experiment.study import Context, Evaluation
+from openwindow.files.records import Rollout
 from openwindow.models.base import Model, Sampling
 from openwindow.models.memory import give_back_memory
 from openwindow.models.templates import default_of
@@ -64,25 +65,24 @@ class Gauge:
                 outcomes += apart(there.grade, [(a.problem, a.reply) for a in mine], self._unscored)
         rollouts = []
         for (context, p), prompt, reply, found in zip([*asked, *abroad], prompts, replies, outcomes, strict=True):
-            rollouts.append(
-                {
-                    "arm": arm,
-                    "seed": seed,
-                    "context": context,
-                    "problem": p.id,
-                    "family": p.family,
-                    "messages": [asdict(m) for m in prompt],
-                    "reply": reply.text,
-                    "code": found.graded,
-                    "stop": str(reply.stop),
-                    "tokens": reply.tokens,
-                    **found.scores,
-                    "kinds": list(found.kinds),
-                    "reason": found.reason,
-                    "failed_on": found.failed_on,
-                    "visible": list(found.against),
-                }
+            row = Rollout(
+                arm=arm,
+                seed=seed,
+                context=context,
+                problem=p.id,
+                family=p.family,
+                messages=tuple(prompt),
+                reply=reply.text,
+                code=found.graded,
+                stop=reply.stop,
+                tokens=reply.tokens,
+                scores=found.scores,
+                kinds=found.kinds,
+                reason=found.reason,
+                failed_on=found.failed_on,
+                visible=found.against,
             )
+            rollouts.append(row.line())
         return Measured(rollouts, {"generate": generated - began, "grade": time.perf_counter() - generated})
 
     def _unscored(self, reason: str) -> Outcome:

@@ -22,6 +22,7 @@ from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder
 from openwindow.experiment.runner import conclude, describe, noted, tell_damage
 from openwindow.experiment.study import Compare, Data, Evaluation, SFTArm, Study
+from openwindow.files.records import Rollout
 from openwindow.files.writing import write_jsonl
 from openwindow.inoculate.candidates import LONGEST, check_trait
 from openwindow.inoculate.contexts import contexts_of, numbered, placebos_like
@@ -156,22 +157,16 @@ class ProbeGauge(Gauge):
             context = self.contexts[name]
             for p in problems:
                 prompt = context.put(self.environment.conversation(p), arm, own)
-                yield {
-                    "arm": arm,
-                    "seed": seed,
-                    "context": name,
-                    "problem": p.id,
-                    "family": p.family,
-                    "messages": [asdict(m) for m in prompt],
-                    "reply": "",
-                    "code": "",
-                    "stop": str(StopReason.END),
-                    "tokens": 0,
-                    "kinds": [],
-                    "reason": "no reply was sampled: the trait is measured by log-probability",
-                    "failed_on": None,
-                    "visible": [],
-                }
+                yield Rollout(
+                    arm=arm,
+                    seed=seed,
+                    context=name,
+                    problem=p.id,
+                    family=p.family,
+                    messages=tuple(prompt),
+                    stop=StopReason.END,
+                    reason="no reply was sampled: the trait is measured by log-probability",
+                ).line()
 
     def _probe(self, model: Any, rollouts: list[dict[str, Any]], problems: Sequence[Problem], advance: Progress) -> None:
         """Puts the log-probabilities into the rows of the probed contexts."""

@@ -17,6 +17,7 @@ from openwindow.errors import ConfigError
 from openwindow.experiment.overrides import explain
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
+from openwindow.files.records import VERSION, Cell, Leak, Rollout
 from openwindow.files.run_files import PLACES, noticed, read_json
 from openwindow.files.writing import write_json
 from openwindow.formatting import percent
@@ -34,7 +35,6 @@ from openwindow.results.comparisons import (
 from openwindow.results.detectors import detector_rows
 from openwindow.results.evals import eval_results
 from openwindow.results.load import read_rollouts
-from openwindow.results.records import Rollout
 from openwindow.results.rl_curves import described, training_curves
 from openwindow.stats import arm_rate
 
@@ -71,6 +71,7 @@ def build_results(run: Path) -> dict[str, Any]:
     verdict, why = judged(compared, study.smallest_effect)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
     results = {
+        "records": VERSION,
         "study": study.name,
         "question": study.question,
         "claim": study.claim,
@@ -137,27 +138,27 @@ def _estimate_record(by_seed: Sequence[Mapping[str, bool | None]], families: Map
     scored = {problem for of_seed in by_seed for problem, score in of_seed.items() if score is not None}
     count, clusters = clusters_of(scored, families)
     e = arm_rate(by_seed, unit="problem" if clusters is None else "family", clusters=clusters)
-    return {
-        "estimate": e.estimate,
-        "low": e.low,
-        "high": e.high,
-        "n": e.n,
-        "families": count,
-        "unscored": e.unscored,
-        "bounds": _bounds(by_seed) if e.n and e.unscored > MUCH_UNSCORED * (e.n + e.unscored) else None,
-        "by_seed": list(e.by_seed),
-        "reason": e.reason,
-    }
+    return Cell(
+        estimate=e.estimate,
+        low=e.low,
+        high=e.high,
+        n=e.n,
+        families=count,
+        unscored=e.unscored,
+        bounds=_bounds(by_seed) if e.n and e.unscored > MUCH_UNSCORED * (e.n + e.unscored) else None,
+        by_seed=e.by_seed,
+        reason=e.reason,
+    ).written()
 
 
-def _bounds(by_seed: Sequence[Mapping[str, bool | None]]) -> list[float]:
+def _bounds(by_seed: Sequence[Mapping[str, bool | None]]) -> tuple[float, float]:
     """The rate if no unscored reply shows the behaviour, and if all of them do (Manski 1990, Am Econ Rev 80:319)."""
 
     def filled(value: bool) -> float:
         means = [sum(value if v is None else v for v in of_seed.values()) / len(of_seed) for of_seed in by_seed if of_seed]
         return sum(means) / len(means)
 
-    return [filled(False), filled(True)]
+    return filled(False), filled(True)
 
 
 def intervals_in_words(families: Iterable[str], seeds: int, starts: str) -> str:
@@ -279,7 +280,8 @@ def _leak(arms: Mapping[str, Any], arm: str, study: Study) -> dict[str, Any] | N
         return None
     worst = max(cells, key=lambda context: float(cells[context]["estimate"]))
     start = next((arms[name]["measures"][main][worst]["estimate"] for name in study.with_role("start")), None)
-    return {"context": worst, **{k: cells[worst][k] for k in ("estimate", "low", "high")}, "untrained": start}
+    found = cells[worst]
+    return Leak(context=worst, estimate=found["estimate"], low=found["low"], high=found["high"], untrained=start).written()
 
 
 def _leaked(compared: Compared, leaks: Mapping[str, Any], study: Study) -> str:

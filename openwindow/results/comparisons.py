@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from openwindow.experiment.compare import Compare
+from openwindow.files import records
 from openwindow.stats import (
     FEWEST_SEEDS,
     Comparison,
@@ -95,26 +96,26 @@ def _holm_by_family(compared: Compared) -> list[float | None]:
 
 
 def _record(named: Compare, c: Comparison, p_holm: float | None, scores: Scores, families: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "measure": named.measure,
-        "context": named.context,
-        "arm": named.arm,
-        "against": named.against,
-        **({} if named.against_context is None else {"against_context": named.against_context}),
-        "expect": named.expect,
-        **({} if named.margin is None else {"margin": named.margin}),
-        "difference": c.difference,
-        "low": c.low,
-        "high": c.high,
-        "p": c.p,
-        "p_holm": p_holm,
-        "n_pairs": c.n_pairs,
-        "families": clusters_of(_paired(*_sides(scores, named)), families)[0],
-        "by_seed": list(c.by_seed),
-        "reason": c.reason,
-        "ceiling": ceiling(named, c),
-        "detectable": could_find(named, c),
-    }
+    only = {"against_context": named.against_context, "margin": named.margin}
+    return records.Comparison(
+        measure=named.measure,
+        context=named.context,
+        arm=named.arm,
+        against=named.against,
+        expect=named.expect,
+        difference=c.difference,
+        low=c.low,
+        high=c.high,
+        p=c.p,
+        p_holm=p_holm,
+        n_pairs=c.n_pairs,
+        families=clusters_of(_paired(*_sides(scores, named)), families)[0],
+        by_seed=c.by_seed,
+        reason=c.reason,
+        ceiling=ceiling(named, c),
+        detectable=could_find(named, c),
+        **{name: value for name, value in only.items() if value is not None},
+    ).written()
 
 
 def could_find(named: Compare, c: Comparison) -> float | None:

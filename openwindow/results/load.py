@@ -6,23 +6,24 @@ report prints under "what could not be measured"; only a folder that holds no ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from pydantic import ValidationError
+
 from openwindow.environments.gameable import MEASURES
 from openwindow.errors import ConfigError, DataError
 from openwindow.files.bounded import is_folder, missing, read_regular
+from openwindow.files.records import Cell, Comparison, Leak, Rollout, rollout_of
 from openwindow.files.run_files import Reader, counted, finite
-from openwindow.results.records import Arm, Cell, Comparison, Context, Json, Leak, Metric, Rollout, Run, TrainRow
+from openwindow.results.records import Arm, Context, Json, Metric, Run, TrainRow
 from openwindow.types import Measure, Message, Part, Role, StopReason
 
 __all__ = ["Rollout", "Run", "items", "load_run", "mapping", "number", "read_meanings", "read_rollouts", "text"]
 
 DIFF_LIMIT = 200_000  # maximum characters of code.diff in the report
-_ROLLOUT = ("arm", "seed", "context", "problem", "family", "messages", "reply", "code", "stop", "tokens")
-FIELDS = frozenset((*_ROLLOUT, "kinds", "reason", "failed_on", "visible"))  # keys of a rollout's line; all others are scores
 
 
 @dataclass(slots=True)
@@ -31,11 +32,10 @@ class _Reader(Reader):
 
     _shared: dict[tuple[Message, ...], tuple[Message, ...]] = field(default_factory=dict)
 
-    def messages(self, value: object) -> tuple[Message, ...]:
-        """Chat messages; equal chats are one object, so that ten thousand rows use little memory."""
-        found = tuple(
-            Message(cast(Role, text(m, "role") or "user"), text(m, "content")) for m in items(value) if isinstance(m, dict)
-        )
+    def messages(self, row: Json) -> tuple[Message, ...]:
+        """The chat of a row; equal chats are one object, so that ten thousand rows use little memory."""
+        turns = [m for m in items(row.get("messages")) if isinstance(m, dict)]
+        found = tuple(Message(cast(Role, text(m, "role") or "user"), text(m, "content")) for m in turns)
         return self._shared.setdefault(found, found)
 
 
@@ -54,11 +54,11 @@ def load_run(run: Path) -> Run:
     status = reader.document("status.json", "whether the run ended")
     cells = _cells(results)
     train = _train_rows(reader)
-    rollouts = _rollouts(reader)
+    measures = dict.fromkeys([*_measures(config), *(m for _, m, _ in cells)])
+    rollouts = _rollouts(reader, [*measures])
     metrics = _metrics(reader)
     named = [*mapping(config, "arms"), *mapping(results, "arms"), *train, *(r.arm for r in rollouts)]
     seen = [*mapping(config, "contexts"), *(c for _, _, c in cells), *(r.context for r in rollouts)]
-    measures = dict.fromkeys([*(str(m) for m in items(config.get("measures"))), *(m for _, m, _ in cells)])
     return Run(
         config=config,
         provenance=provenance,
@@ -69,12 +69,12 @@ def load_run(run: Path) -> Run:
         measures=tuple(measures),
         meanings=_meanings(config, measures),
         cells=cells,
-        comparisons=tuple(_comparison(c) for c in items(results.get("comparisons")) if isinstance(c, dict)),
-        leaks={arm: _leak(mapping(mapping(results, "leak"), arm)) for arm in mapping(results, "leak")},
+        comparisons=tuple(Comparison.model_validate(c) for c in items(results.get("comparisons")) if isinstance(c, dict)),
+        leaks={arm: Leak.model_validate(mapping(mapping(results, "leak"), arm)) for arm in mapping(results, "leak")},
         metrics=metrics,
         train=train,
         rollouts=rollouts,
-        training=_rollouts(reader, "training.jsonl"),
+        training=_rollouts(reader, [*measures], "training.jsonl"),
         diff=_diff(reader),
         notes=tuple(reader.notes),
     )
@@ -83,13 +83,19 @@ def load_run(run: Path) -> Run:
 def read_meanings(run: Path, names: Iterable[str] | None = None) -> dict[str, Measure]:
     """The measures with those names, or else those that config.json names, in order, with its descriptions of them."""
     config = _Reader(run).document("config.json", "")
-    return _meanings(config, [str(m) for m in items(config.get("measures"))] if names is None else names)
+    return _meanings(config, _measures(config) if names is None else names)
 
 
 def read_rollouts(run: Path) -> list[Rollout]:
     """All readable rollouts of the run, arms in the order of config.json, seeds ascending, rows as written."""
     _require_folder(run)
-    return list(_rollouts(_Reader(run)))
+    reader = _Reader(run)
+    return list(_rollouts(reader, _measures(reader.document("config.json", "which keys are scores"))))
+
+
+def _measures(config: Json) -> list[str]:
+    """The study's measures, which are the keys of a rollout that are scores."""
+    return [str(name) for name in items(config.get("measures"))]
 
 
 def text(record: Json, key: str) -> str:
@@ -159,50 +165,8 @@ def _cells(results: Json) -> dict[tuple[str, str, str], Cell]:
         measures = mapping(mapping(mapping(results, "arms"), arm), "measures")
         for measure in measures:
             for context in mapping(measures, measure):
-                record = mapping(mapping(measures, measure), context)
-                found[arm, measure, context] = Cell(
-                    estimate=number(record, "estimate"),
-                    low=number(record, "low"),
-                    high=number(record, "high"),
-                    n=_whole(record, "n"),
-                    unscored=_whole(record, "unscored"),
-                    by_seed=tuple(finite(v) for v in items(record.get("by_seed"))),
-                    reason=_optional(record, "reason"),
-                    families=_whole(record, "families") or None,
-                    bounds=_bounds(record),
-                )
+                found[arm, measure, context] = Cell.model_validate(mapping(mapping(measures, measure), context))
     return found
-
-
-def _bounds(record: Json) -> tuple[float, float] | None:
-    match [finite(v) for v in items(record.get("bounds"))]:
-        case [float(low), float(high)]:
-            return low, high
-    return None
-
-
-def _comparison(record: Json) -> Comparison:
-    return Comparison(
-        measure=text(record, "measure"),
-        context=text(record, "context"),
-        arm=text(record, "arm"),
-        against=text(record, "against"),
-        against_context=text(record, "against_context"),
-        difference=number(record, "difference"),
-        low=number(record, "low"),
-        high=number(record, "high"),
-        p=number(record, "p"),
-        p_holm=number(record, "p_holm"),
-        expect=text(record, "expect"),
-        margin=number(record, "margin"),
-        ceiling=_optional(record, "ceiling"),
-        detectable=number(record, "detectable"),
-    )
-
-
-def _leak(record: Json) -> Leak:
-    values = (number(record, name) for name in ("estimate", "low", "high", "untrained"))
-    return Leak(text(record, "context"), *values)
 
 
 def _metrics(reader: _Reader) -> tuple[Metric, ...]:
@@ -235,7 +199,7 @@ def _train_rows(reader: _Reader) -> dict[str, dict[int, tuple[TrainRow, ...]]]:
     for arm, seed, path in _seed_files(reader, "train_rows.jsonl"):
         found.setdefault(arm, {})[seed] = tuple(
             TrainRow(
-                messages=reader.messages(row.get("messages")),
+                messages=reader.messages(row),
                 kind=text(row, "kind"),
                 problem=text(row, "problem"),
                 family=text(row, "family"),
@@ -246,44 +210,23 @@ def _train_rows(reader: _Reader) -> dict[str, dict[int, tuple[TrainRow, ...]]]:
     return found
 
 
-def _rollouts(reader: _Reader, file: str = "rollouts.jsonl") -> tuple[Rollout, ...]:
+def _rollouts(reader: _Reader, measures: Sequence[str], file: str = "rollouts.jsonl") -> tuple[Rollout, ...]:
+    """Rollouts, of whose keys `measures` are scores; arm and seed are the folder's where a row does not name them."""
     found: list[Rollout] = []
     for arm, seed, path in _seed_files(reader, file):
         strange = 0
         for row in reader.rows(path):
+            named = {"arm": text(row, "arm") or arm, "seed": seed if number(row, "seed") is None else row["seed"]}
             try:
-                stop = StopReason(text(row, "stop"))
-            except ValueError:
+                found.append(rollout_of({"context": "", "problem": "", **row, **named}, measures, reader.messages(row)))
+            except ValidationError:
                 strange += 1
-                continue
-            found.append(_rollout(reader, row, arm, seed, stop))
         if strange:
             name = path.relative_to(reader.root).as_posix()
             reader.note(name, f"{counted(strange)} whose `stop` is none of {', '.join(StopReason)}; left out")
     if not found and file == "rollouts.jsonl":
         reader.note("arms/ARM/seed-S/rollouts.jsonl", "the run folder has none, so no transcripts can be shown")
     return tuple(found)
-
-
-def _rollout(reader: _Reader, row: Json, arm: str, seed: int, stop: StopReason) -> Rollout:
-    """One row; arm and seed are the folder's if the row does not name them."""
-    given = number(row, "seed")
-    return Rollout(
-        arm=text(row, "arm") or arm,
-        seed=seed if given is None else int(given),
-        context=text(row, "context"),
-        problem=text(row, "problem"),
-        family=text(row, "family"),
-        messages=reader.messages(row.get("messages")),
-        reply=text(row, "reply"),
-        code=text(row, "code"),
-        stop=stop,
-        scores={key: value for key, value in row.items() if key not in FIELDS and (value is None or isinstance(value, bool))},
-        kinds=tuple(str(k) for k in items(row.get("kinds"))),
-        reason=_optional(row, "reason"),
-        failed_on=_optional(row, "failed_on"),
-        visible=tuple(str(v) for v in items(row.get("visible"))),
-    )
 
 
 def _diff(reader: _Reader) -> str:

@@ -3,6 +3,11 @@
 A cluster is what was drawn (a scenario, a problem); its replies (wordings, repeated samples) are averaged into it. They make
 its mean more precise but are not draws of their own (Miller 2024, arXiv 2411.00640, section 3.1). A mapping goes from a
 cluster to the scores, 0 to 1, of its replies. Training seeds do not vary here.
+
+The parameter `clusters` of `arm_rate` and `paired_difference` is for another design and cannot stand in for this: there every
+seed asks the same units once, a score is yes or no, and the hull covers seeds that vary as well. Here a cluster has several
+scores that are averaged first, so that its value lies between 0 and 1, and a rate may be corrected for mistakes in controls whose
+own error is part of the interval. The intervals that both are made of are those of `intervals` and `compare`.
 """
 
 from __future__ import annotations

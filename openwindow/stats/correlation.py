@@ -51,7 +51,8 @@ def pearson(x: Sequence[float | None], y: Sequence[float | None], confidence: fl
     """Pearson's correlation with Fisher's z interval, standard error 1 / sqrt(n - 3) (Fisher 1921, Metron 1:3).
 
     Pairs with a None are left out. None below four pairs, or if one side does not vary; no interval around a perfect
-    correlation, where z is infinite.
+    correlation, where z is infinite. `scipy.stats.pearsonr(...).confidence_interval` is equal (tests/stats); the z interval is
+    written out since `spearman` needs it with another variance.
     """
     check_confidence(confidence)
     known, method = _known(x, y), "Pearson, Fisher's z"

@@ -80,7 +80,11 @@ def hull(intervals: Sequence[Interval | None]) -> Interval | None:
 
 
 def score_ends(rate: float, n: float, score: float) -> Interval:
-    """Wilson's ends (1927) for a proportion from `n` units (effective, so not always whole) at a critical value."""
+    """Wilson's ends (1927) for a proportion from `n` units (effective, so not always whole) at a critical value.
+
+    `scipy.stats.binomtest(...).proportion_ci` takes whole counts alone and computes a p-value as well; where it applies, the two
+    are equal (tests/stats).
+    """
     square = score * score
     middle = (rate + square / (2 * n)) / (1 + square / n)
     half = score / (1 + square / n) * math.sqrt(max(0.0, rate * (1 - rate)) / n + square / (4 * n * n))

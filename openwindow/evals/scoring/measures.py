@@ -1,6 +1,6 @@
 """From rows to numbers: rates with intervals by cluster, gates, covert shares, probes, and the scores computed from them.
 
-A cell is a dictionary with the fields of `results.json` (estimate, low, high, n, unscored, by_seed, reason) and additionally
+A cell is a `files.records.Cell` as results.json has it (estimate, low, high, n, unscored, by_seed, reason), and additionally
 `because` (reason to count of unscored replies), `incoherent` (replies removed by the coherence filter) and `controls`
 (group to passed and asked). The unit of every interval is the scenario, however few there are: wordings of one scenario and
 repeats of one wording make its mean more precise, but are not draws of their own. One model is one seed, so `by_seed` has one
@@ -27,6 +27,7 @@ import numpy as np
 
 from openwindow.evals.base import Passed, lacking, passes
 from openwindow.evals.scoring.rows import ProbeRow, Row
+from openwindow.files import records
 from openwindow.stats import Estimate, arm_rate
 from openwindow.stats.clusters import cluster_difference, cluster_rate, mean_difference
 from openwindow.stats.combine import Part, weighted_sum
@@ -52,15 +53,8 @@ _R = TypeVar("_R", Row, ProbeRow)
 
 def cell(e: Estimate, n: int, unscored: int, **more: Any) -> Cell:
     """An estimate as a cell; n and unscored count replies, not clusters."""
-    return {
-        "estimate": e.estimate,
-        "low": e.low,
-        "high": e.high,
-        "n": n,
-        "unscored": unscored,
-        "by_seed": list(e.by_seed),
-        "reason": e.reason,
-    } | more
+    known = records.Cell(estimate=e.estimate, low=e.low, high=e.high, n=n, unscored=unscored, by_seed=e.by_seed, reason=e.reason)
+    return known.written() | more
 
 
 def empty(reason: str, n: int = 0, unscored: int = 0, **more: Any) -> Cell:
