@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 _SEED = 1
 """draws the held-out rows and the order of the others; arms have seeds of their own"""
-_PASS = 0.15
-"""work of one row's forward pass, in sampled replies, for the progress line"""
 
 
 @dataclass(slots=True)
@@ -285,7 +283,6 @@ def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, co
     if not shown:
         raise DataError(f"--rule {options.rule!r} fires on none of the rows that fit; raise --max-length or give other data")
     first = min(ranking.ROUNDS[0], len(shown))
-    asked = 0 if sources.trait is None else min(options.elicit, len(shown))
     with Reporter(console) as reporter:
         neutral, elicited = _elicit(options, sources.trait, model, shown, candidates, reporter)
         contrast_of, flawed = _log_probabilities(options, model, shown, candidates, first, reporter)
