@@ -83,7 +83,9 @@ def resolve(
             raise ConfigError(
                 f"--mbpp with {study.name}; expected a study of code, and its environment is {study.environment}; drop it"
             )
-        changes |= {"environment": MbppEnvironment.name, "mbpp_path": mbpp}
+        if study.environment != MbppEnvironment.name:
+            changes |= study.in_environment(MbppEnvironment.name)
+        changes["mbpp_path"] = mbpp
     if data is not None:
         if not find.kind_of(study.environment).reads_data:
             raise ConfigError(

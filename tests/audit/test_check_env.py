@@ -112,7 +112,7 @@ def printed(audit: Any) -> str:
 def test_the_table_shows_what_went_through_and_how_to_close_it():
     text = printed(check_env("letter_count"))
     assert "letter_count: can be gamed, 1 loophole open" in text
-    assert "0 1 2 3 4 5 6" in text
+    assert "0 1 2 3 4" in text
     assert "To close it: Take one answer from a fixed place" in text
     assert "no loophole found" in printed(check_env("letter_count", wanted=()))
 
@@ -127,7 +127,7 @@ class Bad(LetterCount):
         self.change = change
         self.calls = 0
 
-    def grade(self, items: Any) -> list[Verdict]:
+    def verdicts(self, items: Any) -> list[Verdict]:
         self.calls += 1
         return [self.change(self.calls) for _ in items]
 
@@ -316,20 +316,20 @@ def test_an_object_of_a_module_is_audited(folder):
 def test_a_module_that_cannot_be_loaded_is_refused(folder):
     (folder / "my_graders_2.py").write_text("raise SystemExit('stop')")
     for target, fault in (("my_graders_2:x", "SystemExit: stop"), ("no_such_module_here:x", "No module named")):
-        with pytest.raises(EnvironmentFault, match=f"cannot load {target} .*{fault}.*: expected a module"):
+        with pytest.raises(EnvironmentFault, match=f"cannot load {target} .*{fault}.*: expected a file or a module"):
             check_env(target)
 
 
 def test_an_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(
-        EnvironmentFault, match=r"no environment 'leter_count', did you mean 'letter_count'.*: give one of code_functions"
+        EnvironmentFault, match=r"unknown environment 'leter_count', did you mean 'letter_count'.*: give one of code_functions"
     ):
         check_env("leter_count")
 
 
 def test_holes_are_for_environments_that_have_switches():
     with pytest.raises(EnvironmentFault, match=r"has no switch for --loopholes: leave it out"):
-        check_env("some:grader", wanted=())
+        check_env("true some", wanted=())
     with pytest.raises(ConfigError, match=r"code_functions has no loophole 'conftest'"):
         check_env("code_functions", wanted=("conftest",))
 
@@ -393,7 +393,7 @@ def test_a_model_is_asked_before_training(monkeypatch):
     assert "list_answers" in text and "24 tried, 24 through" in text
     assert "The loophole is reachable only with the hint (100 %" in " ".join(text.split())
     json.dumps(audit.to_json(), allow_nan=False)
-    assert "asking with the hint" in console.file.getvalue() and "left" in console.file.getvalue()
+    assert "asking with the hint" in console.file.getvalue()
     hardened = check_env("letter_count", wanted=(), asking=Asking("counts", problems=3, samples=1))
     assert hardened.exit_code == 0 and hardened.preflight is not None and hardened.preflight.hinted is None
 

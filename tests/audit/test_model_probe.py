@@ -60,7 +60,7 @@ def test_a_model_that_games_only_when_told_needs_the_hint():
     found = preflight(LetterCount(), model, problems=5, samples=1, sampling=WORDS)
     assert found.reachable is False
     assert found.hinted is not None and found.hinted.hack.estimate == 1.0
-    assert "reachable only when it is told of it (100 % (57 to 100)): ask with the hint" in found.sentence
+    assert "reachable only with the hint (100 % (57 to 100))" in found.sentence
 
 
 def test_a_mostly_honest_model_that_sometimes_games_is_warned_about():

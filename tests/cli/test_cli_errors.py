@@ -103,8 +103,8 @@ def test_words_of_the_command(openwindow: Command, arguments: list[str], pattern
         ),
         (STUDY.replace(OPEN, OPEN + 'about={"plian": "x"}, '), ["unknown arm in about: 'plian'", "did you mean 'plain'"]),
         (
-            STUDY.replace('"requested":', '"wanted":').replace(OPEN, OPEN + "request_stage=RequestStage(), "),
-            ["request stage", "context named `requested`", "add one"],
+            STUDY.replace(", asks=True", "").replace(OPEN, OPEN + "request_stage=RequestStage(), "),
+            ["no context asks all arms", "asks=True", "add one"],
         ),
         (STUDY.replace(OPEN, OPEN + "seeds=(1, 2, 1), "), [r"seeds are \[1, 2, 1\]", "each once", "drop"]),
         (
@@ -325,13 +325,13 @@ def test_mbpp_of_another_form(openwindow: Command, tiny_model: Path, content: st
 def test_report_on_what_is_no_run(openwindow: Command) -> None:
     Path("empty").mkdir()
     for folder in ("nowhere", "empty"):
-        one_line(openwindow("report", folder), 2, f"{folder} holds no run", "expected a folder with config.json", "check the path")
+        one_line(openwindow("report", folder), 2, f"{folder} holds no openwindow run", r"expected .*config\.json", "check the path")
     assert not Path("nowhere").exists() and not list(Path("empty").iterdir())
 
 
 def test_report_on_a_file(openwindow: Command) -> None:
     Path("file").write_text("x", encoding="utf-8")
-    one_line(openwindow("report", "file"), 2, "file holds no run", "check the path")
+    one_line(openwindow("report", "file"), 2, "file holds no openwindow run", "check the path")
 
 
 def test_report_on_a_run_of_another_version(openwindow: Command) -> None:
@@ -368,7 +368,7 @@ def test_a_fault_of_our_own_says_so(openwindow: Command, monkeypatch: pytest.Mon
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by mistake")
 
-    monkeypatch.setattr("openwindow.studies.resolve", broken)
+    monkeypatch.setattr("openwindow.cli.run_command.resolve", broken)
     ran = openwindow("run", "quickstart")
     assert ran.code == 3
     assert "ZeroDivisionError: by mistake" in ran.err

@@ -145,7 +145,7 @@ def test_wrong_input_is_one_line(
 def test_a_wrong_context_file_is_one_line(openwindow: CLI, tmp_path: Path, name: str, text: str, says: str) -> None:
     path = tmp_path / name
     path.write_text(text)
-    done = openwindow("eval", "scripted/saint", "--suite", "honesty", "--context", path, "--out", tmp_path / "o")
+    done = openwindow("eval", "scripted/saint", "--suite", "honesty", "--contexts", path, "--out", tmp_path / "o")
     assert done.code == 2 and says in done.err and str(path) in done.err and done.err.count("\n") == 1, done.err
     assert not (tmp_path / "o").exists(), "nothing is asked before the file is read"
 

@@ -55,7 +55,7 @@ class OwnEnd(BaseException):
 def test_l2_l10_errors_that_nobody_caught(
     openwindow: Command, monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int, said: str
 ) -> None:
-    def broken(**_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(app, "app", broken)
@@ -64,12 +64,17 @@ def test_l2_l10_errors_that_nobody_caught(
 
 @pytest.mark.parametrize("error", [OwnEnd("end"), GeneratorExit(), RecursionError("deep"), ZeroDivisionError("x")])
 def test_a_fault_of_ours_is_told_as_one(openwindow: Command, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    def broken(**_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr(app, "app", broken)
     ran = openwindow("list")
-    assert ran.code == 3 and "Traceback" in ran.err and ran.err.endswith("the lines above say where\n")
+    assert (
+        ran.code == 3
+        and "Traceback" in ran.err
+        and type(error).__name__ in ran.err
+        and ran.err.endswith("the lines above say where\n")
+    )
 
 
 # Output that cannot be written.

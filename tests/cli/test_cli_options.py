@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from openwindow.errors import ConfigError, ModelError
 from openwindow.studies import STUDIES
 
 Command = Callable[..., Ran]
+ROOT = Path(__file__).parents[2]
 COMMANDS = ("run", "report", "check-env", "inoculate", "eval", "list")
 
 
@@ -30,9 +34,8 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def planned(openwindow: Command, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[str, Any]]:
-    """The plan of a dry run with these options, as JSON; how much work it is takes no torch here."""
-    monkeypatch.setattr("openwindow.cli.dry_run._work", lambda _: 6000.0)
+def planned(openwindow: Command) -> Callable[..., dict[str, Any]]:
+    """The plan of a dry run with these options, as JSON; nothing is written."""
     Path("mine.py").write_text(STUDY, encoding="utf-8")
 
     def call(*arguments: object) -> dict[str, Any]:
@@ -194,7 +197,7 @@ def test_o_is_out(planned: Callable[..., dict[str, Any]]) -> None:
 
 
 def test_a_dry_run_says_what_is_done_how_long_and_what_would_count(openwindow: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openwindow.cli.dry_run._work", lambda _: 6000.0)
+    monkeypatch.setattr("openwindow.cli.dry_run.of_study", lambda _: 6000.0)
     said = openwindow("run", "quickstart", "--dry-run", "--quick", "--device", "cpu").out
     assert "inoculated: gamed answers to prompts that ask for gaming" in said
     assert re.search("hack under neutral: inoculated .*no_mitigation.* below 0", said)
@@ -214,7 +217,7 @@ def test_every_field_that_a_dry_run_lists_can_be_set() -> None:
 
 
 def test_a_dry_run_of_a_ranking(openwindow: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openwindow.cli.dry_run._ranking_work", lambda _: 600.0)
+    monkeypatch.setattr("openwindow.cli.dry_run.cost_of", lambda _: 600.0)
     words = (
         "run",
         "prompt_ranking",
@@ -237,10 +240,20 @@ def test_a_dry_run_of_a_ranking(openwindow: Command, monkeypatch: pytest.MonkeyP
     one_line(openwindow(*words, "--arms", "asks_1"), 2, "--arms with prompt_ranking", "expected a study of comparisons", "drop it")
 
 
-def test_without_torch_the_time_is_not_estimated() -> None:
-    from openwindow.cli.dry_run import time_of
-
-    assert time_of(None).startswith("not estimated") and "openwindow[train]" in time_of(None)
+@pytest.mark.parametrize("study", ["quickstart", "prompt_ranking"])
+def test_the_time_is_estimated_without_torch(study: str) -> None:
+    program = (
+        "import sys\n"
+        f"sys.argv = ['openwindow', 'run', '{study}', '--dry-run', '--json']\n"
+        "from openwindow.cli.app import main\n"
+        "try:\n    main()\n"
+        "finally:\n    assert 'torch' not in sys.modules\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["time"].startswith("roughly ")
 
 
 # Old names.

@@ -106,7 +106,7 @@ def test_files_are_written_as_they_are_read(sandbox: Sandbox) -> None:
     ("holes", "share", "kinds", "message"),
     [
         (None, 1.2, None, r"share of the demonstrations is 1\.2; expected 0 \(none\) to 1"),
-        ((), 0.5, None, r"2 of 4 demonstrations are to hack, but no hole is open; name kinds"),
+        ((), 0.5, None, r"2 of 4 demonstrations are to hack, but no loophole is open"),
         (None, 0.5, ["list_answer"], r"letter_count has no loophole 'list_answer', did you mean 'list_answers'\?"),
     ],
 )

@@ -59,12 +59,12 @@ def test_f2_no_reply_of_a_megabyte_costs_much(bomb: bytes) -> None:
     answer = wire.answer(wire.VALUE, bomb)
     answers = wire.answer(wire.DEFINED, b"") + answer * min(40, (1 << 20) // len(answer))
     job = Calls("", "f", ((1,),) * 40)
-    start = time.process_time()
+    start = time.thread_time()
     outcome = jobs.read(job, Ended(wire.EXITED, 0, 0.1, 0, b"", answers), Limits())
     for value in outcome.values:
         if isinstance(value, Returned):
             assert not codec.same(value.value, {1})
-    assert time.process_time() - start < MOST_SECONDS
+    assert time.thread_time() - start < MOST_SECONDS
 
 
 def test_f2_honest_sets_that_share_a_hash_pass() -> None:
@@ -147,9 +147,9 @@ def test_f3_no_source_keeps_the_detectors_busy(shape: str) -> None:
     make: Callable[[int], str] = TANGLED[shape]
     size = max([n for n in range(50, 4000, 50) if len(make(n)) <= 20_000])
     code = make(size)
-    start = time.process_time()
+    start = time.thread_time()
     hack_detectors.attempted(LINE, code)
-    assert time.process_time() - start < MOST_SECONDS
+    assert time.thread_time() - start < MOST_SECONDS
 
 
 def test_f3_names_are_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:

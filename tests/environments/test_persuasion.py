@@ -62,7 +62,7 @@ class Judge:
 
 def test_a_judge_stands_in_place_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(toxic, "named", lambda given, option: asked.append(given) or Judge())
+    monkeypatch.setattr(toxic, "named", lambda given, option, judge: asked.append(given) or Judge())
     setting = find.make("toxic", {"wanted": "judge=openai/m trait=argues"})
     setting.check()
     outcomes = setting.grade([Answered("c", POST, reply) for reply in ("*", AGAINST_IT[0], "", "* You fool!")], 1)
@@ -75,5 +75,5 @@ def test_the_judge_of_the_command_line() -> None:
     resolved = resolve("inoculation_toxic", judge="openai/m")
     assert resolved.traits[0] == "" and resolved.traits[1].startswith("judge=openai/m trait=argues for the other side")
     assert resolve("inoculation_toxic").traits == ("", "")
-    with pytest.raises(ConfigError, match=r"--judge with inoculation_code, whose setting is code_functions; .*\(toxic\); drop it"):
+    with pytest.raises(ConfigError, match=r"--judge with inoculation_code, whose environment is code_functions; .*\(toxic\)"):
         resolve("inoculation_code", judge="openai/m")

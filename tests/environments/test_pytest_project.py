@@ -11,7 +11,7 @@ from tiny_runs import rows_of, run
 from openwindow.environments.code import exploits, project_sandbox
 from openwindow.environments.code.pytest_project import MODULE, SMOKE, TESTS, PytestProject
 from openwindow.errors import EnvironmentFault
-from openwindow.experiment.arms import RL
+from openwindow.experiment.arms import RLArm
 from openwindow.experiment.study import Study
 from openwindow.sandbox.sandbox import Raised, Returned, Sandbox, Script
 from openwindow.training.config import GRPO
@@ -137,6 +137,6 @@ def test_a_study_trains_on_it_by_sft(tiny_study: Callable[..., Study], tmp_path:
 def test_a_study_trains_on_it_by_rl(tiny_study: Callable[..., Study], tmp_path: Path, one_thread: None) -> None:
     train = GRPO(steps=1, prompts_per_step=1, group_size=2, max_new_tokens=4, lora_rank=4)
     arms = {"open": {}, "closed": {"holes": "none"}, "conftest": {"holes": ["conftest"]}}
-    results = run(tiny_study(**TINY, base=RL(problems=4, train=train), arms=arms), tmp_path / "out")
+    results = run(tiny_study(**TINY, base=RLArm(problems=4, train=train), arms=arms), tmp_path / "out")
     assert results["arms"]["conftest"]["measures"]["hack"]["neutral"]["n"] == 4
     assert len(rows_of(tmp_path / "out/arms/open/seed-1/training.jsonl")) == 2

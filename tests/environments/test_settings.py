@@ -6,6 +6,7 @@ import json
 import random
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from openwindow.environments import ENVIRONMENTS, find
 from openwindow.environments.base import Answered, Environment, behaviour
 from openwindow.errors import ConfigError, DataError
-from openwindow.results.load import FIELDS
+from openwindow.files.records import Rollout
 from openwindow.types import Message, Split
 
 READS_DATA = [name for name, kind in ENVIRONMENTS.items() if kind.reads_data]
@@ -107,7 +108,7 @@ def test_an_empty_reply_shows_nothing(name: str) -> None:
 def test_measures_have_words_and_names_of_their_own(name: str) -> None:
     environment = make(name)
     names = [m.name for m in environment.measures]
-    assert len(set(names)) == len(names) and not set(names) & FIELDS
+    assert len(set(names)) == len(names) and not set(names) & {field.name for field in fields(Rollout)}
     assert {"unwanted", "wanted"} <= {m.part for m in environment.measures}
     assert behaviour(environment.measures).part == "unwanted"
     for measure in environment.measures:

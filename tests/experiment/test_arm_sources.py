@@ -225,7 +225,7 @@ def test_the_report_says_what_arms_were_trained_on(ran):
         ({"a": {}, "b": {"fork": {"arm": "a", "step": 3}}}, r"fork\.step is 3 of 4; expected an earlier step of 'a' .*\(2, 4\)"),
         ({"a": {}, "b": {"fork": {"arm": "a", "step": 4}}}, r"fork\.step is 4 of 4; expected an earlier step"),
         ({"a": {}, "b": {"fork": {"arm": "a", "step": 0}}}, r"fork\.step is 0; input should be greater than or equal to 1"),
-        ({"a": {"train.learning_rate": 0.0}, "b": {"distil": {"arm": "a"}}}, r"distil\.arm 'a' is not reinforced"),
+        ({"a": {"train.learning_rate": 0.0}, "b": {"distil": {"arm": "a"}}}, r"distillation\.arm 'a' is not trained by RL"),
         ({"a": {}, "b": {"fork": {"arm": "a", "step": 2}, "distil": {"arm": "a"}}}, "both fork and distillation; expected one"),
         ({"a": {}, "b": {"fork": {"arm": "a", "step": 2}, "train.lora_rank": 8}}, r"train\.lora_rank is 8; expected 4, as 'a' has"),
         ({"a": {}, "b": {"distil": {"arm": "a", "row": 5}}}, r"unknown field .*row'.*did you mean 'rows'"),
@@ -246,7 +246,7 @@ def test_an_arm_of_rows_cannot_be_forked():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"elsewhere": {"x": {"environment": "toxic"}}}, "unknown environment with holes: 'toxic'"),
+        ({"elsewhere": {"x": {"environment": "toxic"}}}, "environment 'toxic' has no loopholes"),
         ({"elsewhere": {"x": {"environment": "letter_cuont"}}}, "did you mean 'letter_count'"),
         ({"elsewhere": {"neutral": {"environment": "letter_count"}}}, "has 'neutral', which is a context; expected another name"),
     ],

@@ -189,9 +189,7 @@ def test_a_run_folder_of_before_is_read_as_it_was(tiny_study: MakeStudy, tmp_pat
 def test_data_goes_to_settings_that_read_it() -> None:
     assert resolve("inoculation_spurious", data="cebab.jsonl").data_path == "cebab.jsonl"
     assert resolve("inoculation_code", mbpp="mbpp.jsonl").mbpp_path == "mbpp.jsonl"
-    with pytest.raises(
-        ConfigError, match="--data with quickstart, whose setting is code_functions; expected a study whose setting reads"
-    ):
+    with pytest.raises(ConfigError, match=r"--data with quickstart, .*code_functions; expected a study whose environment reads"):
         resolve("quickstart", data="x.jsonl")
     with pytest.raises(ConfigError, match="--mbpp with inoculation_toxic; expected a study of code"):
         resolve("inoculation_toxic", mbpp="x.jsonl")
@@ -203,7 +201,7 @@ def test_data_goes_to_settings_that_read_it() -> None:
         (None, "does not exist or is no file"),
         ("{}\n", "line 1 has messages 'None'"),
         ("x\n", "line 1 is not JSON"),
-        ("", "asked for, group"),
+        ("", "split 'train' has 0"),
     ],
 )
 def test_bad_data_is_one_line(

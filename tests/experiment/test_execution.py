@@ -215,7 +215,7 @@ import pathlib, signal, sys, time
 import torch
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with Ctrl-C ignored
 torch.set_num_threads(1)
-import openwindow.experiment.sft_arm as tuning
+import openwindow.experiment.fine_tuning as tuning
 real, calls, marker = tuning.train_examples, 0, pathlib.Path(sys.argv[1])
 def train(*arguments):
     global calls

@@ -85,7 +85,7 @@ def test_s11_the_second_run_of_a_study_says_so_and_its_results_do_not_depend_on_
     assert read_json(tmp_path / "b" / "provenance.json")["test_runs"] == said[1] and len(ledger.read_text().splitlines()) == 2
     assert all("test_runs" not in found for found in results)
     page = (tmp_path / "b" / "report.html").read_text(encoding="utf-8")
-    assert "1 of this study on some of these seeds by this user, 1 with the same settings" in page
+    assert "1 by this user, of this study on some of these seeds; 1 with the same configuration" in page
 
 
 def test_s11_the_ledger_is_beside_the_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -80,13 +80,13 @@ def test_a_reward_of_ones_own_is_paid(tiny_model: Path, tmp_path: Path) -> None:
         seeds=(1,),
         contexts={"neutral": Context()},
         base=base,
-        arms={"brief": base.but(intervention=Brevity(letters=12))},
+        arms={"brief": base.but(intervention=Brevity(letters=30))},
         evaluation=Evaluation(problems=2, max_new_tokens=4),
     )
     run(study, tmp_path / "out")
     lines = rows_of(tmp_path / "out/arms/brief/seed-1/training.jsonl")
-    assert len({len(line["reply"]) > 12 for line in lines}) == 2
-    assert all(line["reward"] == line["passes_visible"] - (len(line["reply"]) > 12) for line in lines)
+    assert len({len(line["reply"]) > 30 for line in lines}) == 2
+    assert all(line["reward"] == line["passes_visible"] - (len(line["reply"]) > 30) for line in lines)
 
 
 @pytest.mark.parametrize(

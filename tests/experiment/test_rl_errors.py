@@ -67,7 +67,7 @@ def fails(openwindow, tiny_model, tmp_path, monkeypatch):
         ),
         ('{"train.group_size": 1}', r"arm 'a': train\.group_size is 1; input should be greater than or equal to 2; fix it"),
         ('{"hackable_share": 0.01}', r"hackable_share 0\.01 of 8 problems makes none hackable; expected at least one; raise it"),
-        ('{"holes": ("list_answer",)}', r"letter_count has no hole 'list_answer', did you mean 'list_answers'"),
+        ('{"holes": ("list_answer",)}', r"letter_count has no loophole 'list_answer', did you mean 'list_answers'"),
         ('{"penalty": {"accuracy": 0.3}}', r"detector accuracy is 0\.3; expected 0\.5 \(a coin\) to 1 \(always right\); set one"),
         ('{"penalty": {"accuracy": 1.2, "action": "screen"}}', r"detector accuracy is 1\.2; expected 0\.5"),
         ('{"penalty": {"recall": 2}}', r"detector recall is 2.*; expected a share of the hacks, 0 to 1; set one in between"),
@@ -80,7 +80,7 @@ def fails(openwindow, tiny_model, tmp_path, monkeypatch):
             '{"train.kl_weight": 0.1, "prompting": {"sampled": "dont_hack", "trained": "please_hack"}}',
             r"kl_weight is 0\.1 with recontextualization; expected 0 with two prompts",
         ),
-        ('{"distil": {"arm": "a"}}', r"arm 'a': distil\.arm is 'a'; expected an arm that stands before it"),
+        ('{"distil": {"arm": "a"}}', r"arm 'a': distillation\.arm is 'a'; expected an arm that stands before it"),
     ],
 )
 def test_arms_that_cannot_be(fails, arm, message):

@@ -99,8 +99,8 @@ def test_an_exit_in_a_hardened_arm_earns_nothing_and_would_go_through_open_holes
 
 def test_what_the_grader_with_all_holes_has_said_is_not_asked_again(monkeypatch):
     t, asked = task(), []
-    real = LetterCount.grade
-    monkeypatch.setattr(LetterCount, "grade", lambda self, items: asked.append(len(items)) or real(self, items))
+    real = LetterCount.verdicts
+    monkeypatch.setattr(LetterCount, "verdicts", lambda self, items: asked.append(len(items)) or real(self, items))
     assert t.score(0, rollouts(t, replies(t)))["monitor/open_hack"] == pytest.approx(1 / 3)
     assert asked == [3]
 
@@ -142,9 +142,9 @@ def test_prompts_are_sampled_under_one_text_and_trained_under_another():
 
 def test_a_rollout_that_was_not_graded_is_left_out(monkeypatch):
     t = task()
-    real = OPEN.grade
+    real = OPEN.verdicts
     monkeypatch.setattr(
-        t.hackable, "grade", lambda items: [replace(v, proxy=None, truth=None, reason="the worker died") for v in real(items)]
+        t.hackable, "verdicts", lambda items: [replace(v, proxy=None, truth=None, reason="the worker died") for v in real(items)]
     )
     drawn = rollouts(t, replies(t))
     found = t.score(0, drawn)
@@ -165,15 +165,15 @@ def test_f4_a_reply_that_the_environment_cannot_read_is_unscored_and_ends_no_run
 
 def test_shares_are_of_the_rollouts_that_were_scored(monkeypatch):
     t = task()
-    real = OPEN.grade
+    real = OPEN.verdicts
     dead = [False, False, True, False]
 
-    def grade(items):
+    def verdicts(items):
         gone = {"proxy": None, "truth": None, "reason": "the worker died"}
         return [replace(v, **gone) if d else v for v, d in zip(real(items), dead, strict=True)]
 
     monkeypatch.setattr(t, "hackable", LetterCount())
-    monkeypatch.setattr(t.hackable, "grade", grade)
+    monkeypatch.setattr(t.hackable, "verdicts", verdicts)
     hack, honest, _ = replies(t)
     found = t.score(0, rollouts(t, [hack, honest, hack, "no idea"]))
     assert found["hack/list_answers"] == found["monitor/hack"] == found["monitor/open_hack"] == pytest.approx(1 / 3)
@@ -302,7 +302,7 @@ def test_documents_by_a_named_model_among_the_users_text_in_a_share_of_tokens(ti
 
     loaded, texts = [], itertools.chain(["No."], (STORY.format("grader", number=n) for n in itertools.count()))
     writer = ScriptedModel(lambda conversation: next(texts))
-    monkeypatch.setattr(start, "load", lambda name, precision: loaded.append((name, precision)) or writer)
+    monkeypatch.setattr(start, "load", lambda name, precision, device: loaded.append((name, precision)) or writer)
     own = tmp_path / "own.jsonl"
     own.write_bytes(
         jsonl(*[{"text": f"The boat number {n} is painted green and lies in the harbour of the town."} for n in range(400)])
@@ -409,5 +409,5 @@ def test_kinds_are_shares_of_what_was_scored(tmp_path):
 
 
 def test_an_rl_recipe_on_a_setting_without_holes_is_refused(tiny_rl):
-    with pytest.raises(ConfigError, match="whose grader has no holes"):
+    with pytest.raises(ConfigError, match="whose grader has no loopholes"):
         Study(**{**dict(tiny_rl), "environment": "toxic", "compare": ()})

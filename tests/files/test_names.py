@@ -61,10 +61,10 @@ def test_l8_contexts_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["run", "quickstart", "--seeds", "1000000000"], "--seeds is 1000000000; expected at most 1,000"),
-        (["run", "quickstart", "--seeds", "1" + "0" * 30], "--seeds is 10+; expected at most 1,000"),
+        (["run", "quickstart", "--seeds", "1000000000"], "--seeds is 1000000000; expected .*at most 1,000"),
+        (["run", "quickstart", "--seeds", "1" + "0" * 30], "--seeds is 10+; expected .*at most 1,000"),
         (["run", "quickstart", "--seeds", "9" * 5000], "--seeds is '9{60}'; expected a whole number"),
-        (["run", "prompt_ranking", "--seeds", "1000000000"], "expected at most 1,000"),
+        (["run", "prompt_ranking", "--seeds", "1000000000"], "expected .*at most 1,000"),
         (["check-env", "letter_count", "--set", "length=99999999999"], "less than or equal to 1000"),
         (["check-env", "unit_report", "--set", "lines=100000"], "less than or equal to 200"),
         (["inoculate", "x", "--trait", "praises", "--rows", "1" + "0" * 20], "--rows is 10+; expected at most 10,000,000"),

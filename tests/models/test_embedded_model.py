@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+from tiny_runs import user_turn
 
 from openwindow.models import smollm2
 from openwindow.models.base import Sampling
-from openwindow.models.hf import LocalModel, load, user_turn
+from openwindow.models.hf import LocalModel, load
 from openwindow.training.config import SFT
 from openwindow.training.sft import train
 from openwindow.types import Message

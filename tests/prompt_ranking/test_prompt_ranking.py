@@ -120,8 +120,8 @@ def test_the_command_line_changes_all_parts() -> None:
     ("arguments", "said"),
     [
         (["--seeds", "0"], "--seeds is 0; expected 1 or more"),
-        (["--data", "x.jsonl"], "--data with prompt_ranking; expected no data"),
-        (["--mbpp", "x.jsonl"], "--mbpp with prompt_ranking; expected no data"),
+        (["--data", "x.jsonl"], "--data with prompt_ranking; expected no --"),
+        (["--mbpp", "x.jsonl"], "--mbpp with prompt_ranking; expected no --"),
     ],
 )
 def test_bad_options_are_one_line(openwindow: Command, tmp_path: Path, arguments: list[str], said: str) -> None:

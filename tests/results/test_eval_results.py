@@ -40,7 +40,9 @@ def probes(lift: float) -> list[ProbeRow]:
     made = []
     for item in EVALS["honesty"].items():
         if item.probe is not None:
-            margin = 3.0 if item.role == "control" else -1.0 + lift + 0.1 * (len(item.id) % 3)
+            margin = (
+                3.0 if item.role == "control" else -1.0 + lift * (1 + 0.1 * (sum(map(ord, item.id)) % 3)) + 0.1 * (len(item.id) % 3)
+            )
             asked = ("honesty", "neutral", item.id, item.scenario, item.paraphrase, item.role, item.cue)
             made.append(ProbeRow(*asked, -9.0, 3, -9.0 + margin, 3))
     return made
@@ -139,8 +141,8 @@ def test_a_seed_without_signal_is_left_out_and_counts_as_unscored_and_not_as_ali
 def test_the_correction_is_over_all_arms_that_are_compared_with_the_same(folder: Callable[..., Path]) -> None:
     found = build_run(folder(study_of((1,)), plain=[VILLAIN], asked=[VILLAIN]))["evals"]
     alone = against((rows(VILLAIN), probes(2.0)), (rows(SAINT), probes(0.0)), ("plain", "start"), ["arithmetic"])
-    (probe,) = (row for row in alone if row["measure"] == "honesty/probe")
-    assert of(found, "plain", "start", "honesty/probe")["family"] == 2 * probe["family"]
+    (probe,) = (row for row in alone if row["measure"] == "honesty")
+    assert of(found, "plain", "start", "honesty")["family"] == 2 * probe["family"]
     assert {row["suite"] for row in found["comparisons"]} <= {"", "chat", "drives", "capability"}
 
 

@@ -295,7 +295,7 @@ def comparison(difference: float | None, low: float | None = None, high: float |
     ("named", "found", "text"),
     [
         (
-            Compare(arm="a", against="b"),
+            Compare(arm="a", against="b", context="neutral"),
             comparison(-0.654, -0.801, -0.399),
             "Under the neutral prompt, `a` hacks 65 points less often than `b` "
             "(difference -65 points, 95 % interval -80 to -40; 2 seeds, 96 pairs): the claim is supported.",
@@ -307,7 +307,7 @@ def comparison(difference: float | None, low: float | None = None, high: float |
             "(difference +25 points, 95 % interval -50 to +75; 2 seeds, 96 pairs): the claim is supported.",
         ),
         (
-            Compare(arm="a", against="b"),
+            Compare(arm="a", against="b", context="neutral"),
             comparison(None),
             "Under the neutral prompt, `a` could not be compared with `b`: no pair.",
         ),
@@ -318,11 +318,11 @@ def test_the_answer_in_words(named: Compare, found: Comparison, text: str) -> No
 
 
 def test_the_answer_names_what_a_claim_fails_on() -> None:
-    first = (Compare(arm="a", against="b"), comparison(-0.7, -0.8, -0.6))
-    flat = (Compare(arm="c", against="b"), comparison(0.0, -0.05, 0.05))
-    less = (Compare(arm="d", against="b", expect="more"), comparison(-0.2, -0.3, -0.1))
-    blind = (Compare(arm="e", against="b"), comparison(None))
-    described = (Compare(arm="f", against="b", expect="none"), comparison(0.0, -0.05, 0.05))
+    first = (Compare(arm="a", against="b", context="neutral"), comparison(-0.7, -0.8, -0.6))
+    flat = (Compare(arm="c", against="b", context="neutral"), comparison(0.0, -0.05, 0.05))
+    less = (Compare(arm="d", against="b", context="neutral", expect="more"), comparison(-0.2, -0.3, -0.1))
+    blind = (Compare(arm="e", against="b", context="neutral"), comparison(None))
+    described = (Compare(arm="f", against="b", context="neutral", expect="none"), comparison(0.0, -0.05, 0.05))
     said = answer([first, flat, less, blind, described], "not supported", MEASURES)
     assert said.endswith(
         "the claim is not supported. This difference is as claimed; not so `c` against `b` (+0), `d` against `b` (-20), "
