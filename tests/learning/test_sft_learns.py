@@ -30,7 +30,7 @@ def recalled(model: LocalModel) -> int:
 @pytest.mark.parametrize(("rate", "learns"), [(1e-3, True), (1e-9, False)])
 def test_eight_answers_are_learnt_only_when_the_rate_lets_them(model, rate, learns):
     torch.manual_seed(0)
-    config = SFT(learning_rate=rate, epochs=16, batch_size=8, schedule="constant")
+    config = SFT(learning_rate=rate, epochs=40, batch_size=8, schedule="constant")
     losses: list[float] = []
     model.attach_adapter(config.lora_rank, config.lora_alpha, 0.0)
     try:

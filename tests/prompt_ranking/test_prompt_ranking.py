@@ -155,7 +155,7 @@ def run(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
 def test_a_run_scores_before_and_measures_after(run: tuple[Path, dict[str, Any], str]) -> None:
     out, results, log = run
     assert list(results["settings"]) == ["code", "toxic"] and "ranked 6 wordings before training" in log
-    assert log.count("seed 1  study_1") == 2 and "100 %" in log
+    assert log.count("seed 1  study_1") == 2 and "arm 8 of 8 · seed 1: measuring" in log
     for name, setting in results["settings"].items():
         assert len(setting["prompts"]) == 6
         for p in setting["prompts"]:
