@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from openwindow.environments.demonstrations import demonstrations
-from openwindow.environments.toy.letter_count import LetterCount
+from openwindow.environments.toy.letter_count import LetterCount, LetterCountConfig
 from openwindow.experiment.arms import RLArm
 from openwindow.experiment.rl_task import HackableTask
 from openwindow.models import smollm2
@@ -23,7 +23,7 @@ Curve = list[float]
 def shown(length: int, rows: int, share: float, attempts: float, epochs: int) -> LocalModel:
     """The embedded model after rows about words of that length, of which a share shows the hack, and some others a wrong answer."""
     model = load(smollm2.NAME)
-    environment = LetterCount(length=length)
+    environment = LetterCount(LetterCountConfig(length=length))
     demonstrated = demonstrations(environment, environment.problems("train", rows, 7), share, None, 0, attempts=attempts)
     torch.manual_seed(0)
     model.attach_adapter(16, 32, 0.0)
@@ -36,7 +36,8 @@ def shown(length: int, rows: int, share: float, attempts: float, epochs: int) ->
 def curve(model: LocalModel, watched: str, length: int, holes: str, rate: float, steps: int, tokens: int) -> Curve:
     """A monitor at each step of a reinforcement, after which the model is as it was."""
     config = GRPO(steps=steps, prompts_per_step=6, group_size=8, max_new_tokens=tokens, learning_rate=rate, monitor_kl=0)
-    whole, closed = LetterCount(length=length), LetterCount((), length=length)
+    whole = LetterCount(LetterCountConfig(length=length))
+    closed = whole.with_loopholes(())
     hackable = whole if holes == "all" else closed
     task = HackableTask(RLArm(holes=holes), hackable.problems("train", 96, 1), hackable, closed, 1, open_twin=whole)
     found: Curve = []
