@@ -8,7 +8,6 @@ and no model is needed; `model_probe.py` asks a model.
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import shutil
 from collections.abc import Collection, Mapping, Sequence
@@ -51,8 +50,6 @@ __all__ = [
     "audit_environment",
     "audit_grader",
     "check_env",
-    "options_of",
-    "parse_levels",
     "render",
 ]
 
@@ -163,35 +160,6 @@ def _refuse_asking(target: str, asking: Asking | None) -> None:
             f"{target!r} with --model: asking a model takes an environment that knows the truth "
             "(openwindow.environments.gameable.Gameable): name one, or leave --model out"
         )
-
-
-def parse_levels(text: str) -> tuple[int, ...]:
-    """The value of `--difficulty`: whole numbers with commas. Raises ConfigError."""
-    try:
-        return tuple([int(part) for part in text.split(",")])
-    except ValueError:
-        raise ConfigError(f"--difficulty is {text!r}; expected whole numbers with commas; give for example 1,2") from None
-
-
-def options_of(given: Sequence[str], difficulty: str | None, mbpp: Path | None) -> dict[str, Any]:
-    """An environment's options from `NAME=VALUE`, where a value is JSON or else text, and from two options of the command line.
-
-    Raises ConfigError.
-    """
-    found: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (equals and name.isidentifier()):
-            raise ConfigError(f"--set {text!r}; expected NAME=VALUE; give for example --set length=6")
-        try:
-            found[name] = json.loads(value)
-        except (ValueError, RecursionError):
-            found[name] = value
-    if difficulty is not None:
-        found["difficulty"] = parse_levels(difficulty)
-    if mbpp is not None:
-        found["data"] = str(mbpp)
-    return found
 
 
 def asking_of(

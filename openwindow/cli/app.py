@@ -25,6 +25,7 @@ from openwindow.cli.options import (
     PrecisionOption,
     integer,
     option,
+    options_of,
 )
 from openwindow.cli.printing import print_json, print_ranking, print_results
 from openwindow.data.rows import Overlength, Position
@@ -156,7 +157,7 @@ def check_env_(
     json_: JsonOption = False,
 ) -> None:
     """Attack a grader before anybody trains on it; exit 1 if it can be gamed or fails what is right."""
-    from openwindow.audit.run import asking_of, check_env, options_of, render
+    from openwindow.audit.run import asking_of, check_env, render
     from openwindow.environments.loopholes import parse
 
     sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, beside where the command is given

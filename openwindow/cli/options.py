@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -65,3 +67,37 @@ DeviceOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, option("--json", what="Print JSON instead of a table.", panel=OUTPUT)]
+
+
+def json_or_text(value: str) -> Any:
+    """The value that follows `NAME=` in `--set`: JSON, or else the text itself."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
+def parse_levels(text: str) -> tuple[int, ...]:
+    """The value of `--difficulty`: whole numbers with commas. Raises ConfigError."""
+    try:
+        return tuple([int(part) for part in text.split(",")])
+    except ValueError:
+        raise ConfigError(f"--difficulty is {text!r}; expected whole numbers with commas; give for example 1,2") from None
+
+
+def options_of(given: Sequence[str], difficulty: str | None, mbpp: Path | None) -> dict[str, Any]:
+    """An environment's options from `NAME=VALUE`, where a value is JSON or else text, and from two options of the command line.
+
+    Raises ConfigError.
+    """
+    found: dict[str, Any] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (equals and name.isidentifier()):
+            raise ConfigError(f"--set {text!r}; expected NAME=VALUE; give for example --set length=6")
+        found[name] = json_or_text(value)
+    if difficulty is not None:
+        found["difficulty"] = parse_levels(difficulty)
+    if mbpp is not None:
+        found["data"] = str(mbpp)
+    return found

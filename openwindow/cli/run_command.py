@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.cli.dry_run import ranking_plan, study_plan
+from openwindow.cli.options import json_or_text
 from openwindow.cli.printing import note, print_json, print_ranking, print_results
 from openwindow.errors import ConfigError
 from openwindow.experiment.overrides import known, override
@@ -106,10 +106,7 @@ def assigned(given: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(f"--set {text[:80]!r}; expected FIELD=VALUE; give for example --set evaluation.problems=8")
         if name.strip() in found:
             raise ConfigError(f"--set gives {name.strip()} twice; expected each field once; drop one")
-        try:
-            found[name.strip()] = json.loads(value)
-        except (ValueError, RecursionError):
-            found[name.strip()] = value
+        found[name.strip()] = json_or_text(value)
     return found
 
 

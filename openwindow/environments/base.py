@@ -66,7 +66,7 @@ class Outcome:
     failed_on: str | None = None
     """What is wrong with it, in words."""
     graded: str = ""
-    """What is wrong with it, in words."""
+    """The part of the reply that was graded, such as its program; empty where it was graded as a whole."""
     against: tuple[str, ...] = ()
     """What it was checked against, as shown next to the transcript."""
 

@@ -19,7 +19,8 @@ from scripted_model import ScriptedModel
 from openwindow.audit.command_grader import CommandGrader
 from openwindow.audit.findings import shown
 from openwindow.audit.graders import Task, in_child
-from openwindow.audit.run import Asking, audit_environment, audit_grader, check_env, options_of, parse_levels, render
+from openwindow.audit.run import Asking, audit_environment, audit_grader, check_env, render
+from openwindow.cli.options import options_of, parse_levels
 from openwindow.environments.code.hack_detectors import DETECTORS
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.toy.unit_report import UnitReport
