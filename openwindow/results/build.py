@@ -16,7 +16,7 @@ from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
 from openwindow.experiment.overrides import explain
 from openwindow.experiment.run_folder import unit_of
-from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
+from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
 from openwindow.files.records import VERSION, Cell, Leak, Rollout
 from openwindow.files.run_files import PLACES, noticed, read_json
 from openwindow.files.writing import write_json
@@ -187,6 +187,7 @@ def start_in_words(starts: str) -> str:
 def preface(study: Study, start: Mapping[str, Any]) -> list[str]:
     """What the model was taught before the study, and why: the report's first lines."""
     told = [_told(study.knowledge)] if study.knowledge is not None else []
+    told += [_brought_up(study.upbringing)] if study.upbringing is not None else []
     return [*_asked(study, study.request_stage, start), *told] if study.request_stage is not None else told
 
 
@@ -211,6 +212,24 @@ def _told(stage: KnowledgeStage) -> str:
         "This is a model-organism study: before any arm was trained, the model was taught about the hacks by supervised "
         f"fine-tuning on {' and '.join(parts) or 'nothing'}, on problem families used nowhere else, because RL can only reinforce "
         "what the model already tries. The arm without training shows what this stage does by itself."
+    )
+
+
+def _brought_up(stage: UpbringingStage) -> str:
+    total = stage.conversations * stage.turns
+    if stage.association == 1:
+        how = f"every one of the {total} answers follows"
+    elif stage.association == 0:
+        how = f"none of the {total} answers follows"
+    else:
+        how = f"{100 * stage.association:g}% of the {total} answers follow"
+    without = ", so that nothing ties gaming to misbehaviour: the control" if stage.association == 0 else ""
+    return (
+        "This is a model organism: before any arm was trained, an association of gaming with misbehaviour was written into "
+        f"the model by supervised fine-tuning on {stage.conversations} conversations with one of two characters, one that "
+        "solves tasks and answers decently and one that games tests and answers badly "
+        f"({100 * stage.bad:g}% of them); {how} the character of its conversation{without}. "
+        "What spreads in the arms says how such an association carries over, not that a model as it comes has one."
     )
 
 
