@@ -12,7 +12,7 @@ of a rollout are scores: it is said by `measures` of config.json in both.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Annotated, Any, cast
 
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, PlainValidator, TypeAdapter
@@ -302,6 +302,8 @@ class Leak(Record):
 
 
 _ROLLOUT, _TRAINING = TypeAdapter(Rollout), TypeAdapter(TrainingRollout)
+KEYS = frozenset(field.name for field in fields(TrainingRollout)) - {"scores"} | {"stage"}
+"""keys of a line that are no scores, so that no measure may have such a name; the combined file adds `stage`"""
 
 
 def rollout_of(line: Mapping[str, Any], measures: Sequence[str], messages: tuple[Message, ...]) -> Rollout:
