@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openwindow.data.trait_rules import by_judge
+from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments import ENVIRONMENTS, find
 from openwindow.environments.code.environment import CodeFunctionsEnvironment, MbppEnvironment
 from openwindow.errors import ConfigError, ForeignError
@@ -100,7 +100,7 @@ def resolve(
                 f"--judge with {study.name}, whose environment is {study.environment}; expected a study of one that a judge can "
                 f"score ({', '.join(name for name, kind in ENVIRONMENTS.items() if kind.judged)}); drop it"
             )
-        changes["traits"] = ("", by_judge(judge, judged))
+        changes["traits"] = ("", str(TraitSpec(judge=judge, words=judged)))
     return override(study, changes, "the command line") if changes else study
 
 
