@@ -100,8 +100,8 @@ class LocalModel:
             held = last.extras if isinstance(last, RichMessage) else {}
             if "calls" in held or ("reasoning" in held and reasoning_key(self.tokenizer) is not None):
                 raise ModelError(
-                    f"the chat template of {self.name} writes the turns before an answer with calls or reasoning otherwise than in "
-                    "a prompt, so that what is trained cannot be told; expected a template that only adds; drop such rows"
+                    f"the chat template of {self.name} renders the turns before an answer with calls or reasoning differently "
+                    "than in a prompt, so it is unknown what is trained; expected a template that only adds turns; drop such rows"
                 )
             response = self.tokenizer(conversation[-1].content, add_special_tokens=False)["input_ids"]
             return prompt + list(response) + self._end(), len(prompt)
@@ -143,7 +143,7 @@ class LocalModel:
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> list[Reply]:
-        """One reply per conversation, in order; `watch` is told of the prompts of each batch once they have been run."""
+        """One reply per conversation, in order; `watch` gets the prompts of each batch once they have been run."""
         prompts = [self.encode_prompt(c) for c in conversations]
         longest = max((len(p) for p in prompts), default=0)
         if longest + sampling.max_new_tokens > self.context_length:
