@@ -3,16 +3,19 @@
 chosen("chat,drives")                   the evals of two suites
 chosen("goals,examples/eval.py:EVAL")   a built-in one, and one (or a list of them) that a user's file defines
 limited(specs, 4)                       the same evals with four of their scenarios each
+limited(specs, None, "dev")             with the third of their scenarios that settings are picked on
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from openwindow.environments.user_file import object_of
 from openwindow.errors import ConfigError
@@ -20,6 +23,9 @@ from openwindow.evals import EVALS
 from openwindow.evals.base import SUITES, Eval, Item
 from openwindow.files.names import check_names
 from openwindow.user_code import called
+
+Split = Literal["all", "dev", "test"]
+"""which scenarios of an eval"""
 
 
 def chosen(names: str | Sequence[str]) -> list[Eval]:
@@ -44,21 +50,49 @@ def is_file_name(name: str) -> bool:
     return ".py:" in name or name.strip().endswith(".py")
 
 
-def limited(specs: Sequence[Eval], scenarios: int | None) -> list[Eval]:
+def limited(specs: Sequence[Eval], scenarios: int | None, split: Split = "all") -> list[Eval]:
     """The evals with this many scenarios of their main items each, drawn by the eval's name, complete with their controls.
 
-    Controls and items of scenarios without a main item stay, because they show whether there is a signal. None: all of them.
+    `split` takes only the dev or the test scenarios (`dev_scenarios`). Controls and items of scenarios without a main item stay,
+    because they show whether there is a signal. None: all scenarios of the split. An eval without a scenario there is left out.
     """
-    return list(specs) if scenarios is None else [_limited(spec, scenarios) for spec in specs]
+    within = list(specs) if split == "all" else [_split(spec, split) for spec in specs if split == "test" or dev_scenarios(spec)]
+    return within if scenarios is None else [_limited(spec, scenarios) for spec in within]
+
+
+def dev_scenarios(spec: Eval) -> frozenset[str]:
+    """The third of the scenarios of an eval's main items that settings are picked on, rounded down.
+
+    They are those first in an order that depends on the names of eval and scenario alone, so another scenario moves few of them.
+    """
+    there = dict.fromkeys(item.scenario for item in spec.items() if item.role == "main")
+    ordered = sorted(there, key=lambda scenario: hashlib.sha256(f"{spec.name}/{scenario}".encode()).hexdigest())
+    return frozenset(ordered[: len(ordered) // 3])
+
+
+def too_few(specs: Sequence[Eval], split: Split) -> dict[str, str]:
+    """The evals that have no scenario in the split, and why."""
+    if split != "dev":
+        return {}
+    return {spec.name: "fewer than 3 scenarios, all of which are test scenarios" for spec in specs if not dev_scenarios(spec)}
+
+
+def _split(spec: Eval, split: Split) -> Eval:
+    dev = dev_scenarios(spec)
+    there = {item.scenario for item in spec.items() if item.role == "main"}
+    return _without(spec, dev if split == "test" else there - dev)
 
 
 def _limited(spec: Eval, scenarios: int) -> Eval:
-    items = list(spec.items())
-    there = list(dict.fromkeys(item.scenario for item in items if item.role == "main"))
+    there = list(dict.fromkeys(item.scenario for item in spec.items() if item.role == "main"))
     if len(there) <= scenarios:
         return spec
-    dropped = set(there) - set(random.Random(f"evals/{spec.name}").sample(there, scenarios))
-    kept = tuple(item for item in items if item.scenario not in dropped)
+    return _without(spec, set(there) - set(random.Random(f"evals/{spec.name}").sample(there, scenarios)))
+
+
+def _without(spec: Eval, dropped: Collection[str]) -> Eval:
+    """The eval without some scenarios."""
+    kept = tuple(item for item in spec.items() if item.scenario not in dropped)
     return replace(spec, items=lambda: kept)
 
 

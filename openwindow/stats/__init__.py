@@ -2,14 +2,16 @@
 
 from openwindow.stats.compare import (
     Comparison,
+    end_of,
     mcnemar_exact,
     newcombe_paired,
     paired_difference,
     sign_flip_p,
 )
-from openwindow.stats.correlation import Correlation, pearson, spearman
+from openwindow.stats.correlation import Correlation, pearson, repeated_correlation, spearman
 from openwindow.stats.intervals import Estimate, Interval, arm_rate, cluster_bootstrap, t_interval, wilson
 from openwindow.stats.power import Noise, Plan, detectable, detectable_difference, power_of, seeds_needed
+from openwindow.stats.rankings import clustered_correlation
 from openwindow.stats.verdicts import FEWEST_SEEDS, Expected, Verdict, holm, may_differ, p_beyond, verdict_of
 
 __all__ = [
@@ -24,8 +26,10 @@ __all__ = [
     "Verdict",
     "arm_rate",
     "cluster_bootstrap",
+    "clustered_correlation",
     "detectable",
     "detectable_difference",
+    "end_of",
     "holm",
     "may_differ",
     "mcnemar_exact",
@@ -34,6 +38,7 @@ __all__ = [
     "paired_difference",
     "pearson",
     "power_of",
+    "repeated_correlation",
     "seeds_needed",
     "sign_flip_p",
     "spearman",
