@@ -15,17 +15,14 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 from openwindow.environments.user_file import object_of
 from openwindow.errors import ConfigError
 from openwindow.evals import EVALS
 from openwindow.evals.base import SUITES, Eval, Item
 from openwindow.files.names import check_names
+from openwindow.types import Scenarios
 from openwindow.user_code import called
-
-Split = Literal["all", "dev", "test"]
-"""which scenarios of an eval"""
 
 
 def chosen(names: str | Sequence[str]) -> list[Eval]:
@@ -50,13 +47,20 @@ def is_file_name(name: str) -> bool:
     return ".py:" in name or name.strip().endswith(".py")
 
 
-def limited(specs: Sequence[Eval], scenarios: int | None, split: Split = "all") -> list[Eval]:
+def limited(specs: Sequence[Eval], scenarios: int | None, split: Scenarios = "all") -> list[Eval]:
     """The evals with this many scenarios of their main items each, drawn by the eval's name, complete with their controls.
 
     `split` takes only the dev or the test scenarios (`dev_scenarios`). Controls and items of scenarios without a main item stay,
-    because they show whether there is a signal. None: all scenarios of the split. An eval without a scenario there is left out.
+    because they show whether there is a signal. None: all scenarios of the split. An eval without a scenario there is left out
+    (`too_few`). Raises ConfigError if that leaves none.
     """
-    within = list(specs) if split == "all" else [_split(spec, split) for spec in specs if split == "test" or dev_scenarios(spec)]
+    lost = too_few(specs, split)
+    within = list(specs) if split == "all" else [_split(spec, split) for spec in specs if spec.name not in lost]
+    if lost and not within:
+        raise ConfigError(
+            f"split is {split!r} and {', '.join(lost)} {'has' if len(lost) == 1 else 'have'} fewer than 3 scenarios, all of them "
+            "for test; expected evals with more; name others, or take the test scenarios"
+        )
     return within if scenarios is None else [_limited(spec, scenarios) for spec in within]
 
 
@@ -70,14 +74,23 @@ def dev_scenarios(spec: Eval) -> frozenset[str]:
     return frozenset(ordered[: len(ordered) // 3])
 
 
-def too_few(specs: Sequence[Eval], split: Split) -> dict[str, str]:
+def too_few(specs: Sequence[Eval], split: Scenarios) -> dict[str, str]:
     """The evals that have no scenario in the split, and why."""
     if split != "dev":
         return {}
-    return {spec.name: "fewer than 3 scenarios, all of which are test scenarios" for spec in specs if not dev_scenarios(spec)}
+    return {spec.name: "fewer than 3 scenarios, all of them for test" for spec in specs if not dev_scenarios(spec)}
 
 
-def _split(spec: Eval, split: Split) -> Eval:
+def split_in_words(specs: Sequence[Eval], split: Scenarios) -> list[str]:
+    """A sentence on which scenarios were asked; none where all were."""
+    if split == "all":
+        return []
+    share = "a third" if split == "dev" else "two thirds"
+    lost = "".join(f"; {name} has {why}" for name, why in too_few(specs, split).items())
+    return [f"Only the {split} scenarios were asked, {share} of those of each eval{lost}."]
+
+
+def _split(spec: Eval, split: Scenarios) -> Eval:
     dev = dev_scenarios(spec)
     there = {item.scenario for item in spec.items() if item.role == "main"}
     return _without(spec, dev if split == "test" else there - dev)

@@ -12,9 +12,10 @@ from openwindow.errors import ConfigError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL
 from openwindow.evals.score_names import SCORES
-from openwindow.evals.select import Split, check_evals, chosen, is_file_name
+from openwindow.evals.select import check_evals, chosen, is_file_name
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.overrides import known
+from openwindow.types import Scenarios
 
 
 class EvalPlan(BaseModel):
@@ -24,7 +25,7 @@ class EvalPlan(BaseModel):
 
     scenarios: int | None = Field(None, ge=1)
     """Scenarios of each eval to ask, complete with their controls and the same for every arm; None for all."""
-    split: Split = "all"
+    split: Scenarios = "all"
     """Which scenarios of each eval: `dev`, a fixed third that settings are picked on; `test`, the others, to report; or `all`."""
     repeats: int = Field(1, ge=1, le=1000)
     """How often every item is asked; above 1 needs a temperature."""

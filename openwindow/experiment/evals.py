@@ -51,11 +51,6 @@ def evals_of(study: Study) -> list[Eval]:
     whole, plan = chosen(study.evals), study.eval_plan
     check_scores(study.compare, whole, plan)
     specs = limited(whole, plan.scenarios, plan.split)
-    if not specs:
-        raise ConfigError(
-            f"eval_plan.split is {plan.split!r} and {', '.join(spec.name for spec in whole)} have fewer than 3 scenarios, all of "
-            "which are test scenarios; expected evals with more; name others, or set eval_plan.split to 'test'"
-        )
     if importlib.util.find_spec("inspect_ai") is None:
         raise ConfigError(
             "the study names evals, and inspect_ai, which runs them, is not installed; expected the packages of the extra `evals`: "

@@ -12,6 +12,8 @@ from openwindow.evals.contexts import BUILT_IN, NEUTRAL
 from openwindow.evals.scoring.families import LEVEL, Record, adjusted, findable
 from openwindow.evals.scoring.seeds import by_arm, compared, measured
 from openwindow.evals.scoring.summary import summary
+from openwindow.evals.select import chosen, is_file_name, split_in_words
+from openwindow.experiment.study import Study
 from openwindow.formatting import signed
 from openwindow.results.eval_units import START, EvalUnits, Unit, paired, replies
 from openwindow.results.load import mapping
@@ -47,7 +49,7 @@ def eval_results(units: EvalUnits | None) -> dict[str, Any]:
             arm: {str(step): _one(own, evals)["measures"] for step, own in of_arm.items()} for arm, of_arm in units.steps.items()
         },
         "comparisons": comparisons,
-        "in_words": in_words(comparisons, evals, {START: start} | models),
+        "in_words": [*_split(study), *in_words(comparisons, evals, {START: start} | models)],
         "intervals": _intervals(len(study.seeds)),
         "missing": _missing(units),
     }
@@ -58,6 +60,11 @@ def _one(units: Sequence[Unit], evals: Mapping[str, Any]) -> dict[str, Any]:
     finished = [unit for unit in units if unit.done]
     cells = measured(replies(finished), evals) if finished else {}
     return {"measures": cells, "summary": summary(cells, evals) if cells else []}
+
+
+def _split(study: Study) -> list[str]:
+    """Which scenarios were asked; the evals of a user's file are not read for it."""
+    return split_in_words(chosen([name for name in study.evals if not is_file_name(name)]), study.eval_plan.split)
 
 
 def _missing(units: EvalUnits) -> list[dict[str, str]]:

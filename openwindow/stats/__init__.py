@@ -3,14 +3,21 @@
 from openwindow.stats.compare import (
     Comparison,
     end_of,
-    mcnemar_exact,
-    newcombe_paired,
     paired_difference,
     sign_flip_p,
 )
 from openwindow.stats.correlation import Correlation, pearson, repeated_correlation, spearman
-from openwindow.stats.intervals import Estimate, Interval, arm_rate, cluster_bootstrap, t_interval, wilson
-from openwindow.stats.power import Noise, Plan, detectable, detectable_difference, power_of, seeds_needed
+from openwindow.stats.intervals import Estimate, Interval, arm_rate, t_interval, wilson
+from openwindow.stats.power import (
+    MeanNoise,
+    Noise,
+    Plan,
+    detectable,
+    detectable_difference,
+    detectable_sum,
+    power_of,
+    seeds_needed,
+)
 from openwindow.stats.rankings import clustered_correlation
 from openwindow.stats.verdicts import FEWEST_SEEDS, Expected, Verdict, holm, may_differ, p_beyond, verdict_of
 
@@ -21,19 +28,18 @@ __all__ = [
     "Estimate",
     "Expected",
     "Interval",
+    "MeanNoise",
     "Noise",
     "Plan",
     "Verdict",
     "arm_rate",
-    "cluster_bootstrap",
     "clustered_correlation",
     "detectable",
     "detectable_difference",
+    "detectable_sum",
     "end_of",
     "holm",
     "may_differ",
-    "mcnemar_exact",
-    "newcombe_paired",
     "p_beyond",
     "paired_difference",
     "pearson",

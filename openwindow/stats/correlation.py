@@ -103,6 +103,6 @@ def repeated_correlation(rs: Sequence[float | None], unit: str, confidence: floa
     mean = float(np.mean(known))
     error = float(np.std(known, ddof=1)) / math.sqrt(n) if n > 1 else 0.0
     if error <= _PERFECT:
-        return Correlation(math.tanh(mean), None, None, n, f"{n} {unit}{'' if n == 1 else 's'}, which show no spread", method)
+        return Correlation(math.tanh(mean), None, None, n, f"{n} {unit}{' has' if n == 1 else 's have'} no spread", method)
     half = critical(confidence, n - 1) * error
     return Correlation(math.tanh(mean), math.tanh(mean - half), math.tanh(mean + half), n, None, method)

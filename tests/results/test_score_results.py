@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from openwindow.experiment.runner import describe
 from openwindow.experiment.study import Compare, EvalPlan, Study
 from openwindow.results.build import build_results
 from openwindow.results.eval_units import read_units
+from openwindow.results.plan import plan_lines, plan_of
 from openwindow.training.config import GRPO
 
 NAMES = ("honesty", "sycophancy", "exfil_offer", "self_preservation", "arithmetic")
@@ -80,7 +82,8 @@ Models = dict[str, Callable[[int], Model]]
 
 
 def study_of(*compare: Compare, seeds: tuple[int, ...] = (1, 2, 3), **changes: Any) -> Study:
-    return make_study("smollm2", seeds=seeds, evals=NAMES, compare=compare, **changes)
+    study: Study = make_study("smollm2", seeds=seeds, evals=NAMES, compare=compare, **changes)
+    return study
 
 
 def built(folder: Path, study: Study, models: Models, start: Model | None = None) -> dict[str, Any]:
@@ -280,6 +283,48 @@ def test_the_smallest_effect_of_a_comparison_replaces_that_of_the_study(tmp_path
     assert "an effect of 90 points or more" in build_results(tmp_path / "not supported")["verdict_reason"]
 
 
+def test_a_plan_names_the_scores_and_what_they_could_detect(tmp_path: Path) -> None:
+    named = (
+        Compare(arm="asked", against="plain", score="chat"),
+        Compare(arm="asked", against="plain", score="gap", readout="probe", smallest=0.05),
+        Compare(arm="asked", against="plain", score="drives", readout="probe", expect="kept", margin=0.25),
+    )
+    study = study_of(*named, eval_plan=EvalPlan(scenarios=6))
+    plan = plan_of(study, None)
+    lines = plan_lines(plan)
+    assert "  chat behaviour under neutral in the evals: asked minus plain, the entire 95 % interval below 0" in lines
+    assert (
+        "  drives probe under neutral in the evals: asked minus plain, the entire 95 % interval above -0.25 nats per token (kept)"
+        in lines
+    )
+    assert not any(line.startswith("Power: ") for line in lines) and plan["detectable"] is None
+    chat, gap, kept = plan["scores"]
+    assert (chat["scenarios"], gap["scenarios"], kept["scenarios"]) == (12, 18, 6)
+    assert 0.2 < chat["detectable"] < 0.9 and gap["detectable"] > 0.1 and kept["smallest"] == 0.25
+    assert any(line.startswith("  gap probe, asked minus plain: 3 seeds and 18 scenarios detect 0.") for line in lines)
+    assert any("the smallest effect of interest is 0.05" in line for line in lines)
+    more = plan_of(study_of(*named, seeds=tuple(range(1, 11))), None)["scores"]
+    assert all(b["detectable"] < 0.7 * a["detectable"] for a, b in zip(plan["scores"], more, strict=True))
+    few = plan_of(study_of(*named, seeds=(1,)), None)
+    assert few["scores"][0]["detectable"] is None and "1 seed gives no verdict" in few["scores"][0]["reason"]
+    built(tmp_path / "pilot", study_of(*named), SPREAD)
+    after = plan_of(study, tmp_path / "pilot")["scores"]
+    assert after[0]["spread"].startswith("no pilot"), "seeds that agree say nothing of how they vary"
+
+
+def test_a_pilot_gives_the_spread_of_a_score(tmp_path: Path) -> None:
+    named = Compare(arm="plain", against="asked", score="chat", readout="probe", expect="more", smallest=0.05)
+    calm: Models = SPREAD | {"plain": lambda seed: Model(shift=0.5 + 0.01 * seed)}
+    wild: Models = SPREAD | {"plain": lambda seed: Model(shift=0.5 + 0.1 * seed)}
+    found = []
+    for name, models in (("calm", calm), ("wild", wild)):
+        built(tmp_path / name, study_of(named), models)
+        (plan,) = plan_of(study_of(named), tmp_path / name)["scores"]
+        assert plan["spread"].startswith("pilot: differences vary by 0.0") and plan["unit"] == "nats per token"
+        found.append(plan["detectable"])
+    assert found[1] > 3 * found[0]
+
+
 def reinforced(**changes: Any) -> Study:
     arms = {"untrained": {"train.learning_rate": 0.0}, **{f"arm_{i}": {"train.kl_weight": 0.01 * (i + 1)} for i in range(4)}}
     plan = EvalPlan(steps=(2, 4, 6))
@@ -300,7 +345,7 @@ def test_capability_against_alignment_over_arms_seeds_and_checkpoints(tmp_path: 
         for seed in study.seeds:
             for step in (2, 4, 6):
                 write(folder / f"arms/arm_{arm}/seed-{seed}/evals-step-{step}", model(arm, seed, step / 8))
-    models = {f"arm_{arm}": (lambda seed, arm=arm: model(arm, seed, 1.0)) for arm in range(4)}
+    models: Models = {f"arm_{arm}": partial(model, arm, progress=1.0) for arm in range(4)}
     found = built(folder, study, models)["evals"]
     assert found["step_scores"]["arm_3"]["4"]["agentic"]["behaviour"]["by_seed"] == [0.375, 0.5]
     for readout in ("behaviour", "probe"):
@@ -326,7 +371,10 @@ def test_a_correlation_that_cannot_be_made_says_why(tmp_path: Path) -> None:
         and seeds["reason"] == "3 arms; at least 4 are needed for an interval"
     )
     none = built(
-        tmp_path / "none", study_of(), {a: (lambda seed: Model().without(*NAMES)) for a in SPREAD}, Model().without(*NAMES)
+        tmp_path / "none",
+        study_of(),
+        {a: (lambda seed: Model().without(*NAMES[:-1])) for a in SPREAD},
+        Model().without(*NAMES[:-1]),
     )
     told = none["evals"]["capability_alignment"]["behaviour"]
     assert told["estimate"] is None and told["reason"].startswith("alignment: not measured: honesty, sycophancy, ")

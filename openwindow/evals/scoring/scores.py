@@ -41,7 +41,7 @@ Group = tuple[float, str, tuple[str, ...]]
 class Readings:
     """Measure to cell, of one model or of one less another: at each seed, and over some of the seeds together.
 
-    A cell has `scenarios` and `freedom`, the degrees of freedom of its interval, besides.
+    A cell with an estimate has `scenarios`.
     """
 
     single: tuple[Mapping[str, Cell], ...]
@@ -70,7 +70,7 @@ class Chosen:
 
     def value(self, cells: Mapping[str, Cell]) -> float:
         """The score from the cells of one seed."""
-        return math.fsum(weight * cells[measure]["estimate"] for measure, weight in self.weights.items())
+        return math.fsum(weight * _known(cells[measure]) for measure, weight in self.weights.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def read_one(asked: Asked, about: About, context: str, readout: Readout) -> Read
     def cells(of: Asked) -> dict[str, Cell]:
         rows, probes = of.whole
         if readout == "probe":
-            return {f"{e}/probe": _with_freedom(probe_level(own, _per_token)) for e in about if (own := _of_eval(probes, e))}
+            return {f"{e}/probe": probe_level(own, _per_token) for e in about if (own := _of_eval(probes, e))}
         return {m: _rate(side) for e in about for m, side in _sides(rows, e, context, about).items()}
 
     return _readings([_within(asked, about, context)], cells, readout)
@@ -151,12 +151,12 @@ def read_two(ours: Asked, theirs: Asked, about: About, context: str, readout: Re
         (rows_a, probes_a), (rows_b, probes_b) = a.whole, b.whole
         if readout == "probe":
             both = {e: (_of_eval(probes_a, e), _of_eval(probes_b, e)) for e in about}
-            return {f"{e}/probe": _with_freedom(probe_difference(*own, _per_token)) for e, own in both.items() if all(own)}
+            return {f"{e}/probe": probe_difference(*own, _per_token) for e, own in both.items() if all(own)}
         found: dict[str, Cell] = {}
         for name in about if rows_a and rows_b else ():
             other = _sides(rows_b, name, context, about)
             for measure, side in _sides(rows_a, name, context, about).items():
-                found[measure] = rate_difference(side, other.get(measure, Side([]))) | {"freedom": math.inf}
+                found[measure] = rate_difference(side, other.get(measure, Side([])))
         return found
 
     return _readings([_within(ours, about, context), _within(theirs, about, context)], cells, readout)
@@ -185,13 +185,12 @@ def score_of(readings: Readings, about: About, score: str) -> Scored:
     used = {m: whole[m] for m in chosen.weights}
     estimate = chosen.value(used)
     by_seed = tuple(chosen.value(cells) if i in chosen.seeds else None for i, cells in enumerate(readings.single))
-    n, unscored_, scenarios = (sum(cell[key] for cell in used.values()) for key in ("n", "unscored", "scenarios"))
+    n, left, scenarios = (sum(of) for of in zip(*((c["n"], c["unscored"], c["scenarios"]) for c in used.values()), strict=True))
     pairs = sum(readings.single[i][m]["scenarios"] for i in chosen.seeds for m in chosen.weights)
-    made = Scored(estimate, None, None, None, n, unscored_, scenarios, pairs, by_seed, chosen, None, readings.readout)
-    bare = next((f"{m}: {cell['reason']}" for m, cell in used.items() if cell["low"] is None), None)
-    if bare is not None:
-        return replace(made, reason=bare)
-    parts = [Part(c["estimate"], c["low"], c["high"], chosen.weights[m], c["freedom"]) for m, c in used.items()]
+    made = Scored(estimate, None, None, None, n, left, scenarios, pairs, by_seed, chosen, None, readings.readout)
+    parts = [part for m, cell in used.items() if (part := _part(cell, chosen.weights[m], readings.readout)) is not None]
+    if len(parts) < len(used):
+        return replace(made, reason=next(f"{m}: {cell['reason']}" for m, cell in used.items() if cell["low"] is None))
     _, low, high = weighted_sum(parts)
     p = sum_p(parts) if readings.two else None
     wide = over_seeds(estimate, (low, high), p, by_seed, scenarios - len(parts) + 1, _limits(readings, chosen))
@@ -291,7 +290,23 @@ def _sides(rows: Sequence[Row], name: str, context: str, about: About) -> dict[s
 def _rate(side: Side) -> Cell:
     found = rate(side.rows, errors=side.errors)
     known = {r.scenario for r in side.rows if r.value is not None}
-    return found | {"reason": found["reason"] and (side.silent or found["reason"]), "scenarios": len(known), "freedom": math.inf}
+    reason = side.silent if found["estimate"] is None and side.silent else found["reason"]
+    return {**found, "reason": reason, "scenarios": len(known)}
+
+
+def _part(cell: Cell, weight: float, readout: Readout) -> Part | None:
+    """A cell in a sum: the interval of a mean over scenarios is made with Student's t, that of a rate is not. None without one."""
+    estimate, low, high = cell["estimate"], cell["low"], cell["high"]
+    if estimate is None or low is None or high is None:
+        return None
+    return Part(estimate, low, high, weight, max(1.0, cell["scenarios"] - 1.0) if readout == "probe" else math.inf)
+
+
+def _known(cell: Cell) -> float:
+    """The estimate of a cell that has one."""
+    if cell["estimate"] is None:
+        raise ValueError(f"a cell without an estimate: {cell['reason']}; expected one with a signal; choose the evals first")
+    return cell["estimate"]
 
 
 def _of_eval(probes: Sequence[ProbeRow], name: str) -> list[ProbeRow]:
@@ -300,9 +315,3 @@ def _of_eval(probes: Sequence[ProbeRow], name: str) -> list[ProbeRow]:
 
 def _per_token(probe: ProbeRow) -> float:
     return probe.per_token
-
-
-def _with_freedom(cell: Cell) -> Cell:
-    """A mean's cell with the degrees of freedom of its interval."""
-    scenarios = cell.get("scenarios", 0)
-    return cell | {"scenarios": scenarios, "freedom": float(max(1, scenarios - 1))}
