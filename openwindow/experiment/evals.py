@@ -28,7 +28,8 @@ from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL, Context
 from openwindow.evals.scoring.cells import described
 from openwindow.evals.scoring.rows import key_of, with_missing
-from openwindow.evals.select import chosen, limited
+from openwindow.evals.select import chosen, limited, too_few
+from openwindow.experiment.eval_plan import check_scores
 from openwindow.experiment.run_folder import PROBES, ROWS, RunFolder, unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.writing import storing, write_json, write_jsonl
@@ -47,7 +48,9 @@ def evals_of(study: Study) -> list[Eval]:
     """The evals that a study names, limited as it says. Raises ConfigError, also if the packages for evals are not installed."""
     if not study.evals:
         return []
-    specs = limited(chosen(study.evals), study.eval_plan.scenarios)
+    whole, plan = chosen(study.evals), study.eval_plan
+    check_scores(study.compare, whole, plan)
+    specs = limited(whole, plan.scenarios, plan.split)
     if importlib.util.find_spec("inspect_ai") is None:
         raise ConfigError(
             "the study names evals, and inspect_ai, which runs them, is not installed; expected the packages of the extra `evals`: "
@@ -153,6 +156,7 @@ class StudyEvals:
         return {
             "timing": {"evals": seconds},
             "evals": {spec.name: described(spec) for spec in self.specs},
+            "left_out": too_few(chosen(self.study.evals), self.study.eval_plan.split),
             "prompting": {"own": found.prompting.own, "note": found.prompting.note},
             "inspect_ai": inspect_ai.__version__,
         }
