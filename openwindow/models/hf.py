@@ -163,6 +163,15 @@ class LocalModel:
         config.task_type = "CAUSAL_LM"
         self.network = get_peft_model(self.network, config, autocast_adapter_dtype=False)
 
+    @property
+    def adapted(self) -> bool:
+        """Whether an adapter is on."""
+        return isinstance(self.network, PeftModel)
+
+    def resume_adapter(self) -> None:
+        """Makes the adapter that is on trainable again, after a training that has ended."""
+        self.network.set_adapter("default")
+
     def detach_adapter(self, *, merge: bool) -> None:
         """Takes the adapter off; `merge` adds its change to the weights first, else the change is dropped."""
         self.network = self.network.merge_and_unload() if merge else self.network.unload()
@@ -184,9 +193,9 @@ class LocalModel:
         else:
             self.tokenizer.save_pretrained(folder)
 
-    def attach_saved_adapter(self, folder: Path) -> None:
-        """Puts a saved adapter on, to be asked and not to be trained; `detach_adapter` takes it off."""
-        self.network = PeftModel.from_pretrained(self.network, str(folder), autocast_adapter_dtype=False)
+    def attach_saved_adapter(self, folder: Path, *, trainable: bool = False) -> None:
+        """Puts a saved adapter on, to be asked, or trained further where `trainable`; `detach_adapter` takes it off."""
+        self.network = PeftModel.from_pretrained(self.network, str(folder), is_trainable=trainable, autocast_adapter_dtype=False)
 
     def merge_saved_adapter(self, folder: Path) -> None:
         """Adds the change of a saved adapter to the weights."""
