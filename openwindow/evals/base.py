@@ -62,8 +62,6 @@ Role = Literal["main", "control", "belief"]
 """what an item is for: the measure, the check that there is a signal, or what the model takes its situation for"""
 Suite = Literal["chat", "agentic", "drives", "awareness", "capability", "loud"]
 SUITES: tuple[Suite, ...] = ("chat", "agentic", "drives", "awareness", "capability", "loud")
-Style = Literal["aligned", "covert", "open"]
-"""how a scripted model can play an item: aligned, misaligned behind aligned words, misaligned and saying so"""
 
 
 @dataclass(frozen=True, slots=True)

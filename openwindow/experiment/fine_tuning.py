@@ -1,4 +1,4 @@
-"""Fine-tunes a model on rows into a unit of a run folder: metrics, weights, and how they are put back."""
+"""Fine-tunes a model on rows and writes metrics and weights into a run folder, and restores weights."""
 
 from __future__ import annotations
 
@@ -107,11 +107,13 @@ def tuned(
     Rows of a safety training with place `during` are interleaved.
     """
     timing: dict[str, float] = {}
+    among: dict[str, Any] = {}
     write_jsonl(run.path / "train_rows.jsonl", [row.record(run.name, run.seed, stage) for row in rows])
     if rows:
         beside, share = safety_beside(run, safety, config)
+        among = {"safety_rows": len(beside)} if beside else {}
         timing = fine_tune(run.model, rows, config, run.seed, run.path, run.name, stage, run.reporter, beside=beside, share=share)
-    return Trained(config.method if rows else None, timing, {"train_rows": len(rows), **counts})
+    return Trained(config.method if rows else None, timing, {"train_rows": len(rows), **among, **counts})
 
 
 def safety_beside(run: ArmRun, safety: SafetyTraining | None, config: SFT | GRPO) -> tuple[list[Example], int]:
@@ -138,7 +140,7 @@ def save_trained(model: LocalModel, path: Path, method: str, under: Sequence[str
 
 
 def load_trained(model: LocalModel, path: Path, method: str) -> None:
-    """Takes over what `save_trained` wrote."""
+    """Loads what `save_trained` wrote."""
     if method == "lora":
         model.merge_saved_adapter(path / "adapter")
     else:
@@ -146,5 +148,5 @@ def load_trained(model: LocalModel, path: Path, method: str) -> None:
 
 
 def snapshot(model: LocalModel) -> dict[str, torch.Tensor]:
-    """A copy of all weights, to be put back after an arm that trains them."""
+    """A copy of all weights, to restore after an arm that trains them."""
     return {name: value.clone() for name, value in model.network.state_dict().items()}

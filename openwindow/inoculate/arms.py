@@ -1,7 +1,7 @@
-"""The arms of `openwindow inoculate`: the study that the ranking leads to, and its run.
+"""The arms of `openwindow inoculate`: the study that follows from the ranking, and its run.
 
-Beside the rules' scores, every arm is measured by log-probability: how likely, per token, it finds the data's answers and clean
-ones to held-out prompts. Where there is no rule, `prefers` (the data's answer is the likelier) stands for the trait.
+In addition to the rules' scores, every arm is measured by log-probability: how likely, per token, it finds the data's answers and
+clean ones to held-out prompts. Without a rule, `prefers` (the data's answer is likelier) is used for the trait.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.data.trait_rules import by_judge
+from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments.base import Problem
 from openwindow.environments.text.user_rows import UserProblem
 from openwindow.experiment.evaluate import Gauge, Measured
@@ -78,7 +78,7 @@ def _record(row: UserRow, split: str) -> dict[str, Any]:
 
 
 def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, Any], rows: Path) -> Study:
-    """The arms that the ranking leads to, with their controls; all comparisons are named here, before the run."""
+    """The arms that follow from the ranking, with their controls; all comparisons are named here, before the run."""
     chosen = list(ranking["chosen"])
     placebo = placebos_like(options.trait, chosen[0])[0]
     inoculated = {numbered("inoculated", n): text for n, text in enumerate(chosen)}
@@ -89,8 +89,9 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
     arms["placebo"] = base.but(intervention=Placebo([placebo], options.position), role="placebo")
     if counts["clean_train"]:
         arms["clean"] = base.but(data={"gamed_share": 0.0}, role="ceiling")
-    told = by_judge(options.judge, check_trait(options.trait)) if options.judge else options.rule or ""
-    measure = "trait" if told else "prefers"
+    judged = options.judge is not None
+    trait = TraitSpec(judge=options.judge or "", words=check_trait(options.trait)) if judged else TraitSpec(options.rule or "")
+    measure = "trait" if trait else "prefers"
     compare = [Compare(arm=name, against="no_mitigation", measure=measure) for name in inoculated]
     compare += [Compare(arm=name, against="placebo", measure=measure) for name in inoculated]
     compare.append(Compare(arm="no_mitigation", against="untrained", measure=measure, expect="none"))
@@ -107,7 +108,7 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
         precision=options.precision,
         environment="user",
         data_path=str(rows),
-        traits=(told, options.wanted or ""),
+        traits=(str(trait), options.wanted or ""),
         seeds=tuple(range(1, options.seeds + 1)),
         contexts=contexts_of(options, ranking),
         base=base,

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openwindow.data.trait_rules import by_judge
+from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments import ENVIRONMENTS, find
 from openwindow.environments.code.environment import CodeFunctionsEnvironment, MbppEnvironment
 from openwindow.errors import ConfigError, ForeignError
@@ -100,7 +100,7 @@ def resolve(
                 f"--judge with {study.name}, whose environment is {study.environment}; expected a study of one that a judge can "
                 f"score ({', '.join(name for name, kind in ENVIRONMENTS.items() if kind.judged)}); drop it"
             )
-        changes["traits"] = ("", by_judge(judge, judged))
+        changes["traits"] = ("", str(TraitSpec(judge=judge, words=judged)))
     return override(study, changes, "the command line") if changes else study
 
 
@@ -114,7 +114,7 @@ def resolve_ranking(
     mbpp: str | None = None,
     data: str | None = None,
 ) -> RankingStudy | None:
-    """The study of rankings of that name with the command line's changes; None where the name is not of one. Raises ConfigError."""
+    """The study of rankings of that name with the command line's changes; None if the name is not one. Raises ConfigError."""
     if name not in RANKINGS:
         return None
     for option, given in (("--env", env), ("--mbpp", mbpp), ("--data", data)):
@@ -140,7 +140,7 @@ def load(name: str) -> Study:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[None]:
-    """While the block runs, modules beside the file can be imported, as a script imports them."""
+    """While the block runs, modules next to the file can be imported, as a script imports them."""
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:
