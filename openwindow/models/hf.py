@@ -165,6 +165,15 @@ class LocalModel:
         config.task_type = "CAUSAL_LM"
         self.network = get_peft_model(self.network, config, autocast_adapter_dtype=False)
 
+    @property
+    def adapted(self) -> bool:
+        """Whether an adapter is on."""
+        return isinstance(self.network, PeftModel)
+
+    def resume_adapter(self) -> None:
+        """Makes the adapter that is on trainable again, after a training that has ended."""
+        self.network.set_adapter("default")
+
     def detach_adapter(self, *, merge: bool) -> None:
         """Removes the adapter; `merge` first adds its change to the weights, otherwise the change is dropped."""
         self.network = self.network.merge_and_unload() if merge else self.network.unload()
@@ -187,9 +196,9 @@ class LocalModel:
         else:
             self.tokenizer.save_pretrained(folder)
 
-    def attach_saved_adapter(self, folder: Path) -> None:
-        """Attaches a saved adapter for inference only; `detach_adapter` removes it."""
-        self.network = PeftModel.from_pretrained(self.network, str(folder), autocast_adapter_dtype=False)
+    def attach_saved_adapter(self, folder: Path, *, trainable: bool = False) -> None:
+        """Attaches a saved adapter, for inference only unless `trainable`; `detach_adapter` removes it."""
+        self.network = PeftModel.from_pretrained(self.network, str(folder), is_trainable=trainable, autocast_adapter_dtype=False)
 
     def merge_saved_adapter(self, folder: Path) -> None:
         """Adds the change of a saved adapter to the weights."""
