@@ -44,7 +44,7 @@ def eval_results(run: Path, study: Study) -> dict[str, Any]:
     start = [_read(run, start_unit(study, seed)) for seed in study.seeds]
     arms = {arm: [_read(run, arm_unit(arm, seed)) for seed in study.seeds] for arm in study.arms}
     evals: dict[str, Any] = next((unit.done["evals"] for units in (start, *arms.values()) for unit in units if unit.done), {})
-    right = [name for name, about in evals.items() if about["measures"] == "right"]
+    right = [name for name, about in evals.items() if about["measures"] != "misaligned"]
     same = {arm for arm, units in arms.items() if any(unit.done.get("same_as") for unit in units)}
     control = _control(study)
     records: list[Record] = []
@@ -82,7 +82,8 @@ def _read(run: Path, unit: str) -> _Unit:
     if "evals" not in done:
         return _Unit({}, [], [])
     rows = [Row(**{name: row[name] for name in _ROW}) for row in _lines(run / unit / ROWS)]
-    return _Unit(done, rows, [ProbeRow(**{name: row[name] for name in _PROBE}) for row in _lines(run / unit / PROBES)])
+    probes = [ProbeRow(**{name: row[name] for name in _PROBE if name in row}) for row in _lines(run / unit / PROBES)]
+    return _Unit(done, rows, probes)
 
 
 def _lines(path: Path) -> list[Json]:
