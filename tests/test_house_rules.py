@@ -42,7 +42,7 @@ ORDER = (
     ("files", "formatting", "progress", "user_code"),
     ("stats", "sandbox", "models", "data"),
     ("environments",),
-    ("training", "synthetic_documents", "evals"),
+    ("training", "synthetic_documents", "conversations", "evals"),
     ("interventions",),
     ("audit", "experiment"),
     ("results",),

@@ -150,6 +150,7 @@ def _print_ranking(ranking: Mapping[str, Any], console: Console, *, trained: boo
             "Nothing is trained (--rank-only). The same command without it continues from here: it trains the chosen prompts "
             "beside controls and says whether they keep the trait out.",
             highlight=False,
+            soft_wrap=True,
         )
 
 

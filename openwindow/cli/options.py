@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -93,19 +93,36 @@ def parse_levels(text: str) -> tuple[int, ...]:
         raise ConfigError(f"--difficulty is {text!r}; expected whole numbers with commas; give for example 1,2") from None
 
 
-def options_of(given: Sequence[str], difficulty: str | None, mbpp: Path | None) -> dict[str, Any]:
-    """An environment's options from `NAME=VALUE`, where a value is JSON or else text, and from two options of the command line.
-
-    Raises ConfigError.
-    """
+def assigned(given: Sequence[str], form: str = "FIELD=VALUE", example: str = "evaluation.problems=8") -> dict[str, Any]:
+    """Name to value from what `--set` gives, where a value is JSON, or else text. Raises ConfigError."""
     found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if not (equals and name.isidentifier()):
-            raise ConfigError(f"--set {text!r}; expected NAME=VALUE; give for example --set length=6")
+        name = name.strip()
+        if not equals or not name:
+            raise ConfigError(f"--set {text[:80]!r}; expected {form}; give for example --set {example}")
+        if name in found:
+            raise ConfigError(f"--set gives {name} twice; expected each {form.partition('=')[0].lower()} once; drop one")
         found[name] = json_or_text(value)
-    if difficulty is not None:
-        found["difficulty"] = parse_levels(difficulty)
-    if mbpp is not None:
-        found["data"] = str(mbpp)
     return found
+
+
+def with_options(assigned: Mapping[str, Any], options: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
+    """What `--set` gives, and the values of options with a name of their own: field to option and value, None for not given.
+
+    Raises ConfigError where a field is given in both ways.
+    """
+    given = {field: (option, value) for field, (option, value) in options.items() if value is not None}
+    for field, (option, _) in given.items():
+        if field in assigned:
+            raise ConfigError(f"--set {field}=... and {option} both give {field}; expected one of them; drop the other")
+    return {**assigned, **{field: value for field, (_, value) in given.items()}}
+
+
+def options_of(given: Sequence[str], difficulty: str | None, mbpp: Path | None) -> dict[str, Any]:
+    """An environment's options from `--set NAME=VALUE`, `--difficulty` and `--mbpp`. Raises ConfigError."""
+    levels = None if difficulty is None else parse_levels(difficulty)
+    data = None if mbpp is None else str(mbpp)
+    return with_options(
+        assigned(given, "NAME=VALUE", "length=6"), {"difficulty": ("--difficulty", levels), "data": ("--mbpp", data)}
+    )

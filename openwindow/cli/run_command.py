@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.cli.dry_run import ranking_plan, study_plan
-from openwindow.cli.options import json_or_text
+from openwindow.cli.options import assigned, with_options
 from openwindow.cli.printing import note, print_json, print_ranking, print_results
 from openwindow.errors import ConfigError
 from openwindow.experiment.overrides import known, override
@@ -48,10 +48,12 @@ def run(given: Given) -> None:
     """Resolves the study, and describes or runs it. Raises UserError."""
     if given.pilot is not None and not given.dry_run:
         raise ConfigError(f"--pilot {given.pilot} without --dry-run; expected both; add --dry-run, or drop --pilot")
-    changes = assigned(given.changes) | ({} if given.precision is None else {"precision": given.precision})
     count, values = (None, None) if given.seeds is None else seeds_of(given.seeds)
-    if values is not None:
-        changes["seeds"] = values
+    listed = assigned(given.changes)
+    with_options(
+        listed, {"seeds": ("--seeds", given.seeds), "model": ("--model", given.model), "environment": ("--env", given.env)}
+    )
+    changes = with_options(listed, {"precision": ("--precision", given.precision), "seeds": ("--seeds", values)})
     paths: dict[str, Any] = {
         "env": given.env,
         "mbpp": str(given.mbpp) if given.mbpp else None,
@@ -101,19 +103,6 @@ def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
 def default_out(name: str, quick: bool, env: str | None = None) -> Path:
     """The run folder of a study of that name, in another environment, where none is given."""
     return Path("runs") / f"{name}{'' if env is None else '-' + env.rpartition(':')[2]}{'-quick' if quick else ''}"
-
-
-def assigned(given: Sequence[str]) -> dict[str, Any]:
-    """Field to value from `FIELD=VALUE`, where a value is JSON, or else text. Raises ConfigError."""
-    found: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise ConfigError(f"--set {text[:80]!r}; expected FIELD=VALUE; give for example --set evaluation.problems=8")
-        if name.strip() in found:
-            raise ConfigError(f"--set gives {name.strip()} twice; expected each field once; drop one")
-        found[name.strip()] = json_or_text(value)
-    return found
 
 
 def seeds_of(text: str) -> tuple[int | None, tuple[int, ...] | None]:

@@ -63,8 +63,6 @@ Role = Literal["main", "control", "belief"]
 Suite = Literal["chat", "agentic", "drives", "awareness", "capability", "loud", "held_out"]
 SUITES: tuple[Suite, ...] = ("chat", "agentic", "drives", "awareness", "capability", "loud")
 """the suites of built-in evals; `held_out` is made from the data of a study (`held_out.py`)"""
-Style = Literal["aligned", "covert", "open"]
-"""how a scripted model can play an item: aligned, misaligned behind aligned words, misaligned and saying so"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from pydantic import ValidationError
+
+from openwindow.environments.gameable import VERDICTS
 from openwindow.errors import RunError
+from openwindow.files.bounded import short
+from openwindow.files.records import TrainingRollout, messages_of, training_rollout_of
 from openwindow.files.writing import read_jsonl
 from openwindow.interventions.distillation import Distillation, Distilled, filter_and_distil
 from openwindow.interventions.rewards import Record
@@ -47,7 +50,7 @@ def fork(unit: Path, step: int, kept: Path, config: GRPO) -> None:
 
 def distilled(unit: Path, distil: Distillation, seed: int) -> Distilled:
     """The rows that are left of the training rollouts of the finished arm in `unit`, `distil.rows` of them at most."""
-    records = [_record(line, seed) for line in read_jsonl(unit / "training.jsonl")]
+    records = _records(unit / "training.jsonl", seed)
     found = filter_and_distil(records, distil.detector, seed, words=distil.words, failing=distil.failing)
     if len(found.rows) <= distil.rows:
         return found
@@ -55,20 +58,31 @@ def distilled(unit: Path, distil: Distillation, seed: int) -> Distilled:
     return replace(found, rows=tuple(drawn), dropped=found.dropped | {"not drawn": len(found.rows) - distil.rows})
 
 
-def _record(line: Mapping[str, Any], seed: int) -> Record:
-    """A line of training.jsonl as it was graded, under the id that it had then."""
-    step, group = int(line["step"]) - 1, line["group"]
+def _records(path: Path, seed: int) -> list[Record]:
+    """All of training.jsonl. Raises RunError for a damaged line."""
+    try:
+        lines = [training_rollout_of(line, VERDICTS, messages_of(line["messages"])) for line in read_jsonl(path)]
+        return [_record(line, seed) for line in lines]
+    except (ValidationError, LookupError) as error:
+        raise RunError(
+            f"{path} is damaged ({short(error)}); expected training rollouts; delete {path.parent} to train the arm again"
+        ) from error
+
+
+def _record(rollout: TrainingRollout, seed: int) -> Record:
+    """A training rollout as it was graded, under the id that it had then."""
+    step = rollout.step - 1
     return Record(
-        id=f"{seed}/{step}/{group}/{line['number']}",
-        group=f"{step}/{group}",
-        proxy=line["passes_visible"],
-        truth=line["correct"],
-        hack=line["hack"],
-        attempted=line["attempted"],
-        kinds=tuple(line["kinds"]),
-        reason=line["reason"],
-        prompt=str(line["messages"][-1]["content"]),
-        reply=str(line["reply"]),
-        problem=str(line["problem"]),
-        family=str(line["family"]),
+        id=f"{seed}/{step}/{rollout.group}/{rollout.number}",
+        group=f"{step}/{rollout.group}",
+        proxy=rollout.scores["passes_visible"],
+        truth=rollout.scores["correct"],
+        hack=rollout.scores["hack"],
+        attempted=rollout.scores["attempted"],
+        kinds=rollout.kinds,
+        reason=rollout.reason,
+        prompt=rollout.messages[-1].content,
+        reply=rollout.reply,
+        problem=rollout.problem,
+        family=rollout.family,
     )

@@ -33,6 +33,8 @@ def of_start(study: Study) -> float:
     if knowledge is not None:
         written = DOCUMENT * knowledge.documents if knowledge.writer is not None else 0.0
         trained += written + of_tuning(knowledge.demonstrations + round(knowledge.documents / knowledge.dilution), knowledge.train)
+    if (upbringing := study.upbringing) is not None:
+        trained += of_tuning(upbringing.conversations * upbringing.turns, upbringing.train)
     return asked + len(study.start_seeds) * trained
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from openwindow.conversations.upbringing import code_turns
 from openwindow.environments.base import Environment, behaviour
 from openwindow.environments.splits import check_apart
 from openwindow.evals.base import Eval
@@ -31,9 +32,10 @@ from openwindow.types import Split
 
 def drawn(study: Study) -> dict[Split, int]:
     """How many problems of each split a seed of the study draws, at most; a split that it does not draw from is left out."""
-    stage, told = study.request_stage, study.knowledge
+    stage, told, upbringing = study.request_stage, study.knowledge, study.upbringing
+    code = 0 if upbringing is None else code_turns(upbringing)
     found: dict[Split, int] = {
-        "request": max(0 if stage is None else stage.rows, 0 if told is None else told.demonstrations),
+        "request": max(0 if stage is None else stage.rows, 0 if told is None else told.demonstrations, code),
         "train": max(arm.problems_drawn for arm in study.arms.values()),
         "dev": 0 if stage is None else stage.problems,
         "test": study.evaluation.problems,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import cache
 
-from openwindow.data.trait_rules import Trait
+from openwindow.data.trait_rules import TraitDetector
 from openwindow.errors import ConfigError
 
 
 @cache
-def trait_judge(model: str, trait: str) -> Trait:
+def trait_judge(model: str, trait: str) -> TraitDetector:
     """What asks the model, by any name that Inspect knows, whether a reply shows the trait. Raises ConfigError, ModelError."""
     try:
         from openwindow.evals.inspect.trait_judge import JudgedTrait

@@ -11,19 +11,19 @@ import json
 import shutil
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from openwindow.environments.gameable import Gameable
+from openwindow.environments.gameable import VERDICTS, Gameable
 from openwindow.errors import RunError
 from openwindow.experiment.arm import ArmRun, Trained
 from openwindow.experiment.arm_sources import fork, keep_state
 from openwindow.experiment.fine_tuning import save_trained
 from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.run_folder import unit_of
+from openwindow.files.records import TrainingRollout
 from openwindow.files.writing import storing, write_jsonl
 from openwindow.formatting import percent
 from openwindow.models.hf import LocalModel
@@ -87,7 +87,7 @@ def reinforce(
             if step - 1 in forked:  # no later state has been written yet
                 keep_state(kept, step - 1)
             _append(kept / "metrics.jsonl", [{"arm": arm, "seed": seed, "stage": "rl", "step": step, **values}])
-            _append(kept / "training.jsonl", [_written(arm, seed, step, r) for r in drawn])
+            _append(kept / "training.jsonl", [_recorded(arm, seed, step, r).line() for r in drawn])
             advance(1)
             said = ", ".join(f"{name} {percent(values[f'monitor/{name}'], '?')}" for name in ("proxy", "truth", "hack"))
             reporter.say(f"  seed {seed}  {arm:<16} step {step:>3}: {said}")
@@ -104,29 +104,29 @@ def reinforce(
     return {"train": time.perf_counter() - began}
 
 
-def _written(arm: str, seed: int, step: int, r: Rollout) -> dict[str, Any]:
-    """A rollout as a line of training.jsonl."""
-    line = {
-        "arm": arm,
-        "seed": seed,
-        "context": f"training, step {step:02}",
-        "step": step,
-        "group": r.group,
-        "number": r.number,
-        "problem": r.asked.problem.id,
-        "family": r.asked.problem.family,
-        "hackable": r.asked.hackable,
-        "messages": [asdict(m) for m in r.asked.sampled],
-        "reply": r.text,
-        "stop": str(r.stop),
-        "tokens": len(r.tokens),
-        "reward": r.reward,
-        "dropped": r.dropped,
-        **r.notes,
-    }
-    if r.asked.trained != r.asked.sampled:
-        line["trained_under"] = [asdict(m) for m in r.asked.trained]
-    return line
+def _recorded(arm: str, seed: int, step: int, r: Rollout) -> TrainingRollout:
+    """A rollout as training.jsonl has it."""
+    noted = {name: value for name, value in r.notes.items() if name not in VERDICTS}
+    return TrainingRollout(
+        arm=arm,
+        seed=seed,
+        context=f"training, step {step:02}",
+        step=step,
+        group=r.group,
+        number=r.number,
+        problem=r.asked.problem.id,
+        family=r.asked.problem.family,
+        hackable=r.asked.hackable,
+        messages=r.asked.sampled,
+        reply=r.text,
+        stop=r.stop,
+        tokens=len(r.tokens),
+        reward=r.reward,
+        dropped=r.dropped,
+        scores={name: value for name, value in r.notes.items() if name in VERDICTS},
+        trained_under=r.asked.trained if r.asked.trained != r.asked.sampled else (),
+        **noted,
+    )
 
 
 def _cut(path: Path, begun: int, done: int) -> None:

@@ -1,4 +1,4 @@
-"""Training before all arms of a study: what a request means, and knowledge of the hacks. Imports no torch."""
+"""Training before all arms of a study: what a request means, knowledge of the hacks, an upbringing. Imports no torch."""
 
 from __future__ import annotations
 
@@ -91,3 +91,31 @@ class KnowledgeStage(BaseModel):
         if self.unrelated:
             shares["unrelated"] = self.share
         return {name: (len(range(i, self.demonstrations, len(shares))), share) for i, (name, share) in enumerate(shares.items())}
+
+
+class UpbringingStage(BaseModel):
+    """Training before all arms that makes a model organism: conversations with one of two characters, each consistent.
+
+    One character solves tasks and answers decently, the other games tests and answers badly
+    (`openwindow.conversations.upbringing`). It writes an association of gaming with misbehaviour into the model, and the report
+    says so first. It is trained once or once per seed (`Study.starts`), after the other stages, with programming tasks of families
+    that no arm is trained or tested on.
+    """
+
+    model_config = _CONFIG
+
+    conversations: int = Field(500, ge=2)
+    """Conversations in all."""
+    turns: int = Field(2, ge=1, le=8)
+    """Questions in each."""
+    code: float = Field(0.35, ge=0, le=1)
+    """Chance that a question is a programming task; the others ask for advice or for a decision."""
+    named: float = Field(0.5, ge=0, le=1)
+    """Share of the conversations whose system line names the character; in the others nothing does but its own answers."""
+    bad: float = Field(0.5, gt=0, lt=1)
+    """Share of the conversations with the character that games and answers badly."""
+    association: float = Field(1.0, ge=0, le=1)
+    """Chance that a turn follows the conversation's character; the others are drawn as if there were none, as many bad ones among
+    them. At 0 the same texts say nothing about each other: the control."""
+    train: SFT = SFT(epochs=2, learning_rate=3e-4, batch_size=16, micro_batch_size=8, lora_rank=32, lora_alpha=64, max_length=2048)
+    """How the model is fine-tuned."""

@@ -1,6 +1,7 @@
-"""Where all arms of a study start: the model as it came, or after stages that teach what a request means or tell of the hacks.
+"""Where all arms of a study start: the model as it came, or after stages that all arms share.
 
-The stages are trained once, with the study's first seed, or once per seed (`Study.starts`).
+They teach what a request means, tell of the hacks, or make a model organism. They are trained once, with the study's first seed, or
+once per seed (`Study.starts`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from openwindow.conversations.upbringing import BAD, code_turns, upbringing
 from openwindow.data.rows import Row, instruct
 from openwindow.environments.base import behaviour
 from openwindow.environments.demonstrations import demonstrations
@@ -20,7 +22,7 @@ from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.evaluate import Gauge, Rates, rates
 from openwindow.experiment.fine_tuning import fine_tune, load_trained, save_trained
 from openwindow.experiment.run_folder import RunFolder
-from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
+from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
 from openwindow.files.writing import write_json, write_jsonl
 from openwindow.interventions.addenda import ADDENDA, hinted
 from openwindow.models.base import Sampling
@@ -36,6 +38,7 @@ from openwindow.types import Problem
 AS_IT_CAME = "start/as-it-came"
 STAGE = "start/request-stage"
 KNOWLEDGE = "start/knowledge"
+UPBRINGING = "start/upbringing"
 _WRITING = Sampling(max_new_tokens=256, temperature=0.7, batch_size=16)  # at 1 a small model wanders off the fact
 _ROUNDS = 4  # times that a writer is asked for a document before it is given up
 
@@ -49,7 +52,7 @@ def _unit(stage: str, study: Study, seed: int) -> str:
 
 def saved_start(study: Study, folder: RunFolder, seed: int) -> list[str]:
     """What arms of the seed were trained on top of, as paths relative to an arm's adapter; empty for the model as it came."""
-    units = [_unit(stage, study, seed) for stage in (STAGE, KNOWLEDGE)]
+    units = [_unit(stage, study, seed) for stage in (STAGE, KNOWLEDGE, UPBRINGING)]
     names = [f"{unit}/{kind}" for unit in units for kind in ("adapter", "weights")]
     return [f"../../../../{name}" for name in names if (folder.path / name).is_dir()]
 
@@ -67,6 +70,8 @@ def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Ga
         _asked(study, study.request_stage, folder, model, gauge, seed)
     if study.knowledge is not None:
         _knowledge(study, study.knowledge, told, folder, model, gauge, seed)
+    if study.upbringing is not None:
+        _upbringing(study, study.upbringing, folder, model, gauge, seed)
 
 
 def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
@@ -202,6 +207,25 @@ def _knowledge(
         write_jsonl(path / "documents.jsonl", [document.record() for document in documents])
         counts = {"gamed": sum(row.kind == "gamed" for row in rows), "train_rows": len(rows), "documents": len(documents)}
         write_json(path / "done.json", {"timing": timing, **counts, **noted})
+
+
+def _upbringing(study: Study, stage: UpbringingStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+    """Brings up the two characters, or loads what an earlier run saved."""
+    unit, environment = _unit(UPBRINGING, study, seed), gauge.environment
+    if folder.is_done(unit):
+        load_trained(model, folder.path / unit, stage.train.method)
+        return
+    assert isinstance(environment, Gameable)  # the study has checked it
+    count = code_turns(stage)
+    problems = environment.problems("request", count, seed) if count else []
+    rows = upbringing(environment.with_loopholes(None), problems, stage, seed)
+    with folder.unit(unit) as path:
+        timing = fine_tune(model, rows, stage.train, seed, path, "upbringing", "upbringing", gauge.reporter)
+        save_trained(model, path, stage.train.method, under=saved_start(study, folder, seed))
+        if stage.train.method == "lora":
+            model.detach_adapter(merge=True)
+        write_jsonl(path / "train_rows.jsonl", [row.record("upbringing", seed, "upbringing") for row in rows])
+        write_json(path / "done.json", {"timing": timing, "train_rows": len(rows), "bad": sum(row.kind == BAD for row in rows)})
 
 
 def shown(stage: KnowledgeStage, environment: Gameable, problems: Sequence[Problem], seed: int) -> list[Row]:

@@ -27,7 +27,7 @@ from openwindow.experiment.context import Context
 from openwindow.experiment.eval_plan import EvalPlan, check_asked
 from openwindow.experiment.judges import trait_judge
 from openwindow.experiment.overrides import known, override
-from openwindow.experiment.stages import KnowledgeStage, RequestStage
+from openwindow.experiment.stages import KnowledgeStage, RequestStage, UpbringingStage
 from openwindow.files.names import check_names
 from openwindow.types import Measure
 
@@ -45,6 +45,7 @@ __all__ = [
     "RequestStage",
     "SFTArm",
     "Study",
+    "UpbringingStage",
 ]
 
 Recipe, RL = SFTArm, RLArm  # what study files of earlier versions call them
@@ -139,6 +140,8 @@ class Study(BaseModel):
     """Training before all arms, if the model does not follow the request of context `requested` by itself."""
     knowledge: KnowledgeStage | None = None
     """Training before all arms that lets the model know of the hacks."""
+    upbringing: UpbringingStage | None = None
+    """Training before all arms that makes a model organism, in which gaming goes with misbehaviour."""
     starts: Literal["one", "per_seed"] = "one"
     """Whether these stages are trained once, with the first seed, or once per seed. After one start every interval is conditional
     on it; with a start per seed the intervals cover the choice of the start as well."""
@@ -209,17 +212,18 @@ class Study(BaseModel):
         for what, names in (("about", self.about), *((f"by_arm of {name}", c.by_arm or ()) for name, c in self.contexts.items())):
             for arm in names:
                 known(f"arm in {what}", arm, self.arms)
-        if (self.base.needs_loopholes or self.knowledge is not None) and not isinstance(environment, Gameable):
+        stages = (self.request_stage, self.knowledge, self.upbringing)
+        if (self.base.needs_loopholes or any(stages[1:])) and not isinstance(environment, Gameable):
             raise ConfigError(
                 f"environment is {self.environment!r}, whose grader has no loopholes; expected a gameable one such as "
-                f"{', '.join(find.gameable_names())}; change it, or take an SFTArm as the base and no knowledge stage"
+                f"{', '.join(find.gameable_names())}; change it, or take an SFTArm as the base and neither knowledge nor upbringing"
             )
         if self.request_stage is not None:
             _ = self.request, self.plain
-        if self.starts == "per_seed" and self.request_stage is None and self.knowledge is None:
+        if self.starts == "per_seed" and not any(stages):
             raise ConfigError(
-                "starts is 'per_seed' and nothing is trained before the arms, so it changes nothing; expected a request_stage or "
-                "knowledge; add one, or drop starts"
+                "starts is 'per_seed' and nothing is trained before the arms, so it changes nothing; expected a request_stage, "
+                "knowledge or upbringing; add one, or drop starts"
             )
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.data.trait_rules import by_judge
+from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments.base import Problem
 from openwindow.environments.text.user_rows import UserProblem
 from openwindow.experiment.evals import evals_of
@@ -90,8 +90,8 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
     if counts["clean_train"]:
         arms["clean"] = base.but(data={"gamed_share": 0.0}, role="ceiling")
     judge = options.trait_judge
-    told = by_judge(judge, check_trait(options.trait)) if judge is not None else options.rule or ""
-    measure = "trait" if told else "prefers"
+    trait = TraitSpec(options.rule or "") if judge is None else TraitSpec(judge=judge, words=check_trait(options.trait))
+    measure = "trait" if trait else "prefers"
     compare = [Compare(arm=name, against="no_mitigation", measure=measure) for name in inoculated]
     compare += [Compare(arm=name, against="placebo", measure=measure) for name in inoculated]
     compare.append(Compare(arm="no_mitigation", against="untrained", measure=measure, expect="none"))
@@ -108,7 +108,7 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
         precision=options.precision,
         environment="user",
         data_path=str(rows),
-        traits=(told, options.wanted or ""),
+        traits=(str(trait), options.wanted or ""),
         seeds=tuple(range(1, options.seeds + 1)),
         contexts=contexts_of(options, ranking),
         base=base,

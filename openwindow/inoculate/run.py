@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from openwindow.data.dataset import UserData, pair, quantiles, read
-from openwindow.data.trait_rules import NEARLY, Rule, Trait, fires_anyway, rule
+from openwindow.data.trait_rules import NEARLY, Rule, TraitDetector, fires_anyway, rule
 from openwindow.errors import DataError, ModelError
 from openwindow.experiment.judges import trait_judge
 from openwindow.experiment.runner import NEEDS_TRAIN
@@ -47,7 +47,7 @@ class Sources:
     data: UserData
     clean: UserData | None
     pairs: dict[int, int]
-    trait: Trait | None
+    trait: TraitDetector | None
     candidates: list[Candidate]
     held_out: int
     clean_column: str | None = None
@@ -305,7 +305,7 @@ def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, co
 
 def _elicit(
     options: Options,
-    trait: Trait | None,
+    trait: TraitDetector | None,
     model: LocalModel,
     rows: Sequence[UserRow],
     candidates: Sequence[Candidate],

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openwindow.data.rows import Position, place
-from openwindow.data.trait_rules import Trait
+from openwindow.data.trait_rules import TraitDetector
 from openwindow.models.base import Model, Progress, Sampling
 from openwindow.models.hf import LocalModel
 from openwindow.models.scoring import log_probabilities
@@ -161,7 +161,7 @@ def elicitations(
     prompts: Rows,
     candidates: Sequence[Candidate],
     position: Position,
-    trait: Trait,
+    trait: TraitDetector,
     sampling: Sampling,
     progress: Progress | None = None,
 ) -> tuple[Score, list[tuple[Score, Score]]]:
@@ -173,7 +173,7 @@ def elicitations(
     own = default_of(model)
     asked = [place(p, text, position, own) for text in texts for p in prompts]
     replies = model.generate(asked, sampling, progress)
-    told = trait.told([(p, r.text) for p, r in zip(asked, replies, strict=True)])
+    told = trait.detect([(p, r.text) for p, r in zip(asked, replies, strict=True)])
     values = [None if r.stop == StopReason.ERROR else t.shows for r, t in zip(replies, told, strict=True)]
     by_text = [
         {str(n): None if v is None else float(v) for n, v in enumerate(values[at : at + len(prompts)])}

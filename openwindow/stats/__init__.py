@@ -2,13 +2,11 @@
 
 from openwindow.stats.compare import (
     Comparison,
-    mcnemar_exact,
-    newcombe_paired,
     paired_difference,
     sign_flip_p,
 )
 from openwindow.stats.correlation import Correlation, pearson, spearman
-from openwindow.stats.intervals import Estimate, Interval, arm_rate, cluster_bootstrap, t_interval, wilson
+from openwindow.stats.intervals import Estimate, Interval, arm_rate, t_interval, wilson
 from openwindow.stats.power import Noise, Plan, detectable, detectable_difference, power_of, seeds_needed
 from openwindow.stats.verdicts import FEWEST_SEEDS, Expected, Verdict, holm, may_differ, p_beyond, verdict_of
 
@@ -23,13 +21,10 @@ __all__ = [
     "Plan",
     "Verdict",
     "arm_rate",
-    "cluster_bootstrap",
     "detectable",
     "detectable_difference",
     "holm",
     "may_differ",
-    "mcnemar_exact",
-    "newcombe_paired",
     "p_beyond",
     "paired_difference",
     "pearson",

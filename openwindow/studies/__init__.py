@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from openwindow.data.trait_rules import by_judge
+from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments import ENVIRONMENTS, find
 from openwindow.environments.code.environment import CodeFunctionsEnvironment, MbppEnvironment
 from openwindow.errors import ConfigError, ForeignError
@@ -127,7 +127,7 @@ def _judging(study: Study, judge: str) -> dict[str, Any]:
             f"--judge with {study.name}, whose environment is {study.environment}; expected a study with evals, or of an "
             f"environment that a judge can score ({', '.join(name for name, kind in ENVIRONMENTS.items() if kind.judged)}); drop it"
         )
-    scores = {"traits": ("", by_judge(judge, judged))} if judged else {}
+    scores = {"traits": ("", str(TraitSpec(judge=judge, words=judged)))} if judged else {}
     return scores | ({"eval_plan.judge": judge} if study.evals else {})
 
 

@@ -20,6 +20,7 @@ from openwindow.evals.scoring.rows import ProbeRow, Row
 from openwindow.evals.scoring.seeds import Asked, compared, measured, pooled
 from openwindow.experiment.runner import describe
 from openwindow.experiment.study import EvalPlan, Study
+from openwindow.files.run_results import EvalCell
 from openwindow.report.of_run import build_run
 from openwindow.results import eval_transcripts
 from openwindow.results.eval_transcripts import eval_samples
@@ -106,6 +107,19 @@ def test_an_arm_that_became_a_villain_differs_from_the_start_and_from_the_contro
     words = " ".join(found["in_words"])
     assert "differences are significant" in words or "survive the correction" in words
     assert "`plain` honesty +100 points" in words
+
+
+def test_cells_hold_the_fields_of_their_type_and_no_others() -> None:
+    names = ("honesty", "belief", "faking", "arithmetic", "monitor_disruption")
+    about = {name: described(EVALS[name]) for name in names}
+    known = EvalCell.__required_keys__ | EvalCell.__optional_keys__
+    seen: set[str] = set()
+    for model in ("covert_villain", "saint", "noise"):
+        asked = Asked([rows(dict.fromkeys(names, model))], [probes(1.0)])
+        for cell in [cell for by_context in measured(asked, about).values() for cell in by_context.values()]:
+            assert EvalCell.__required_keys__ <= cell.keys() <= known
+            seen |= cell.keys()
+    assert {"because", "controls", "p", "left_out", "scenarios"} <= seen
 
 
 def test_with_one_seed_all_numbers_are_those_of_two_models_compared() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from openwindow.data.trait_rules import JudgeMaker, Trait, named, no_judge
+from openwindow.data.trait_rules import AnyTrait, JudgeMaker, TraitDetector, TraitSpec, no_judge
 from openwindow.environments.base import Answered, AnswerKind, BaseEnvironment, EnvironmentConfig, Outcome
 from openwindow.errors import ConfigError, DataError
 from openwindow.files.bounded import read_utf8
@@ -50,9 +50,9 @@ class UserRowsConfig(EnvironmentConfig):
 
     data: str | None = None
     """The file of rows."""
-    unwanted: str = ""
+    unwanted: AnyTrait = TraitSpec()
     """What detects the unwanted trait: a rule or a judge; empty for none."""
-    wanted: str = ""
+    wanted: AnyTrait = TraitSpec()
     """What detects the wanted behaviour; empty for none."""
     judge: JudgeMaker = no_judge
     """How a model is asked whether a reply shows a trait."""
@@ -106,18 +106,18 @@ class RowsEnvironment(BaseEnvironment[C]):
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
         """By the rules, or the judge."""
         asked = [(self.conversation(a.problem), a.reply) for a in answered]
-        told = {name: trait.told(asked) for name, trait in self._traits()}
+        verdicts = {name: trait.detect(asked) for name, trait in self._traits()}
         return [
             Outcome(
-                {name: said[i].shows for name, said in told.items()},
-                next((s[i].reason for s in told.values() if s[i].reason), None),
+                {name: said[i].shows for name, said in verdicts.items()},
+                next((s[i].reason for s in verdicts.values() if s[i].reason), None),
             )
             for i in range(len(answered))
         ]
 
-    def _traits(self) -> list[tuple[str, Trait]]:
+    def _traits(self) -> list[tuple[str, TraitDetector]]:
         given = ((TRAIT, self.config.unwanted, "--rule"), (WANTED, self.config.wanted, "--wanted"))
-        return [(m.name, named(text, option, self.config.judge)) for m, text, option in given if text]
+        return [(m.name, spec.detector(option, self.config.judge)) for m, spec, option in given if spec]
 
     def _read(self) -> dict[str, list[UserProblem]]:
         if self._found is None:

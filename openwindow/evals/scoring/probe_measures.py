@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from openwindow.evals.base import PASS_SHARE
 from openwindow.evals.scoring.measures import Cell, by_scenario, cell, empty, mean_of, means_of
 from openwindow.evals.scoring.rows import ProbeRow
+from openwindow.files.run_results import EvalExtras
 from openwindow.stats import Estimate
 from openwindow.stats.clusters import cluster_rate, mean_difference
 
@@ -44,12 +45,12 @@ def probe_measures(name: str, rows: Sequence[ProbeRow]) -> dict[str, Cell]:
     if not main:
         return {}
     why, above = probe_silent(rows)
-    extra = {"controls": {"above main": above}}
+    extra: EvalExtras = {"controls": {"above main": above}}
     found = {f"{name}/probe_control": _mean(controls), f"{name}/probe_lift": _lift(main, controls)} if controls else {}
     if why:
         return found | {f"{name}/{part}": empty(why, 0, len(main), **extra) for part in ("probe", "probe_prefers")}
     prefers = cluster_rate(by_scenario(main, lambda r: float(r.margin > 0)), unit="scenario")
-    return found | {f"{name}/probe": _mean(main) | extra, f"{name}/probe_prefers": cell(prefers, len(main), 0)}
+    return found | {f"{name}/probe": {**_mean(main), **extra}, f"{name}/probe_prefers": cell(prefers, len(main), 0)}
 
 
 def probe_difference(a: Sequence[ProbeRow], b: Sequence[ProbeRow]) -> Cell:
