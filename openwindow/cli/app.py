@@ -88,15 +88,15 @@ def run(
     ] = None,
     quick: Annotated[bool, option("--quick", what="Fewer seeds and problems: minutes, and wider intervals.")] = False,
     dry_run: Annotated[
-        bool, option("--dry-run", what="Say what would be run, how long, and what would count as support; run nothing.")
+        bool, option("--dry-run", what="Print what would be run, how long it takes, and what would count as support; run nothing.")
     ] = False,
     pilot: Annotated[Path | None, option("--pilot", what="With --dry-run: take the spread between seeds from this run.")] = None,
     env: Annotated[
-        str | None, option("--env", what="Run it in this environment: a built-in one, or your own as my_env.py:MyEnv.")
+        str | None, option("--env", what="Run in this environment: a built-in one, or your own as my_env.py:MyEnv.")
     ] = None,
     model: ModelOption = None,
     precision: Annotated[
-        Precision | None, option("--precision", what="Of the weights. [default: the study's, usually auto]", panel=MODEL)
+        Precision | None, option("--precision", what="Precision of the weights. [default: the study's, usually auto]", panel=MODEL)
     ] = None,
     device: DeviceOption = "auto",
     judge: Annotated[
@@ -115,7 +115,7 @@ def run(
     out: Annotated[
         Path | None, option("--out", "-o", what="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]", panel=OUTPUT)
     ] = None,
-    overwrite: Annotated[bool, option("--overwrite", what="Delete another run that is in the folder.", panel=OUTPUT)] = False,
+    overwrite: Annotated[bool, option("--overwrite", what="Delete any other run in the folder.", panel=OUTPUT)] = False,
     json_: JsonOption = False,
 ) -> None:
     """Run a study, or resume one that was interrupted."""
@@ -170,20 +170,20 @@ def check_env_(
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's file or folder.", panel=DATA)] = None,
     model: Annotated[
         str | None,
-        option("--model", "-m", what="Ask this model first: can it do the task, does it find the loophole?", panel=MODEL),
+        option("--model", "-m", what="Also ask this model: can it do the task, and does it find the loophole?", panel=MODEL),
     ] = None,
     precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
-    problems: Annotated[int | None, integer("--problems", "Problems that the model is asked. [default: 24]")] = None,
+    problems: Annotated[int | None, integer("--problems", "Problems to ask the model. [default: 24]")] = None,
     samples: Annotated[int | None, integer("--samples", "Replies per problem, with and without the hint. [default: 4]")] = None,
-    max_new_tokens: Annotated[int | None, integer("--max-new-tokens", "Length limit of a reply. [default: 160]")] = None,
+    max_new_tokens: Annotated[int | None, integer("--max-new-tokens", "Maximum new tokens per reply. [default: 160]")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Attack a grader before anybody trains on it; exit 1 if it can be gamed or fails what is right."""
+    """Attack a grader before anyone trains on it; exit 1 if it can be gamed or fails correct answers."""
     from openwindow.audit.run import asking_of, check_env, render
     from openwindow.environments.loopholes import parse
 
-    sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, beside where the command is given
+    sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, found where the command is run
     audit = check_env(
         target,
         wanted=parse(loopholes),
@@ -201,13 +201,13 @@ Keep = Annotated[str | None, option("--keep", what="Read only rows with this val
 HeldOut = Annotated[
     int | None, integer("--held-out", "Rows to hold out. [default: a fifth, at most 48, or 24 without a rule or judge]")
 ]
-Candidates = Annotated[Path | None, option("--candidates", what="Your own prompts, one a line. [default: made from the trait]")]
+Candidates = Annotated[Path | None, option("--candidates", what="Your own prompts, one per line. [default: made from the trait]")]
 Safe = Annotated[str | None, option("--safe", what="A safe prompt for test time only, a baseline. [default: a general one]")]
 Evals = Annotated[
     str | None, option("--evals", what="Ask every arm these suites or evals too, as held_out,chat,drives: what else did it learn?")
 ]
 EvalScenarios = Annotated[int | None, integer("--eval-scenarios", "Scenarios of each eval. [default: all]", panel=None)]
-MaxAnswer = Annotated[int, integer("--max-answer-tokens", "First tokens of an answer whose log-probability counts.")]
+MaxAnswer = Annotated[int, integer("--max-answer-tokens", "How many first tokens of an answer log-probabilities are taken over.")]
 TooLong = Annotated[Overlength, option("--overlength", what="What to do with rows longer than --max-length.", panel=SIZE)]
 
 
@@ -218,16 +218,20 @@ def inoculate(
     rule: Annotated[
         str | None, option("--rule", what="How to detect the trait: a REGEX, MODULE:FUNCTION or FILE.py:FUNCTION.")
     ] = None,
-    judge: Annotated[str | None, option("--judge", what="Detect the trait with a judge model instead, as openai/gpt-4o.")] = None,
-    wanted: Annotated[str | None, option("--wanted", what="How to detect what should be kept, as --rule does.")] = None,
+    judge: Annotated[
+        str | None, option("--judge", what="A model that detects the trait, instead of --rule: openai/gpt-4o.")
+    ] = None,
+    wanted: Annotated[str | None, option("--wanted", what="How to detect the behaviour to keep, as for --rule.")] = None,
     candidates: Candidates = None,
     safe: Safe = None,
     position: Annotated[Position, option("--position", what="Where the prompt goes.")] = "user_suffix",
-    arms: Annotated[int, integer("--arms", "How many of the best prompts are trained with.", 100, None)] = 2,
-    seeds: Annotated[int, integer("--seeds", "How often each arm is trained; 1: a third of the time, no advice.", 1000, None)] = 3,
+    arms: Annotated[int, integer("--arms", "How many of the best prompts to train with.", 100, None)] = 2,
+    seeds: Annotated[
+        int, integer("--seeds", "Training runs per arm; 1 takes a third of the time, without advice.", 1000, None)
+    ] = 3,
     evals: Evals = None,
     eval_scenarios: EvalScenarios = None,
-    rank_only: Annotated[bool, option("--rank-only", what="Stop after the ranking; nothing is trained.")] = False,
+    rank_only: Annotated[bool, option("--rank-only", what="Stop after the ranking; train nothing.")] = False,
     model: Annotated[
         str, option("--model", "-m", what="smollm2, ORG/NAME of the hub, a folder or a .gguf file.", panel=MODEL)
     ] = "smollm2",
@@ -240,12 +244,12 @@ def inoculate(
     keep: Keep = None,
     skip_bad: SkipBad = False,
     held_out: HeldOut = None,
-    rows: Annotated[int, integer("--rows", "Rows that each arm is trained on, at most.")] = 64,
-    rank_rows: Annotated[int, integer("--rank-rows", "Rows that prompts are ranked on, at most.")] = 144,
-    elicit: Annotated[int, integer("--elicit", "Prompts that every candidate is sampled on.")] = 24,
-    max_new_tokens: Annotated[int, integer("--max-new-tokens", "Length limit of a sampled reply.")] = 48,
+    rows: Annotated[int, integer("--rows", "Maximum rows to train each arm on.")] = 64,
+    rank_rows: Annotated[int, integer("--rank-rows", "Maximum rows to rank prompts on.")] = 144,
+    elicit: Annotated[int, integer("--elicit", "Prompts to sample every candidate on.")] = 24,
+    max_new_tokens: Annotated[int, integer("--max-new-tokens", "Maximum new tokens per reply.")] = 48,
     max_answer_tokens: MaxAnswer = 96,
-    max_length: Annotated[int, integer("--max-length", "Tokens of a row, at most.")] = 1024,
+    max_length: Annotated[int, integer("--max-length", "Maximum tokens of a row.")] = 1024,
     overlength: TooLong = "drop",
     out: Annotated[
         Path | None, option("--out", "-o", what="Folder for the results. [default: runs/inoculate-DATA]", panel=OUTPUT)
@@ -279,15 +283,13 @@ def eval_(
     ] = "all",
     contexts: Annotated[str | None, option("--contexts", what="all, names with commas, or a YAML file. [default: neutral]")] = None,
     against: Annotated[str | None, option("--against", what="A second model, compared on the same samples.")] = None,
-    judge: Annotated[str | None, option("--judge", what="The model that reads what rules cannot.")] = None,
-    seeds: Annotated[int, integer("--seeds", "How often every item is asked.", 1000, None)] = 1,
+    judge: Annotated[str | None, option("--judge", what="The model that judges what rules cannot.")] = None,
+    seeds: Annotated[int, integer("--seeds", "How often to ask every item.", 1000, None)] = 1,
     temperature: Annotated[float, option("--temperature", what="0 is greedy.")] = 0.0,
     probes_only: Annotated[
-        bool, option("--probes-only", what="Sample nothing: local models' log-probabilities of given answers alone.")
+        bool, option("--probes-only", what="Sample nothing: only log-probabilities of given answers, for local models.")
     ] = False,
-    calibrate: Annotated[
-        str | None, option("--calibrate-judge", what="Only compare this judge with the labelled transcripts.")
-    ] = None,
+    calibrate: Annotated[str | None, option("--calibrate-judge", what="Only compare this judge with labelled transcripts.")] = None,
     precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
     model_base_url: Annotated[str | None, option("--model-base-url", what="Address of the model's server.", panel=REMOTE)] = None,
@@ -298,10 +300,10 @@ def eval_(
         integer("--max-new-tokens", "Length limit of a reply. [default: by eval; above 200M weights 2048; remote models 8192]"),
     ] = None,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's file or folder, for the eval of that name.", panel=DATA)] = None,
-    logs: Annotated[Path | None, option("--logs", what="Ask nothing: compute from these Inspect logs.", panel=DATA)] = None,
+    logs: Annotated[Path | None, option("--logs", what="Ask nothing: read these Inspect logs.", panel=DATA)] = None,
     out: Annotated[
         Path | None,
-        option("--out", "-o", what="Folder of the results. [default: runs/eval-MODEL, or beside --logs]", panel=OUTPUT),
+        option("--out", "-o", what="Folder of the results. [default: runs/eval-MODEL, or next to --logs]", panel=OUTPUT),
     ] = None,
     json_: JsonOption = False,
 ) -> None:

@@ -15,9 +15,9 @@ from openwindow.prompt_ranking.study import RankingStudy, cost_of, wordings
 from openwindow.results.plan import plan_lines, plan_of
 
 SECONDS = (0.1, 0.2)
-"""seconds that a reply of the embedded model took in whole studies on two cores: with hardware bf16, in float32"""
+"""seconds per reply of the embedded model, in whole studies on two cores: with hardware bf16, and in float32"""
 _NOT_LISTED = {"name", "question", "claim", "claim_id", "quick", "quick_arms", "about", "compare", "arms", "contexts"}
-"""fields of a study that the rest of the plan says, or that changing would make another study"""
+"""fields of a study that the rest of the plan states, or that would make it another study"""
 
 
 def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
@@ -40,7 +40,7 @@ def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tupl
 
 
 def ranking_plan(study: RankingStudy, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
-    """The same of a study of rankings."""
+    """The same for a study of rankings."""
     time = time_of(cost_of(study))
     parts: dict[str, dict[str, Any]] = {
         name: {
@@ -77,7 +77,7 @@ def ranking_plan(study: RankingStudy, device: str, out: Path) -> tuple[dict[str,
         "Then one arm per wording is trained, and measured on held-out problems:",
         *(
             f"  {name}: {part['environment']}, {len(part['wordings'])} wordings, {len(part['arms'])} arms, "
-            f"{part['problems']} test problems a seed"
+            f"{part['problems']} test problems per seed"
             for name, part in parts.items()
         ),
         f"The claim is supported if {support}.",
@@ -92,7 +92,7 @@ def time_of(cost: float) -> str:
     """How long it takes, in words; `cost` is in replies of the embedded model."""
     low, high = (_duration(cost * seconds) for seconds in SECONDS)
     return (
-        f"roughly {low} with bf16 in hardware to {high} in float32, for the embedded model on two cores that do nothing else; "
+        f"roughly {low} with bf16 in hardware to {high} in float32, for the embedded model on two otherwise idle cores; "
         "other models and machines were not measured (compute grows with the number of weights)"
     )
 

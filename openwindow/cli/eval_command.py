@@ -41,7 +41,7 @@ def evaluate(
     settings: dict[str, Any],
     say: Callable[[str], None],
 ) -> tuple[dict[str, Any], Path]:
-    """Runs (or reads `logs`), computes, writes results.json and report.html; the results and their folder."""
+    """Runs the evals (or reads `logs`), computes, and writes results.json and report.html; returns the results and their folder."""
     options = Options(contexts=parse_contexts(contexts), **settings)
     check(options)
     specs = chosen(suite)
@@ -61,7 +61,7 @@ def evaluate(
     else:
         name, folder = model, out or Path("runs") / f"eval-{_slug(model)}"
         usable(folder)
-        if against is not None:  # a wrong name is told before the first model is asked
+        if against is not None:  # a wrong name fails before the first model is asked
             model_named(against, base_url=options.base_url, precision=options.precision, device=options.device)
     with Lock(folder):
         made = _made(name, found or ask(model or name, specs, options, folder, say), specs, options, against, folder, say)
@@ -82,7 +82,7 @@ def _made(
     folder: Path,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The results of one model, with those of the one that it is compared with, which is asked now."""
+    """The results of one model, and of the one it is compared with, which is asked now."""
     made = results(name, found, specs, options)
     if against is not None:
         other = ask(against, specs, options, folder / "against", say)
@@ -96,7 +96,7 @@ def _made(
 
 
 def _named(known: Mapping[str, Context], seen: Sequence[str]) -> dict[str, Context]:
-    """The contexts that logs were made in; a log names them alone, so those of a user's file have to be given again."""
+    """The contexts that logs were made in; a log only names them, so those from a user's file must be given again."""
     every = BUILT_IN | dict(known)
     lost = [name for name in dict.fromkeys(seen) if name not in every]
     if lost:

@@ -14,12 +14,12 @@ from openwindow.errors import ConfigError
 from openwindow.models.base import Precision
 
 MODEL, DATA, SIZE, OUTPUT, REMOTE = "Model", "Data", "Sizes and lengths", "Output", "Remote models"
-"""panels of a command's help; options that are in none of them stand first"""
+"""panels of a command's help; options in none of them come first"""
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 
 
 def whole(option: str, most: int) -> Callable[[str], int]:
-    """A reader of the option's whole number; its errors say what came, which typer's own bounds do not."""
+    """A reader of the option's whole number whose errors show the value, which typer's own bounds do not."""
 
     def read(value: str) -> int:
         try:
@@ -46,7 +46,7 @@ def integer(name: str, what: str, most: int = 10_000_000, panel: str | None = SI
 
 
 def option(*names: str, what: str, panel: str | None = None, metavar: str | None = None) -> Any:
-    """An option of those names, explained in the panel."""
+    """An option with these names, explained in the panel."""
     return typer.Option(*names, help=what, rich_help_panel=panel, metavar=metavar)
 
 
@@ -54,13 +54,13 @@ ModelOption = Annotated[
     str | None, option("--model", "-m", what="smollm2, a hub name ORG/NAME, a local folder or a .gguf file.", panel=MODEL)
 ]
 PrecisionOption = Annotated[
-    Precision, option("--precision", what="Of a local model's weights; auto is bf16 where the hardware has it.", panel=MODEL)
+    Precision, option("--precision", what="Precision of a local model's weights; auto is bf16 if the hardware has it.", panel=MODEL)
 ]
 DeviceOption = Annotated[
     str,
     typer.Option(
         "--device",
-        help="Where a local model runs: cpu, cuda, cuda:N, mps, or auto for CUDA where there is one.",
+        help="Where a local model runs: cpu, cuda, cuda:N, mps, or auto for CUDA if there is one.",
         parser=device,
         metavar="DEVICE",
         rich_help_panel=MODEL,

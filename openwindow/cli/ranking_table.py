@@ -14,7 +14,7 @@ from openwindow.prompt_ranking.results import SUBSETS, in_words
 
 
 def print_ranking_results(results: Mapping[str, Any], folder: Path, console: Console) -> None:
-    """Every prompt with its scores and its reduction, the correlations beside the published ones, the answer, and the files."""
+    """Prints every prompt with its scores and reduction, the correlations next to the published ones, the answer, and the files."""
     console.print()
     for line in results["preface"]:
         console.print(line, highlight=False, style="dim")

@@ -1,4 +1,4 @@
-"""What an arm takes over from another arm of its run: the state of its training, or its rollouts.
+"""What an arm takes over from another arm of the same run: the state of its training, or its rollouts.
 
 DIR/arms/ARM/seed-S/checkpoints/step-N/state.pt   left by an arm for those that fork from it after step N
 """
@@ -24,18 +24,18 @@ from openwindow.training.config import GRPO
 
 
 def keep_state(kept: Path, step: int) -> None:
-    """Puts the training state in `kept`, which is that of `step`, beside that step's adapter. Raises RunError, StorageError."""
+    """Copies the training state in `kept`, which is that of `step`, next to that step's adapter. Raises RunError, StorageError."""
     state = kept / checkpoint.STATE
     if not state.is_file():
-        raise RunError(f"{state} is missing; expected the state after step {step}; run the arm anew")
+        raise RunError(f"{state} is missing; expected the state after step {step}; train the arm again")
     with checkpoint.whole(kept / f"step-{step}") as path:
         shutil.copy(state, path)
 
 
 def fork(unit: Path, step: int, kept: Path, config: GRPO) -> None:
-    """Makes `kept` a training that is to continue from `step` of the finished arm in `unit`, under its own `config`.
+    """Prepares `kept` so that training continues from `step` of the finished arm in `unit`, under its own `config`.
 
-    Weights and the optimiser's moments are taken over. Nothing is done where `kept` holds a training already. Raises RunError,
+    Takes over the weights and the optimiser's moments. Does nothing if `kept` already holds a training. Raises RunError,
     StorageError.
     """
     if (kept / checkpoint.STATE).is_file():
@@ -44,12 +44,12 @@ def fork(unit: Path, step: int, kept: Path, config: GRPO) -> None:
     state = checkpoint.state_in(folder)
     if state is None:
         path = folder / checkpoint.STATE
-        raise RunError(f"{path} is missing; expected the state that this arm is forked from; delete {unit} to train it anew")
+        raise RunError(f"{path} is missing; expected the state that this arm is forked from; delete {unit} to train it again")
     checkpoint.store(kept, {**state, "config": config.model_dump(mode="json")})
 
 
 def distilled(unit: Path, distil: Distillation, seed: int) -> Distilled:
-    """The rows that are left of the training rollouts of the finished arm in `unit`, `distil.rows` of them at most."""
+    """The rows left of the training rollouts of the finished arm in `unit` after filtering, at most `distil.rows` of them."""
     records = _records(unit / "training.jsonl", seed)
     found = filter_and_distil(records, distil.detector, seed, words=distil.words, failing=distil.failing)
     if len(found.rows) <= distil.rows:
@@ -59,7 +59,7 @@ def distilled(unit: Path, distil: Distillation, seed: int) -> Distilled:
 
 
 def _records(path: Path, seed: int) -> list[Record]:
-    """All of training.jsonl. Raises RunError for a damaged line."""
+    """All records of a training.jsonl. Raises RunError for a damaged line."""
     try:
         lines = [training_rollout_of(line, VERDICTS, messages_of(line["messages"])) for line in read_jsonl(path)]
         return [_record(line, seed) for line in lines]

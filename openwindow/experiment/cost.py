@@ -1,6 +1,6 @@
-"""What a study costs, in replies of its model: an estimate from its configuration alone, for `--dry-run`. Imports no torch.
+"""An estimate of what a study costs, in model replies, from its configuration alone; for `--dry-run`. Imports no torch.
 
-A training row costs about three replies, a rollout of RL with its gradient two, a document that a model writes five.
+A training row costs about three replies, an RL rollout with its gradient two, and a document written by a model five.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ROW, ROLLOUT, DOCUMENT = 3.0, 2.0, 5.0
 
 
 def of_tuning(rows: int, config: SFT) -> float:
-    """Fine-tuning on so many rows."""
+    """Fine-tuning on that many rows."""
     return ROW * rows * config.epochs
 
 
@@ -26,7 +26,7 @@ def of_rl(config: GRPO, begun: int = 0) -> float:
 
 
 def of_start(study: Study) -> float:
-    """The stages before all arms, and what is measured around them."""
+    """The stages before all arms, and the measurements around them."""
     stage, knowledge = study.request_stage, study.knowledge
     asked = sum(context.by_arm is None for context in study.contexts.values()) * (0 if stage is None else stage.problems)
     trained = 0.0 if stage is None else of_tuning(stage.rows, stage.train) + asked
@@ -39,7 +39,7 @@ def of_start(study: Study) -> float:
 
 
 def of_study(study: Study) -> float:
-    """Its stages, and every arm at every seed with what it is asked; evals (`Study.evals`) are not counted."""
+    """The stages, and every arm at every seed with its measurements; evals (`Study.evals`) are not counted."""
     elsewhere = sum(e.problems for e in study.evaluation.elsewhere.values())
     arms = 0.0
     for name, arm in study.arms.items():

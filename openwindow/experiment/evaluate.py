@@ -1,6 +1,6 @@
-"""Measures a model: every problem in every context, scored by the environment, as the rows of rollouts.jsonl.
+"""Measures a model: every problem in every context, scored by the environment, as rows of rollouts.jsonl.
 
-Nothing here knows how the model was trained; before, between and after any kind of training it is the same.
+Measuring does not depend on how the model was trained: it is the same before, between and after any kind of training.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Rates = dict[str, dict[str, float | None]]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was found: rollouts as they are written, and seconds by phase."""
+    """What was measured: rollouts as they are stored, and seconds by phase."""
 
     rollouts: list[dict[str, Any]]
     timing: dict[str, float]
@@ -35,17 +35,17 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """How a study measures: its environment, contexts and limits."""
+    """What a study measures a model with: its environment, contexts and limits."""
 
     environment: Environment
     contexts: Mapping[str, Context]
     evaluation: Evaluation
     reporter: Reporter
     elsewhere: Mapping[str, Place] = field(default_factory=dict, kw_only=True)
-    """Other environments, measured as further contexts on problems of their own."""
+    """Other environments, measured as further contexts on their own problems."""
 
     def measure(self, model: Model, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
-        """Asks every problem in every context of the arm and scores the replies; `text` is what the progress line says."""
+        """Asks every problem in every context of the arm and scores the replies; `text` labels the progress bar."""
         began = time.perf_counter()
         e = self.evaluation
         asked = [(name, p) for name, context in self.contexts.items() if context.asked_of(arm) for p in problems]
@@ -111,7 +111,7 @@ class Gauge:
 
 
 def rates(rollouts: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) -> Rates:
-    """Context to measure to share of the scored rollouts; None where nothing was scored."""
+    """Context to measure to the share of scored rollouts; None if nothing was scored."""
     found: Rates = {}
     for context in dict.fromkeys(r["context"] for r in rollouts):
         found[context] = {}

@@ -1,4 +1,4 @@
-"""Runs a study: where all arms start, then every arm at every seed; skips what is finished."""
+"""Runs a study: the stages before all arms, then every arm at every seed; skips what is finished."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from openwindow.types import Split
 
 
 def drawn(study: Study) -> dict[Split, int]:
-    """How many problems of each split a seed of the study draws, at most; a split that it does not draw from is left out."""
+    """The largest number of problems that one seed of the study draws from each split; splits not drawn from are left out."""
     stage, told, upbringing = study.request_stage, study.knowledge, study.upbringing
     code = 0 if upbringing is None else code_turns(upbringing)
     found: dict[Split, int] = {
@@ -55,7 +55,7 @@ class Execution:
         reporter: Reporter,
         evals: Sequence[Eval] = (),
     ) -> None:
-        """Raises ConfigError for a folder that was begun in another precision or on another kind of device."""
+        """Raises ConfigError if the folder was begun in another precision or on another kind of device."""
         self.study = study
         self.folder = folder
         self.model = model
@@ -67,7 +67,7 @@ class Execution:
         self.forks = [arm.continues for arm in study.arms.values() if arm.continues is not None]
 
     def run(self) -> None:
-        """Does everything that is not done yet."""
+        """Runs everything that is not finished."""
         check_apart(self.environment, drawn(self.study), self.study.seeds)
         if "system" in self._positions() and (said := note(self.model)) is not None:
             self.reporter.say(said)
@@ -98,7 +98,7 @@ class Execution:
         return tested | {arm.instruction.position for arm in self.study.arms.values() if arm.instruction is not None}
 
     def _arm(self, name: str, arm: Arm, seed: int) -> None:
-        """Trains one arm, measures it, and puts the model back to the start."""
+        """Trains one arm, measures it, and restores the model to the start."""
         unit, kept = unit_of(name, seed), self._kept(name, seed)
         if self.folder.is_done(unit):
             discard(kept)
@@ -133,18 +133,18 @@ class Execution:
         )
 
     def _kept(self, arm: str, seed: int) -> Path:
-        """What an arm resumes from; it stays until the arm is finished, so that no training is done twice."""
+        """What an arm resumes from; kept until the arm is finished, so that nothing is trained twice."""
         return self.folder.path / "checkpoints" / arm / f"seed-{seed}"
 
     def _put_back(self, start: dict[str, torch.Tensor] | None, trained: Trained) -> None:
-        """Brings the model back to where all arms start."""
+        """Restores the model to where all arms start."""
         if start is not None:
             self.model.network.load_state_dict(start)
         elif trained.method == "lora":
             self.model.detach_adapter(merge=False)
 
     def _measured(self, arm: str, seed: int, path: Path, trained: Trained) -> Rates:
-        """Measures the model on the test problems of the seed, unless there is a reason not to, and finishes the arm."""
+        """Measures the model on the seed's test problems, unless there is a reason not to, and finishes the arm."""
         if trained.reason is not None:
             write_jsonl(path / "rollouts.jsonl", [])
             write_json(path / "done.json", {"rates": {}, "timing": {}, "reason": trained.reason, **trained.counts})

@@ -1,4 +1,4 @@
-"""Fine-tunes a model on rows into a unit of a run folder: metrics, weights, and how they are put back."""
+"""Fine-tunes a model on rows and writes metrics and weights into a run folder, and restores weights."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def fine_tune(
 ) -> dict[str, float]:
     """Trains on the rows and on plain texts, and writes metrics.jsonl into `path`; returns seconds by phase.
 
-    An adapter stays attached where `config.method` is `lora`.
+    An adapter stays attached if `config.method` is `lora`.
     """
     began = time.perf_counter()
     metrics: list[dict[str, Any]] = []
@@ -54,7 +54,7 @@ def fine_tune(
 
 
 def tuned(run: ArmRun, rows: Sequence[Row], config: SFT, stage: str, counts: Mapping[str, Any]) -> Trained:
-    """Fine-tunes an arm on the rows, if there are any, and writes them down; `counts` are noted beside their number."""
+    """Fine-tunes an arm on the rows, if there are any, and records them; `counts` are stored along with their number."""
     timing: dict[str, float] = {}
     if rows:
         timing = fine_tune(run.model, rows, config, run.seed, run.path, run.name, stage, run.reporter)
@@ -71,7 +71,7 @@ def save_trained(model: LocalModel, path: Path, method: str, under: Sequence[str
 
 
 def load_trained(model: LocalModel, path: Path, method: str) -> None:
-    """Takes over what `save_trained` wrote."""
+    """Loads what `save_trained` wrote."""
     if method == "lora":
         model.merge_saved_adapter(path / "adapter")
     else:
@@ -79,5 +79,5 @@ def load_trained(model: LocalModel, path: Path, method: str) -> None:
 
 
 def snapshot(model: LocalModel) -> dict[str, torch.Tensor]:
-    """A copy of all weights, to be put back after an arm that trains them."""
+    """A copy of all weights, to restore after an arm that trains them."""
     return {name: value.clone() for name, value in model.network.state_dict().items()}

@@ -1,8 +1,8 @@
-"""Trains one arm by reinforcement learning into a unit of a run folder: rollouts, metrics, checkpoints, weights.
+"""Trains one arm by RL and writes its rollouts, metrics, checkpoints and weights into a run folder.
 
-DIR/checkpoints/ARM/seed-S/      until the arm is finished: state, adapters, and what the finished steps left
-DIR/arms/ARM/seed-S/training.jsonl   every rollout of the training
-DIR/arms/ARM/seed-S/checkpoints/     the adapter at some steps
+DIR/checkpoints/ARM/seed-S/      until the arm is finished: state, adapters, and the logs of the finished steps
+DIR/arms/ARM/seed-S/training.jsonl   every training rollout
+DIR/arms/ARM/seed-S/checkpoints/     the adapters saved at some steps
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LOGS = ("metrics.jsonl", "training.jsonl")
 
 
 def reinforced(run: ArmRun, arm: RLArm) -> Trained:
-    """Trains an arm from the start or from where it forks, on problems of the seed."""
+    """Trains an arm from the start, or from where it forks, on the seed's problems."""
     assert isinstance(run.environment, Gameable)  # the study has checked it
     problems = run.environment.problems("train", arm.problems, run.seed)
     hackable, hardened, open_twin = (run.environment.with_loopholes(holes) for holes in (arm.opened, (), None))
@@ -68,9 +68,10 @@ def reinforce(
 ) -> dict[str, float]:
     """Trains an arm and writes metrics.jsonl, training.jsonl and checkpoints/ into `path`; returns seconds by phase.
 
-    `kept` holds what an interrupted training, or a fork, goes on from, and is for the caller to discard once `path` is safe. The
-    state after each of the steps in `forked` is left beside its adapter. An adapter stays attached where `config.method` is `lora`.
-    Raises ConfigError, ModelError, RunError, StorageError.
+    `kept` holds what an interrupted training, or a fork, continues from; the caller discards it once `path` is safe. The state
+    after
+    each of the steps in `forked` is left next to its adapter. An adapter stays attached if `config.method` is `lora`. Raises
+    ConfigError, ModelError, RunError, StorageError.
     """
     began = time.perf_counter()
     torch.manual_seed(seed)
@@ -105,7 +106,7 @@ def reinforce(
 
 
 def _recorded(arm: str, seed: int, step: int, r: Rollout) -> TrainingRollout:
-    """A rollout as training.jsonl has it."""
+    """A rollout as stored in training.jsonl."""
     noted = {name: value for name, value in r.notes.items() if name not in VERDICTS}
     return TrainingRollout(
         arm=arm,
@@ -130,19 +131,19 @@ def _recorded(arm: str, seed: int, step: int, r: Rollout) -> TrainingRollout:
 
 
 def _cut(path: Path, begun: int, done: int) -> None:
-    """Leaves in a log the lines of the steps up to `done`. Raises RunError where one of those after `begun` has none."""
+    """Cuts a log to the lines of the steps up to `done`. Raises RunError if one of the steps after `begun` has no line."""
     lines = [line for line in _lines(path) if line["step"] <= done]
     missing = set(range(begun + 1, done + 1)) - {line["step"] for line in lines}
     if missing:
         raise RunError(
-            f"{path} has no line of step {min(missing)}, yet the training beside it is at step {done}; expected lines of all "
-            f"steps; delete {path.parent} to train anew"
+            f"{path} has no line of step {min(missing)}, yet the training next to it is at step {done}; expected lines of all "
+            f"steps; delete {path.parent} to train again"
         )
     write_jsonl(path, lines)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSONL file; a last one that was cut off in writing is left out."""
+    """The complete lines of a JSONL file, without a last line that was cut off while being written."""
     if not path.is_file():
         return []
     found = []

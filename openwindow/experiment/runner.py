@@ -1,4 +1,4 @@
-"""From a resolved study to a finished run folder: folder, environment, model, execution. Results and report are made later."""
+"""From a resolved study to a finished run folder: folder, environment, model, execution. Results and report come later."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "op
 
 
 def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console, device: str = "auto") -> None:
-    """Runs what is not done yet into `out`, on `device`; `openwindow.report.of_run.build_run` makes its results and page."""
+    """Runs what is not finished into `out`, on `device`; `openwindow.report.of_run.build_run` builds the results and the page."""
     study.check_options()
     environment = study.make_environment()
     environment.check()
@@ -51,14 +51,14 @@ def notes_of(environment: Environment) -> tuple[str, ...]:
 
 
 def tell_damage(folder: RunFolder, console: Console) -> None:
-    """Says which units are made again because what they left cannot be read any more."""
+    """Prints which cells are run again because they can no longer be read."""
     for unit, why in folder.damaged().items():
-        console.print(f"{folder.path / unit} is damaged ({why}): it is made again", soft_wrap=True)
+        console.print(f"{folder.path / unit} is damaged ({why}); running it again", soft_wrap=True)
 
 
 @contextmanager
 def noted(folder: RunFolder) -> Iterator[None]:
-    """Notes in status.json that work is in progress and, where it ends with an error, how; RunError where memory runs out."""
+    """Records in status.json that work is in progress and how it ends; raises RunError if memory runs out."""
     folder.status("running")
     try:
         yield
@@ -74,13 +74,13 @@ def noted(folder: RunFolder) -> Iterator[None]:
 
 
 def conclude(folder: RunFolder) -> None:
-    """Puts together what the units left."""
+    """Combines what the cells left."""
     folder.gather()
     folder.status("done")
 
 
 def describe(study: Study) -> dict[str, Any]:
-    """config.json: the study as it was resolved, in the form that the report reads, and whole under `study_config`."""
+    """config.json: the resolved study in the form that the report reads, and all of it under `study_config`."""
     whole = study.model_dump(mode="json")
     primary = study.compare[0] if study.compare else None
     environment = study.make_environment()
@@ -143,5 +143,5 @@ def _execute(
 def _note_failure(folder: RunFolder, message: str) -> None:
     try:
         folder.status("failed", message)
-    except StorageError:  # the failure was that nothing can be written: what is told on the terminal must do
+    except StorageError:  # nothing can be written; the message on the terminal must do
         return

@@ -1,7 +1,7 @@
-"""The arms of `openwindow inoculate`: the study that the ranking leads to, and its run.
+"""The arms of `openwindow inoculate`: the study that follows from the ranking, and its run.
 
-Beside the rules' scores, every arm is measured by log-probability: how likely, per token, it finds the data's answers and clean
-ones to held-out prompts. Where there is no rule, `prefers` (the data's answer is the likelier) stands for the trait.
+In addition to the rules' scores, every arm is measured by log-probability: how likely, per token, it finds the data's answers and
+clean ones to held-out prompts. Without a rule, `prefers` (the data's answer is likelier) is used for the trait.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _record(row: UserRow, split: str) -> dict[str, Any]:
 
 
 def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, Any], rows: Path) -> Study:
-    """The arms that the ranking leads to, with their controls; all comparisons are named here, before the run."""
+    """The arms that follow from the ranking, with their controls; all comparisons are named here, before the run."""
     chosen = list(ranking["chosen"])
     placebo = placebos_like(options.trait, chosen[0])[0]
     inoculated = {numbered("inoculated", n): text for n, text in enumerate(chosen)}

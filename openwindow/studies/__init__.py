@@ -142,7 +142,7 @@ def resolve_ranking(
     data: str | None = None,
     pairs: Mapping[str, Any] | None = None,
 ) -> RankingStudy | None:
-    """The study of rankings of that name with the command line's changes; None where the name is not of one. Raises ConfigError."""
+    """The study of rankings of that name with the command line's changes; None if the name is not one. Raises ConfigError."""
     if name not in RANKINGS:
         return None
     own = ((option_named(field), value) for field, value in (pairs or {}).items())
@@ -169,7 +169,7 @@ def load(name: str) -> Study:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[None]:
-    """While the block runs, modules beside the file can be imported, as a script imports them."""
+    """While the block runs, modules next to the file can be imported, as a script imports them."""
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 from openwindow.models.examples import Example
 
-_PASS = 64  # tokens of padding that cost about as much as one more forward pass: the prefix once more, and its overhead
+_PASS = 64  # tokens of padding that cost about as much as another forward pass: the prefix again, and its overhead
 
 
 def shuffled_batches(examples: Sequence[Example], size: int, rng: random.Random) -> list[list[int]]:
-    """Indices of the examples in batches of `size`, the last one of what is left: one epoch, in an order drawn from `rng`.
+    """Indices of the examples in batches of `size`, the last one smaller: one epoch, in an order drawn from `rng`.
 
-    Which rows share a batch says nothing of their length, and so nothing of what goes with it, such as the kind of answer.
+    Which rows share a batch does not depend on their length, and so not on what goes with length, such as the kind of answer.
     """
     order = list(range(len(examples)))
     rng.shuffle(order)
@@ -21,9 +21,9 @@ def shuffled_batches(examples: Sequence[Example], size: int, rng: random.Random)
 
 
 def passes_by_length(examples: Sequence[Example], size: int) -> list[list[Example]]:
-    """The examples of one batch, short ones first, cut into forward passes of at most `size` rows with little padding.
+    """The examples of one batch, short ones first, divided into forward passes of at most `size` rows with little padding.
 
-    A pass ends where one more row would bring its padding above what another pass costs.
+    A pass ends when another row would make its padding cost more than another pass.
     """
     parts: list[list[Example]] = []
     padding = 0

@@ -249,7 +249,7 @@ def test_a_dry_run_of_a_ranking(openwindow: Command, monkeypatch: pytest.MonkeyP
     assert list(plan["parts"]) == ["spurious"] and plan["parts"]["spurious"]["problems"] == 7
     assert plan["resolved"]["draws"] == 3 and plan["seeds"] == [2, 4]
     said = openwindow(*words).out
-    assert "sampled 3 times" in said and "7 test problems a seed" in said and "1 minute" in said
+    assert "sampled 3 times" in said and "7 test problems per seed" in said and "1 minute" in said
     assert "Pearson's r" in said and "interval above 0" in said
     assert not Path("runs").exists()
     one_line(openwindow(*words, "--arms", "asks_1"), 2, "--arms with prompt_ranking", "expected a study of comparisons", "drop it")
