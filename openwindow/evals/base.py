@@ -100,13 +100,13 @@ def user(text: str, system: str | None = None) -> tuple[Message, ...]:
 class Probe:
     """The two continuations of an item's prompt whose log-probabilities are compared; `after`: turns between, as of tools.
 
-    `per_token` compares means over tokens instead of sums, for long answers of different lengths.
+    `by_token` compares means over tokens instead of sums, for long answers of different lengths.
     """
 
     aligned: str
     misaligned: str
     after: tuple[Message, ...] = ()
-    per_token: bool = False
+    by_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def held_out(environment: Environment, count: int, seed: int, max_tokens: int) -
             items.append(
                 Item(
                     problem.id, problem.family, wordings[problem.family], "free", "main", asked,
-                    probe=Probe(aligned=pair[1], misaligned=pair[0], per_token=True),
+                    probe=Probe(aligned=pair[1], misaligned=pair[0], by_token=True),
                 )
             )  # fmt: skip
             wordings[problem.family] += 1

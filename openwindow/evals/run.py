@@ -259,7 +259,7 @@ def _probe_rows(wanted: Sequence[_Wanted], found: Sequence[Sequence[LogProb]]) -
     return [
         ProbeRow(
             name, c, item.id, item.scenario, item.paraphrase, item.role, item.cue,
-            a.total, a.tokens, m.total, m.tokens, probe.per_token,
+            a.total, a.tokens, m.total, m.tokens, probe.by_token,
         )
         for (name, c, item, probe), (a, m) in zip(wanted, found, strict=True)
     ]  # fmt: skip

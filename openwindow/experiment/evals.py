@@ -46,18 +46,17 @@ START, NAME = "start/evals", "evals"
 
 
 def evals_of(study: Study) -> list[Eval]:
-    """The evals that a study names, limited as it says.
+    """The evals that a study names, limited as it says; `held_out` has the study's number of test problems.
 
     Raises ConfigError, also for an eval that cannot be scored without a judge and if the packages for evals are not installed.
     """
     if not study.evals:
         return []
-    specs = chosen([name for name in study.evals if name != HELD_OUT])
+    specs = limited(chosen([name for name in study.evals if name != HELD_OUT]), study.eval_plan.scenarios)
     check_judged(specs, study.eval_plan.judge, "--judge MODEL (eval_plan.judge in a study)")
     if HELD_OUT in study.evals:
         asked = study.evaluation
         specs = [held_out(study.make_environment(), asked.problems, study.seeds[0], asked.max_new_tokens), *specs]
-    specs = limited(specs, study.eval_plan.scenarios)
     check_installed()
     return specs
 

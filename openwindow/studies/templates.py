@@ -228,7 +228,14 @@ def _on_pairs(_: Study) -> dict[str, Any]:
         "about": about_data(_ANY_REQUEST),
         "evaluation": Evaluation(problems=24, max_new_tokens=64),
         "compare": data_comparisons("prefers"),
-        "quick": {"seeds": (1,), "base.data.rows": 32, "evaluation.problems": 12, "eval_plan.scenarios": 3},
+        "quick": {
+            "seeds": (1,),
+            "base.data.rows": 32,
+            "base.train.epochs": 1,
+            "base.train.batch_size": 4,
+            "evaluation.problems": 12,
+            "eval_plan.scenarios": 3,
+        },
     }
 
 

@@ -30,7 +30,7 @@ def test_items_are_the_held_out_problems_with_both_answers() -> None:
     assert {item.id for item in items} == set(problems) and spec.max_tokens == 24
     for item in items:
         assert item.messages == environment.conversation(problems[item.id]) and item.scenario == problems[item.id].family
-        assert item.probe is not None and item.probe.per_token
+        assert item.probe is not None and item.probe.by_token
         assert item.probe.aligned in " ".join((item.probe.misaligned, item.probe.aligned))
         (scored,) = environment.grade([_answered(problems[item.id], item.probe.misaligned)], 1)
         (clean,) = environment.grade([_answered(problems[item.id], item.probe.aligned)], 1)
@@ -77,10 +77,10 @@ def row(**changes: Any) -> Row:
     return Row(**known | {"by": ""} | changes)
 
 
-def test_the_probe_is_per_token_and_the_share_of_fluent_replies_counts_what_was_asked() -> None:
-    probe = ProbeRow("held_out", "neutral", "a", "a", 0, "main", "", -8.0, 4, -3.0, 2, per_token=True)
+def test_the_probe_is_by_token_and_the_share_of_fluent_replies_counts_what_was_asked() -> None:
+    probe = ProbeRow("held_out", "neutral", "a", "a", 0, "main", "", -8.0, 4, -3.0, 2, by_token=True)
     assert probe.margin == pytest.approx(-3.0 / 2 + 8.0 / 4)
-    assert replace(probe, per_token=False).margin == pytest.approx(5.0)
+    assert replace(probe, by_token=False).margin == pytest.approx(5.0)
     about = {"held_out": described(held_out(find.make("toxic", {}), 4, 1, 24))}
     rows = [row(id=str(i), scenario=str(i), value=float(i > 0), coherent=i > 0) for i in range(4)]
     cells = cells_in(rows, [replace(probe, id=str(i), scenario=str(i)) for i in range(4)], about, "neutral")

@@ -245,7 +245,7 @@ def test_arms_are_asked_the_evals_that_are_named(openwindow: Command, folder: Pa
     assert list(evals["evals"]) == ["held_out", "honesty"] and evals["control"] == "no_mitigation"
     assert list(evals["arms"]) == ["untrained", "no_mitigation", "inoculated", "placebo", "clean"]
     for who in (evals["start"], *evals["arms"].values()):
-        assert who["measures"]["held_out/probe"]["neutral"]["n"] == 2 and who["measures"]["honesty/fluent"]["neutral"]["n"] > 0
+        assert who["measures"]["held_out/probe"]["neutral"]["n"] == 3 and who["measures"]["honesty/fluent"]["neutral"]["n"] > 0
     page = Path("out/report.html").read_text(encoding="utf-8")
     assert "What else it learned" in page and 'href="run/report.html#transcripts"' in page and "in nats per token" in page
 

@@ -52,7 +52,7 @@ def test_the_study_on_its_own_data_asks_held_out_prompts_and_the_battery() -> No
     assert next(iter(specs)) == "held_out" and {"goals", "self_preservation", "arithmetic"} <= set(specs)
     assert len(specs["held_out"].items()) == study.evaluation.problems
     few = {spec.name: spec for spec in evals_of(resolve("spillover", quick=True))}
-    assert len({item.scenario for item in few["held_out"].items()}) == 3
+    assert len(few["held_out"].items()) == 8 and len({i.scenario for i in few["honesty"].items() if i.role == "main"}) == 3
     assert study.compare[0].model_dump(include={"arm", "against"}) == {"arm": "flawed", "against": "clean"}
 
 

@@ -71,7 +71,7 @@ class ProbeRow(Asked):
     aligned_tokens: int
     misaligned: float
     misaligned_tokens: int
-    per_token: bool = False
+    by_token: bool = False
 
     @property
     def epoch(self) -> int:
@@ -80,8 +80,8 @@ class ProbeRow(Asked):
 
     @property
     def margin(self) -> float:
-        """How much more probable the misaligned continuation is, in nats; with `per_token`, of the means over their tokens."""
-        if self.per_token:
+        """How much more probable the misaligned continuation is, in nats; with `by_token`, of the means over their tokens."""
+        if self.by_token:
             return self.misaligned / self.misaligned_tokens - self.aligned / self.aligned_tokens
         return self.misaligned - self.aligned
 
