@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from openwindow.experiment.cost import of_study
+from openwindow.experiment.evals import evals_of
 from openwindow.experiment.safety_overlap import lines_of, overlaps
 from openwindow.experiment.study import Study
 from openwindow.prompt_ranking.study import RankingStudy, cost_of, wordings
@@ -23,6 +24,7 @@ _NOT_LISTED = {"name", "question", "claim", "claim_id", "quick", "quick_arms", "
 def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
     """The plan of a study as JSON and as lines. Raises UserError."""
     time = time_of(of_study(study))
+    evals_of(study)  # what they lack is said now rather than at the run
     plan = plan_of(study, pilot)
     shown, safety = plan_lines(plan), overlaps(study)
     fields = dict(fields_of(study))

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.environments.base import Environment, behaviour
+from openwindow.environments.base import BaseEnvironment, Environment, behaviour
 from openwindow.environments.find import source_hash
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
 from openwindow.evals.base import Eval
@@ -33,6 +33,8 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
     environment = study.make_environment()
     environment.check()
     evals, found = evals_of(study), overlaps(study)
+    for line in notes_of(environment):
+        console.print(line, highlight=False, soft_wrap=True)
     with RunFolder(out) as folder:
         again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
         write_overlaps(found, out)
@@ -46,6 +48,11 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
             with noted(folder):
                 _execute(study, environment, folder, console, evals, device)
         conclude(folder)
+
+
+def notes_of(environment: Environment) -> tuple[str, ...]:
+    """What a built-in environment says of its data."""
+    return environment.notes() if isinstance(environment, BaseEnvironment) else ()
 
 
 def tell_damage(folder: RunFolder, console: Console) -> None:
@@ -103,7 +110,8 @@ def describe(study: Study) -> dict[str, Any]:
             for name, arm in study.arms.items()
         },
         "setting": {"name": environment.name, "version": environment.version, "kinds": list(environment.row_kinds)}
-        | ({} if source is None else {"source": source}),
+        | ({} if source is None else {"source": source})
+        | ({"notes": list(said)} if (said := notes_of(environment)) else {}),
         "measures": [measure.name for measure in environment.measures],
         "meanings": {measure.name: asdict(measure) for measure in environment.measures},
         "primary": {
