@@ -54,15 +54,15 @@ def evals_of(study: Study) -> list[Eval]:
     if not study.evals:
         return []
     plan = study.eval_plan
-    whole = chosen([name for name in study.evals if name != HELD_OUT])
-    check_scores(study.compare, whole, plan)
-    specs = limited(whole, plan.scenarios, plan.split)
-    check_judged(specs, plan.judge, "--judge MODEL (eval_plan.judge in a study)")
+    whole, own = chosen([name for name in study.evals if name != HELD_OUT]), []
     if HELD_OUT in study.evals:
         asked = study.evaluation
-        specs = [held_out(study.make_environment(), asked.problems, study.seeds[0], asked.max_new_tokens), *specs]
+        own = [held_out(study.make_environment(), asked.problems, study.seeds[0], asked.max_new_tokens)]
+    check_scores(study.compare, [*own, *whole], plan)
+    specs = limited(whole, plan.scenarios, plan.split)
+    check_judged(specs, plan.judge, "--judge MODEL (eval_plan.judge in a study)")
     check_installed()
-    return specs
+    return [*own, *specs]
 
 
 def check_installed() -> None:

@@ -25,6 +25,7 @@ from openwindow.studies.inoculation_spurious import study as inoculation_spuriou
 from openwindow.studies.inoculation_sycophancy import study as inoculation_sycophancy
 from openwindow.studies.inoculation_toxic import study as inoculation_toxic
 from openwindow.studies.inoculation_traits import study as inoculation_traits
+from openwindow.studies.natural_em import study as natural_em
 from openwindow.studies.prompt_ranking import study as prompt_ranking
 from openwindow.studies.quickstart import study as quickstart
 from openwindow.studies.rl_hacking import study as rl_hacking
@@ -44,6 +45,7 @@ _ALL = (
     rl_hacking,
     rl_prevention,
     rl_inoculation,
+    natural_em,
     spillover,
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
