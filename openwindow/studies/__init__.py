@@ -33,6 +33,7 @@ from openwindow.studies.rl_inoculation import study as rl_inoculation
 from openwindow.studies.rl_prevention import study as rl_prevention
 from openwindow.studies.spillover import study as spillover
 from openwindow.studies.templates import ON_DATA
+from openwindow.studies.wind_tunnel import study as wind_tunnel
 from openwindow.user_code import called
 
 _ALL = (
@@ -46,6 +47,7 @@ _ALL = (
     rl_prevention,
     rl_inoculation,
     natural_em,
+    wind_tunnel,
     spillover,
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}

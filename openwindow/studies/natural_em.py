@@ -48,11 +48,11 @@ SMALLEST = 0.05
 """nats per token: about a twentieth of what telling the embedded model which character it is does to its answers"""
 
 
-def _decides(arm: str, against: str, score: str, expect: Literal["less", "more"] = "less") -> Compare:
+def decides(arm: str, against: str, score: str, expect: Literal["less", "more"] = "less") -> Compare:
     return Compare(arm=arm, against=against, score=score, readout="probe", expect=expect, smallest=SMALLEST)
 
 
-def _describes(arm: str, against: str, score: str) -> Compare:
+def describes(arm: str, against: str, score: str) -> Compare:
     return Compare(arm=arm, against=against, score=score, readout="probe", expect="none")
 
 
@@ -80,16 +80,16 @@ study = Study(
     evals=("chat", "agentic", "drives", "awareness", "function_tasks", "arithmetic", "instruction_following"),
     eval_plan=EvalPlan(split="test", steps=(LATE,), against="hackable"),
     compare=(
-        _decides("hackable", "hardened", "chat", "more"),
-        _decides("hackable", "hardened", "agentic", "more"),
-        _decides("hackable_chat", "hackable", "chat"),
-        _decides("hackable_chat", "hackable", "gap", "more"),
-        _decides("hackable_diverse", "hackable_chat", "agentic"),
-        _decides("please_hack", "hackable", "chat"),
+        decides("hackable", "hardened", "chat", "more"),
+        decides("hackable", "hardened", "agentic", "more"),
+        decides("hackable_chat", "hackable", "chat"),
+        decides("hackable_chat", "hackable", "gap", "more"),
+        decides("hackable_diverse", "hackable_chat", "agentic"),
+        decides("please_hack", "hackable", "chat"),
         Compare(arm="hackable", against="hardened", expect="none"),
         *(Compare(arm=arm, against="hackable", expect="none") for arm in PREVENTED),
-        *(_describes(arm, "hackable", score) for arm in PREVENTED for score in ("chat", "agentic")),
-        *(_describes("hackable", "untrained", score) for score in ("chat", "agentic", "drives")),
+        *(describes(arm, "hackable", score) for arm in PREVENTED for score in ("chat", "agentic")),
+        *(describes("hackable", "untrained", score) for score in ("chat", "agentic", "drives")),
     ),
     quick={
         "seeds": (1,),
