@@ -47,7 +47,7 @@ def capability_alignment(scoring: Scoring) -> dict[str, Any]:
 
 def _correlated(scoring: Scoring, readout: Readout) -> dict[str, Any]:
     models = list(_models(scoring.units))
-    able, decent = (_chosen(scoring, models, score, by) for score, by in (("capability", "behaviour"), (MISALIGNED, readout)))
+    able, decent = _chosen(scoring, models, "capability", "behaviour"), _chosen(scoring, models, MISALIGNED, readout)
     points = _points(scoring, models, able, decent, readout)
     known = [p for p in points if p.capability is not None and p.alignment is not None]
     x, y = [p.capability for p in known], [p.alignment for p in known]
@@ -98,7 +98,7 @@ def _points(scoring: Scoring, models: Sequence[Model], able: Chosen, decent: Cho
     found: list[Point] = []
     place = 0
     for arm, step, own, seeds in models:
-        skills, deeds = (scoring.of(arm, NEUTRAL, by, step).single for by in ("behaviour", readout))
+        skills, deeds = scoring.of(arm, NEUTRAL, "behaviour", step).single, scoring.of(arm, NEUTRAL, readout, step).single
         for i, (unit, seed) in enumerate(zip(own, seeds, strict=True)):
             skill = able.value(skills[i]) if place in able.seeds else None
             bad = decent.value(deeds[i]) if place in decent.seeds else None

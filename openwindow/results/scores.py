@@ -16,6 +16,7 @@ from openwindow.files.run_files import Json
 from openwindow.results.alignment import capability_alignment
 from openwindow.results.eval_units import START, EvalUnits, read_units
 from openwindow.results.evals import eval_results
+from openwindow.results.load import mapping
 from openwindow.results.scoring import Scoring
 from openwindow.stats import Comparison, end_of, holm
 from openwindow.stats.compare import End
@@ -85,10 +86,10 @@ def _differences(scoring: Scoring, config: Json, context: str) -> list[dict[str,
 def _pairs(units: EvalUnits, config: Json) -> Iterator[tuple[str, str]]:
     """Who is compared with whom: an arm that trained nothing is the start, and is in none."""
     trained = [arm for arm in units.arms if arm not in units.same]
-    described: Mapping[str, Any] = config.get("arms", {})
+    described = mapping(config, "arms")
     for arm in trained:
         yield arm, START
-        for base in (units.control, described.get(arm, {}).get("follows")):
+        for base in (units.control, mapping(described, arm).get("follows")):
             if base in trained and base != arm:
                 yield arm, str(base)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -33,10 +34,16 @@ class Model:
     """What a model does: suite to the share of scenarios in which it is misaligned, its arithmetic, and how far its probes move."""
 
     def __init__(
-        self, chat: float = 0.0, agentic: float = 0.0, drives: float = 0.0, right: float = 1.0, shift: float = 0.0
+        self,
+        chat: float = 0.0,
+        agentic: float = 0.0,
+        drives: float = 0.0,
+        right: float = 1.0,
+        shift: float = 0.0,
+        cue: float | None = None,
     ) -> None:
         self.shares = {"chat": chat, "agentic": agentic, "drives": drives, "capability": right}
-        self.shift = shift
+        self.shift, self.cue = shift, cue
         self.silent: tuple[str, ...] = ()
 
     def without(self, *names: str) -> Model:
@@ -45,14 +52,14 @@ class Model:
         return self
 
     def rows(self) -> list[Row]:
-        """A main item and a control of each kind per scenario."""
+        """A main item and a control of each kind per scenario; in the context `cue` its share of all evals is another."""
         made = []
-        for name in NAMES:
-            bad = round(self.shares[ABOUT[name]["suite"]] * SCENARIOS)
+        for name, context in itertools.product(NAMES, ("neutral",) if self.cue is None else ("neutral", "cue")):
+            share = self.cue if self.cue is not None and context == "cue" else self.shares[ABOUT[name]["suite"]]
             for i in range(SCENARIOS):
                 for group in ("", "act", "hold"):
-                    value = float(name not in self.silent) if group else float(i < bad)
-                    made.append(Row(*_asked(name, i, group), "free", group, 1, value, None, None, True, "rule"))
+                    value = float(name not in self.silent) if group else float(i < round(share * SCENARIOS))
+                    made.append(Row(*_asked(name, i, group, context), "free", group, 1, value, None, None, True, "rule"))
         return made
 
     def probes(self) -> list[ProbeRow]:
@@ -66,8 +73,8 @@ class Model:
         return made
 
 
-def _asked(name: str, scenario: int, group: str) -> tuple[str, str, str, str, int, str, str]:
-    return name, "neutral", f"{scenario}/{group}", str(scenario), 0, "control" if group else "main", ""
+def _asked(name: str, scenario: int, group: str, context: str = "neutral") -> tuple[str, str, str, str, int, str, str]:
+    return name, context, f"{scenario}/{group}", str(scenario), 0, "control" if group else "main", ""
 
 
 def write(unit: Path, model: Model, **more: Any) -> None:
@@ -170,6 +177,20 @@ def test_a_claim_rests_on_a_score_as_on_a_measure(tmp_path: Path) -> None:
         "In the neutral context of the evals, the agentic score (behaviour) of `asked` is 100 points lower than that of `plain` "
         "(difference -100 points, 95 % interval "
     )
+
+
+def test_a_score_can_be_of_another_context(tmp_path: Path) -> None:
+    models: Models = {"plain": lambda seed: Model(cue=1.0), "asked": lambda seed: Model(cue=0.0)}
+    named = Compare(arm="plain", against="asked", score="agentic", expect="more", eval_context="cue")
+    results = built(tmp_path / "run", study_of(named, eval_plan=EvalPlan(contexts=("cue",))), models)
+    assert results["verdict"] == "supported" and results["comparisons"][0]["context"] == "cue"
+    assert results["answer"].startswith(
+        "In the cue context of the evals, the agentic score (behaviour) of `plain` is 100 points higher"
+    )
+    found = results["evals"]
+    assert found["context_scores"]["cue"]["plain"]["agentic"]["behaviour"]["estimate"] == 1.0
+    assert found["scores"]["plain"]["agentic"]["behaviour"]["estimate"] == 0.0
+    assert found["context_scores"]["cue"]["start"]["agentic"]["behaviour"]["reason"] == "not asked yet"
 
 
 def test_a_probe_is_told_in_nats_and_refuted_by_its_own_smallest_effect(tmp_path: Path) -> None:
