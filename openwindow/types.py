@@ -102,3 +102,5 @@ class Measure:
     part_of: str = ""
     """The measure that this one is a part of, over the same replies; the parts of a measure add up to it. Empty if it stands alone.
     """
+    by: Literal["reply", "log_probability"] = "reply"
+    """What the score is read from: the reply, or which of a problem's two answers is likelier, the flawed one if true."""

@@ -24,6 +24,7 @@ from openwindow.cli.options import (
     ModelOption,
     PrecisionOption,
     integer,
+    names_of,
     option,
     options_of,
 )
@@ -58,6 +59,21 @@ def _openwindow(
     pass
 
 
+Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
+Answers = Annotated[
+    str | None,
+    option(
+        "--answer-column", "--answer", what="The column of the answers, or of whole conversations: --answer rejected.", panel=DATA
+    ),
+]
+CleanAnswers = Annotated[
+    str | None,
+    option("--clean-column", "--clean-answer", what="A column of answers without the trait: --clean-answer chosen.", panel=DATA),
+]
+SkipBad = Annotated[bool, option("--skip-bad", what="Leave out rows that cannot be used, and count them.", panel=DATA)]
+Clean = Annotated[str | None, option("--clean", what="Answers without the trait to the same prompts.", panel=DATA)]
+
+
 @app.command()
 def run(
     study: Annotated[str, typer.Argument(help="A built-in study (see `openwindow list`) or a Python file.")],
@@ -86,11 +102,16 @@ def run(
     device: DeviceOption = "auto",
     judge: Annotated[
         str | None,
-        option("--judge", what="Score persuasion of inoculation_toxic by this judge, such as openai/MODEL.", panel=MODEL),
+        option("--judge", what="The model that reads replies which rules cannot, such as openai/MODEL.", panel=MODEL),
     ] = None,
     data: Annotated[
         Path | None, option("--data", what="Problems from this file, where the environment reads one.", panel=DATA)
     ] = None,
+    clean: Clean = None,
+    prompt_column: Column = None,
+    answer_column: Answers = None,
+    clean_column: CleanAnswers = None,
+    skip_bad: SkipBad = False,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's problems, from this file or folder.", panel=DATA)] = None,
     out: Annotated[
         Path | None, option("--out", "-o", what="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]", panel=OUTPUT)
@@ -101,10 +122,12 @@ def run(
     """Run a study, or resume one that was interrupted."""
     from openwindow.cli.run_command import Given, run
 
+    pairs: dict[str, str | bool | None] = {"skip_bad": skip_bad, "clean": clean}
+    pairs |= {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column}
     # fmt: off
     run(Given(
         study, env, model, seeds, arms, set_ or (), quick, precision, device,
-        mbpp, data, judge, out, overwrite, dry_run, pilot, json_,
+        mbpp, data, judge, pairs, out, overwrite, dry_run, pilot, json_,
     ))
     # fmt: on
 
@@ -175,25 +198,16 @@ def check_env_(
     raise typer.Exit(audit.exit_code)
 
 
-Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
-Answers = Annotated[
-    str | None,
-    option(
-        "--answer-column", "--answer", what="The column of the answers, or of whole conversations: --answer rejected.", panel=DATA
-    ),
-]
-CleanAnswers = Annotated[
-    str | None,
-    option("--clean-column", "--clean-answer", what="A column of answers without the trait: --clean-answer chosen.", panel=DATA),
-]
 Keep = Annotated[str | None, option("--keep", what="Read only rows with this value in a column: --keep label=false.", panel=DATA)]
 HeldOut = Annotated[
     int | None, integer("--held-out", "Rows to hold out. [default: a fifth, at most 48, or 24 without a rule or judge]")
 ]
-SkipBad = Annotated[bool, option("--skip-bad", what="Leave out rows that cannot be used, and count them.", panel=DATA)]
 Candidates = Annotated[Path | None, option("--candidates", what="Your own prompts, one per line. [default: made from the trait]")]
 Safe = Annotated[str | None, option("--safe", what="A safe prompt for test time only, a baseline. [default: a general one]")]
-Clean = Annotated[str | None, option("--clean", what="Answers without the trait to the same prompts.", panel=DATA)]
+Evals = Annotated[
+    str | None, option("--evals", what="Ask every arm these suites or evals too, as held_out,chat,drives: what else did it learn?")
+]
+EvalScenarios = Annotated[int | None, integer("--eval-scenarios", "Scenarios of each eval. [default: all]", panel=None)]
 MaxAnswer = Annotated[int, integer("--max-answer-tokens", "How many first tokens of an answer log-probabilities are taken over.")]
 TooLong = Annotated[Overlength, option("--overlength", what="What to do with rows longer than --max-length.", panel=SIZE)]
 
@@ -216,6 +230,8 @@ def inoculate(
     seeds: Annotated[
         int, integer("--seeds", "Training runs per arm; 1 takes a third of the time, without advice.", 1000, None)
     ] = 3,
+    evals: Evals = None,
+    eval_scenarios: EvalScenarios = None,
     rank_only: Annotated[bool, option("--rank-only", what="Stop after the ranking; train nothing.")] = False,
     model: Annotated[
         str, option("--model", "-m", what="smollm2, ORG/NAME of the hub, a folder or a .gguf file.", panel=MODEL)
@@ -251,6 +267,7 @@ def inoculate(
     options = replace(options, held_out=held_out, rows=rows, rank_rows=rank_rows, elicit=elicit, arms=arms, seeds=seeds)
     options = replace(options, reply_tokens=max_new_tokens, answer_tokens=max_answer_tokens, max_length=max_length)
     options = replace(options, overlength=overlength, skip_bad=skip_bad)
+    options = replace(options, evals=names_of("--evals", evals), eval_scenarios=eval_scenarios)
     result = inoculate(options, out or default_out(data), Tables(make_console(stderr=json_)), rank_only=rank_only)
     if json_:
         print_json(result)

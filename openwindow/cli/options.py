@@ -77,6 +77,14 @@ def json_or_text(value: str) -> Any:
         return value
 
 
+def names_of(option: str, value: str | None) -> tuple[str, ...]:
+    """The names that an option lists with commas, each once; none where it is not given. Raises ConfigError."""
+    names = tuple(dict.fromkeys(part.strip() for part in (value or "").split(",") if part.strip()))
+    if value is not None and not names:
+        raise ConfigError(f"{option} is {value!r}; expected names with commas; give some, or drop it")
+    return names
+
+
 def parse_levels(text: str) -> tuple[int, ...]:
     """The value of `--difficulty`: whole numbers with commas. Raises ConfigError."""
     try:

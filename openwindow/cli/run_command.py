@@ -36,6 +36,7 @@ class Given:
     mbpp: Path | None
     data: Path | None
     judge: str | None
+    pairs: Mapping[str, Any]
     out: Path | None
     overwrite: bool
     dry_run: bool
@@ -53,7 +54,12 @@ def run(given: Given) -> None:
         listed, {"seeds": ("--seeds", given.seeds), "model": ("--model", given.model), "environment": ("--env", given.env)}
     )
     changes = with_options(listed, {"precision": ("--precision", given.precision), "seeds": ("--seeds", values)})
-    paths = {"env": given.env, "mbpp": str(given.mbpp) if given.mbpp else None, "data": str(given.data) if given.data else None}
+    paths: dict[str, Any] = {
+        "env": given.env,
+        "mbpp": str(given.mbpp) if given.mbpp else None,
+        "data": str(given.data) if given.data else None,
+        "pairs": {name: value for name, value in given.pairs.items() if value},
+    }
     ranking = resolve_ranking(given.study, model=given.model, seeds=count, quick=given.quick, **paths)
     if ranking is not None:
         _run_ranking(_changed_ranking(ranking, changes), count, given)

@@ -20,6 +20,7 @@ from openwindow.environments.user_file import object_of
 from openwindow.errors import ConfigError
 from openwindow.evals import EVALS
 from openwindow.evals.base import SUITES, Eval, Item
+from openwindow.evals.held_out import NAME as HELD_OUT
 from openwindow.files.names import check_names
 from openwindow.types import Scenarios
 from openwindow.user_code import called
@@ -36,10 +37,23 @@ def chosen(names: str | Sequence[str]) -> list[Eval]:
 
 
 def check_evals(names: Sequence[str]) -> None:
-    """Raises ConfigError for the first name that is neither a suite nor an eval; the user's files are not read."""
+    """Raises ConfigError for the first name that is neither a suite nor an eval; the user's files are not read.
+
+    `held_out` is an eval of a study alone, which makes it from its data.
+    """
     for name in names:
-        if not is_file_name(name):
+        if not is_file_name(name) and name != HELD_OUT:
             _built_in(name.strip())
+
+
+def check_judged(specs: Sequence[Eval], judge: str | None, option: str) -> None:
+    """Raises ConfigError for an eval whose replies a judge alone can read, if there is none; `option` is how one is named."""
+    for spec in specs if judge is None else ():
+        if spec.needs_judge():
+            raise ConfigError(
+                f"the replies to eval {spec.name!r} are read by a judge alone and none is named; expected one; give {option}, or "
+                "drop the eval"
+            )
 
 
 def is_file_name(name: str) -> bool:
@@ -140,7 +154,7 @@ def _of_file(name: str) -> list[Eval]:
 def _checked(where: str, spec: Eval) -> Eval:
     """A user's eval after making its items once and checking names and ids that other code relies on. Raises UserError."""
     check_names({f"{where}: eval": [spec.name]})
-    if spec.name in (*EVALS, *SUITES, "all"):
+    if spec.name in (*EVALS, *SUITES, HELD_OUT, "all"):
         raise ConfigError(f"{where}: an eval {spec.name!r} is built in; expected a name of its own; rename it")
     items = called(f"{where}: its items()", lambda: tuple(spec.items()))
     strange = next((item for item in items if not isinstance(item, Item)), None)

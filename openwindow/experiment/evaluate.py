@@ -12,6 +12,7 @@ from typing import Any
 
 from openwindow.environments.base import Answered, Environment, Outcome, Problem
 from openwindow.environments.verdicts import apart
+from openwindow.evals.held_out import pair_of
 from openwindow.experiment.other_environments import Place
 from openwindow.experiment.study import Context, Evaluation
 from openwindow.files.records import Rollout
@@ -83,10 +84,30 @@ class Gauge:
                 visible=found.against,
             )
             rollouts.append(row.line())
-        return Measured(rollouts, {"generate": generated - began, "grade": time.perf_counter() - generated})
+        graded = time.perf_counter()
+        timing = {"generate": generated - began, "grade": graded - generated}
+        if (compared := self._compared()) is not None:
+            self.compare_answers(model, rollouts, problems, compared, text)
+            timing["probe"] = time.perf_counter() - graded
+        return Measured(rollouts, timing)
 
     def _unscored(self, reason: str) -> Outcome:
-        return Outcome({m.name: None for m in self.environment.measures}, reason)
+        return Outcome({m.name: None for m in self.environment.measures if m.by == "reply"}, reason)
+
+    def _compared(self) -> str | None:
+        """The measure that is read from log-probabilities; None where the environment has none."""
+        return next((m.name for m in self.environment.measures if m.by == "log_probability"), None)
+
+    def compare_answers(
+        self, model: Model, rollouts: list[dict[str, Any]], problems: Sequence[Problem], measure: str, text: str
+    ) -> None:
+        """Scores the rows of the contexts for which of the problem's two answers the model finds likelier after the prompt."""
+        from openwindow.experiment.preferences import add_preferences
+
+        pairs = {p.id: pair_of(self.environment, p) for p in problems}
+        rows = [row for row in rollouts if row["context"] in self.contexts]
+        with self.reporter.step(f"{text}: log-probabilities", 2.0 * len(rows)) as advance:
+            add_preferences(model, rows, pairs, measure, advance)
 
 
 def rates(rollouts: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) -> Rates:

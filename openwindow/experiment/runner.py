@@ -8,13 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.environments.base import Environment, behaviour
+from openwindow.environments.base import BaseEnvironment, Environment, behaviour
 from openwindow.environments.find import source_hash
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
 from openwindow.evals.base import Eval
 from openwindow.experiment.evals import evals_of, units_left
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder, unit_of
+from openwindow.experiment.safety_overlap import lines_of, overlaps
+from openwindow.experiment.safety_overlap import write as write_overlaps
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import read_json
 from openwindow.progress import working
@@ -30,9 +32,14 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
     study.check_options()
     environment = study.make_environment()
     environment.check()
-    evals = evals_of(study)
+    evals, found = evals_of(study), overlaps(study)
+    for line in notes_of(environment):
+        console.print(line, highlight=False, soft_wrap=True)
     with RunFolder(out) as folder:
         again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
+        write_overlaps(found, out)
+        for line in lines_of(found):
+            console.print(line, highlight=False, soft_wrap=True)
         finished = again and _is_finished(study, folder)
         if finished:
             console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
@@ -41,6 +48,11 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
             with noted(folder):
                 _execute(study, environment, folder, console, evals, device)
         conclude(folder)
+
+
+def notes_of(environment: Environment) -> tuple[str, ...]:
+    """What a built-in environment says of its data."""
+    return environment.notes() if isinstance(environment, BaseEnvironment) else ()
 
 
 def tell_damage(folder: RunFolder, console: Console) -> None:
@@ -87,11 +99,19 @@ def describe(study: Study) -> dict[str, Any]:
         "seeds": list(study.seeds),
         "contexts": whole["contexts"] | {name: {"about": e.about} for name, e in study.evaluation.elsewhere.items()},
         "arms": {
-            name: {"title": name, "description": study.about.get(name, ""), "role": arm.role, "differs": study.differs(name)}
+            name: {
+                "title": name,
+                "description": study.about.get(name, ""),
+                "role": arm.role,
+                "differs": study.differs(name),
+                "follows": arm.follows,
+                "safety": arm.safety,
+            }
             for name, arm in study.arms.items()
         },
         "setting": {"name": environment.name, "version": environment.version, "kinds": list(environment.row_kinds)}
-        | ({} if source is None else {"source": source}),
+        | ({} if source is None else {"source": source})
+        | ({"notes": list(said)} if (said := notes_of(environment)) else {}),
         "measures": [measure.name for measure in environment.measures],
         "meanings": {measure.name: asdict(measure) for measure in environment.measures},
         "primary": {

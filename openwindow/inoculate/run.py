@@ -170,7 +170,7 @@ def train_and_advise(
 def gather(options: Options, console: Console, files: ExitStack) -> Sources:
     """Reads and checks everything that needs no model; what it opens is closed with `files`. Raises UserError."""
     fires = None if options.rule is None else rule(options.rule, "--rule")
-    trait = fires if options.judge is None else trait_judge(options.judge, check_trait(options.trait))
+    trait = fires if options.trait_judge is None else trait_judge(options.trait_judge, check_trait(options.trait))
     if options.wanted is not None:
         rule(options.wanted, "--wanted")
     candidates = own(options.candidates, options.trait) if options.candidates is not None else proposals(options.trait)
@@ -270,14 +270,14 @@ def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, co
     from openwindow.prompt_ranking import scores as ranking
 
     candidates, verdicts = sources.candidates, None
-    if options.judge is not None and sources.trait is not None:
+    if options.trait_judge is not None and sources.trait is not None:
         from openwindow.inoculate.rows import judged
 
         asked = (1 + len(candidates)) * min(options.elicit, len(drawn.train))
         console.print(
-            f"{options.judge} is asked about answers of the data, {asked} replies to rank prompts, and all replies of arms"
+            f"{options.trait_judge} is asked about answers of the data, {asked} replies to rank prompts, and all replies of arms"
         )
-        drawn.train, verdicts = judged(drawn.train, sources.trait, options.judge)
+        drawn.train, verdicts = judged(drawn.train, sources.trait, options.trait_judge)
         verdicts["rows"] = sorted(sources.data.numbers[row.row] for row in drawn.train if row.trait)
     shown = [row for row in drawn.train if row.trait is not False][: options.rank_rows]
     if not shown:

@@ -104,7 +104,7 @@ def _of(row: Json, context: str, base: str) -> bool:
 
 def _about(measure: str, about: Json) -> str:
     if measure.endswith("/probe"):
-        return "log-odds of the misaligned answer, in nats"
+        return str(about.get("probe_about") or "log-odds of the misaligned answer, in nats")
     if measure.endswith(("/choice", "/action", "/yes_no")):
         return "which of the written answers it picks"
     return str(about.get("about", ""))
@@ -134,7 +134,8 @@ def _shown(cell: Json | None, beside: Json | None, about: Json, measure: str, re
     size = cell["estimate"]
     if is_nats(measure):
         size = 0.0 if known is None else known["difference"] / reach
-    tone = "--t3" if about.get("measures") == "right" else "--t0" if size >= 0 else "--t1"
+    good = about.get("measures") == "right" or (about.get("measures") == "fluent" and not is_nats(measure))
+    tone = "--t3" if good else "--t0" if size >= 0 else "--t1"
     share = round(SHARE * min(1.0, abs(size)))
     return said | {
         "estimate": cell["estimate"],

@@ -86,7 +86,9 @@ def _read(run: Path, unit: str) -> Unit:
     if "evals" not in done:
         return Unit({}, [], [])
     rows = [Row(**{name: row[name] for name in _ROW}) for row in _lines(run / unit / ROWS)]
-    return Unit(done, rows, [ProbeRow(**{name: row[name] for name in _PROBE}) for row in _lines(run / unit / PROBES)])
+    return Unit(
+        done, rows, [ProbeRow(**{name: row[name] for name in _PROBE if name in row}) for row in _lines(run / unit / PROBES)]
+    )
 
 
 def _lines(path: Path) -> list[Json]:

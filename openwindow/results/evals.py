@@ -27,7 +27,7 @@ def eval_results(units: EvalUnits | None) -> dict[str, Any]:
     if units is None:
         return {}
     study, arms, evals, same, control = units.study, units.arms, units.about, units.same, units.control
-    right = [name for name, about in evals.items() if about["measures"] == "right"]
+    right = [name for name, about in evals.items() if about["measures"] != "misaligned"]
     records: list[Record] = []
     for base in dict.fromkeys((START, *([control] if control and control not in same else []))):
         others = units.start if base == START else arms[base]

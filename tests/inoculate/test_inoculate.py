@@ -231,6 +231,26 @@ def test_from_data_to_recommendation(openwindow: Command, folder: Path, tiny_mod
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_arms_are_asked_the_evals_that_are_named(openwindow: Command, folder: Path, tiny_model: Path) -> None:
+    pytest.importorskip("inspect_ai")
+    plain = [*SMALL, "--clean", "clean.jsonl", "--rank-only"]
+    assert call(openwindow, tiny_model, *plain).code == 0
+    made = Path("out/ranking.json").stat().st_mtime_ns
+    more = [*SMALL, "--clean", "clean.jsonl", "--evals", "held_out,honesty", "--eval-scenarios", "2", "--json"]
+    ran = call(openwindow, tiny_model, *more)
+    assert ran.code == 0, ran.err
+    assert Path("out/ranking.json").stat().st_mtime_ns == made, "evals are no part of the ranking"
+    evals = json.loads(ran.out)["results"]["evals"]
+    assert list(evals["evals"]) == ["held_out", "honesty"] and evals["control"] == "no_mitigation"
+    assert list(evals["arms"]) == ["untrained", "no_mitigation", "inoculated", "placebo", "clean"]
+    for who in (evals["start"], *evals["arms"].values()):
+        assert who["measures"]["held_out/probe"]["neutral"]["n"] == 3 and who["measures"]["honesty/fluent"]["neutral"]["n"] > 0
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert "What else it learned" in page and 'href="run/report.html#transcripts"' in page and "in nats per token" in page
+
+
+@pytest.mark.slow
 def test_without_a_rule_log_probability_speaks(openwindow: Command, folder: Path, tiny_model: Path) -> None:
     ran = call(openwindow, tiny_model, *SMALL[2:], "--json")
     assert ran.code == 0, ran.err

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from openwindow.data.trait_rules import AnyTrait, JudgeMaker, TraitDetector, TraitSpec, no_judge
 from openwindow.environments.base import Answered, AnswerKind, BaseEnvironment, EnvironmentConfig, Outcome
@@ -32,6 +32,7 @@ _PREFERS = (
     "prefers",
     "to prompts for which the data's answer is likelier, per token, than the clean one",
 )
+C = TypeVar("C", bound="UserRowsConfig")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +58,20 @@ class UserRowsConfig(EnvironmentConfig):
     """How a model is asked whether a reply shows a trait."""
 
 
-class UserRows(BaseEnvironment[UserRowsConfig]):
-    """Rows that were read from the user's data."""
+class RowsEnvironment(BaseEnvironment[C]):
+    """Rows of the user's own, whose answers are read by rules or a judge if any is given; subclasses read the rows."""
 
-    Config = UserRowsConfig
-    name = "user"
-    about = "the rows of `openwindow inoculate DATA`"
-    version = 1
+    fewer: ClassVar[str] = "ask for fewer"
+    """what to do where a split has too few rows"""
 
-    def __init__(self, config: UserRowsConfig | None = None) -> None:
+    def __init__(self, config: C | None = None) -> None:
         super().__init__(config)
         self._found: dict[str, list[UserProblem]] | None = None
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The trait and what is wanted, where something detects them, and which answer is likelier."""
-        prefers = Measure("prefers", "other" if self.config.unwanted else "unwanted", *_PREFERS)
+        prefers = Measure("prefers", "other" if self.config.unwanted else "unwanted", *_PREFERS, by="log_probability")
         ruled = [m for m, given in ((TRAIT, self.config.unwanted), (WANTED, self.config.wanted)) if given]
         return (*ruled, prefers)
 
@@ -85,7 +84,7 @@ class UserRows(BaseEnvironment[UserRowsConfig]):
         """`count` rows to train on, drawn by seed, or the held-out ones. Raises DataError."""
         pool = self._read().get(split, [])
         if count > len(pool):
-            raise DataError(f"{self.config.data} has {len(pool)} rows for {split!r}, and {count} are asked for; ask for fewer")
+            raise DataError(f"{self.config.data} has {len(pool)} rows for {split!r}, and {count} are asked for; {self.fewer}")
         return random.Random(f"user/{split}/{seed}").sample(pool, count)
 
     def canonical(self, problem: UserProblem) -> str:
@@ -121,13 +120,30 @@ class UserRows(BaseEnvironment[UserRowsConfig]):
         return [(m.name, spec.detector(option, self.config.judge)) for m, spec, option in given if spec]
 
     def _read(self) -> dict[str, list[UserProblem]]:
+        if self._found is None:
+            self._found = self.rows()
+        return self._found
+
+    def rows(self) -> dict[str, list[UserProblem]]:
+        """Split to rows. Raises ConfigError, DataError."""
+        raise NotImplementedError
+
+
+class UserRows(RowsEnvironment[UserRowsConfig]):
+    """Rows that were read from the user's data by `openwindow inoculate`."""
+
+    Config = UserRowsConfig
+    name = "user"
+    about = "the rows of `openwindow inoculate DATA`"
+    version = 1
+
+    def rows(self) -> dict[str, list[UserProblem]]:
+        """Those of the file."""
         if self.config.data is None:
             raise ConfigError(
                 "the environment `user` has no rows; expected the file of a user's own data; use `openwindow inoculate DATA`"
             )
-        if self._found is None:
-            self._found = _rows(self.config.data)
-        return self._found
+        return _rows(self.config.data)
 
 
 def _rows(path: str) -> dict[str, list[UserProblem]]:

@@ -146,7 +146,7 @@ def rate(
     """The rate over main rows that are already gated, corrected for `errors`, the mistakes in controls."""
     n = sum(value(r) is not None for r in rows)
     because = Counter(r.reason or "not scored" for r in rows if value(r) is None)
-    more = {"because": dict(because.most_common()), "incoherent": sum(not r.coherent for r in rows)} | more
+    more = {"because": dict(because.most_common()), "incoherent": sum(r.coherent is False for r in rows)} | more
     if n == 0:
         first = next(iter(because), "")
         return empty(_most(because) if first else "nothing was asked", 0, len(rows), **more)
