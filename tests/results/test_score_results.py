@@ -20,9 +20,11 @@ from openwindow.evals.scoring.rows import ProbeRow, Row
 from openwindow.experiment.arms import RLArm
 from openwindow.experiment.runner import describe
 from openwindow.experiment.study import Compare, EvalPlan, Study
+from openwindow.interventions.safety_training import SafetyTraining
 from openwindow.results.build import build_results
 from openwindow.results.eval_units import read_units
 from openwindow.results.plan import plan_lines, plan_of
+from openwindow.results.scores import _pairs
 from openwindow.training.config import GRPO
 
 NAMES = ("honesty", "sycophancy", "exfil_offer", "self_preservation", "arithmetic")
@@ -132,7 +134,7 @@ def build_results_of(tmp_path: Path, study: Study) -> dict[str, Any]:
     return built(tmp_path / "run", study, SPREAD)
 
 
-def test_scores_of_two_models_are_compared_with_the_start_the_control_and_the_arm_that_is_followed(tmp_path: Path) -> None:
+def test_scores_of_two_models_are_compared_with_the_start_and_the_control(tmp_path: Path) -> None:
     study = study_of(Compare(arm="asked", against="plain"))
     folder = tmp_path / "run"
     rows = built(folder, study, SPREAD)["evals"]["score_comparisons"]
@@ -142,11 +144,18 @@ def test_scores_of_two_models_are_compared_with_the_start_the_control_and_the_ar
     (row,) = [r for r in rows if (r["arm"], r["against"], r["score"], r["readout"]) == ("plain", "start", "drives", "probe")]
     assert row["difference"] == pytest.approx(0.54, abs=0.02) and row["p"] <= row["p_holm"] < 0.05 and row["n_pairs"] == 24
     assert all(r["p"] is None for r in rows if r["score"] == "capability" and r["readout"] == "probe")
-    config = json.loads((folder / "config.json").read_text())
-    config["arms"]["plain"] |= {"follows": "asked"}
-    (folder / "config.json").write_text(json.dumps(config))
-    followed = build_results(folder)["evals"]["score_comparisons"]
-    assert {(r["arm"], r["against"]) for r in followed} == {(r["arm"], r["against"]) for r in rows} | {("plain", "asked")}
+
+
+def test_safety_training_is_compared_with_the_arm_that_it_follows(tmp_path: Path) -> None:
+    arms = {"untrained": {"train.epochs": 0}, "plain": {}, "asked": {"data.rows": 12}}
+    repaired = {"repaired": {"intervention": SafetyTraining("diverse", after="asked", rows=20)}}
+    study = study_of(Compare(arm="asked", against="plain"), arms=arms | repaired, about={})
+    units = read_units(tmp_path, study)
+    assert units is not None and set(_pairs(units)) == {
+        *((arm, "start") for arm in ("untrained", "plain", "asked", "repaired")),
+        *((arm, "plain") for arm in ("untrained", "asked", "repaired")),
+        ("repaired", "asked"),
+    }
 
 
 def test_a_claim_rests_on_a_score_as_on_a_measure(tmp_path: Path) -> None:
