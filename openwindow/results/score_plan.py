@@ -57,12 +57,15 @@ def in_words(plan: Mapping[str, Any]) -> str:
 def _plan(named: Compare, score: str, specs: Sequence[Eval], study: Study, pilot: Mapping[str, Any]) -> dict[str, Any]:
     counts = [_scenarios(part, named, specs) for part in SCORES.get(score, {score: 1})]
     seeds = len(study.seeds)
-    found, spread = _detectable(named, counts, seeds, pilot) if seeds >= FEWEST_SEEDS and min(counts) > 1 else (None, "")
-    few = f"{seeds} seed{' gives' if seeds == 1 else 's give'} no verdict, which takes {FEWEST_SEEDS} or more"
-    reason = None if found is not None else few if seeds < FEWEST_SEEDS else "one scenario shows no spread"
-    if found is not None and found > named.largest:
-        reason = f"only a difference of {effect(found)} points, more than there can be ({spread})"
-        found = None
+    found, spread, reason = None, "", None
+    if seeds < FEWEST_SEEDS:
+        reason = f"{seeds} seed{' gives' if seeds == 1 else 's give'} no verdict, which takes {FEWEST_SEEDS} or more"
+    elif min(counts) < 2:
+        reason = "one scenario shows no spread"
+    else:
+        size, spread = _detectable(named, counts, seeds, pilot)
+        found = size if size <= named.largest else None
+        reason = None if found is not None else f"only a difference of {effect(size)} points, more than there can be ({spread})"
     return {
         "what": named.what,
         "context": named.where,
