@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
 Split = Literal["request", "train", "dev", "test"]
+Scenarios = Literal["all", "dev", "test"]
+"""which scenarios of an eval: those that settings are picked on, those to report, or all"""
 Part = Literal["unwanted", "wanted", "other"]
 UNKNOWN_HACK = "unknown"
 """kind of a pass that fails the truth although its source shows no hack: luck, or a hack that no detector knows"""

@@ -33,6 +33,7 @@ from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
 from openwindow.models.base import Precision
 from openwindow.progress import make_console, working
+from openwindow.types import Scenarios
 
 app = typer.Typer(
     help="What does a flawed training signal teach a model besides the task, and what keeps that from spreading?",
@@ -281,6 +282,7 @@ def eval_(
     suite: Annotated[
         str, option("--suite", what="chat, agentic, drives, awareness, capability, loud, all, or evals by name.")
     ] = "all",
+    split: Annotated[Scenarios, option("--split", what="Scenarios of each eval: dev (a third), test (the rest), all.")] = "all",
     contexts: Annotated[str | None, option("--contexts", what="all, names with commas, or a YAML file. [default: neutral]")] = None,
     against: Annotated[str | None, option("--against", what="A second model, compared on the same samples.")] = None,
     judge: Annotated[str | None, option("--judge", what="The model that judges what rules cannot.")] = None,
@@ -308,7 +310,7 @@ def eval_(
     json_: JsonOption = False,
 ) -> None:
     """What a model does besides its task: misalignment in chat and with tools, drives, awareness, capability."""
-    settings = {"judge": judge, "seeds": seeds, "temperature": temperature, "max_tokens": max_new_tokens}
+    settings = {"split": split, "judge": judge, "seeds": seeds, "temperature": temperature, "max_tokens": max_new_tokens}
     settings |= {"base_url": model_base_url, "judge_url": judge_base_url, "behaviour": not probes_only, "timeout": timeout}
     settings |= {"precision": precision, "device": device}
     try:

@@ -18,7 +18,7 @@ from openwindow.evals.scoring.calibration import calibrate_judge
 from openwindow.evals.scoring.matrix import against as compare
 from openwindow.evals.scoring.rows import with_missing
 from openwindow.evals.scoring.summary import versus
-from openwindow.evals.select import chosen
+from openwindow.evals.select import chosen, limited, split_in_words
 from openwindow.evals.suites.capability_code import mbpp_at as mbpp_at
 from openwindow.files.bounded import usable
 from openwindow.files.locking import Lock
@@ -44,7 +44,8 @@ def evaluate(
     """Runs the evals (or reads `logs`), computes, and writes results.json and report.html; returns the results and their folder."""
     options = Options(contexts=parse_contexts(contexts), **settings)
     check(options)
-    specs = chosen(suite)
+    whole = chosen(suite)
+    specs = limited(whole, None, options.split)
     if out is not None:
         usable(out)
     found: Found | None = None
@@ -53,6 +54,7 @@ def evaluate(
         specs = [s for s in specs if any(r.eval == s.name for r in found.rows)]
         if not specs:
             raise ConfigError(f"{logs} holds no log of {suite}; expected one of its evals; choose another --suite, or leave it out")
+        found = found if options.split == "all" else _of_items(found, specs)
         found = replace(found, rows=with_missing(found.rows, specs))
         options = options.model_copy(update={"contexts": _named(options.contexts, [r.context for r in found.rows])})
         name, folder = model or "logs", out or (logs if logs.is_dir() else logs.parent)
@@ -65,12 +67,20 @@ def evaluate(
             model_named(against, base_url=options.base_url, precision=options.precision, device=options.device)
     with Lock(folder):
         made = _made(name, found or ask(model or name, specs, options, folder, say), specs, options, against, folder, say)
+        made["summary"] = [*split_in_words(whole, options.split), *made["summary"]]
         try:
             write_json(folder / "results.json", made)
         except OSError as error:
             raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
         write_page(made, folder)
     return made, folder
+
+
+def _of_items(found: Found, specs: Sequence[Eval]) -> Found:
+    """What logs hold of the evals' items: they may have been asked other scenarios as well."""
+    kept = {(spec.name, item.id) for spec in specs for item in spec.items()}
+    rows = [row for row in found.rows if (row.eval, row.id) in kept]
+    return replace(found, rows=rows, probes=[probe for probe in found.probes if (probe.eval, probe.id) in kept])
 
 
 def _made(

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openwindow.environments.base import behaviour
-from openwindow.formatting import bracketed, counted, percent
+from openwindow.formatting import bracketed, counted, effect, percent
 from openwindow.results.load import read_meanings
 from openwindow.types import Measure
 
@@ -105,12 +105,17 @@ def _comparisons(results: Mapping[str, Any]) -> Table:
     for c in results["comparisons"]:
         named = f"{c['measure']}, {c['context']}: {c['arm']} - {c['against']}"
         named += f" ({c['against_context']})" if c.get("against_context") else ""
-        known = c["difference"] is not None
-        interval = f"{100 * c['low']:+.0f} to {100 * c['high']:+.0f}" if c["low"] is not None else str(c["reason"])
+        nats = str(c.get("unit", "")).startswith("nats")
+        difference, low, high = ("" if c[end] is None else _signed(c[end], nats) for end in ("difference", "low", "high"))
+        interval = f"{low} to {high}{' nats' if nats else ''}" if low else str(c["reason"])
         p = "" if c["p_holm"] is None else ("< 0.001" if c["p_holm"] < 0.001 else f"{c['p_holm']:.3f}")
-        found = "" if c.get("detectable") is None else f"{100 * c['detectable']:.0f}"
-        table.add_row(named, f"{100 * c['difference']:+.0f}" if known else "", interval, p, found)
+        found = "" if c.get("detectable") is None else effect(c["detectable"], nats)
+        table.add_row(named, difference, interval, p, found)
     return table
+
+
+def _signed(value: float, nats: bool) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}" if nats else f"{100 * value:+.0f}"
 
 
 def _notes(results: Mapping[str, Any]) -> list[str]:
@@ -119,7 +124,10 @@ def _notes(results: Mapping[str, Any]) -> list[str]:
         dict.fromkeys(f"{c['measure']}, {c['context']}: {c['ceiling']}." for c in results["comparisons"] if c.get("ceiling"))
     )
     if any(c.get("detectable") is not None for c in results["comparisons"]):
-        notes.append("detectable: the smallest effect, in points, shown in 80 % of runs with the spread of this one.")
+        notes.append(
+            "detectable: the smallest effect, in points (of a probe, in nats per token), shown in 80 % of runs with the spread of "
+            "this one."
+        )
     adjusted = [c["p_holm"] for c in results["comparisons"] if c["expect"] != "none" and c["p_holm"] is not None]
     if results["verdict"] == "supported" and max(adjusted, default=0.0) > 0.05:
         notes.append(str(results.get("holm", "")))

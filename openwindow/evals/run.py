@@ -34,6 +34,7 @@ from openwindow.evals.scoring.rows import Key, ProbeRow, Row, Said, contexts_of,
 from openwindow.evals.scoring.summary import summary
 from openwindow.models.base import Conversation, Precision, Progress
 from openwindow.sandbox.shell import Shell
+from openwindow.types import Scenarios
 
 if TYPE_CHECKING:  # imports torch
     from openwindow.models.scoring import LogProb, Probes
@@ -60,6 +61,8 @@ class Options(BaseModel):
     """The contexts in which every item is asked."""
     judge: str | None = None
     """An Inspect model that reads what rules cannot."""
+    split: Scenarios = "all"
+    """Which scenarios of each eval are asked."""
     seeds: int = 1
     """How often every item is asked."""
     temperature: float = 0.0

@@ -30,7 +30,8 @@ from openwindow.evals.held_out import NAME as HELD_OUT
 from openwindow.evals.held_out import held_out
 from openwindow.evals.scoring.cells import described
 from openwindow.evals.scoring.rows import key_of, with_missing
-from openwindow.evals.select import check_judged, chosen, limited
+from openwindow.evals.select import check_judged, chosen, limited, too_few
+from openwindow.experiment.eval_plan import check_scores
 from openwindow.experiment.run_folder import PROBES, ROWS, RunFolder, unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.writing import storing, write_json, write_jsonl
@@ -52,13 +53,21 @@ def evals_of(study: Study) -> list[Eval]:
     """
     if not study.evals:
         return []
-    specs = limited(chosen([name for name in study.evals if name != HELD_OUT]), study.eval_plan.scenarios)
-    check_judged(specs, study.eval_plan.judge, "--judge MODEL (eval_plan.judge in a study)")
+    plan, asked = study.eval_plan, study.evaluation
+    whole = _named(study)
+    check_judged(whole, plan.judge, "--judge MODEL (eval_plan.judge in a study)")
+    own: list[Eval] = []
     if HELD_OUT in study.evals:
-        asked = study.evaluation
-        specs = [held_out(study.make_environment(), asked.problems, study.seeds[0], asked.max_new_tokens), *specs]
+        own = [held_out(study.make_environment(), asked.problems, study.seeds[0], asked.max_new_tokens)]
+    check_scores(study.compare, [*own, *whole], plan)
+    specs = [*own, *limited(whole, plan.scenarios, plan.split)]
     check_installed()
     return specs
+
+
+def _named(study: Study) -> list[Eval]:
+    """Those that the study does not make from its data, with all their scenarios."""
+    return chosen([name for name in study.evals if name != HELD_OUT])
 
 
 def check_installed() -> None:
@@ -167,6 +176,7 @@ class StudyEvals:
         return {
             "timing": {"evals": seconds},
             "evals": {spec.name: described(spec) for spec in self.specs},
+            "left_out": too_few(_named(self.study), self.study.eval_plan.split),
             "prompting": {"own": found.prompting.own, "note": found.prompting.note},
             "inspect_ai": inspect_ai.__version__,
         }

@@ -24,7 +24,7 @@ from openwindow.experiment.arm import Role, written
 from openwindow.experiment.arms import AnyArm, Data, RLArm, SFTArm, arm_of, changes_of, check_sources
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.context import Context
-from openwindow.experiment.eval_plan import EvalPlan, check_asked
+from openwindow.experiment.eval_plan import EvalPlan, check_asked, check_named
 from openwindow.experiment.judges import trait_judge
 from openwindow.experiment.overrides import known, override
 from openwindow.experiment.stages import KnowledgeStage, RequestStage, UpbringingStage
@@ -180,7 +180,9 @@ class Study(BaseModel):
     def _placed(cls, compare: tuple[Compare, ...], info: ValidationInfo) -> tuple[Compare, ...]:
         """Comparisons without a context use the one that adds nothing."""
         plain = _plain(info.data.get("contexts", {}))
-        return tuple(c if c.context or plain is None else c.model_copy(update={"context": plain}) for c in compare)
+        return tuple(
+            c if c.context or plain is None or c.score is not None else c.model_copy(update={"context": plain}) for c in compare
+        )
 
     @field_serializer("arms")
     def _written(self, arms: Mapping[str, AnyArm]) -> dict[str, dict[str, Any]]:
@@ -202,14 +204,8 @@ class Study(BaseModel):
         self._check_elsewhere()
         check_asked(self.evals, self.eval_plan, {name: arm.saved_steps for name, arm in self.arms.items()})
         for named in self.compare:
-            for arm, place in ((named.arm, named.context), (named.against, named.against_context or named.context)):
-                known("arm in compare", arm, self.arms)
-                known("context", place, dict.fromkeys(self.places))
-                if place in self.contexts and not self.contexts[place].asked_of(arm):
-                    raise ConfigError(
-                        f"compare has {arm!r} in context {place!r}, whose by_arm lacks it; add it there or drop the line"
-                    )
-            known("measure", named.measure, measures)
+            self._check_compare(named)
+        check_named(self.compare, self.evals, self.eval_plan)
         for what, names in (("about", self.about), *((f"by_arm of {name}", c.by_arm or ()) for name, c in self.contexts.items())):
             for arm in names:
                 known(f"arm in {what}", arm, self.arms)
@@ -229,6 +225,18 @@ class Study(BaseModel):
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")
         return self
+
+    def _check_compare(self, named: Compare) -> None:
+        """Refuses arms, contexts and measures that there are not; scores are checked with the evals."""
+        for arm, place in ((named.arm, named.context), (named.against, named.against_context or named.context)):
+            known("arm in compare", arm, self.arms)
+            if named.score is not None:
+                continue
+            known("context", place, dict.fromkeys(self.places))
+            if place in self.contexts and not self.contexts[place].asked_of(arm):
+                raise ConfigError(f"compare has {arm!r} in context {place!r}, whose by_arm lacks it; add it there or drop the line")
+        if named.score is None:
+            known("measure", named.measure, {measure.name: measure for measure in self.measures})
 
     def _check_only(self) -> None:
         kinds = self.make_environment().row_kinds

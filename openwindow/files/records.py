@@ -50,6 +50,10 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
 
 
+def _reasons(value: object) -> Mapping[str, str]:
+    return {str(name): _text(why) for name, why in value.items()} if isinstance(value, Mapping) else {}
+
+
 def _flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
@@ -74,6 +78,7 @@ def messages_of(value: object) -> tuple[Message, ...]:
 Text = Annotated[InstanceOf[str] | Annotated[str, PlainValidator(_text)], Field(union_mode="left_to_right")]
 Some = Annotated[str | None, PlainValidator(lambda value: _text(value) or None)]
 Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
+Reasons = Annotated[Mapping[str, str], PlainValidator(_reasons)]
 Number = Annotated[float | None, PlainValidator(finite)]
 Numbers = Annotated[tuple[float | None, ...], PlainValidator(_numbers)]
 Whole = Annotated[int, PlainValidator(whole)]
@@ -284,6 +289,25 @@ class Comparison(Record):
     """What is said where an arm is at one end of the scale at every seed."""
     detectable: Number = None
     """The smallest effect that it would have shown in 80 % of runs with the spread of this one."""
+    smallest: Number = None
+    """The smallest effect of interest, where it is not the study's."""
+    score: Some = None
+    """The score of the evals that is compared; None for a measure of the environment."""
+    readout: Text = ""
+    """What the score is read from."""
+    unit: Text = "share"
+    """The unit of the difference: `share` (of replies), or `nats per token`."""
+    scenarios: Count = None
+    """Scenarios of the evals that went in."""
+    evals: Texts = ()
+    """Measures of the evals that went in."""
+    left_out: Reasons = {}
+    """Eval to why it did not."""
+
+    @property
+    def in_nats(self) -> bool:
+        """Whether its differences are in nats per token, and not shares of replies."""
+        return self.unit.startswith("nats")
 
 
 class Leak(Record):

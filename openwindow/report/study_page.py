@@ -97,7 +97,9 @@ def _evidence(run: Run, samples: Samples) -> dict[str, Any]:
     measure, context = _primary(run)
     measures = sorted(run.measures, key=lambda m: m != measure)
     contexts = sorted(run.contexts, key=lambda c: c.name != context)
-    reach = max([abs(v) for c in run.comparisons for v in (c.difference, c.low, c.high) if v is not None], default=1.0)
+    reach: dict[str, float] = {}
+    for c in run.comparisons:
+        reach[c.unit] = max(reach.get(c.unit, 0.0), *(abs(v) for v in (c.difference, c.low, c.high, 0.0) if v is not None))
     return {
         "labels": labels,
         "tones": tones,
@@ -110,11 +112,12 @@ def _evidence(run: Run, samples: Samples) -> dict[str, Any]:
         "marks": [(m.name, m.mark) for m in sorted(run.meanings.values(), key=lambda m: m.name != measure)] + asked_marks,
         "kinds": dict(zip(_kinds(run), ("bad", "good"), strict=False)),
         "comparisons": [
-            (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach or 1.0)), tones.get(c.arm, "tone-none"))
+            (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach[c.unit] or 1.0)), tones.get(c.arm, "tone-none"))
             for c in sorted(run.comparisons, key=lambda c: _rank(c, measures, [x.name for x in contexts]))
         ],
         "cells": run.cells,
-        "is_rate": {m: _is_rate(run, m) for m in ["", *run.measures, *(c.measure for c in run.comparisons)]},
+        "is_rate": {m: _is_rate(run, m) for m in ["", *run.measures, *(c.measure for c in run.comparisons)]}
+        | {c.measure: not c.in_nats for c in run.comparisons if c.score},
         "arm_names": list(labels),
         "leaks": run.leaks,
         "curves": curves.figures(run, labels, tones),

@@ -34,9 +34,9 @@ from openwindow.results.comparisons import (
     judged,
 )
 from openwindow.results.detectors import detector_rows
-from openwindow.results.evals import eval_results
 from openwindow.results.load import read_rollouts, read_training
 from openwindow.results.rl_curves import described, training_curves
+from openwindow.results.scores import read_learned
 from openwindow.stats import arm_rate
 
 MUCH_UNSCORED = 0.1
@@ -68,7 +68,8 @@ def build_results(run: Path) -> dict[str, Any]:
         )
         for arm in study.arms
     }
-    compared = compare_all(scores, families, study.compare)
+    learned = read_learned(run, study, config)
+    compared = compare_all(scores, families, study.compare, learned.compared)
     verdict, why = judged(compared, study.smallest_effect)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
     results = RunResults(
@@ -85,7 +86,7 @@ def build_results(run: Path) -> dict[str, Any]:
         verdict=verdict,
         verdict_reason=why,
         arms=arms,
-        comparisons=tuple(map(Comparison.model_validate, comparison_records(compared, scores, families))),
+        comparisons=tuple(map(Comparison.model_validate, comparison_records(compared, scores, families, learned.recorded))),
         holm=HOLM_IN_WORDS if len(compared) > 1 else "",
         leak=leaks,
         training=training,
@@ -94,7 +95,7 @@ def build_results(run: Path) -> dict[str, Any]:
         intervals=intervals_in_words(
             [r.family or r.problem for r in rollouts if r.context in study.contexts], len(study.seeds), study.starts
         ),
-        evals=eval_results(run, study),
+        evals=learned.results,
         start=start,
         unmeasured=(*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)),
         timing=_timing(run),

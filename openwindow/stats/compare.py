@@ -216,11 +216,17 @@ def _rate_parts(pairs: _Pairs, spread: Spread, ends: tuple[End | None, End | Non
 def _ends_of(pairs: _Pairs) -> tuple[End | None, End | None]:
     """Which of the arms are at one end of the scale at every seed."""
 
-    def end_of(scores: Floats) -> End | None:
-        means = np.bincount(pairs.cells.seeds, weights=scores) / np.bincount(pairs.cells.seeds)
-        return "ceiling" if (means > _CEILING).all() else "floor" if (means < _FLOOR).all() else None
+    def end(scores: Floats) -> End | None:
+        return end_of((np.bincount(pairs.cells.seeds, weights=scores) / np.bincount(pairs.cells.seeds)).tolist())
 
-    return end_of(pairs.a), end_of(pairs.b)
+    return end(pairs.a), end(pairs.b)
+
+
+def end_of(rates: Sequence[float]) -> End | None:
+    """The end of the scale that the rates of all seeds are at; None without a rate."""
+    if not rates:
+        return None
+    return "ceiling" if all(rate > _CEILING for rate in rates) else "floor" if all(rate < _FLOOR for rate in rates) else None
 
 
 def _mean_parts(cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int) -> tuple[_Part, ...]:

@@ -85,6 +85,11 @@ class ProbeRow(Asked):
             return self.misaligned / self.misaligned_tokens - self.aligned / self.aligned_tokens
         return self.misaligned - self.aligned
 
+    @property
+    def per_token(self) -> float:
+        """The same with each continuation divided by its tokens: nats per token, which evals with other words can share."""
+        return self.misaligned / max(1, self.misaligned_tokens) - self.aligned / max(1, self.aligned_tokens)
+
 
 def read_probes(path: Path) -> list[ProbeRow]:
     """The rows of a `probes.jsonl`. Raises DataError."""
