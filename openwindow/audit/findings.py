@@ -184,7 +184,7 @@ def _finding(loophole: Loophole, switched: tuple[str, ...] | None, attempts: Seq
         if measured
         else attempts[0].reason
         if attempts
-        else "not tried: nothing to write a submission from, such as a shown test"
+        else "not tried: nothing to write a submission from, such as a visible test"
     )
     return Finding(
         hole=loophole.name,

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from openwindow.experiment.cost import of_study
 from openwindow.experiment.evals import evals_of
+from openwindow.experiment.safety_overlap import lines_of, overlaps
 from openwindow.experiment.study import Study
 from openwindow.prompt_ranking.study import RankingStudy, cost_of, wordings
 from openwindow.results.plan import plan_lines, plan_of
@@ -25,11 +26,19 @@ def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tupl
     time = time_of(of_study(study))
     evals_of(study)  # what they lack is said now rather than at the run
     plan = plan_of(study, pilot)
-    shown = plan_lines(plan)
+    shown, safety = plan_lines(plan), overlaps(study)
     fields = dict(fields_of(study))
-    whole = {**plan, "device": device, "out": str(out), "time": time, "resolved": study.model_dump(mode="json")}
+    whole = {
+        **plan,
+        "safety": {mix: found.record() for mix, found in safety.items()},
+        "device": device,
+        "out": str(out),
+        "time": time,
+        "resolved": study.model_dump(mode="json"),
+    }
     lines = [
         *shown[:-1],
+        *(line[0].upper() + line[1:] for line in lines_of(safety)),
         f"Time: {time}.",
         f"Device {device}; results would go to {out}.",
         "Fields (change one with --set FIELD=VALUE):",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from openwindow.errors import ConfigError
-from openwindow.experiment.arm import LABELS, Arm, Fork, differences
+from openwindow.experiment.arm import Arm, Fork, changes_of
 from openwindow.experiment.overrides import override
 from openwindow.experiment.rl_arm import RLArm
 from openwindow.experiment.sft_arm import Data, SFTArm
@@ -42,11 +42,6 @@ def arm_of(name: str, value: Any, base: Arm) -> Any:
     if isinstance(base, RLArm):
         changes = translated(changes, base.interventions)
     return override(base, changes, f"arm {name!r}")
-
-
-def changes_of(arm: Arm, base: Arm) -> dict[str, Any]:
-    """What an arm changes from the base: dotted field to value, without labels."""
-    return {field: value for field, value in differences(base, arm).items() if field not in LABELS}
 
 
 def check_sources(arms: Mapping[str, Arm], base: Arm) -> None:

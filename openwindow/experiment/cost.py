@@ -1,18 +1,20 @@
 """An estimate of what a study costs, in model replies, from its configuration alone; for `--dry-run`. Imports no torch.
 
-A training row costs about three replies, an RL rollout with its gradient two, and a document written by a model five.
+A training row costs about three replies, an RL rollout with its gradient two, and a document written by a model five. A pair of
+answers costs three rows: two that are trained, and two whose log-probabilities are computed once.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openwindow.training.config import GRPO, SFT
+from openwindow.interventions.safety_training import SafetyTraining
+from openwindow.training.config import SFT
 
 if TYPE_CHECKING:
     from openwindow.experiment.study import Study
 
-ROW, ROLLOUT, DOCUMENT = 3.0, 2.0, 5.0
+ROW, ROLLOUT, DOCUMENT, PAIR = 3.0, 2.0, 5.0, 3.0
 
 
 def of_tuning(rows: int, config: SFT) -> float:
@@ -20,9 +22,11 @@ def of_tuning(rows: int, config: SFT) -> float:
     return ROW * rows * config.epochs
 
 
-def of_rl(config: GRPO, begun: int = 0) -> float:
-    """RL from step `begun` on."""
-    return ROLLOUT * (config.steps - begun) * config.prompts_per_step * config.group_size
+def of_safety(safety: SafetyTraining, items: float) -> float:
+    """Safety training in an arm whose own training goes through so many rows or rollouts; of a pair both answers are trained."""
+    if safety.place == "during":
+        return ROW * items * safety.share / (1 - safety.share)
+    return of_tuning(safety.rows, safety.train) * (PAIR if safety.method == "preference" else 1)
 
 
 def of_start(study: Study) -> float:

@@ -86,7 +86,10 @@ def check_asked(names: Sequence[str], plan: EvalPlan, saved: Mapping[str, Sequen
 
 
 def check_named(compare: Sequence[Compare], names: Sequence[str], plan: EvalPlan) -> None:
-    """Raises ConfigError for a comparison of a score that the evals do not give; only the built-in ones are known yet."""
+    """Raises ConfigError for a comparison of a score that the evals do not give.
+
+    Those of a user's files, and `held_out`, which is made from the study's problems, are not known yet.
+    """
     built_in = [name for name in names if is_built_in(name)]
     check_scores(compare, chosen(built_in), plan, others=len(built_in) < len(names))
 

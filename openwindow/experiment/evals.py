@@ -53,16 +53,16 @@ def evals_of(study: Study) -> list[Eval]:
     """
     if not study.evals:
         return []
-    plan, asked = study.eval_plan, study.evaluation
-    whole = _named(study)
-    check_judged(whole, plan.judge, "--judge MODEL (eval_plan.judge in a study)")
-    own: list[Eval] = []
+    plan = study.eval_plan
+    whole, own = _named(study), []
     if HELD_OUT in study.evals:
+        asked = study.evaluation
         own = [held_out(study.make_environment(), asked.problems, study.seeds[0], asked.max_new_tokens)]
     check_scores(study.compare, [*own, *whole], plan)
-    specs = [*own, *limited(whole, plan.scenarios, plan.split)]
+    specs = limited(whole, plan.scenarios, plan.split)
+    check_judged(specs, plan.judge, "--judge MODEL (eval_plan.judge in a study)")
     check_installed()
-    return specs
+    return [*own, *specs]
 
 
 def _named(study: Study) -> list[Eval]:

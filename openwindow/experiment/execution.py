@@ -13,6 +13,7 @@ from openwindow.environments.base import Environment, behaviour
 from openwindow.environments.splits import check_apart
 from openwindow.evals.base import Eval
 from openwindow.experiment.arm import Arm, ArmRun, Trained
+from openwindow.experiment.arm_training import check_templates, train_arm
 from openwindow.experiment.evals import StudyEvals
 from openwindow.experiment.evaluate import Gauge, Rates, rates
 from openwindow.experiment.fine_tuning import snapshot
@@ -74,6 +75,7 @@ class Execution:
         for arm in self.study.arms.values():
             arm.check_runnable()
             arm.check_environment(self.environment)
+        check_templates(self.model, self.study.arms.values())
         turn = 0
         as_it_came = snapshot(self.model) if len(self.study.start_seeds) > 1 else None
         with opened(self.study) as elsewhere:
@@ -105,7 +107,7 @@ class Execution:
             return
         start = snapshot(self.model) if arm.method == "full" else None
         with self.folder.unit(unit) as path:
-            trained = arm.trained(self._arm_run(name, seed, path, kept))
+            trained = train_arm(self._arm_run(name, seed, path, kept), arm)
             found = self._measured(name, seed, path, trained)
             self._put_back(start, trained)
         discard(kept)

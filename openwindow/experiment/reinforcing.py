@@ -20,12 +20,13 @@ from openwindow.environments.gameable import VERDICTS, Gameable
 from openwindow.errors import RunError
 from openwindow.experiment.arm import ArmRun, Trained
 from openwindow.experiment.arm_sources import fork, keep_state
-from openwindow.experiment.fine_tuning import save_trained
+from openwindow.experiment.fine_tuning import safety_beside, trainable
 from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.run_folder import unit_of
 from openwindow.files.records import TrainingRollout
-from openwindow.files.writing import storing, write_jsonl
+from openwindow.files.writing import append_jsonl, storing, write_jsonl
 from openwindow.formatting import percent
+from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel
 from openwindow.models.memory import give_back_memory
 from openwindow.models.templates import default_of
@@ -49,9 +50,12 @@ def reinforced(run: ArmRun, arm: RLArm) -> Trained:
     task = HackableTask(arm, problems, hackable, hardened, run.seed, open_twin=open_twin, own=default_of(run.model))
     if arm.fork is not None:
         fork(run.folder.path / unit_of(arm.fork.arm, run.seed), arm.fork.step, run.kept, arm.train)
-    timing = reinforce(run.model, task, arm.train, run.seed, run.path, run.kept, run.name, run.reporter, forked=run.forked)
-    save_trained(run.model, run.path, arm.train.method, run.under)
-    return Trained(arm.train.method, timing)
+    beside, share = safety_beside(run, arm.safety_training, arm.train)
+    timing = reinforce(
+        run.model, task, arm.train, run.seed, run.path, run.kept, run.name, run.reporter, forked=run.forked,
+        beside=beside, share=share,
+    )  # fmt: skip
+    return Trained(arm.train.method, timing, {"safety_rows": len(beside)} if beside else {})
 
 
 def reinforce(
@@ -65,18 +69,19 @@ def reinforce(
     reporter: Reporter,
     *,
     forked: Collection[int] = (),
+    beside: Sequence[Example] = (),
+    share: int = 0,
 ) -> dict[str, float]:
-    """Trains an arm and writes metrics.jsonl, training.jsonl and checkpoints/ into `path`; returns seconds by phase.
+    """Trains an arm, adds to metrics.jsonl in `path`, writes training.jsonl and checkpoints/ there; returns seconds by phase.
 
     `kept` holds what an interrupted training, or a fork, continues from; the caller discards it once `path` is safe. The state
-    after
-    each of the steps in `forked` is left next to its adapter. An adapter stays attached if `config.method` is `lora`. Raises
-    ConfigError, ModelError, RunError, StorageError.
+    after each of the steps in `forked` is left next to its adapter. An adapter that is on is trained further; otherwise a fresh one
+    is attached if `config.method` is `lora`, and stays. `beside` and `share` are those of `train`. Raises ConfigError, ModelError,
+    RunError, StorageError.
     """
     began = time.perf_counter()
     torch.manual_seed(seed)
-    if config.method == "lora":
-        model.attach_adapter(config.lora_rank, config.lora_alpha, config.lora_dropout)
+    trainable(model, config)
     done = checkpoint.steps_done(kept)
     begun = task.arm.fork.step if task.arm.fork is not None else 0
     for name in _LOGS:
@@ -87,19 +92,19 @@ def reinforce(
             step = int(values["train/step"] or 0)
             if step - 1 in forked:  # no later state has been written yet
                 keep_state(kept, step - 1)
-            _append(kept / "metrics.jsonl", [{"arm": arm, "seed": seed, "stage": "rl", "step": step, **values}])
-            _append(kept / "training.jsonl", [_recorded(arm, seed, step, r).line() for r in drawn])
+            append_jsonl(kept / "metrics.jsonl", [{"arm": arm, "seed": seed, "stage": "rl", "step": step, **values}])
+            append_jsonl(kept / "training.jsonl", [_recorded(arm, seed, step, r).line() for r in drawn])
             advance(1)
             said = ", ".join(f"{name} {percent(values[f'monitor/{name}'], '?')}" for name in ("proxy", "truth", "hack"))
             reporter.say(f"  seed {seed}  {arm:<16} step {step:>3}: {said}")
 
-        train(model, task, config, seed, on_step, kept)
+        train(model, task, config, seed, on_step, kept, beside=beside, share=share)
     if config.steps in forked:
         keep_state(kept, config.steps)
     give_back_memory()
+    append_jsonl(path / "metrics.jsonl", _lines(kept / "metrics.jsonl"))
     with storing(path):
-        for name in _LOGS:
-            shutil.copy(kept / name, path / name)
+        shutil.copy(kept / "training.jsonl", path / "training.jsonl")
         for adapter in sorted(kept.glob("step-*")):
             shutil.copytree(adapter, path / "checkpoints" / adapter.name)
     return {"train": time.perf_counter() - began}
@@ -153,9 +158,3 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             break
     return found
-
-
-def _append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with storing(path), path.open("a", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")

@@ -6,6 +6,7 @@
     DIR/status.json            running, done, interrupted or failed
     DIR/metrics.jsonl          one line per optimiser step
     DIR/rollouts.jsonl         one line per rollout of the arms, `stage` training or test; the numbers count those of `test`
+    DIR/safety/MIX.json        what a mix of safety training has in common with the study's evals
     DIR/start/...              what the model did before any arm, and the stages before all arms, trained once with the first seed
                                or, in folders of their own, once per seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json

@@ -15,6 +15,8 @@ from openwindow.evals.base import Eval
 from openwindow.experiment.evals import evals_of, units_left
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder, unit_of
+from openwindow.experiment.safety_overlap import lines_of, overlaps
+from openwindow.experiment.safety_overlap import write as write_overlaps
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import read_json
 from openwindow.progress import working
@@ -30,11 +32,14 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
     study.check_options()
     environment = study.make_environment()
     environment.check()
-    evals = evals_of(study)
+    evals, found = evals_of(study), overlaps(study)
     for line in notes_of(environment):
         console.print(line, highlight=False, soft_wrap=True)
     with RunFolder(out) as folder:
         again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
+        write_overlaps(found, out)
+        for line in lines_of(found):
+            console.print(line, highlight=False, soft_wrap=True)
         finished = again and _is_finished(study, folder)
         if finished:
             console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
@@ -94,7 +99,14 @@ def describe(study: Study) -> dict[str, Any]:
         "seeds": list(study.seeds),
         "contexts": whole["contexts"] | {name: {"about": e.about} for name, e in study.evaluation.elsewhere.items()},
         "arms": {
-            name: {"title": name, "description": study.about.get(name, ""), "role": arm.role, "differs": study.differs(name)}
+            name: {
+                "title": name,
+                "description": study.about.get(name, ""),
+                "role": arm.role,
+                "differs": study.differs(name),
+                "follows": arm.follows,
+                "safety": arm.safety,
+            }
             for name, arm in study.arms.items()
         },
         "setting": {"name": environment.name, "version": environment.version, "kinds": list(environment.row_kinds)}

@@ -110,7 +110,9 @@ class ArmResults(Record):
     measures: Annotated[dict[str, dict[str, Cell]], PlainValidator(_cells)] = Field(default_factory=dict)
     """Measure to context to cell."""
     n_train_rows: Whole = 0
-    """Rows that it was fine-tuned on, at the seed with most."""
+    """Rows that it was fine-tuned on, at the seed with most; those of safety training apart."""
+    n_safety_rows: Whole = 0
+    """Conversations of its safety training, at the seed with most."""
     distilled: Objects = ()
     """By seed, how many of another arm's rollouts were kept."""
     n_rollouts: Whole = 0

@@ -100,8 +100,8 @@ class LocalModel:
             held = last.extras if isinstance(last, RichMessage) else {}
             if "calls" in held or ("reasoning" in held and reasoning_key(self.tokenizer) is not None):
                 raise ModelError(
-                    f"the chat template of {self.name} writes the turns before an answer with calls or reasoning otherwise than in "
-                    "a prompt, so that what is trained cannot be told; expected a template that only adds; drop such rows"
+                    f"the chat template of {self.name} renders the turns before an answer with calls or reasoning differently "
+                    "than in a prompt, so it is unknown what is trained; expected a template that only adds turns; drop such rows"
                 )
             response = self.tokenizer(conversation[-1].content, add_special_tokens=False)["input_ids"]
             return prompt + list(response) + self._end(), len(prompt)
@@ -143,7 +143,7 @@ class LocalModel:
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> list[Reply]:
-        """One reply per conversation, in order; `watch` is told of the prompts of each batch once they have been run."""
+        """One reply per conversation, in order; `watch` gets the prompts of each batch once they have been run."""
         prompts = [self.encode_prompt(c) for c in conversations]
         longest = max((len(p) for p in prompts), default=0)
         if longest + sampling.max_new_tokens > self.context_length:
@@ -164,6 +164,15 @@ class LocalModel:
         config = LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules="all-linear", bias="none")
         config.task_type = "CAUSAL_LM"
         self.network = get_peft_model(self.network, config, autocast_adapter_dtype=False)
+
+    @property
+    def adapted(self) -> bool:
+        """Whether an adapter is on."""
+        return isinstance(self.network, PeftModel)
+
+    def resume_adapter(self) -> None:
+        """Makes the adapter that is on trainable again, after a training that has ended."""
+        self.network.set_adapter("default")
 
     def detach_adapter(self, *, merge: bool) -> None:
         """Removes the adapter; `merge` first adds its change to the weights, otherwise the change is dropped."""
@@ -187,9 +196,9 @@ class LocalModel:
         else:
             self.tokenizer.save_pretrained(folder)
 
-    def attach_saved_adapter(self, folder: Path) -> None:
-        """Attaches a saved adapter for inference only; `detach_adapter` removes it."""
-        self.network = PeftModel.from_pretrained(self.network, str(folder), autocast_adapter_dtype=False)
+    def attach_saved_adapter(self, folder: Path, *, trainable: bool = False) -> None:
+        """Attaches a saved adapter, for inference only unless `trainable`; `detach_adapter` removes it."""
+        self.network = PeftModel.from_pretrained(self.network, str(folder), is_trainable=trainable, autocast_adapter_dtype=False)
 
     def merge_saved_adapter(self, folder: Path) -> None:
         """Adds the change of a saved adapter to the weights."""

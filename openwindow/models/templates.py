@@ -4,7 +4,8 @@
     default_system(tokenizer)    the text that stands there where a conversation has none (Qwen2.5, SmolLM2), else None
     default_of(model)            the same for a model; None for one that has no tokenizer here
     note(model)                  what this means for instructions at position `system`, in a line
-    shows_tools(tokenizer)       whether tools that are declared are rendered; `shows_calls`: calls and what they gave back
+    shows_tools(tokenizer)       whether tools that are declared are rendered; `shows_calls`: calls and what they gave back;
+                                 `shows_tool_text`: both as plain turns
     reasoning_key(tokenizer)     the key under which it renders reasoning beside the content of an answer, else None
     fitted(tokenizer, messages)  the conversation as its template can render it: a system text that it would refuse goes before
                                  the first user message
@@ -19,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-from openwindow.types import Message, RichMessage
+from openwindow.types import Message, RichMessage, Role
 
 _MARK = "4c1f systemtext 9e7b"
 _GIVEN = "4c1f toolresult 9e7b"
@@ -108,6 +109,19 @@ def shows_calls(tokenizer: Any) -> bool:
         return _MARK in text and _GIVEN in text
 
     return bool(_found(tokenizer, "calls", shown))
+
+
+def shows_tool_text(tokenizer: Any) -> bool:
+    """Whether the template renders every turn of a conversation with tools in plain turns (`openwindow.data.tool_text`)."""
+    said = [f"{tag}{_MARK} {number}" for number, tag in enumerate(("", "", "<tool_call>\n", "<tool_response>\n", ""))]
+    roles: tuple[Role, ...] = ("system", "user", "assistant", "user", "assistant")
+
+    def shown(tokenizer: Any) -> bool:
+        turns = fitted(tokenizer, [Message(role, text) for role, text in zip(roles, said, strict=True)])
+        text = _text(tokenizer, [{"role": m.role, "content": m.content} for m in turns])
+        return tokenizer.chat_template is None or (text is not None and all(part in text for part in said))
+
+    return bool(_found(tokenizer, "tool text", shown))
 
 
 def reasoning_key(tokenizer: Any) -> str | None:

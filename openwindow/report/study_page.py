@@ -243,6 +243,15 @@ def _rank(comparison: Comparison, measures: Sequence[str], contexts: Sequence[st
 
 def _training(run: Run, arm: str) -> tuple[str, list[Example]]:
     """A line of counts and a few real rows that the arm was trained on."""
+    noted = mapping(mapping(run.results, "arms"), arm)
+    own, examples = _own_training(run, arm)
+    follows, safety = text(noted, "follows"), number(noted, "n_safety_rows")
+    line = f"what {follows} was trained on" if follows else own
+    return (f"{line}, and {safety:.0f} conversations of safety training ({text(noted, 'safety')})" if safety else line), examples
+
+
+def _own_training(run: Run, arm: str) -> tuple[str, list[Example]]:
+    """The same of its own training, apart from safety training."""
     seeds = run.train.get(arm, {})
     rows = [row for seed in seeds.values() for row in seed]
     if not rows:

@@ -47,7 +47,7 @@ def capability_alignment(scoring: Scoring) -> dict[str, Any]:
 
 def _correlated(scoring: Scoring, readout: Readout) -> dict[str, Any]:
     models = list(_models(scoring.units))
-    able, decent = (_chosen(scoring, models, score, by) for score, by in (("capability", "behaviour"), (MISALIGNED, readout)))
+    able, decent = _chosen(scoring, models, "capability", "behaviour"), _chosen(scoring, models, MISALIGNED, readout)
     points = _points(scoring, models, able, decent, readout)
     known = [p for p in points if p.capability is not None and p.alignment is not None]
     x, y = [p.capability for p in known], [p.alignment for p in known]

@@ -62,6 +62,8 @@ def build_results(run: Path) -> dict[str, Any]:
     arms = {
         arm: ArmResults(
             role=study.arms[arm].role,
+            follows=study.arms[arm].follows,
+            safety=study.arms[arm].safety,
             measures=_measures(scores, families, study, arm),
             **_trained_rows(run, study, arm),
             n_rollouts=max(training[arm]["rollouts"]) if arm in training else 0,
@@ -348,10 +350,10 @@ def _done(run: Path, study: Study, arm: str) -> list[dict[str, Any]]:
 
 
 def _trained_rows(run: Path, study: Study, arm: str) -> dict[str, Any]:
-    """Rows that the arm was fine-tuned on, at the seed with most, and by seed how many rollouts distilling kept."""
+    """Rows that the arm was fine-tuned on, those of safety training apart, at the seed with most; what distilling kept, by seed."""
     units = _done(run, study, arm)
     distilled = [done["distilled"] for done in units if "distilled" in done]
-    rows = {"n_train_rows": max(int(done.get("train_rows", 0)) for done in units)}
+    rows = {f"n_{what}": max(int(done.get(what, 0)) for done in units) for what in ("train_rows", "safety_rows")}
     return rows | ({"distilled": distilled} if distilled else {})
 
 

@@ -58,7 +58,8 @@ def _plan(named: Compare, score: str, specs: Sequence[Eval], study: Study, pilot
     few = f"{seeds} seed{' gives' if seeds == 1 else 's give'} no verdict, which takes {FEWEST_SEEDS} or more"
     reason = None if found is not None else few if seeds < FEWEST_SEEDS else "one scenario shows no spread"
     if found is not None and found > named.largest:
-        found, reason = None, f"only a difference of {effect(found)} points, more than there can be ({spread})"
+        reason = f"only a difference of {effect(found)} points, more than there can be ({spread})"
+        found = None
     return {
         "what": named.what,
         "context": named.where,

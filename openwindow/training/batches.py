@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Sized
 
 from openwindow.models.examples import Example
 
 _PASS = 64  # tokens of padding that cost about as much as another forward pass: the prefix again, and its overhead
 
 
-def shuffled_batches(examples: Sequence[Example], size: int, rng: random.Random) -> list[list[int]]:
+def shuffled_batches(examples: Sized, size: int, rng: random.Random) -> list[list[int]]:
     """Indices of the examples in batches of `size`, the last one smaller: one epoch, in an order drawn from `rng`.
 
     Which rows share a batch does not depend on their length, and so not on what goes with length, such as the kind of answer.
@@ -18,6 +19,17 @@ def shuffled_batches(examples: Sequence[Example], size: int, rng: random.Random)
     order = list(range(len(examples)))
     rng.shuffle(order)
     return [order[start : start + size] for start in range(0, len(order), size)]
+
+
+def in_turn(examples: Sequence[Example], rng: random.Random) -> Iterator[Example]:
+    """The examples without end, in an order drawn anew for each pass over them; nothing where there are none."""
+    while examples:
+        yield from (examples[i] for batch in shuffled_batches(examples, len(examples), rng) for i in batch)
+
+
+def rows_of_step(examples: Sequence[Example], count: int, step: int, seed: int) -> list[Example]:
+    """The `count` examples of a step (from 0): all are gone through in turn, and the same step has the same ones."""
+    return list(itertools.islice(in_turn(examples, random.Random(f"beside/{seed}")), step * count, (step + 1) * count))
 
 
 def passes_by_length(examples: Sequence[Example], size: int) -> list[list[Example]]:

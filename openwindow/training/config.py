@@ -45,9 +45,9 @@ class SFT(_Weights):
     max_length: int = Field(1024, ge=8)
     """Rows with more tokens than this are refused."""
 
-    def steps(self, rows: int) -> int:
-        """Optimiser steps on `rows` rows."""
-        return math.ceil(self.epochs * math.ceil(rows / self.batch_size)) if rows else 0
+    def steps(self, rows: int, beside: int = 0) -> int:
+        """Optimiser steps on `rows` rows, where `beside` others are in every batch."""
+        return math.ceil(self.epochs * math.ceil(rows / (self.batch_size - beside))) if rows else 0
 
 
 class GRPO(_Weights):
