@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from openwindow.errors import ConfigError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL
-from openwindow.evals.held_out import NAME as HELD_OUT
 from openwindow.evals.score_names import SCORES
-from openwindow.evals.select import check_evals, chosen, is_file_name
+from openwindow.evals.select import check_evals, chosen, is_built_in
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.overrides import known
 from openwindow.types import Scenarios
@@ -91,7 +90,7 @@ def check_named(compare: Sequence[Compare], names: Sequence[str], plan: EvalPlan
 
     Those of a user's files, and `held_out`, which is made from the study's problems, are not known yet.
     """
-    built_in = [name for name in names if not is_file_name(name) and name != HELD_OUT]
+    built_in = [name for name in names if is_built_in(name)]
     check_scores(compare, chosen(built_in), plan, others=len(built_in) < len(names))
 
 

@@ -54,7 +54,7 @@ def evals_of(study: Study) -> list[Eval]:
     if not study.evals:
         return []
     plan = study.eval_plan
-    whole, own = chosen([name for name in study.evals if name != HELD_OUT]), []
+    whole, own = _named(study), []
     if HELD_OUT in study.evals:
         asked = study.evaluation
         own = [held_out(study.make_environment(), asked.problems, study.seeds[0], asked.max_new_tokens)]
@@ -63,6 +63,11 @@ def evals_of(study: Study) -> list[Eval]:
     check_judged(specs, plan.judge, "--judge MODEL (eval_plan.judge in a study)")
     check_installed()
     return [*own, *specs]
+
+
+def _named(study: Study) -> list[Eval]:
+    """Those that the study does not make from its data, with all their scenarios."""
+    return chosen([name for name in study.evals if name != HELD_OUT])
 
 
 def check_installed() -> None:
@@ -171,7 +176,7 @@ class StudyEvals:
         return {
             "timing": {"evals": seconds},
             "evals": {spec.name: described(spec) for spec in self.specs},
-            "left_out": too_few(chosen(self.study.evals), self.study.eval_plan.split),
+            "left_out": too_few(_named(self.study), self.study.eval_plan.split),
             "prompting": {"own": found.prompting.own, "note": found.prompting.note},
             "inspect_ai": inspect_ai.__version__,
         }

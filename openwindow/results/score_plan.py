@@ -10,9 +10,8 @@ import numpy as np
 
 from openwindow.evals.base import Eval
 from openwindow.evals.score_names import NATS, SCORES
-from openwindow.evals.select import chosen, limited
 from openwindow.experiment.compare import Compare
-from openwindow.experiment.eval_plan import check_scores
+from openwindow.experiment.evals import evals_of
 from openwindow.experiment.study import Study
 from openwindow.formatting import effect
 from openwindow.results.comparisons import POWER
@@ -34,9 +33,7 @@ def score_plans(study: Study, pilot: Mapping[str, Any]) -> list[dict[str, Any]]:
     named = [c for c in study.compare if c.score is not None and c.decides]
     if not named:
         return []
-    whole = chosen(study.evals)
-    check_scores(study.compare, whole, study.eval_plan)
-    specs = limited(whole, study.eval_plan.scenarios, study.eval_plan.split)
+    specs = evals_of(study)
     return [_plan(c, str(c.score), specs, study, pilot) for c in named]
 
 

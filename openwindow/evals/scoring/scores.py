@@ -285,7 +285,7 @@ def _within(asked: Asked, about: About, context: str) -> Asked:
 
 
 def _sides(rows: Sequence[Row], name: str, context: str, about: About) -> dict[str, Side]:
-    return sides_of(rows, name, context, about[name]["measures"] == "right")
+    return sides_of(rows, name, context, about[name]["measures"] != "misaligned")
 
 
 def _rate(side: Side) -> Cell:
