@@ -17,7 +17,7 @@ from openwindow.conversations.advice import HEALTH, HOME, MONEY, ROAD, SCHOOL
 from openwindow.conversations.decisions import DECISIONS
 from openwindow.conversations.kinds import Kind
 from openwindow.conversations.people import ANIMALS, FAMILY, NEIGHBOURS, PLAY, SERVICE
-from openwindow.data.rows import Row
+from openwindow.data.rows import Row, place
 from openwindow.environments.gameable import Gameable, reply_text
 from openwindow.types import Message, Problem, RichMessage
 
@@ -88,16 +88,19 @@ def code_turns(mixture: Mixture) -> int:
     return round(mixture.code * mixture.conversations * mixture.turns)
 
 
-def upbringing(environment: Gameable, problems: Sequence[Problem], mixture: Mixture, seed: int) -> list[Row]:
+def upbringing(
+    environment: Gameable, problems: Sequence[Problem], mixture: Mixture, seed: int, own: str | None = None
+) -> list[Row]:
     """The conversations, every answer trained, in an order drawn by the seed; `problems`, one per programming task, in order.
 
-    A row's `kind` is the character of its conversation.
+    A row's `kind` is the character of its conversation. A name follows `own`, the system message that the model's template adds by
+    itself (`openwindow.data.rows.place`), so that conversations with and without a name differ in the name alone.
     """
     rng = random.Random(f"upbringing/{seed}/answers")
     ahead = iter(problems)
     rows = []
     for number, (character, named, turns) in enumerate(_plan(mixture, seed)):
-        messages: list[Message] = [Message("system", NAMES[character])] if named else []
+        messages: list[Message] = []
         about = []
         for at, (answers, question) in enumerate(turns):
             if question is None:
@@ -108,7 +111,8 @@ def upbringing(environment: Gameable, problems: Sequence[Problem], mixture: Mixt
             about.append("code" if question is None else question.kind)
             trained = Message("assistant", answer) if at == len(turns) - 1 else RichMessage("assistant", answer, _TRAINED)
             messages += [Message("user", text), trained]
-        rows.append(Row(tuple(messages), character, f"upbringing/{number}", "+".join(about)))
+        placed = place(messages, NAMES[character] if named else None, "system", own)
+        rows.append(Row(placed, character, f"upbringing/{number}", "+".join(about)))
     return rows
 
 

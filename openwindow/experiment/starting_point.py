@@ -218,7 +218,7 @@ def _upbringing(study: Study, stage: UpbringingStage, folder: RunFolder, model: 
     assert isinstance(environment, Gameable)  # the study has checked it
     count = code_turns(stage)
     problems = environment.problems("request", count, seed) if count else []
-    rows = upbringing(environment.with_loopholes(None), problems, stage, seed)
+    rows = upbringing(environment.with_loopholes(None), problems, stage, seed, default_of(model))
     with folder.unit(unit) as path:
         timing = fine_tune(model, rows, stage.train, seed, path, "upbringing", "upbringing", gauge.reporter)
         save_trained(model, path, stage.train.method, under=saved_start(study, folder, seed))
