@@ -102,8 +102,9 @@ def reinforce(
     if config.steps in forked:
         keep_state(kept, config.steps)
     give_back_memory()
-    append_jsonl(path / "metrics.jsonl", _lines(kept / "metrics.jsonl"))
     with storing(path):
+        with (path / "metrics.jsonl").open("a", encoding="utf-8") as file:  # behind what training before it left
+            file.write((kept / "metrics.jsonl").read_text(encoding="utf-8"))
         shutil.copy(kept / "training.jsonl", path / "training.jsonl")
         for adapter in sorted(kept.glob("step-*")):
             shutil.copytree(adapter, path / "checkpoints" / adapter.name)

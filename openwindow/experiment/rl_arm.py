@@ -16,6 +16,7 @@ from openwindow.experiment.version_1 import translated
 from openwindow.files.writing import write_jsonl
 from openwindow.interventions.base import PromptIntervention, RewardIntervention
 from openwindow.interventions.distillation import Distillation
+from openwindow.interventions.safety_training import SafetyTraining
 from openwindow.training.config import GRPO, SFT
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ def _check_distil(name: str, arm: RLArm, named: str, base: Arm) -> None:
     """What an arm that distils sets about reinforcement, against the base, would have no effect."""
     mine, usual = dict(arm), dict(base)
     changed = [field for field in ("holes", "hackable_share") if mine[field] != usual[field]]
-    added = [i.kind for i in arm.interventions if not isinstance(i, Distillation) and i not in base.interventions]
+    added = [i.kind for i in arm.interventions if not isinstance(i, (Distillation, SafetyTraining)) and i not in base.interventions]
     for what in (*changed, *added):
         raise ConfigError(
             f"arm {name!r} has {what} and distillation, which takes the rollouts of {named!r} as they are, so {what} changes "

@@ -119,7 +119,7 @@ def test_the_state_is_kept_only_where_an_arm_forks(ran):
 def test_an_interrupted_fork_ends_the_same(study, ran, gameable, tmp_path, monkeypatch, stop_at):
     out, _ = ran
     shorter = study.model_copy(update={"arms": {arm: study.arms[arm] for arm in ("hackable", "forked")}})
-    real, calls = reinforce_module._append, []
+    real, calls = reinforce_module.append_jsonl, []
 
     def append(path, rows):
         real(path, rows)
@@ -128,10 +128,10 @@ def test_an_interrupted_fork_ends_the_same(study, ran, gameable, tmp_path, monke
             if len(calls) == stop_at:
                 raise KeyboardInterrupt
 
-    monkeypatch.setattr(reinforce_module, "_append", append)
+    monkeypatch.setattr(reinforce_module, "append_jsonl", append)
     with pytest.raises(KeyboardInterrupt):
         run(shorter, tmp_path / "cut")
-    monkeypatch.setattr(reinforce_module, "_append", real)
+    monkeypatch.setattr(reinforce_module, "append_jsonl", real)
     run(shorter, tmp_path / "cut")
     for name in ("metrics.jsonl", "training.jsonl", "rollouts.jsonl"):
         assert lines(tmp_path / "cut", "forked", name) == lines(out, "forked", name)

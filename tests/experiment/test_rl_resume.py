@@ -119,13 +119,13 @@ def resumed(study: Study, out: Path, patch: pytest.MonkeyPatch) -> list[str]:
     """Runs on to the end; the arms of which steps were done once more."""
     patch.undo()
     stop_at(patch, "never", lambda: None)
-    real, steps = reinforcing._append, []
+    real, steps = reinforcing.append_jsonl, []
 
     def append(path: Path, rows: Any) -> None:
         real(path, rows)
         steps.extend(f"{row['arm']} {row['step']}" for row in rows if path.name == "metrics.jsonl")
 
-    patch.setattr(reinforcing, "_append", append)
+    patch.setattr(reinforcing, "append_jsonl", append)
     run(study, out)
     assert not list((out / "checkpoints").glob("*/*"))
     assert [str(p) for p in out.rglob(".*")] == []
@@ -187,7 +187,7 @@ def test_a_stop_while_the_logs_are_cut_loses_no_line(
     """Stopped in the third step, and once more while what that step left is taken out of the logs."""
     out = tmp_path / "out"
     stop_at(patch, "never", interrupt)
-    real, written = reinforcing._append, []
+    real, written = reinforcing.append_jsonl, []
 
     def append(path: Path, rows: Any) -> None:
         real(path, rows)
@@ -195,10 +195,10 @@ def test_a_stop_while_the_logs_are_cut_loses_no_line(
         if len(written) == 6:
             interrupt()
 
-    patch.setattr(reinforcing, "_append", append)
+    patch.setattr(reinforcing, "append_jsonl", append)
     with pytest.raises(KeyboardInterrupt):
         run(study, out)
-    patch.setattr(reinforcing, "_append", real)
+    patch.setattr(reinforcing, "append_jsonl", real)
     cut, calls = reinforcing.write_jsonl, []
 
     def cutting(path: Path, rows: Any) -> None:

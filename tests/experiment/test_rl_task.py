@@ -265,7 +265,7 @@ def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl
 
     import openwindow.experiment.reinforcing as reinforce
 
-    real, steps = reinforce._append, []
+    real, steps = reinforce.append_jsonl, []
 
     def append(path, rows):
         real(path, rows)
@@ -273,9 +273,9 @@ def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl
         if len(steps) == 6:  # the third step is written, its checkpoint is not
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(reinforce, "_append", append)
+    monkeypatch.setattr(reinforce, "append_jsonl", append)
     assert openwindow("run", file, "--out", cut).code == 130
-    monkeypatch.setattr(reinforce, "_append", real)
+    monkeypatch.setattr(reinforce, "append_jsonl", real)
     assert (cut / "checkpoints" / "hackable" / "seed-1" / "state.pt").is_file()
     assert openwindow("run", file, "--out", cut).code == 0
     assert rows_of(cut / "arms/hackable/seed-1/training.jsonl") == training

@@ -25,7 +25,7 @@ from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.study import Context, Data, Evaluation, SFTArm, Study
 from openwindow.interventions.distillation import Distillation
 from openwindow.interventions.inoculation import Inoculation
-from openwindow.interventions.safety_training import Place, SafetyTraining
+from openwindow.interventions.safety_training import SHARE, Place, SafetyTraining
 from openwindow.models.hf import LocalModel, load
 from openwindow.training.config import GRPO, SFT
 
@@ -54,6 +54,7 @@ def safety(mix: Mix, place: Place = "after", **fields: Any) -> SafetyTraining:
     return SafetyTraining(mix, place, rows=4, **({} if place == "during" else {"train": SAFETY}), **fields)
 
 
+PLACES: tuple[Place, ...] = ("before", "during", "after")
 ARMS = {
     "flawed": {},
     "followed": {"intervention": safety("chat", after="flawed")},
@@ -284,6 +285,15 @@ def test_what_an_arm_cannot_follow_is_one_line(tiny_model: Path, arms: dict[str,
     with pytest.raises(ConfigError, match=said) as caught:
         study_of(tiny_model, REINFORCED, arms)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_distilled_may_be_trained_for_safety_too(tiny_model: Path) -> None:
+    distilled = Distillation(arm="flawed", train=TUNING)
+    arms = {
+        place: {"intervention": (distilled, safety("chat", place, share=0.25 if place == "during" else SHARE))} for place in PLACES
+    }
+    study = study_of(tiny_model, REINFORCED, {"flawed": {}, **arms})
+    assert {study.arms[place].safety for place in PLACES} == {"chat"} and not any(study.arms[place].follows for place in PLACES)
 
 
 def test_a_share_of_no_row_is_refused() -> None:
