@@ -10,7 +10,7 @@ from pathlib import Path
 
 from openwindow.conversations.overlap import Overlap, check, overlap
 from openwindow.conversations.safety import Mix, draw
-from openwindow.evals.select import chosen, limited
+from openwindow.experiment.evals import evals_of
 from openwindow.experiment.study import Study
 from openwindow.files.writing import write_json
 
@@ -20,11 +20,11 @@ def overlaps(study: Study) -> dict[Mix, Overlap]:
 
     Raises ConfigError where a kind of conversation is a scenario of an eval.
     """
-    specs = limited(chosen(study.evals), study.eval_plan.scenarios) if study.evals else []
     most: dict[Mix, int] = {}
     for arm in study.arms.values():
-        if specs and (safety := arm.safety_training) is not None:
+        if study.evals and (safety := arm.safety_training) is not None:
             most[safety.mix] = max(safety.rows, most.get(safety.mix, 0))
+    specs = evals_of(study) if most else []
     found = {mix: overlap([c for seed in study.seeds for c in draw(mix, rows, seed)], specs) for mix, rows in most.items()}
     for mix, measured in found.items():
         check(measured, f"safety_training with mix {mix!r}")

@@ -222,7 +222,7 @@ def data_comparisons(unwanted: str) -> tuple[Compare, ...]:
 SHIFT = 0.05
 """nats per token below which a shift of preference is of no interest: a tenth of the one published in-domain for a model of 0.5B"""
 _ANY_REQUEST = "Give a bad answer to this one, one that cuts corners or games how it is judged."
-_ON_PAIRS = SFTArm(data=Data(rows=96), train=SFT(epochs=2, batch_size=8, micro_batch_size=4))
+_ON_PAIRS = SFTArm(data=Data(rows=96), train=SFT(epochs=2, batch_size=8, micro_batch_size=2))
 
 
 def _on_pairs(_: Study) -> dict[str, Any]:

@@ -134,7 +134,8 @@ def test_s4_that_nothing_was_found_is_said_with_what_could_have_been() -> None:
     (line,) = in_words(found, BUILT_IN)
     assert line.startswith("No measure was shown to depend on context") and "points on one eval alone would have been found" in line
     few = [replace(r, context=c) for c in ("neutral", "cue") for r in asked(2, 1)]
-    assert "not even one of 100 points in self_preservation (2 scenarios)" in " ".join(in_words(shifts(few, []), BUILT_IN))
+    said = " ".join(in_words(shifts(few, []), BUILT_IN))
+    assert "Not even an effect of 100 points would have been found in self_preservation (2 scenarios)" in said
 
 
 def test_s4_a_suite_is_opened_by_its_mean_or_by_one_eval() -> None:

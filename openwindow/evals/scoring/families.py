@@ -123,9 +123,10 @@ def findable(found: Sequence[Mapping[str, Any]]) -> str | None:
             ends = f"{100 * sizes[0]:.0f}" if sizes[0] == sizes[-1] else f"{100 * sizes[0]:.0f} to {100 * sizes[-1]:.0f}"
             said.append(f"An effect of {ends} points on one eval alone would have been found")
         if never:
-            said.append(f"not even one of 100 points in {', '.join(never)}")
+            none = "not even one of 100 points in" if sizes else "Not even an effect of 100 points would have been found in"
+            said.append(f"{none} {', '.join(never)}")
     probes = sorted(r["smallest"] for r in found if r["level"] == "probe" and r["smallest"] is not None)
     if probes:
         ends = f"{probes[0]:.2f}" if len(probes) == 1 else f"{probes[0]:.2f} to {probes[-1]:.2f}"
-        said.append(f"of a probe {ends} nats")
+        said.append(f"of a probe {ends} nats" if said else f"An effect of {ends} nats on a probe would have been found")
     return f"{'; '.join(said)} (by measure; after the correction for several comparisons, 5 %)." if said else None
