@@ -61,9 +61,10 @@ def chance(value: float | None) -> str:
     return "not measured" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def claimed(expect: str, margin: float | None) -> str:
-    """What a claim predicts for a comparison."""
-    lost = "" if margin is None else f", less than {100 * margin:.0f} points lost"
+def claimed(expect: str, margin: float | None, percent: bool = True) -> str:
+    """What a claim predicts for a comparison; a margin that is no rate is in nats."""
+    size = "" if margin is None else f"{100 * margin:.0f} points" if percent else f"{margin:.2g} nats"
+    lost = f", less than {size} lost" if size else ""
     return {"less": "less", "more": "more", "kept": f"kept{lost}", "none": "described"}.get(expect, "")
 
 

@@ -47,12 +47,18 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
 
 
+def _parts(value: object) -> Mapping[str, float]:
+    known = value if isinstance(value, Mapping) else {}
+    return {str(name): number for name, part in known.items() if (number := finite(part)) is not None}
+
+
 # Texts are taken as they are: a reply may hold half of a surrogate pair, which pydantic's own `str` refuses.
 Text = Annotated[InstanceOf[str] | Annotated[str, PlainValidator(_text)], Field(union_mode="left_to_right")]
 Some = Annotated[str | None, PlainValidator(lambda value: _text(value) or None)]
 Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
 Number = Annotated[float | None, PlainValidator(finite)]
 Numbers = Annotated[tuple[float | None, ...], PlainValidator(_numbers)]
+Parts = Annotated[Mapping[str, float], PlainValidator(_parts)]
 Whole = Annotated[int, PlainValidator(_whole)]
 Count = Annotated[int | None, PlainValidator(lambda value: None if finite(value) is None else _whole(value))]
 
@@ -106,9 +112,17 @@ class Rollout:
     """What is wrong with the reply, in words."""
     visible: Texts = ()
     """What the reply was checked against, as shown beside it."""
+    step: Count = None
+    """The training step that drew it or, of a reply to an eval, that the model was at; None at the start and at the end."""
+    reward: Number = None
+    """What it earned in training; None elsewhere, and where it was not paid."""
+    parts: Parts = Field(default_factory=dict)
+    """What the reward is the sum of: `proxy`, and by each intervention in order how much it changed that."""
+    dropped: Some = None
+    """Why it was left out of the update."""
 
     def line(self) -> dict[str, Any]:
-        """As rollouts.jsonl has it."""
+        """As rollouts.jsonl has it: without what training alone notes."""
         return {
             "arm": self.arm,
             "seed": self.seed,

@@ -14,14 +14,16 @@ from markupsafe import Markup
 from openwindow.files.run_files import Note
 from openwindow.formatting import VERDICT_MARKS, compact, count, counted, duration, is_number, rate, rate_grid
 from openwindow.report import charts, curves, evals_section
+from openwindow.report.browser import browsed
 from openwindow.report.html import HERE, filled, write_page
-from openwindow.report.transcripts import payload
-from openwindow.results.eval_transcripts import MARKS, Samples, eval_samples
+from openwindow.report.readings import nats
+from openwindow.results.eval_transcripts import Samples, eval_samples
 from openwindow.results.load import items, load_run, mapping, number, text
 from openwindow.results.records import Cell, Comparison, Context, Json, Run, TrainRow
 
 SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # config.json keys shown above
 SAMPLE = 4  # training rows shown per arm
+NATS = "nats per token"  # the unit of a comparison of probes
 MESSAGE_LIMIT = 4000  # characters of a training message that are shown
 
 
@@ -41,18 +43,23 @@ class Example(NamedTuple):
     messages: list[tuple[str, list[Piece]]]
 
 
-def build_report(run: Path) -> Path:
-    """Writes report.html into the run folder and returns its path. The same folder gives the same bytes."""
+def build_report(run: Path, most: int | None = None) -> Path:
+    """Writes report.html into the run folder and returns its path. The same folder gives the same bytes.
+
+    The page holds `most` transcripts of each kind, a sample where there are more; None: all rollouts, and as many replies to evals
+    as `eval_samples` gives.
+    """
     loaded = load_run(run)
-    return write_page(render(loaded, eval_samples(run, mapping(mapping(loaded.results, "evals"), "evals"))), run)
+    samples = eval_samples(run, mapping(mapping(loaded.results, "evals"), "evals"), most)
+    return write_page(render(loaded, samples, most), run)
 
 
-def render(run: Run, samples: Samples = Samples((), 0)) -> str:  # noqa: B008 - frozen
-    """The page as text; `samples` are transcripts of evals."""
+def render(run: Run, samples: Samples = Samples((), 0), most: int | None = None) -> str:  # noqa: B008 - frozen
+    """The page as text; `samples` are transcripts of evals, `most` as in `build_report`."""
     script = (HERE / "page.js").read_text(encoding="utf-8")
-    learned = evals_section.section(mapping(run.results, "evals"), samples, arm_tones(run))
-    values = {**_summary(run), **_evidence(run, samples), **_origins(run), **learned}
-    return filled("study.html.jinja", script, values, filters={"nats": evals_section.nats})
+    learned = evals_section.section(run, samples, arm_labels(run), arm_tones(run))
+    values = {**_summary(run), **_evidence(run), **browsed(run, samples, arm_labels(run), most), **_origins(run), **learned}
+    return filled("study.html.jinja", script, values, filters={"nats": nats})
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -75,6 +82,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "question": text(run.results, "question") or text(run.config, "question") or "What did this run ask?",
         "claim": text(run.config, "claim") or text(run.results, "claim"),
         "claim_id": text(run.config, "claim_id") or text(run.results, "claim_id"),
+        "written_in": [str(line) for line in items(run.results.get("written_in"))],
         "preface": [str(line) for line in items(run.results.get("preface"))],
         "answer": text(run.results, "answer"),
         "verdict": verdict,
@@ -89,15 +97,14 @@ def _summary(run: Run) -> dict[str, Any]:
     }
 
 
-def _evidence(run: Run, samples: Samples) -> dict[str, Any]:
-    """Figures, comparisons, all the numbers and the transcripts."""
+def _evidence(run: Run) -> dict[str, Any]:
+    """Figures, comparisons and all the numbers."""
     labels, tones = arm_labels(run), arm_tones(run)
-    meanings = {**run.meanings, **({m.name: m for m in MARKS.values()} if samples.shown else {})}
-    asked_marks = evals_section.marks() if samples.shown else []
     measure, context = _primary(run)
     measures = sorted(run.measures, key=lambda m: m != measure)
     contexts = sorted(run.contexts, key=lambda c: c.name != context)
-    reach = max([abs(v) for c in run.comparisons for v in (c.difference, c.low, c.high) if v is not None], default=1.0)
+    rates = {m: _is_rate(run, m) for m in ["", *run.measures, *(c.measure for c in run.comparisons)]}
+    reach = {kind: _reach([c for c in run.comparisons if rates[c.measure] is kind]) for kind in (True, False)}
     return {
         "labels": labels,
         "tones": tones,
@@ -107,23 +114,19 @@ def _evidence(run: Run, samples: Samples) -> dict[str, Any]:
         "contexts": contexts,
         "figures": [(m, *_figure(run, m, contexts, labels, tones)) for m in measures],
         "meanings": {m: run.meanings[m].means for m in measures if run.meanings[m].means},
-        "marks": [(m.name, m.mark) for m in sorted(run.meanings.values(), key=lambda m: m.name != measure)] + asked_marks,
         "kinds": dict(zip(_kinds(run), ("bad", "good"), strict=False)),
         "comparisons": [
-            (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach or 1.0)), tones.get(c.arm, "tone-none"))
+            (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach[rates[c.measure]])), tones.get(c.arm, "tone-none"))
             for c in sorted(run.comparisons, key=lambda c: _rank(c, measures, [x.name for x in contexts]))
         ],
         "cells": run.cells,
-        "is_rate": {m: _is_rate(run, m) for m in ["", *run.measures, *(c.measure for c in run.comparisons)]},
+        "is_rate": rates,
         "arm_names": list(labels),
         "leaks": run.leaks,
         "curves": curves.figures(run, labels, tones),
         "besides": curves.besides(run, labels, tones),
         "reinforced": [str(line) for line in items(run.results.get("training_in_words"))],
         "detectors": [row for row in items(run.results.get("detectors")) if isinstance(row, dict)],
-        "transcripts": Markup(payload([*run.rollouts, *run.training, *samples.shown], evals_section.labels(labels), meanings)),
-        "n_rollouts": len(run.rollouts),
-        "n_training": len(run.training),
     }
 
 
@@ -216,8 +219,16 @@ def _figure(
 
 
 def _is_rate(run: Run, measure: str) -> bool:
-    """Whether all known values of the measure are between 0 and 1."""
+    """Whether the measure is a share: none of the results calls it nats, and all its known values are between 0 and 1."""
+    compared = (row for row in items(run.results.get("comparisons")) if isinstance(row, dict))
+    if any(row.get("measure") == measure and row.get("unit") == NATS for row in compared):
+        return False
     return charts.scale_for([c.estimate for (_, m, _), c in run.cells.items() if m == measure]).percent
+
+
+def _reach(comparisons: Sequence[Comparison]) -> float:
+    """The largest size of a difference or of an end of its interval."""
+    return max([abs(v) for c in comparisons for v in (c.difference, c.low, c.high) if v is not None], default=1.0) or 1.0
 
 
 def _dot(cell: Cell | None, arm: str, label: str, tone: str, percent: bool) -> charts.Dot:

@@ -36,6 +36,7 @@ from openwindow.results.detectors import detector_rows
 from openwindow.results.evals import eval_results
 from openwindow.results.load import read_rollouts
 from openwindow.results.rl_curves import described, training_curves
+from openwindow.results.written_in import written_in
 from openwindow.stats import arm_rate
 
 MUCH_UNSCORED = 0.1
@@ -79,6 +80,7 @@ def build_results(run: Path) -> dict[str, Any]:
         "seeds": list(study.seeds),
         "openwindow": provenance.get("openwindow", ""),
         "commit": provenance.get("commit", ""),
+        "written_in": written_in(config["study_config"], start),
         "preface": preface(study, start),
         "answer": answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
         "verdict": verdict,

@@ -13,7 +13,7 @@ from typing import Any
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL
 from openwindow.evals.scoring.families import LEVEL, Record, adjusted, findable
 from openwindow.evals.scoring.rows import ProbeRow, Row
-from openwindow.evals.scoring.seeds import Asked, by_arm, compared, measured
+from openwindow.evals.scoring.seeds import Asked, by_arm, compared, measured, shifted
 from openwindow.evals.scoring.summary import summary
 from openwindow.experiment.evals import arm_unit, start_unit
 from openwindow.experiment.run_folder import PROBES, ROWS
@@ -103,7 +103,8 @@ def _one(units: Sequence[_Unit], evals: Mapping[str, Any]) -> dict[str, Any]:
     """One model at all its seeds."""
     finished = [unit for unit in units if unit.done]
     cells = measured(_asked(finished), evals) if finished else {}
-    return {"measures": cells, "summary": summary(cells, evals) if cells else []}
+    right = [name for name, about in evals.items() if about["measures"] == "right"]
+    return {"measures": cells, "summary": summary(cells, evals) if cells else [], "shifts": shifted(_asked(finished), right)}
 
 
 def _steps(run: Path, study: Study, evals: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
