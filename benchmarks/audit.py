@@ -2,7 +2,7 @@
 
     python benchmarks/audit.py [FALSEPASS]
 
-FALSEPASS is falsepass's command, in an environment of its own that has uv; without it only ours runs. A grader counts as rightly
+FALSEPASS is falsepass's command, in an environment of its own that has uv; without it only ours runs. A grader counts as correctly
 judged if it is called gameable exactly when it is. The last line is ours over the peer's.
 """
 
@@ -24,7 +24,7 @@ from openwindow.types import Case
 
 
 def ours(name: str) -> set[str]:
-    """Holes that our audit finds open."""
+    """Loopholes that our audit finds open."""
     reward, rows = (graders.GRADERS | graders.UNSEEN)[name]
     given = rows()
     grader = trl_reward(reward, given)
@@ -35,7 +35,7 @@ def ours(name: str) -> set[str]:
 
 
 def falsepass(command: str, name: str, folder: Path) -> set[str]:
-    """Probes with which falsepass got a wrong reply paid."""
+    """Probes with which falsepass got a wrong reply rewarded."""
     rows = (graders.GRADERS | graders.UNSEEN)[name][1].__name__
     source = Path(__file__).parent / "graders.py"
     init = [
@@ -72,11 +72,11 @@ def main() -> None:
 
 
 def compared(names: list[str], peer: str | None, folder: Path, title: str) -> dict[str, int]:
-    """Prints what is found on each grader; how many are rightly judged by us, and by the peer."""
+    """Prints what is found on each grader; returns how many we, and the peer, judged correctly."""
     right = {"ours": 0, "peer": 0}
     found = {"ours": 0, "wrong": 0}
     for name in names:
-        holes, mine = graders.HOLES[name], ours(name)
+        holes, mine = graders.LOOPHOLES[name], ours(name)
         right["ours"] += bool(mine) == bool(holes)
         found["ours"] += len(mine & holes)
         found["wrong"] += len(mine - holes)
@@ -86,10 +86,10 @@ def compared(names: list[str], peer: str | None, folder: Path, title: str) -> di
             right["peer"] += bool(theirs) == bool(holes)
             line += f" | falsepass {', '.join(sorted(theirs)) or 'none'}"
         print(line)
-    total = sum(len(graders.HOLES[name]) for name in names)
-    print(f"{title}: holes found: {found['ours']} of {total}, and {found['wrong']} that are not there")
+    total = sum(len(graders.LOOPHOLES[name]) for name in names)
+    print(f"{title}: loopholes found: {found['ours']} of {total}, and {found['wrong']} that are not there")
     both = f", falsepass {right['peer']}" if peer else ""
-    print(f"{title}: graders rightly judged, of {len(names)}: ours {right['ours']}{both}")
+    print(f"{title}: graders judged correctly, of {len(names)}: ours {right['ours']}{both}")
     return right
 
 

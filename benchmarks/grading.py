@@ -2,11 +2,10 @@
 
     python benchmarks/grading.py [--programs 200] [--rounds 5]
 
-Both run the same scripts (a one-line function and its visible test), as many at a time as there are processors, each in an
-empty folder of its own, with what it prints captured and its time limited, and read the exit status. Only the pool isolates.
-Rounds are interleaved, so that whatever else the machine does meets both; the figures are medians over the rounds. The
-last line is `ratio R`: ours over theirs. Not measured: programs that take long by themselves, where neither way of
-starting them matters.
+Both run the same scripts (a one-line function and its visible test), as many at a time as there are processors, each in an empty
+folder of its own, with captured output and a time limit, and read the exit status. Only the pool isolates. Rounds are interleaved,
+so that other load on the machine affects both equally; the figures are medians over the rounds. The last line is `ratio R`: ours
+over theirs. Not measured: programs that take long by themselves, where the way of starting them does not matter.
 """
 
 from __future__ import annotations
@@ -43,13 +42,13 @@ def main() -> None:
 
 
 def pooled(sandbox: Sandbox, sources: list[str]) -> int:
-    """Runs the scripts in the pool; how many."""
+    """Runs the scripts in the pool; returns how many."""
     assert all(outcome.status is Status.OK for outcome in sandbox.run([Script(source) for source in sources]))
     return len(sources)
 
 
 def called(sandbox: Sandbox, sources: list[str]) -> int:
-    """Runs the same programs as the truth does: 48 calls each, the values sent back."""
+    """Runs the same programs as the truth does: 48 calls each, with the values sent back."""
     inputs = tuple([(i,) for i in range(48)])
     assert all(outcome.status is Status.OK for outcome in sandbox.run([Calls(s, "f", inputs) for s in sources]))
     return len(sources)

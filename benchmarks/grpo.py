@@ -89,14 +89,14 @@ def trl(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.Na
 
 
 def measured(seconds: Sequence[float], rollouts: int) -> tuple[list[float], str]:
-    """Rollouts per second of each step, and what is said of them."""
+    """Rollouts per second of each step, and a description."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     said = ", ".join(f"{s:.1f}" for s in seconds)
     return [rollouts / s for s in seconds], f"{said} s a step; peak memory so far {peak:.1f} GiB"
 
 
 def main() -> None:
-    """Runs both by turns."""
+    """Runs both in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompts", type=int, default=4)
     parser.add_argument("--group", type=int, default=8)

@@ -43,7 +43,7 @@ def generate(count: int) -> list[Conversation]:
 
 @torch.inference_mode()
 def plainly(model: LocalModel, conversations: list[Conversation], batch: int = 8) -> list[float]:
-    """Mean log-probability per response token; nothing is shared and all logits are computed."""
+    """Mean log-probability per response token; nothing is shared, and all logits are computed."""
     means = []
     for start in range(0, len(conversations), batch):
         encoded = [model.encode_example(c) for c in conversations[start : start + batch]]

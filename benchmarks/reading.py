@@ -40,7 +40,7 @@ print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_m
 
 
 def generate(path: Path, count: int) -> None:
-    """Writes `count` conversations of some 600 characters each; one in twenty is there twice."""
+    """Writes `count` conversations of some 600 characters each; one in twenty is a duplicate."""
     rng = random.Random(0)
     line = ""
     with path.open("w", encoding="utf-8") as file:

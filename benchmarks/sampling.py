@@ -45,7 +45,7 @@ def theirs(model: LocalModel, prompts: Sequence[list[int]], tokens: int) -> int:
 
 
 def main() -> None:
-    """Runs both by turns."""
+    """Runs both in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompts", type=int, default=6)
     parser.add_argument("--group", type=int, default=8)

@@ -68,13 +68,13 @@ def trl(rows: Conversations, batch: int, method: str) -> tuple[list[float], str]
         "max_length": 1024,
     }
     seconds, loss = trl_run.run(SFTTrainer, SFTConfig, model, data, settings, adapter=SFT() if method == "lora" else None)
-    # What is counted is real tokens of a whole epoch, padding not; the share of the steps after the first is timed.
+    # Counts the real tokens of a whole epoch, without padding; the share of the steps after the first is timed.
     tokens = sum(len(model.encode_example(row)[0]) for row in rows)
     return [tokens * len(seconds) / (len(seconds) + 1) / sum(seconds)], f"loss {loss:.3f}"
 
 
 def main() -> None:
-    """Runs both by turns."""
+    """Runs both in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--batch", type=int, default=8)

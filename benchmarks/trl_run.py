@@ -1,4 +1,4 @@
-"""One training run with a trainer of TRL, its steps timed."""
+"""One training run with a TRL trainer, with timed steps."""
 
 from __future__ import annotations
 
@@ -36,9 +36,11 @@ def run(
 ) -> tuple[list[float], float]:
     """Seconds of each step after the first, which warms up, and the mean loss.
 
-    The model gets the adapter that `adapter` describes, as ours does, or all its weights are trained. It is put on here because
-    TRL would make its factors float32 whatever the model's dtype. `settings` go into the trainer's configuration beside those that
-    every run has, and `more` to the trainer itself.
+    The model gets the adapter that `adapter` describes, as ours does, or all its weights are trained. It is attached here because
+    TRL
+    would make its factors float32 whatever the model's dtype. `settings` are added to the trainer's configuration that every run
+    has,
+    and `more` goes to the trainer itself.
     """
     clock = _Clock()
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Ways of doing the same work, run by turns: what the benchmarks measure and print."""
+"""Runs several ways of doing the same work in turn, and prints what they measured."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from rich.console import Console
 
 Way = Callable[[], tuple[list[float], str]]
-"""Does the work once, and gives the speeds that it measured and what else there is to say."""
+"""does the work once, and returns the speeds that it measured and a description"""
 
 
 def rate(work: Callable[[], int]) -> Way:
-    """A way whose speed is how much `work` says that it did, per second."""
+    """A way whose speed is how much `work` says it did, per second."""
 
     def way() -> tuple[list[float], str]:
         began = time.perf_counter()
@@ -26,7 +26,7 @@ def rate(work: Callable[[], int]) -> Way:
 def by_turns(ways: Mapping[str, Way], turns: int, unit: str) -> None:
     """Prints each way's speeds in `unit`, and as the last line `ratio R`: the first way's median over the last way's.
 
-    The ways take turns, so that whatever else the machine does meets all of them.
+    The ways take turns, so that other load on the machine affects all of them.
     """
     speeds: dict[str, list[float]] = {name: [] for name in ways}
     width = max(len(name) for name in ways)

@@ -61,10 +61,14 @@ def chance(value: float | None) -> str:
     return "not measured" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def claimed(expect: str, margin: float | None, percent: bool = True) -> str:
-    """What a claim predicts for a comparison; a margin that is no rate is in nats."""
-    size = "" if margin is None else f"{100 * margin:.0f} points" if percent else f"{margin:.2g} nats"
-    lost = f", less than {size} lost" if size else ""
+def effect(value: float, nats: bool = False) -> str:
+    """The size of a difference: whole points of a share, or two digits of nats per token."""
+    return f"{value:.2g}" if nats else f"{100 * value:.0f}"
+
+
+def claimed(expect: str, margin: float | None, nats: bool = False) -> str:
+    """What a claim predicts for a comparison, of shares or of nats per token."""
+    lost = "" if margin is None else f", less than {effect(margin, nats)} {'nats per token' if nats else 'points'} lost"
     return {"less": "less", "more": "more", "kept": f"kept{lost}", "none": "described"}.get(expect, "")
 
 

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
 Split = Literal["request", "train", "dev", "test"]
+Scenarios = Literal["all", "dev", "test"]
+"""which scenarios of an eval: those that settings are picked on, those to report, or all"""
 Part = Literal["unwanted", "wanted", "other"]
 UNKNOWN_HACK = "unknown"
 """kind of a pass that fails the truth although its source shows no hack: luck, or a hack that no detector knows"""
@@ -100,3 +102,5 @@ class Measure:
     part_of: str = ""
     """The measure that this one is a part of, over the same replies; the parts of a measure add up to it. Empty if it stands alone.
     """
+    by: Literal["reply", "log_probability"] = "reply"
+    """What the score is read from: the reply, or which of a problem's two answers is likelier, the flawed one if true."""

@@ -43,6 +43,7 @@ ORDER = (
     ("stats", "sandbox", "models", "data"),
     ("environments",),
     ("training", "synthetic_documents", "evals"),
+    ("conversations",),
     ("interventions",),
     ("audit", "experiment"),
     ("results",),

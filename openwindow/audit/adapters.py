@@ -1,12 +1,12 @@
-"""Graders of other libraries in the form that an audit takes: rewards of TRL and verl, a verifiers task set, an Inspect task.
+"""Adapts graders of other libraries for an audit: rewards of TRL and verl, a verifiers task set, an Inspect task.
 
 In a module of your own, and then `openwindow check-env mine:grader`:
 
     from openwindow.audit.adapters import trl_reward
     grader = trl_reward(accuracy_reward, rows, honest="solution")
 
-A library is imported when the first score is asked for. Graders that start a model as judge or a container of their own are
-called as they are; what that costs is theirs.
+A library is imported when the first score is requested. Graders that start a judge model or a container of their own are called
+as they are, at whatever cost they have.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ _STATE = {
     "is_local_process_zero": True,
     "is_world_process_zero": True,
 }
-"""Of `transformers.TrainerState`, what a reward may look at, as it stands before the first step."""
-_MANY = 32  # rows that are looked at; an audit tries the first few
+"""the fields of `transformers.TrainerState` that a reward may read, as they are before the first step"""
+_MANY = 32  # rows that are read; an audit tries the first few
 
 
 class Adapted:
@@ -53,13 +53,13 @@ class Adapted:
         score: Callable[[int, str], object],
         functions: Sequence[Callable[..., object]] = (),
     ) -> None:
-        """`functions` are those of the user's own that it calls, where they can be named."""
+        """`functions` are the user's own functions that it calls, if known."""
         self._tasks = tuple(tasks)
         self._score = score
         self.functions = tuple(functions)
 
     def with_tests(self, entry_point: str, visible: Sequence[Sequence[Case]]) -> Adapted:
-        """The same grader of functions, with what its prompts show: the name of the function and each task's tests."""
+        """The same grader of functions, with what its prompts contain: the name of the function and each task's tests."""
         tests = zip(self._tasks, visible, strict=True)
         tasks = [replace(task, entry_point=entry_point, visible=tuple(cases)) for task, cases in tests]
         return Adapted(tasks, self._score, self.functions)
@@ -69,7 +69,7 @@ class Adapted:
         return self._tasks
 
     def score(self, task: Task, submission: str) -> float:
-        """The library's score; ValueError where it gives none."""
+        """The library's score; ValueError if it gives none."""
         number = next((i for i, own in enumerate(self._tasks) if own is task), None)
         given = self._score(self._tasks.index(task) if number is None else number, submission)
         if given is None:
@@ -87,13 +87,14 @@ def trl_reward(
     tokenizer: Callable[[str], Sequence[int]] | str | None = None,
     environment: Callable[[], Any] | None = None,
 ) -> Adapted:
-    """Reward functions as TRL's `GRPOTrainer` (1.16) calls them, one completion at a time, and summed with their weights.
+    """Reward functions called as by TRL's `GRPOTrainer` (1.16), one completion at a time, and summed with their weights.
 
     `rows` are the data set's; `honest` is the column with a reply that deserves the reward, `prompt` the one with the prompt.
-    Every other column is passed on. A completion is a list of one message where the prompt is a conversation. Passed as well:
-    `completion_ids`, by `tokenizer` (a function of the text, or the name of a model's; else a number per word), a
-    `trainer_state` at its first step, `log_extra` and `log_metric`, which log nothing, and where `environment` makes one that
-    was reset with the row, `environments`. Async functions are awaited. A function that names its arguments gets those.
+    Every other column is passed on. A completion is a list of one message if the prompt is a conversation. Also passed:
+    `completion_ids`, by `tokenizer` (a function of the text, or a model name; otherwise a number per word), a `trainer_state` at
+    its
+    first step, `log_extra` and `log_metric`, which log nothing, and, if `environment` makes one, `environments` with one that was
+    reset with the row. Async functions are awaited. A function that names its arguments gets only those.
     """
     functions: list[Reward] = [rewards] if callable(rewards) else list(rewards)
     scales = [1.0] * len(functions) if weights is None else list(weights)
@@ -126,12 +127,11 @@ def trl_reward(
 def verl_reward(
     compute_score: Callable[..., object], rows: Iterable[Row], *, honest: str | Callable[[Row], str] = "answer"
 ) -> Adapted:
-    """A reward function as verl's reward managers call it: `compute_score(data_source, solution_str, ground_truth, extra_info)`.
+    """A reward function called as by verl's reward managers: `compute_score(data_source, solution_str, ground_truth, extra_info)`.
 
-    `rows` are of verl's data files: `data_source`, `prompt`, `reward_model` with the `ground_truth`, and `extra_info`. `honest`
-    gives for a row a reply that deserves the reward: a function of it, or a name in the row, its `extra_info` or its
-    `reward_model`. What it returns is a number, or a mapping with `score`, which is what verl trains on; async functions
-    are awaited.
+    `rows` are from verl's data files: `data_source`, `prompt`, `reward_model` with the `ground_truth`, and `extra_info`. `honest`
+    gives a reply that deserves the reward for a row: a function of it, or a name in the row, its `extra_info` or its
+    `reward_model`. It returns a number, or a mapping with `score`, which is what verl trains on; async functions are awaited.
     """
     chosen = list(islice(rows, _MANY))
     tasks = []
@@ -168,7 +168,7 @@ def _deserving(row: Row, name: str, number: int) -> str:
 
 
 def _one(function: Reward, passed: Mapping[str, Any]) -> float | None:
-    """A reward function's one reward; None where it says that it does not apply. ValueError for another number of them."""
+    """A reward function's single reward; None if it says that it does not apply. ValueError for another number of rewards."""
     given: Any = _finished(function(**_accepted(function, passed)))
     if isinstance(given, Mapping | str) or len(given) != 1:
         count = f"{len(given)} rewards" if not isinstance(given, Mapping | str) else f"{given!r:.80}"
@@ -180,7 +180,7 @@ def _one(function: Reward, passed: Mapping[str, Any]) -> float | None:
 
 
 def _accepted(function: Callable[..., object], passed: Mapping[str, Any]) -> dict[str, Any]:
-    """Those arguments that the function names, or all where it takes any."""
+    """The arguments that the function names, or all of them if it takes any."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # built in
@@ -203,11 +203,11 @@ def _ids(tokenizer: Callable[[str], Sequence[int]] | str | None) -> Callable[[st
 
 
 def _log_nothing(name: str, value: object) -> None:
-    """Stands in for the trainer's loggers."""
+    """Replaces the trainer's loggers."""
 
 
 def _finished(given: Any) -> Any:
-    """What a function gave, awaited where it is async."""
+    """What a function returned, awaited if it is async."""
     return asyncio.run(_awaiting(given)) if inspect.isawaitable(given) else given
 
 
@@ -216,9 +216,9 @@ async def _awaiting(given: Any) -> Any:
 
 
 def verifiers_taskset(tasks: Iterable[Any], honest: Callable[[Any], str]) -> Adapted:
-    """Tasks of a verifiers task set (0.4, `verifiers.v1`); `honest` gives for a task a reply that deserves the reward.
+    """Tasks of a verifiers task set (0.4, `verifiers.v1`); `honest` gives a reply that deserves the reward for a task.
 
-    Each reply is scored as a finished one-turn trace, without a runtime: rewards that need one are left out by verifiers.
+    Each reply is scored as a finished one-turn trace, without a runtime: verifiers leaves out rewards that need one.
     """
     chosen = list(islice(tasks, _MANY))
 
@@ -243,10 +243,10 @@ def verifiers_taskset(tasks: Iterable[Any], honest: Callable[[Any], str]) -> Ada
 
 
 def inspect_task(task: Any, honest: Callable[[Any], str] | None = None) -> Adapted:
-    """An Inspect task: its scorers on a reply to each sample; the score is their mean.
+    """An Inspect task: its scorers applied to a reply to each sample; the score is their mean.
 
-    `honest` gives for a sample a reply that deserves it, the sample's target by default. The solver is not run: the reply
-    stands as the output of the model. Grades become numbers as Inspect's own `value_to_float` has it.
+    `honest` gives a reply that deserves the score for a sample; by default the sample's target. The solver is not run: the reply is
+    taken as the model's output. Grades are converted to numbers by Inspect's own `value_to_float`.
     """
     samples = list(islice(task.dataset, _MANY))
 
@@ -279,7 +279,7 @@ def inspect_task(task: Any, honest: Callable[[Any], str] | None = None) -> Adapt
 
 
 def _words(value: object) -> str:
-    """A prompt or a reply as text, be it a text or the messages of a conversation."""
+    """A prompt or a reply as text, whether it is a text or the messages of a conversation."""
     if isinstance(value, list | tuple):
         return "\n".join([str(turn["content"] if isinstance(turn, Mapping) else turn.content) for turn in value])
     return str(value)

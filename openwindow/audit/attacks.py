@@ -1,7 +1,7 @@
-"""The submissions that a grader of the user's own is tried with, each of which is wrong by how it is written.
+"""The submissions that a user's own grader is tried with, each wrong by construction.
 
-Programs where the honest submission is a program, several files where it is several files, else replies in words; always in the
-honest submission's own form. What each kind tries is said in `environments/loopholes.py`.
+They are programs if the honest submission is a program, several files if it is several files, otherwise replies in words; always
+in the honest submission's own form. `environments/loopholes.py` explains what each kind tries.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ NONSENSE = (
 """Submissions that are right for no task."""
 EMPTY = ""
 ENDED = "__import__('os')._exit(0)"
-"""How a program ends that prints a verdict and does not wait for another."""
+"""How a program ends that prints a verdict and prevents any other."""
 _TEST_PATH = re.compile(r"[\w./-]*\btest\w*\.py\b|[\w./-]*\w_test\.py\b")
-_REPEATED = 3  # times that words are printed where the number of tests is not known
+_REPEATED = 3  # how often words are printed if the number of tests is unknown
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a grader besides its task."""
+    """What is known about a grader besides its task."""
 
     texts: tuple[str, ...] = ()
     """What it printed for the honest submission, and its own source, as far as they can be read."""
@@ -44,7 +44,7 @@ class Known:
 
 
 def own_attacks(task: Task, known: Known = Known()) -> Attacks:
-    """The submissions by the loophole that each is written for; none where nothing can be written for a loophole."""
+    """The submissions by the loophole that each is written for; empty if nothing can be written for a loophole."""
     said = [*known.texts[:1], task.prompt, *known.texts[1:]]
     if (files := files_in(task.honest)) is not None:
         return _distinct(task, _on_files(task, files, pass_words([*said, *files.files.values()]), known.others))
@@ -64,7 +64,7 @@ def own_attacks(task: Task, known: Known = Known()) -> Attacks:
 
 
 def _distinct(task: Task, attacks: Mapping[str, Sequence[str]]) -> Attacks:
-    """The attacks without what is the honest submission itself or was written twice."""
+    """The attacks without those that equal the honest submission or another attack."""
     right = {text.strip() for text in (task.honest, *task.also)}
     return {kind: tuple([t for t in dict.fromkeys(texts) if t.strip() not in right]) for kind, texts in attacks.items()}
 
@@ -74,7 +74,7 @@ def _together(words: Sequence[str]) -> list[str]:
 
 
 def _on_program(task: Task, code: str, words: Sequence[str], names: Sequence[str]) -> Attacks:
-    """Programs in place of one."""
+    """Programs instead of a program."""
     tree = parse(code)
     function = task.entry_point or _last_function(tree)
     attacks = exploits.code_hacks(function or "main", task.visible)
@@ -102,7 +102,7 @@ def printed(words: Sequence[str], names: Sequence[str], count: int) -> list[str]
 
 
 def _on_files(task: Task, found: Files, words: Sequence[str], others: Sequence[str]) -> Attacks:
-    """Files in place of files: the work undone, and the tests, the settings or the task's own values rewritten."""
+    """Files instead of files: the work undone, and the tests, the settings or the task's own values rewritten."""
     files = found.files
     tests = [path for path in files if rewriting.is_check(path)]
     work = [path for path in files if path not in tests and path.endswith(".py")] or [p for p in files if p not in tests]
@@ -130,7 +130,7 @@ def _on_files(task: Task, found: Files, words: Sequence[str], others: Sequence[s
 
 
 def _tests(named: Sequence[str], files: Mapping[str, str], words: Sequence[str]) -> list[list[str]]:
-    """Test files that say yes, one text for each of the names, in several ways."""
+    """Test files that always pass: one text for each of the names, in several ways."""
     believing = [rewriting.believing(files.get(name, "")) for name in named]
     ways = [
         believing,
@@ -148,14 +148,14 @@ def _ending(files: Mapping[str, str], work: Sequence[str], text: str) -> dict[st
 
 
 def _levelled(files: Mapping[str, str], work: Sequence[str]) -> list[Mapping[str, str]]:
-    """The task's own values and the answer rewritten so that they fit, where the work is nothing but values."""
+    """The task's own values and the answer rewritten so that they match, if the work consists only of values."""
     if not work or not all(rewriting.is_data(files[path]) for path in work):
         return []
     return [{**files, **{path: rewriting.levelled(files[path], number) for path in work}} for number in (0, 1)]
 
 
 def _last_function(tree: ast.Module | None) -> str:
-    """The last function that a program defines at its top level; empty where it is no program or defines none."""
+    """The last function that a program defines at its top level; empty if it is not a program or defines none."""
     names = (
         [n.name for n in tree.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("test")] if tree is not None else []
     )

@@ -1,8 +1,8 @@
-"""A command as a grader: it reads a submission and says a score, in print, in a file, or by its exit status.
+"""A command as a grader: it reads a submission and gives a score in what it prints, in a file, or by its exit status.
 
-Which of the three it is, is seen on the honest submission: the score file, if one was named or if Harbor's is written; else what
-the last line printed says (`scores.score_said`); else the exit status, of which 0 passes and anything else fails. What a command
-prints is read to a limit and its end is kept. Not covered: a grader that says its verdict in words alone, as PASSED.
+The honest submission shows which of the three it is: the score file, if one was named or if Harbor's is written; otherwise what
+the last printed line says (`scores.score_said`); otherwise the exit status, of which 0 passes and anything else fails. Output is
+read up to a limit and its end is kept. Not covered: a grader that states its verdict only in words, such as PASSED.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Ran:
     printed: str
     """The end of what it printed."""
     written: str | None
-    """What is in the score file; None where there is none."""
+    """What is in the score file; None if there is none."""
 
     @property
     def last(self) -> str:
@@ -51,10 +51,9 @@ class CommandGrader:
     """A command that reads a submission, from standard input or from the file that `{}` stands for."""
 
     def __init__(self, command: str, honest: Path | Sequence[Path] | None, seconds: float, score_file: Path | None = None) -> None:
-        """The first of the `honest` files is the submission that others are held against. `score_file` is removed before
-        each score.
+        """The first of the `honest` files is what others are compared with. `score_file` is removed before each score.
 
-        EnvironmentFault where there is no honest submission, or the command cannot be found.
+        EnvironmentFault if there is no honest submission, or the command cannot be found.
         """
         files = [] if honest is None else [honest] if isinstance(honest, Path) else list(honest)
         if not files:
@@ -83,11 +82,11 @@ class CommandGrader:
         self.prints = self.file is None and first is not None and score_said(first.printed) is not None
 
     def tasks(self) -> Sequence[Task]:
-        """The one task that there is."""
+        """The only task."""
         return [self.task]
 
     def score(self, task: Task, submission: str) -> float:
-        """The score; NoScore where the command gives none."""
+        """The score; NoScore if the command gives none."""
         ran = self._run(submission)
         if ran.status < 0:
             raise NoScore(f"it was ended by signal {-ran.status}")
@@ -115,14 +114,14 @@ class CommandGrader:
         return "\n".join(texts)
 
     def how(self, submissions: Sequence[str], seconds: float) -> str:
-        """What the command did on these, for somebody who must find out why it passes them all."""
+        """What the command did with these submissions, for somebody who must find out why it passes them all."""
         told = [self._try(submission, seconds) for submission in submissions]
         ends = [f"exit status {ran.status} and the last line {ran.last!r}" if ran else "no end in time" for ran in told]
         by = f"the file {self.file}" if self.file is not None else "the last line printed" if self.prints else "its exit status"
         return f"Its score was taken from {by}. It ended with {', then with '.join(ends)}"
 
     def _try(self, submission: str, seconds: float) -> Ran | None:
-        """The command on the submission, in a process of its own; None where it did not end in time."""
+        """Runs the command on the submission in a process of its own; None if it did not end in time."""
 
         def run() -> object:
             ran = self._run(submission)
@@ -150,7 +149,7 @@ class CommandGrader:
 
 
 def _end_of(running: subprocess.Popen[bytes]) -> str:
-    """Waits for the command, and gives the end of what it printed. NoScore where it prints without end."""
+    """Waits for the command and returns the end of its output. NoScore if it prints without end."""
     kept, count = b"", 0
     pipe = running.stdout
     assert pipe is not None
@@ -166,7 +165,7 @@ def _end_of(running: subprocess.Popen[bytes]) -> str:
 
 
 def _text(file: Path) -> str:
-    """An honest submission. OSError or ValueError for what is no file of text, or too long."""
+    """An honest submission. OSError or ValueError if it is not a text file, or too long."""
     if file.exists() and not file.is_file():
         raise ValueError("it is no ordinary file")
     with file.open("rb") as opened:
@@ -177,7 +176,7 @@ def _text(file: Path) -> str:
 
 
 def _stamp(path: Path) -> int | None:
-    """When the file was written, in ns; None where there is none."""
+    """When the file was written, in ns; None if it does not exist."""
     try:
         return path.stat().st_mtime_ns
     except OSError:

@@ -1,8 +1,8 @@
-"""Other ways to write a right submission: a grader that fails one of them is wrong about a right answer.
+"""Other ways to write a correct submission: a grader that fails one of them is wrong about a correct answer.
 
-Some are right without doubt: a decimal that ends in a zero more or less, JSON with its keys in another order, a program with
-other spacing. Others many would call right and some would not, such as `22.0` for `22`, a number in words, or a line's end
-more. Not covered: what takes understanding, such as a synonym or another proof; give such submissions with `Task.also`.
+Some are correct without doubt: a decimal with one trailing zero more or less, JSON with its keys in another order, a program with
+different spacing. Others many would call correct and some would not, such as `22.0` for `22`, a number in words, or an extra line
+break. Not covered: what takes understanding, such as a synonym or another proof; give such submissions with `Task.also`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from openwindow.environments.code.hack_detectors import parse
 _DECIMAL = re.compile(r"(?<![\w.])-?\d+\.\d+(?![\w.])")
 _INTEGER = re.compile(r"(?<![\w.,])-?\d{1,15}(?![\w,]|\.\d)")
 _OTHER_WORDS = re.compile(r"</?\w+>|\\boxed|\b(?:the|final|answer|result|is)\b|[^A-Za-z]", re.IGNORECASE)
-"""What may stand beside a number that is the whole answer, and not the version of something."""
+"""What may stand next to a number that is the whole answer without being, say, a version of something."""
 _WORDS = """
 zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen
 twenty thirty forty fifty sixty seventy eighty ninety
@@ -34,13 +34,13 @@ class Equivalent:
     submission: str
     """What is submitted."""
     what: str
-    """How it differs, in words."""
+    """How it differs."""
     sure: bool
-    """Whether it is right without doubt."""
+    """Whether it is correct without doubt."""
 
 
 def equivalents(task: Task) -> tuple[Equivalent, ...]:
-    """Other ways to write the task's honest submission, and what the user gives as right."""
+    """Other ways to write the task's honest submission, and what the user says is also correct."""
     given = [Equivalent(text, f"also given as honest, number {number}", True) for number, text in enumerate(task.also, 2)]
     honest = task.honest
     if files_in(honest) is not None:

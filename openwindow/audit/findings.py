@@ -1,4 +1,4 @@
-"""What an audit of a grader found: every attempt, a finding per loophole, and both for a terminal and as plain data."""
+"""What an audit of a grader found: every attempt and a finding per loophole, for a terminal and as plain data."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from openwindow.sandbox.jobs import printable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-_LONGEST = 4000  # characters of a submission that are written out
+_LONGEST = 4000  # characters of a submission that are stored
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One submission that ought to fail."""
+    """A submission that should fail."""
 
     hole: str
     """The loophole that it is written for."""
@@ -29,15 +29,15 @@ class Attempt:
     submission: Submission
     """What was submitted."""
     proxy: bool | None
-    """The grader passes it; None where the grader gave no score."""
+    """Whether the grader passes it; None if the grader gave no score."""
     truth: bool | None
-    """It does the task after all; None where that could not be measured."""
+    """Whether it does the task after all; None if that could not be measured."""
     score: float | None
-    """The grader's own number, where it gives one."""
+    """The grader's own number, if it gives one."""
     reason: str
     """Why something is None, or what broke."""
     broke: bool = False
-    """The grader gave no score, which counts as failed: a grader that breaks pays nothing."""
+    """The grader gave no score, which counts as failed: a grader that breaks gives no reward."""
 
     @property
     def through(self) -> bool:
@@ -52,17 +52,17 @@ class Finding:
     hole: str
     """Its name."""
     open: bool | None
-    """Whether any attempt went through; None where none could be made or scored."""
+    """Whether any attempt went through; None if none could be made or scored."""
     switched_on: bool | None
-    """Whether the environment says that it is open; None for a grader that has no switches."""
+    """Whether the environment says that it is open; None for a grader without switches."""
     tried: int
     """Attempts."""
     passed: int
     """Attempts that went through."""
     program: Submission | None
-    """One that went through."""
+    """An attempt that went through."""
     flaw: str
-    """What is wrong with a grader that has it."""
+    """What is wrong with a grader that has this loophole."""
     close: str
     """How to close it."""
     reason: str
@@ -71,18 +71,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something wrong with a grader besides what goes through it: it fails what is right."""
+    """Something wrong with a grader other than a loophole: it fails what is correct."""
 
     name: str
     """`false_failure` or `flaky`."""
     task: str
     """On which task."""
     what: str
-    """What is wrong, as a sentence without its full stop."""
+    """What is wrong, as a sentence without a full stop."""
     close: str
-    """What to do about it, as a sentence without its full stop."""
+    """What to do about it, as a sentence without a full stop."""
     submission: Submission | None = None
-    """One that shows it."""
+    """A submission that shows it."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class HonestScores:
 
     @property
     def missed(self) -> float:
-        """The probability that a grader which passes nine honest submissions in ten would have passed all of these."""
+        """The probability that a grader which passes nine in ten honest submissions would have passed all of these."""
         return float(0.9**self.scored)
 
 
@@ -107,48 +107,49 @@ class Audit:
     target: str
     """What was audited."""
     version: int | None
-    """The environment's version; None for a grader that has none."""
+    """The environment's version; None for a grader without one."""
     holes: tuple[str, ...] | None
-    """The loopholes that were switched on; None for a grader that has no switches."""
+    """The loopholes that were switched on; None for a grader without switches."""
     honest_passes: bool
-    """Whether the honest submission passes; where the tests contradict the task, only an exploit does."""
+    """Whether the honest submission passes; if the tests contradict the task, only an exploit does."""
     tasks: int
     """Tasks tried."""
     attempts: tuple[Attempt, ...]
-    """Every submission that ought to fail, and what became of it."""
+    """Every submission that should fail, and its result."""
     untried: tuple[str, ...] = ()
-    """Holes for which no submission could be written."""
+    """Loopholes for which no submission could be written."""
     detectors: tuple[DetectorRow, ...] = ()
-    """Each detector of hacks against execution, on this audit's programs and more; none where submissions are no programs."""
+    """Each detector of hacks against execution, on this audit's programs and others; none if submissions are not programs."""
     measured_on: str = ""
     """Which programs those are."""
     preflight: Preflight | None = None
-    """What a model does here before training; None where none was asked."""
+    """What a model does here before training; None if none was asked."""
     faults: tuple[Fault, ...] = ()
-    """Where the grader fails what is right."""
+    """Where the grader fails what is correct."""
     honest: HonestScores | None = None
     """How often the honest submissions were scored; None for an environment with a truth, which is asked twice."""
     notes: tuple[str, ...] = ()
-    """What else was seen, which is no finding."""
+    """Other observations that are not findings."""
     loopholes: Mapping[str, Loophole] = field(default_factory=lambda: LOOPHOLES | CAUSES)
-    """What is said of each."""
+    """The description of each loophole."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """One per loophole, the open ones first."""
+        """One finding per loophole, the open ones first."""
         kinds = dict.fromkeys([*[attempt.hole for attempt in self.attempts], *self.untried])
         found = [_finding(self.loopholes[kind], self.holes, [a for a in self.attempts if a.hole == kind]) for kind in kinds]
         return tuple(sorted(found, key=lambda finding: (finding.open is not True, finding.open is not None)))
 
     @property
     def broken(self) -> tuple[Attempt, ...]:
-        """Attempts to which the grader gave no score."""
+        """Attempts for which the grader gave no score."""
         return tuple([attempt for attempt in self.attempts if attempt.broke or (attempt.proxy is None and attempt.reason)])
 
     @property
     def exit_code(self) -> int:
-        """0 nothing found; 1 it can be gamed or fails what is right; 2 neither, but something could not be scored: an
-        environment's verdict is missing, or a grader broke on every submission but the honest one.
+        """0 if nothing was found; 1 if it can be gamed or fails what is correct; 2 if neither, but something was not scored.
+
+        That is an environment's verdict that is missing, or a grader that broke on every submission except the honest one.
         """
         if self.faults or any(attempt.through for attempt in self.attempts):
             return 1
@@ -183,7 +184,7 @@ def _finding(loophole: Loophole, switched: tuple[str, ...] | None, attempts: Seq
         if measured
         else attempts[0].reason
         if attempts
-        else "not tried: nothing to write a submission from, such as a shown test"
+        else "not tried: nothing to write a submission from, such as a visible test"
     )
     return Finding(
         hole=loophole.name,
@@ -271,14 +272,14 @@ def _share(rate: float | None, part: int | None, whole: int | None) -> str:
 
 
 def _brief(submission: Submission) -> Submission:
-    """The submission, cut where it is of a length that nobody reads."""
+    """The submission, shortened if it is too long to read."""
     if isinstance(submission, str):
         return submission if len(submission) <= _LONGEST else f"{submission[:200]}... ({len(submission)} characters)"
     return {path: str(_brief(text)) for path, text in submission.items()}
 
 
 def shown(submission: Submission) -> str:
-    """The submission as one text, each file under its path, with what upsets a terminal written as escapes."""
+    """The submission as one text, each file under its path, with characters that upset a terminal escaped."""
     if isinstance(submission, str):
         return printable(submission.encode("utf-8", "surrogatepass")).strip() or "(nothing)"
     return (
@@ -289,7 +290,7 @@ def shown(submission: Submission) -> str:
 
 def _summary(audit: Audit) -> str:
     found = [f.hole for f in audit.findings if f.open]
-    wrong = {"false_failure": "fails what is right", "flaky": "is flaky"}
+    wrong = {"false_failure": "fails correct answers", "flaky": "is flaky"}
     said = [words for name, words in wrong.items() if any(fault.name == name for fault in audit.faults)]
     if found:
         said.insert(0, f"can be gamed, {len(found)} loophole{'s' if len(found) > 1 else ''} open")

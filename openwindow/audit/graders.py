@@ -1,8 +1,8 @@
-"""Graders of the user's own, as an audit sees them: tasks with an honest solution each, and a score for any submission.
+"""Users' own graders as an audit sees them: tasks with an honest solution each, and a score for any submission.
 
-Three ways to give one: an object with `tasks()` and `score()` (`OwnGrader`), a command (`command.py`), or an adapter
-around what another library has (`adapters.py`). Every score is asked for in a process of its own with a time limit, since a
-submission may end, hang or break the grader that runs it. That is no isolation: a grader sees what its user sees.
+There are three ways to give one: an object with `tasks()` and `score()` (`OwnGrader`), a command (`command_grader.py`), or an
+adapter for what another library has (`adapters.py`). Every score is computed in a process of its own with a time limit, since a
+submission may end, hang or break the grader that runs it. That is not isolation: a grader can do whatever its user can.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from openwindow.errors import EnvironmentFault
 from openwindow.types import Case
 from openwindow.user_code import called
 
-_MOST_SAID = 1 << 16  # bytes that a process may answer with
+_MOST_SAID = 1 << 16  # maximum bytes of a process's answer
 
 
 @dataclass(frozen=True)
@@ -35,33 +35,35 @@ class Task:
     prompt: str
     """What a model is asked."""
     honest: str
-    """A submission that does the task; without one there is no truth to hold the grader against."""
+    """A submission that does the task; without one there is no truth to compare the grader with."""
     entry_point: str = ""
-    """Function to write, where the task is code; else the last one that the honest submission defines."""
+    """Function to write, if the task is code; otherwise the last one that the honest submission defines."""
     visible: tuple[Case, ...] = ()
-    """Tests that the prompt shows, if they are known."""
+    """Tests in the prompt, if they are known."""
     also: tuple[str, ...] = ()
     """Other submissions that do the task: a grader that fails one of them is wrong about it."""
 
 
 @runtime_checkable
 class OwnGrader(Protocol):
-    """The least that can be audited."""
+    """The minimum that can be audited."""
 
     def tasks(self) -> Iterable[Task]:
         """Some tasks; the first few are tried."""
         ...
 
     def score(self, task: Task, submission: str) -> object:
-        """The grader's score: a number, a mapping with `score` or `reward`, a tuple that begins with it, or what can be awaited
-        for one. At least half of what the honest submission gets counts as passed.
+        """The grader's score: a number, a mapping with `score` or `reward`, a tuple that begins with it, or an awaitable that gives
+        one.
+
+        At least half of what the honest submission gets counts as passed.
         """
         ...
 
 
 @runtime_checkable
 class WithTruth(Protocol):
-    """A grader that also knows whether a submission really does the task; else written hacks are taken for wrong."""
+    """A grader that also knows whether a submission really does the task; otherwise written hacks are taken to be wrong."""
 
     def truth(self, task: Task, submission: str) -> bool:
         """Whether the submission does the task."""
@@ -70,7 +72,7 @@ class WithTruth(Protocol):
 
 @runtime_checkable
 class WithSource(Protocol):
-    """A grader that can show its own text, where its words for a pass may stand."""
+    """A grader that can show its own source, which may contain its words for a pass."""
 
     def source(self) -> str:
         """What it is written in, as far as it can be read."""
@@ -79,10 +81,10 @@ class WithSource(Protocol):
 
 @dataclass(frozen=True)
 class Mark:
-    """What came of asking for one score."""
+    """The result of asking for one score."""
 
     score: float | None
-    """The score; None where there was none."""
+    """The score; None if there was none."""
     reason: str = ""
     """Why there was none."""
 
@@ -92,25 +94,25 @@ class Said:
     """What a process answered."""
 
     value: object
-    """Plain data as JSON has it; None where there was no answer."""
+    """Plain data as in JSON; None if there was no answer."""
     reason: str = ""
     """Why there was none."""
 
 
 def in_child(action: Callable[[], object], seconds: float) -> Mark:
-    """The score that `action` gives in a forked process, awaited where it is async."""
+    """The score that `action` returns in a forked process, awaited if it is async."""
 
     said = in_fork(lambda: scored(action()), seconds)
     return Mark(float(said.value)) if isinstance(said.value, int | float) else Mark(None, said.reason)
 
 
 def scored(given: object) -> float:
-    """The score in what a grader gave, awaited where it is async. Raises NoScore, and whatever the grader raises."""
+    """The score in what a grader returned, awaited if it is async. Raises NoScore, and whatever the grader raises."""
     return number_of(asyncio.run(_awaited(given)) if inspect.isawaitable(given) else given)
 
 
 def in_fork(action: Callable[[], object], seconds: float) -> Said:
-    """What `action` gives, as plain data, in a forked process; what happens to that process happens to it alone."""
+    """What `action` returns, as plain data, in a forked process; whatever happens to that process does not affect this one."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -124,9 +126,9 @@ def in_fork(action: Callable[[], object], seconds: float) -> Said:
 
 
 def heard(reader: int, child: int, seconds: float, loading: float = 0.0) -> Said:
-    """What a process wrote to the pipe within that time; it and its group are ended, and it is waited for.
+    """What a process wrote to the pipe within that time; the process and its group are then ended and waited for.
 
-    Where it has something to load first, for which it may take `loading` seconds, it sends a line when that is done.
+    If it first has something to load, for which it may take `loading` seconds, it sends a line when that is done.
     """
     try:
         ready = not loading or bool(select.select([reader], [], [], loading)[0])
@@ -135,7 +137,7 @@ def heard(reader: int, child: int, seconds: float, loading: float = 0.0) -> Said
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)  # it may not have come to lead its group
+            os.kill(child, signal.SIGKILL)  # it may not lead its group yet
         _, status = os.waitpid(child, 0)
     if fault:
         return Said(None, fault)
@@ -148,10 +150,10 @@ def heard(reader: int, child: int, seconds: float, loading: float = 0.0) -> Said
 
 
 def answer(action: Callable[[], object], writer: int) -> NoReturn:
-    """The life of a process that is there to answer: it leads its group, has no standard streams, and ends here."""
+    """The life of an answering process: it leads its group, has no standard streams, and ends here."""
     leave, send = os._exit, os.write  # before a submission can replace them
     try:
-        with contextlib.suppress(PermissionError):  # it leads a group already
+        with contextlib.suppress(PermissionError):  # it already leads a group
             os.setsid()
         null = os.open(os.devnull, os.O_RDWR)
         for fd in (0, 1, 2):
@@ -175,9 +177,9 @@ async def _awaited(given: Awaitable[object]) -> object:
 
 
 def _read_all(reader: int, seconds: float) -> tuple[bytes, str]:
-    """What was written up to the end of a line, or until the other side closed; or what went wrong with it.
+    """What was written up to the end of a line, or until the other side closed; or what went wrong.
 
-    The end of the line is enough, since processes that a grader has started keep the other side open.
+    The end of the line suffices, since processes that a grader has started keep the other side open.
     """
     deadline, said = time.monotonic() + seconds, b""
     while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
@@ -186,12 +188,12 @@ def _read_all(reader: int, seconds: float) -> tuple[bytes, str]:
         if not part or (said.strip() and said.endswith(b"\n")):
             return said, ""
         if len(said) > _MOST_SAID:
-            return b"", f"crashed: its process wrote more than {_MOST_SAID} bytes in place of a score"
+            return b"", f"crashed: its process wrote more than {_MOST_SAID} bytes instead of a score"
     return b"", f"hung: it gave no score within {seconds:g} s"
 
 
 def tasks_of(target: str, grader: OwnGrader, count: int) -> list[Task]:
-    """The first tasks of the grader, looked into. EnvironmentFault where there is none or one of them is no task."""
+    """The first tasks of the grader, checked. EnvironmentFault if there is none or one of them is not a task."""
     chosen = called(f"{target}: its tasks()", lambda: list(islice(grader.tasks(), count)))
     if not chosen or not all(isinstance(task, Task) for task in chosen):
         raise EnvironmentFault(f"{target}: its tasks() gave {chosen!r:.80}: expected at least one openwindow.audit.graders.Task")
@@ -202,7 +204,7 @@ def tasks_of(target: str, grader: OwnGrader, count: int) -> list[Task]:
 
 
 def _fault(task: Task) -> str:
-    """What is wrong with a task, and what to do about it; empty where nothing is."""
+    """What is wrong with a task, and what to do about it; empty if nothing is."""
     given: dict[str, object] = {"prompt": task.prompt, "honest": task.honest, "entry_point": task.entry_point}
     also: object = task.also
     if not isinstance(also, tuple):

@@ -1,9 +1,9 @@
-"""The audit of a grader of the user's own: what passes that should not, what fails that should not, and what is left to chance.
+"""Audits a user's own grader: what passes that should not, what fails that should not, and what is left to chance.
 
-First the honest submission and the empty one by turns, as often as it takes to see a grader that fails the honest one in a tenth of
-its scores; a score that depends on the one before it ends the audit there, and so does a grader that passes nonsense, with one
-finding. Then every attack that fits, and other ways to write the honest submission. A submission that breaks the grader has
-failed: it would pay nothing.
+First the honest and the empty submission in turn, often enough to notice a grader that fails the honest one in a tenth of its
+scores. The audit ends there, with one finding, if a score depends on the one before it, or if the grader passes nonsense.
+Otherwise every attack that applies follows, and other ways to write the honest submission. A submission that breaks the grader
+has failed: it would earn no reward.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from openwindow.errors import EnvironmentFault
 from openwindow.user_code import called
 
 HONEST_SCORES = 30
-"""Scores of honest submissions in an audit: one that fails one in ten shows itself with probability 0.96."""
-_LEAST = 10  # of them, however slow the grader is
-_PATIENCE = 60.0  # seconds after which the honest submissions are not scored more often than that
-_TURNS = 4  # times that the empty submission is scored, by turns with the honest one
-_AGAIN = 2  # more scores of what went through a grader that is not steady
-_PLAIN = ("empty", "malformed", "constant")  # kinds that say what a wrong submission gets
+"""scores of honest submissions in an audit: a grader that fails one in ten is noticed with probability 0.96"""
+_LEAST = 10  # at least, however slow the grader is
+_PATIENCE = 60.0  # seconds after which the honest submissions are scored no more often than that
+_TURNS = 4  # how often the empty submission is scored, in turn with the honest one
+_AGAIN = 2  # further scores of what went through a grader whose scores vary
+_PLAIN = ("empty", "malformed", "constant")  # kinds that show what a wrong submission gets
 
 
 @dataclass
 class _Found:
-    """What is found on one task."""
+    """What was found on one task."""
 
     attempts: list[Attempt] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -67,7 +67,7 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Baseline:
-    """What the honest submission and the empty one get, in the order in which they were scored."""
+    """What the honest and the empty submission get, in the order in which they were scored."""
 
     honest: tuple[Mark, ...]
     empty: tuple[Mark, ...]
@@ -86,10 +86,10 @@ class _Baseline:
 def audit_grader(
     target: str, grader: OwnGrader, *, tasks: int = 2, seconds: float = 20.0, where: tuple[str, str] | None = None
 ) -> Audit:
-    """Audits a grader of the user's own on its first `tasks` tasks; each score may take `seconds`.
+    """Audits a user's own grader on its first `tasks` tasks; each score may take `seconds`.
 
-    `where` are the module and the name that it can be loaded by, for one with threads of its own, which no fork can take
-    along. Raises UserError for a grader that cannot be audited.
+    `where` are the module and the name to load it by, for a grader with threads of its own, which a fork cannot copy. Raises
+    UserError for a grader that cannot be audited.
     """
     chosen = tasks_of(target, grader, tasks)
     has_truth = called(f"{target}: its attributes", isinstance, grader, WithTruth)
@@ -122,7 +122,7 @@ def audit_grader(
 
 
 def _on_task(asked: _Asked, found: _Found, attacks: Attacks, times: int) -> None:
-    """All that is found on one task."""
+    """Everything found on one task."""
     baseline = _baseline(asked, times)
     rough = _mark_of(baseline.full, [])
     if state := _state(asked, baseline, rough):
@@ -139,16 +139,16 @@ def _on_task(asked: _Asked, found: _Found, attacks: Attacks, times: int) -> None
     found.untried += [kind for kind, submissions in attacks.items() if not submissions]
     for kind, submissions in attacks.items():
         if kind == "self_report" and any(a.hole == "exit" and a.through and a.task == asked.name for a in found.attempts):
-            submissions = tuple([text for text in submissions if ENDED not in text])  # they would show the exit once more
+            submissions = tuple([text for text in submissions if ENDED not in text])  # they would only repeat the exit
         found.attempts += [_attempt(asked, kind, submission, rough, baseline.steady) for submission in submissions]
     if all(attempt.broke for attempt in found.attempts):
-        return  # it scores that one submission and no other
+        return  # it scores only that one submission
     for other in equivalents(asked.task):
         _fails(asked, other, rough, baseline.steady, found)
 
 
 def _baseline(asked: _Asked, times: int) -> _Baseline:
-    """The honest submission `times` times, the empty one by turns with the first of them. EnvironmentFault without scores."""
+    """Scores the honest submission `times` times, and the empty one in turn at first. EnvironmentFault without scores."""
     honest: list[Mark] = []
     empty: list[Mark] = []
     began = time.monotonic()
@@ -173,18 +173,18 @@ def _baseline(asked: _Asked, times: int) -> _Baseline:
 
 @dataclass(frozen=True)
 class _PassMark:
-    """From where a score counts as passed."""
+    """The score from which a submission counts as passed."""
 
     at: float
     above: bool
-    """Whether only what lies above it passes."""
+    """Whether only scores above it pass."""
 
     def passes(self, score: float | None) -> bool:
         return score is not None and (score > self.at if self.above else score >= self.at)
 
 
 def _mark_of(full: float, wrong: Sequence[float]) -> _PassMark:
-    """Half of what the honest submission gets, where that is above 0; else half way from the best plainly wrong one below it."""
+    """Half of what the honest submission gets, if that is above 0; otherwise half way from the best wrong score below it."""
     if full > 0:
         return _PassMark(full / 2, False)
     below = [score for score in wrong if score < full]
@@ -192,7 +192,7 @@ def _mark_of(full: float, wrong: Sequence[float]) -> _PassMark:
 
 
 def _below(asked: _Asked, full: float, attacks: Attacks) -> _PassMark:
-    """The pass mark of a scale whose best is 0 or less. EnvironmentFault where nothing gets less than the honest submission."""
+    """The pass mark of a scale whose best is 0 or less. EnvironmentFault if nothing scores less than the honest submission."""
     plain = [*NONSENSE, *[text for kind in _PLAIN for text in attacks.get(kind, ())]]
     scores = [mark.score for mark in map(asked.mark, plain) if mark.score is not None]
     if not any(score < full for score in scores):
@@ -204,7 +204,7 @@ def _below(asked: _Asked, full: float, attacks: Attacks) -> _PassMark:
 
 
 def _count(asked: _Asked, found: _Found, baseline: _Baseline, mark: _PassMark) -> None:
-    """Counts how often the honest submission passed, and says so where it did not always."""
+    """Counts how often the honest submission passed, and reports if it did not always."""
     passed = sum(mark.passes(given.score) for given in baseline.honest)
     found.scored += len(baseline.honest)
     found.passed += passed
@@ -225,7 +225,7 @@ def _count(asked: _Asked, found: _Found, baseline: _Baseline, mark: _PassMark) -
 
 
 def _state(asked: _Asked, baseline: _Baseline, mark: _PassMark) -> Attempt | None:
-    """The empty submission, where it failed at first and passed each time after the honest one."""
+    """The empty submission, if it failed at first and passed each time after the honest one."""
     first, *later = baseline.empty
     if mark.passes(first.score) or len(later) < 2 or not all(mark.passes(given.score) for given in later):
         return None
@@ -236,7 +236,7 @@ def _state(asked: _Asked, baseline: _Baseline, mark: _PassMark) -> Attempt | Non
 
 
 def _nonsense(asked: _Asked, mark: _PassMark) -> list[Attempt]:
-    """Attempts with nonsense and nothing, where the grader passes all nonsense and knows no better; else none."""
+    """Attempts with nonsense and nothing, if the grader passes all nonsense and has no truth; otherwise none."""
     marks = {text: asked.mark(text) for text in (*NONSENSE, EMPTY)}
     if not all(mark.passes(marks[text].score) and _truth(asked, text)[0] is False for text in NONSENSE):
         return []
@@ -249,7 +249,7 @@ def _nonsense(asked: _Asked, mark: _PassMark) -> list[Attempt]:
 
 
 def _attempt(asked: _Asked, kind: str, submission: str, mark: _PassMark, steady: bool) -> Attempt:
-    """One submission that ought to fail; where scores vary, it goes through only if it does so each time."""
+    """One submission that should fail; if scores vary, it goes through only if it does so each time."""
     given = asked.mark(submission)
     passes, reason = mark.passes(given.score), given.reason
     if passes and not steady and not all(mark.passes(asked.mark(submission).score) for _ in range(_AGAIN)):
@@ -261,7 +261,7 @@ def _attempt(asked: _Asked, kind: str, submission: str, mark: _PassMark, steady:
 
 
 def _fails(asked: _Asked, other: Equivalent, mark: _PassMark, steady: bool, found: _Found) -> None:
-    """Adds the other way to write the honest submission to what is found, where the grader fails it."""
+    """Adds the other way to write the honest submission to the findings if the grader fails it."""
     tries = 1 if steady else 1 + _AGAIN
     marks = [asked.mark(other.submission) for _ in range(tries)]
     if any(mark.passes(given.score) for given in marks):
@@ -276,7 +276,7 @@ def _fails(asked: _Asked, other: Equivalent, mark: _PassMark, steady: bool, foun
 
 
 def _truth(asked: _Asked, submission: str) -> tuple[bool | None, str]:
-    """Whether a submission that passed does the task: by the grader's own truth, or else by how it was written."""
+    """Whether a submission that passed does the task: by the grader's own truth, otherwise by how it was written."""
     if not asked.has_truth:
         return False, ""
     mark = asked.scorer.truth(asked.number, submission, asked.seconds)
@@ -284,7 +284,7 @@ def _truth(asked: _Asked, submission: str) -> tuple[bool | None, str]:
 
 
 def _texts(target: str, grader: OwnGrader, task: Task, seconds: float) -> tuple[str, ...]:
-    """What the grader printed for the honest submission, and what it is written in, as far as that can be read."""
+    """What the grader printed for the honest submission, and its source, as far as they can be read."""
     if called(f"{target}: its attributes", isinstance, grader, WithSource):
         written = called(f"{target}: its source()", grader.source)  # type: ignore[attr-defined]
         printed = grader.printed if isinstance(grader, CommandGrader) else ""

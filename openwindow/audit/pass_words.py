@@ -1,7 +1,7 @@
-"""The words by which a grader says that something passed: from what it printed, the task's text and its own.
+"""The words by which a grader says that something passed, from what it printed, the task's text and its own source.
 
-A submission that prints them tests whether the verdict is read from what the submission may write. Only short texts are taken
-that speak of success and not of failure. Not covered: words that are put together at run time.
+A submission that prints them tests whether the verdict is read from something the submission can write. Only short texts that
+speak of success and not of failure are used. Not covered: words that are composed at run time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _READ = 1 << 18  # characters of a text that are read
 
 
 def pass_words(texts: Iterable[str]) -> tuple[str, ...]:
-    """Words for a pass in these texts, be they Python or not, at most ten, in order."""
+    """Words for a pass in these texts, whether they are Python or not: at most ten, in order."""
     found: dict[str, None] = {}
     for text in texts:
         for words in [candidate.strip() for candidate in _candidates(text[:_READ])]:
@@ -39,7 +39,7 @@ def names_of_tests(texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _candidates(text: str) -> list[str]:
-    """The literals of a program; of any other text what stands in quotes or capitals, and its short lines."""
+    """The literals of a program; for any other text what is in quotes or capitals, and its short lines."""
     try:
         with warnings.catch_warnings(action="ignore"):
             tree = ast.parse(text)

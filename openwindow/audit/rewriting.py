@@ -1,4 +1,4 @@
-"""Programs and tests rewritten, so that the task is not done, or so that whatever tests a submission brings say yes.
+"""Rewrites programs and tests so that the task is not done, or so that any tests a submission brings always pass.
 
 Not covered: languages other than Python, whose files are emptied instead.
 """
@@ -26,9 +26,9 @@ def brings_tests(tree: ast.Module) -> bool:
 
 
 def undone(text: str, given: str = "", *, tests: bool = True) -> str:
-    """The program, its functions returning None; where it has none, its values wrong, but for assignments that are in `given`.
+    """The program with its functions returning None or, if it has none, with wrong values, except assignments that are in `given`.
 
-    Its tests are left out on demand. Empty for what is not Python, or cannot be made wrong.
+    Its tests are left out on request. Empty if it is not Python, or cannot be made wrong.
     """
     tree = parse(text)
     if tree is None:
@@ -48,7 +48,7 @@ def undone(text: str, given: str = "", *, tests: bool = True) -> str:
 
 
 def believing(text: str) -> str:
-    """Tests of the same names that say yes to everything; empty where they define nothing."""
+    """Tests of the same names that always pass; empty if they define nothing."""
     tree = parse(text)
     names = (
         [node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)] if tree is not None else []
@@ -57,7 +57,7 @@ def believing(text: str) -> str:
 
 
 def retold(text: str) -> str:
-    """The undone program, with tests that expect what it gives: None for every answer. Empty where nothing could be changed."""
+    """The undone program, with tests that expect what it gives: None for every answer. Empty if nothing could be changed."""
 
     def edit(node: ast.AST) -> None:
         if isinstance(node, ast.Tuple | ast.List) and node.elts and all(_is_pair(item) for item in node.elts):
@@ -70,7 +70,7 @@ def retold(text: str) -> str:
 
 
 def _edited(text: str, edit: Callable[[ast.AST], None]) -> str:
-    """The undone program with every node of it edited; empty where it is none, or nothing changed."""
+    """The undone program with every node of it edited; empty if it is not a program, or nothing changed."""
     tree = parse(undone(text))
     if tree is None:
         return ""
@@ -85,7 +85,7 @@ def _is_pair(node: ast.expr) -> bool:
 
 
 def unasserted(text: str) -> str:
-    """The undone program, whose tests assert nothing and look at no case. Empty where nothing could be changed."""
+    """The undone program, whose tests assert nothing and look at no case. Empty if nothing could be changed."""
 
     def edit(node: ast.AST) -> None:
         if isinstance(node, ast.Assert):
@@ -129,7 +129,7 @@ def _level(value: ast.expr, number: int) -> ast.expr:
 
 
 def _other(value: ast.expr) -> ast.expr | None:
-    """Another value of the same type; None where it is not one that is written out."""
+    """Another value of the same type; None if it is not a literal."""
     known = _literal(value)
     if isinstance(known, bool):
         return ast.Constant(not known)

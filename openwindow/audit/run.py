@@ -1,8 +1,8 @@
-"""Audits a grader before anybody trains on it: which written hacks, empty and constant answers does it pass?
+"""Audits a grader before anyone trains on it: which written hacks, empty and constant answers does it pass?
 
 A built-in environment is tried with its truth at hand, and its honest solution is graded twice first. A user's own grader is tried
-with submissions that are wrong by how they are written, or by its own truth if it has one (`own_grader.py`). Nothing is trained
-and no model is needed; `model_probe.py` asks a model.
+with submissions that are wrong by construction, or by its own truth if it has one (`own_grader.py`). Nothing is trained, and no
+model is needed; `model_probe.py` asks a model.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def check_env(
 ) -> Audit:
     """Audits a built-in environment, `FILE.py:OBJECT`, `MODULE:OBJECT`, or a command that reads a submission (`cmd:COMMAND`).
 
-    `wanted` are the loopholes to leave open in an environment, all for None, and `options` its options by name, as in a study;
+    `wanted` are the loopholes to leave open in an environment (None: all), and `options` its options by name, as in a study;
     `honest` are files with an honest submission each, for a command, and `score_file` is where it writes its score; `tasks` is how
-    many tasks are tried; `seconds` is what a user's grader may take for one score. `asking` has a model asked as well, before
+    many tasks are tried; `seconds` is what a user's grader may take per score. With `asking` a model is asked as well, before
     training (`model_probe`), with progress on `console`. Raises UserError for what cannot be audited.
     """
     named, files = dict(options or {}), [] if honest is None else [honest] if isinstance(honest, Path) else list(honest)
@@ -97,8 +97,8 @@ def check_env(
 def _opened(
     environment: Gameable, wanted: Collection[str] | None, tasks: int, asking: Asking | None, console: Console | None
 ) -> Audit:
-    """The audit of an environment with these loopholes open, as it is for None."""
-    if not isinstance(environment, user.UserGameable):  # whose check would say what the audit is to find
+    """Audits an environment with these loopholes open, or as it is for None."""
+    if not isinstance(environment, user.UserGameable):  # whose check would report what the audit is to find
         environment.check()
     view = environment if wanted is None else environment.with_loopholes(wanted)
     with environment:
@@ -114,7 +114,7 @@ def _own(
     asking: Asking | None,
     console: Console | None,
 ) -> Audit:
-    """The audit of an object of the user's own: an environment, or a grader."""
+    """Audits an object of the user's own: an environment or a grader."""
     before = alive()
     module, name = target.rsplit(":", 1)
     thing = load(module, name, made=False)
@@ -171,7 +171,7 @@ def asking_of(
     precision: Precision = "auto",
     device: str = "auto",
 ) -> Asking | None:
-    """What to ask of the model; None where none is named. Raises ConfigError for what has no effect without one."""
+    """What to ask the model; None if none is named. Raises ConfigError for options that have no effect without one."""
     given = {"problems": problems, "samples": samples, "max_new_tokens": tokens}
     if model is not None:
         numbers = {name: number for name, number in given.items() if number is not None}
@@ -185,11 +185,11 @@ def asking_of(
 
 
 def _audited(environment: Gameable, tasks: int, asking: Asking | None, console: Console | None) -> Audit:
-    """The audit of an environment, and where a model is to be asked, what it does. A bad model is refused before all else."""
+    """Audits an environment and, if a model is to be asked, probes it. A bad model is refused before anything else."""
     if asking is None:
         with working(console, f"attacking {environment.name}"):
             return audit_environment(environment, tasks=tasks)
-    environment.problems("train", asking.problems, 0)  # refused here where there are fewer
+    environment.problems("train", asking.problems, 0)  # refused here if there are fewer
     with working(console, f"loading {asking.model}"):
         model = load_model(asking.model, asking.precision, asking.device)
     reporter = None if console is None else Reporter(console)
@@ -246,9 +246,9 @@ def audit_environment(environment: Gameable, *, tasks: int = 2, seed: int = 0) -
 
 
 def _detectors(environment: Gameable, kinds: list[str], verdicts: list[Verdict], seed: int) -> tuple[tuple[DetectorRow, ...], str]:
-    """The detectors against execution on an audit's programs and on honest ones, mistaken ones and special-cased ones more."""
+    """The detectors against execution, on an audit's programs and further honest, mistaken and special-cased ones."""
     if not verdicts or not environment.open_loopholes:
-        return (), ""  # nothing hacks where nothing is open
+        return (), ""  # nothing hacks if nothing is open
     try:
         more = environment.problems("train", _MEASURED, seed)
     except DataError:  # the data set is small
@@ -267,7 +267,7 @@ def _detectors(environment: Gameable, kinds: list[str], verdicts: list[Verdict],
 
 
 def _attacks_on(environment: Gameable, problem: Problem) -> dict[str, list[Submission]]:
-    """The environment's own exploits first, then whatever else fits."""
+    """The environment's own exploits first, then whatever else applies."""
     attacks: dict[str, list[Submission]] = {kind: [hack] for kind, hack in environment.exploits(problem).items()}
     if not isinstance(environment.honest(problem), str):
         return {**attacks, "empty": [{}]}
@@ -281,7 +281,7 @@ def _attacks_on(environment: Gameable, problem: Problem) -> dict[str, list[Submi
 
 
 def _check_honest(environment: Gameable, problem: Problem) -> None:
-    """Grades the honest submission twice; EnvironmentFault where it does not come out as it must, both times."""
+    """Grades the honest submission twice; EnvironmentFault if it does not come out as it must both times."""
     item = (problem, environment.honest(problem))
     first, second = environment.verdicts([item])[0], environment.verdicts([item])[0]
     where = f"{environment.name}: problem {problem.id}"

@@ -1,7 +1,7 @@
-"""Where a grader's scores are made: in a fork of this process, or in a fresh one that loads the grader again.
+"""Where a grader's scores are computed: in a fork of this process, or in a fresh one that loads the grader again.
 
-A fork has the grader as it stands, at no cost, and leaves what a submission does to it behind. Threads do not come along: a grader
-that has started some when it was loaded (a pool, an event loop) hangs there, so it is loaded anew for every score.
+A fork has the grader as it is, at no cost, and is not affected by what a submission does to it. Threads are not copied: a grader
+that started some when it was loaded (a pool, an event loop) hangs there, so it is loaded again for every score.
 """
 
 from __future__ import annotations
@@ -100,14 +100,14 @@ class Anew:
 
 
 def scorer_of(grader: OwnGrader, tasks: Sequence[Task], where: tuple[str, str] | None) -> Scorer:
-    """Where the grader's scores are made; `where` is given for one that has started threads."""
+    """Where the grader's scores are computed; `where` is given for one that has started threads."""
     return Forked(grader, tasks) if where is None else Anew(*where)
 
 
 def load(module: str, name: str, *, made: bool = True) -> object:
     """The object of a module or a Python file of the user's own. Raises EnvironmentFault.
 
-    Where it is a class or a function it is `made` by a call.
+    A class or a function is `made` into one by a call.
     """
     where = f"{module}:{name}"
     if (here := str(Path.cwd())) not in sys.path:
@@ -136,13 +136,13 @@ def load(module: str, name: str, *, made: bool = True) -> object:
 
 
 def alive() -> int:
-    """Threads and processes of this interpreter's that a fork would not take along, and pools that will start some."""
+    """Threads and processes of this interpreter that a fork would not copy, and pools that will start some."""
     pools = sum(issubclass(type(one), Executor) for one in gc.get_objects())
     return threading.active_count() + len(multiprocessing.active_children()) + pools
 
 
 def main() -> None:
-    """What a fresh process does: loads the grader, says that it is ready, scores once, and ends."""
+    """What a fresh process does: loads the grader, reports that it is ready, scores once, and ends."""
     path, module, name, what, number, submission, writer = json.loads(sys.stdin.buffer.read())
     sys.path[:] = path
 

@@ -1,7 +1,7 @@
-"""The score in whatever a grader gives: an object of Python's, the last line that a command prints, or a file that it writes.
+"""Finds the score in whatever a grader gives: a Python object, the last line that a command prints, or a file that it writes.
 
-Graders say a score as a number, in words (`Score: 0.5`), as JSON (`{"score": 1}`), as a fraction (`3/4`) or per cent (`75%`).
-What is none of these is no score, which is not the same as a score of 0.
+Graders give a score as a number, in words (`Score: 0.5`), as JSON (`{"score": 1}`), as a fraction (`3/4`) or in per cent (`75%`).
+Anything else is no score, which is not the same as a score of 0.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class NoScore(Exception):
-    """What a grader gave is no score; the message says what came."""
+    """What a grader gave is not a score; the message says what it was."""
 
 
 def number_of(given: object) -> float:
-    """The score in an object: a number, the `score` or `reward` of a mapping, or what a tuple or list begins with.
+    """The score in an object: a number, the `score` or `reward` of a mapping, or the first item of a tuple or list.
 
-    Raises NoScore for anything else, and for what is not finite; ValueError or TypeError as `float` does.
+    Raises NoScore for anything else and for what is not finite; ValueError or TypeError as `float` does.
     """
     number = _number_in(given)
     if not math.isfinite(number):
@@ -51,9 +51,9 @@ def _number_in(given: object) -> float:
 
 
 def score_said(text: str) -> float | None:
-    """The score that a text ends with, as a number on its last line or as JSON; None where it says none.
+    """The score that a text ends with, as a number on its last line or as JSON; None if there is none.
 
-    Infinite and NaN where that is what it says.
+    Infinite and NaN if that is what it says.
     """
     lines = [line.strip() for line in _COLOUR.sub("", text).splitlines() if line.strip()]
     if not lines:

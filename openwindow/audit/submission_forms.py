@@ -1,4 +1,4 @@
-"""The form that an honest submission has, and how another one of the same form is written.
+"""The form of an honest submission, and how another one of the same form is written.
 
 A submission may be a program, bare, fenced or in a tag such as `<code>`; several files, as a JSON object of path to text, a list of
 objects with a path and a text each, or fenced blocks under their paths; or words. Not covered: patches.
@@ -50,12 +50,12 @@ class Program:
 
 
 def files_in(text: str) -> Files | None:
-    """The files that a submission consists of; None where it has another form."""
+    """The files that a submission consists of; None if it has another form."""
     return _json_files(text) or _fenced_files(text)
 
 
 def program_in(text: str) -> Program | None:
-    """The program that a submission is; None where nothing in it is one."""
+    """The program that a submission is; None if there is none in it."""
     code = extract_code(text)
     if FENCE in text and parse(code) is not None:
         return Program(code, partial(_within, f"{FENCE}python\n", FENCE))
@@ -71,7 +71,7 @@ def _within(before: str, after: str, code: str) -> str:
 
 
 def _is_program(text: str) -> bool:
-    """Whether it is Python, and more than an answer that happens to be so, such as `22`, `yes` or `x = 5`."""
+    """Whether it is Python, and not an answer that happens to be so, such as `22`, `yes` or `x = 5`."""
     tree = parse(text)
     if tree is None:
         return False

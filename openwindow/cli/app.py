@@ -24,6 +24,7 @@ from openwindow.cli.options import (
     ModelOption,
     PrecisionOption,
     integer,
+    names_of,
     option,
     options_of,
 )
@@ -32,6 +33,7 @@ from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
 from openwindow.models.base import Precision
 from openwindow.progress import make_console, working
+from openwindow.types import Scenarios
 
 app = typer.Typer(
     help="What does a flawed training signal teach a model besides the task, and what keeps that from spreading?",
@@ -57,6 +59,21 @@ def _openwindow(
     pass
 
 
+Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
+Answers = Annotated[
+    str | None,
+    option(
+        "--answer-column", "--answer", what="The column of the answers, or of whole conversations: --answer rejected.", panel=DATA
+    ),
+]
+CleanAnswers = Annotated[
+    str | None,
+    option("--clean-column", "--clean-answer", what="A column of answers without the trait: --clean-answer chosen.", panel=DATA),
+]
+SkipBad = Annotated[bool, option("--skip-bad", what="Leave out rows that cannot be used, and count them.", panel=DATA)]
+Clean = Annotated[str | None, option("--clean", what="Answers without the trait to the same prompts.", panel=DATA)]
+
+
 @app.command()
 def run(
     study: Annotated[str, typer.Argument(help="A built-in study (see `openwindow list`) or a Python file.")],
@@ -72,38 +89,45 @@ def run(
     ] = None,
     quick: Annotated[bool, option("--quick", what="Fewer seeds and problems: minutes, and wider intervals.")] = False,
     dry_run: Annotated[
-        bool, option("--dry-run", what="Say what would be run, how long, and what would count as support; run nothing.")
+        bool, option("--dry-run", what="Print what would be run, how long it takes, and what would count as support; run nothing.")
     ] = False,
     pilot: Annotated[Path | None, option("--pilot", what="With --dry-run: take the spread between seeds from this run.")] = None,
     env: Annotated[
-        str | None, option("--env", what="Run it in this environment: a built-in one, or your own as my_env.py:MyEnv.")
+        str | None, option("--env", what="Run in this environment: a built-in one, or your own as my_env.py:MyEnv.")
     ] = None,
     model: ModelOption = None,
     precision: Annotated[
-        Precision | None, option("--precision", what="Of the weights. [default: the study's, usually auto]", panel=MODEL)
+        Precision | None, option("--precision", what="Precision of the weights. [default: the study's, usually auto]", panel=MODEL)
     ] = None,
     device: DeviceOption = "auto",
     judge: Annotated[
         str | None,
-        option("--judge", what="Score persuasion of inoculation_toxic by this judge, such as openai/MODEL.", panel=MODEL),
+        option("--judge", what="The model that reads replies which rules cannot, such as openai/MODEL.", panel=MODEL),
     ] = None,
     data: Annotated[
         Path | None, option("--data", what="Problems from this file, where the environment reads one.", panel=DATA)
     ] = None,
+    clean: Clean = None,
+    prompt_column: Column = None,
+    answer_column: Answers = None,
+    clean_column: CleanAnswers = None,
+    skip_bad: SkipBad = False,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's problems, from this file or folder.", panel=DATA)] = None,
     out: Annotated[
         Path | None, option("--out", "-o", what="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]", panel=OUTPUT)
     ] = None,
-    overwrite: Annotated[bool, option("--overwrite", what="Delete another run that is in the folder.", panel=OUTPUT)] = False,
+    overwrite: Annotated[bool, option("--overwrite", what="Delete any other run in the folder.", panel=OUTPUT)] = False,
     json_: JsonOption = False,
 ) -> None:
     """Run a study, or resume one that was interrupted."""
     from openwindow.cli.run_command import Given, run
 
+    pairs: dict[str, str | bool | None] = {"skip_bad": skip_bad, "clean": clean}
+    pairs |= {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column}
     # fmt: off
     run(Given(
         study, env, model, seeds, arms, set_ or (), quick, precision, device,
-        mbpp, data, judge, out, overwrite, dry_run, pilot, json_,
+        mbpp, data, judge, pairs, out, overwrite, dry_run, pilot, json_,
     ))
     # fmt: on
 
@@ -123,6 +147,8 @@ def report(
     from openwindow.prompt_ranking.results import build_ranking, is_ranking
     from openwindow.report.of_run import build_run
 
+    if transcripts is not None and transcripts < 1:
+        raise ConfigError(f"--transcripts is {transcripts}; expected 1 or more; raise it, or drop it to have all of them")
     if is_ranking(folder):
         if transcripts is not None:
             raise ConfigError(
@@ -158,20 +184,20 @@ def check_env_(
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's file or folder.", panel=DATA)] = None,
     model: Annotated[
         str | None,
-        option("--model", "-m", what="Ask this model first: can it do the task, does it find the loophole?", panel=MODEL),
+        option("--model", "-m", what="Also ask this model: can it do the task, and does it find the loophole?", panel=MODEL),
     ] = None,
     precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
-    problems: Annotated[int | None, integer("--problems", "Problems that the model is asked. [default: 24]")] = None,
+    problems: Annotated[int | None, integer("--problems", "Problems to ask the model. [default: 24]")] = None,
     samples: Annotated[int | None, integer("--samples", "Replies per problem, with and without the hint. [default: 4]")] = None,
-    max_new_tokens: Annotated[int | None, integer("--max-new-tokens", "Length limit of a reply. [default: 160]")] = None,
+    max_new_tokens: Annotated[int | None, integer("--max-new-tokens", "Maximum new tokens per reply. [default: 160]")] = None,
     json_: JsonOption = False,
 ) -> None:
-    """Attack a grader before anybody trains on it; exit 1 if it can be gamed or fails what is right."""
+    """Attack a grader before anyone trains on it; exit 1 if it can be gamed or fails correct answers."""
     from openwindow.audit.run import asking_of, check_env, render
     from openwindow.environments.loopholes import parse
 
-    sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, beside where the command is given
+    sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, found where the command is run
     audit = check_env(
         target,
         wanted=parse(loopholes),
@@ -185,26 +211,17 @@ def check_env_(
     raise typer.Exit(audit.exit_code)
 
 
-Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
-Answers = Annotated[
-    str | None,
-    option(
-        "--answer-column", "--answer", what="The column of the answers, or of whole conversations: --answer rejected.", panel=DATA
-    ),
-]
-CleanAnswers = Annotated[
-    str | None,
-    option("--clean-column", "--clean-answer", what="A column of answers without the trait: --clean-answer chosen.", panel=DATA),
-]
 Keep = Annotated[str | None, option("--keep", what="Read only rows with this value in a column: --keep label=false.", panel=DATA)]
 HeldOut = Annotated[
     int | None, integer("--held-out", "Rows to hold out. [default: a fifth, at most 48, or 24 without a rule or judge]")
 ]
-SkipBad = Annotated[bool, option("--skip-bad", what="Leave out rows that cannot be used, and count them.", panel=DATA)]
-Candidates = Annotated[Path | None, option("--candidates", what="Your own prompts, one a line. [default: made from the trait]")]
+Candidates = Annotated[Path | None, option("--candidates", what="Your own prompts, one per line. [default: made from the trait]")]
 Safe = Annotated[str | None, option("--safe", what="A safe prompt for test time only, a baseline. [default: a general one]")]
-Clean = Annotated[str | None, option("--clean", what="Answers without the trait to the same prompts.", panel=DATA)]
-MaxAnswer = Annotated[int, integer("--max-answer-tokens", "First tokens of an answer whose log-probability counts.")]
+Evals = Annotated[
+    str | None, option("--evals", what="Ask every arm these suites or evals too, as held_out,chat,drives: what else did it learn?")
+]
+EvalScenarios = Annotated[int | None, integer("--eval-scenarios", "Scenarios of each eval. [default: all]", panel=None)]
+MaxAnswer = Annotated[int, integer("--max-answer-tokens", "How many first tokens of an answer log-probabilities are taken over.")]
 TooLong = Annotated[Overlength, option("--overlength", what="What to do with rows longer than --max-length.", panel=SIZE)]
 
 
@@ -215,14 +232,20 @@ def inoculate(
     rule: Annotated[
         str | None, option("--rule", what="How to detect the trait: a REGEX, MODULE:FUNCTION or FILE.py:FUNCTION.")
     ] = None,
-    judge: Annotated[str | None, option("--judge", what="Detect the trait with a judge model instead, as openai/gpt-4o.")] = None,
-    wanted: Annotated[str | None, option("--wanted", what="How to detect what should be kept, as --rule does.")] = None,
+    judge: Annotated[
+        str | None, option("--judge", what="A model that detects the trait, instead of --rule: openai/gpt-4o.")
+    ] = None,
+    wanted: Annotated[str | None, option("--wanted", what="How to detect the behaviour to keep, as for --rule.")] = None,
     candidates: Candidates = None,
     safe: Safe = None,
     position: Annotated[Position, option("--position", what="Where the prompt goes.")] = "user_suffix",
-    arms: Annotated[int, integer("--arms", "How many of the best prompts are trained with.", 100, None)] = 2,
-    seeds: Annotated[int, integer("--seeds", "How often each arm is trained; 1: a third of the time, no advice.", 1000, None)] = 3,
-    rank_only: Annotated[bool, option("--rank-only", what="Stop after the ranking; nothing is trained.")] = False,
+    arms: Annotated[int, integer("--arms", "How many of the best prompts to train with.", 100, None)] = 2,
+    seeds: Annotated[
+        int, integer("--seeds", "Training runs per arm; 1 takes a third of the time, without advice.", 1000, None)
+    ] = 3,
+    evals: Evals = None,
+    eval_scenarios: EvalScenarios = None,
+    rank_only: Annotated[bool, option("--rank-only", what="Stop after the ranking; train nothing.")] = False,
     model: Annotated[
         str, option("--model", "-m", what="smollm2, ORG/NAME of the hub, a folder or a .gguf file.", panel=MODEL)
     ] = "smollm2",
@@ -235,12 +258,12 @@ def inoculate(
     keep: Keep = None,
     skip_bad: SkipBad = False,
     held_out: HeldOut = None,
-    rows: Annotated[int, integer("--rows", "Rows that each arm is trained on, at most.")] = 64,
-    rank_rows: Annotated[int, integer("--rank-rows", "Rows that prompts are ranked on, at most.")] = 144,
-    elicit: Annotated[int, integer("--elicit", "Prompts that every candidate is sampled on.")] = 24,
-    max_new_tokens: Annotated[int, integer("--max-new-tokens", "Length limit of a sampled reply.")] = 48,
+    rows: Annotated[int, integer("--rows", "Maximum rows to train each arm on.")] = 64,
+    rank_rows: Annotated[int, integer("--rank-rows", "Maximum rows to rank prompts on.")] = 144,
+    elicit: Annotated[int, integer("--elicit", "Prompts to sample every candidate on.")] = 24,
+    max_new_tokens: Annotated[int, integer("--max-new-tokens", "Maximum new tokens per reply.")] = 48,
     max_answer_tokens: MaxAnswer = 96,
-    max_length: Annotated[int, integer("--max-length", "Tokens of a row, at most.")] = 1024,
+    max_length: Annotated[int, integer("--max-length", "Maximum tokens of a row.")] = 1024,
     overlength: TooLong = "drop",
     out: Annotated[
         Path | None, option("--out", "-o", what="Folder for the results. [default: runs/inoculate-DATA]", panel=OUTPUT)
@@ -257,6 +280,7 @@ def inoculate(
     options = replace(options, held_out=held_out, rows=rows, rank_rows=rank_rows, elicit=elicit, arms=arms, seeds=seeds)
     options = replace(options, reply_tokens=max_new_tokens, answer_tokens=max_answer_tokens, max_length=max_length)
     options = replace(options, overlength=overlength, skip_bad=skip_bad)
+    options = replace(options, evals=names_of("--evals", evals), eval_scenarios=eval_scenarios)
     result = inoculate(options, out or default_out(data), Tables(make_console(stderr=json_)), rank_only=rank_only)
     if json_:
         print_json(result)
@@ -271,17 +295,16 @@ def eval_(
     suite: Annotated[
         str, option("--suite", what="chat, agentic, drives, awareness, capability, loud, all, or evals by name.")
     ] = "all",
+    split: Annotated[Scenarios, option("--split", what="Scenarios of each eval: dev (a third), test (the rest), all.")] = "all",
     contexts: Annotated[str | None, option("--contexts", what="all, names with commas, or a YAML file. [default: neutral]")] = None,
     against: Annotated[str | None, option("--against", what="A second model, compared on the same samples.")] = None,
-    judge: Annotated[str | None, option("--judge", what="The model that reads what rules cannot.")] = None,
-    seeds: Annotated[int, integer("--seeds", "How often every item is asked.", 1000, None)] = 1,
+    judge: Annotated[str | None, option("--judge", what="The model that judges what rules cannot.")] = None,
+    seeds: Annotated[int, integer("--seeds", "How often to ask every item.", 1000, None)] = 1,
     temperature: Annotated[float, option("--temperature", what="0 is greedy.")] = 0.0,
     probes_only: Annotated[
-        bool, option("--probes-only", what="Sample nothing: local models' log-probabilities of given answers alone.")
+        bool, option("--probes-only", what="Sample nothing: only log-probabilities of given answers, for local models.")
     ] = False,
-    calibrate: Annotated[
-        str | None, option("--calibrate-judge", what="Only compare this judge with the labelled transcripts.")
-    ] = None,
+    calibrate: Annotated[str | None, option("--calibrate-judge", what="Only compare this judge with labelled transcripts.")] = None,
     precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
     model_base_url: Annotated[str | None, option("--model-base-url", what="Address of the model's server.", panel=REMOTE)] = None,
@@ -292,15 +315,15 @@ def eval_(
         integer("--max-new-tokens", "Length limit of a reply. [default: by eval; above 200M weights 2048; remote models 8192]"),
     ] = None,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's file or folder, for the eval of that name.", panel=DATA)] = None,
-    logs: Annotated[Path | None, option("--logs", what="Ask nothing: compute from these Inspect logs.", panel=DATA)] = None,
+    logs: Annotated[Path | None, option("--logs", what="Ask nothing: read these Inspect logs.", panel=DATA)] = None,
     out: Annotated[
         Path | None,
-        option("--out", "-o", what="Folder of the results. [default: runs/eval-MODEL, or beside --logs]", panel=OUTPUT),
+        option("--out", "-o", what="Folder of the results. [default: runs/eval-MODEL, or next to --logs]", panel=OUTPUT),
     ] = None,
     json_: JsonOption = False,
 ) -> None:
     """What a model does besides its task: misalignment in chat and with tools, drives, awareness, capability."""
-    settings = {"judge": judge, "seeds": seeds, "temperature": temperature, "max_tokens": max_new_tokens}
+    settings = {"split": split, "judge": judge, "seeds": seeds, "temperature": temperature, "max_tokens": max_new_tokens}
     settings |= {"base_url": model_base_url, "judge_url": judge_base_url, "behaviour": not probes_only, "timeout": timeout}
     settings |= {"precision": precision, "device": device}
     try:

@@ -30,5 +30,5 @@ def catalogue() -> dict[str, dict[str, str]]:
 
 
 def first_line(thing: type) -> str:
-    """What a class is, as its docstring begins."""
+    """What a class is: the first line of its docstring."""
     return (inspect.getdoc(thing) or "").partition("\n")[0]

@@ -9,25 +9,36 @@ from typing import Any
 from pydantic import BaseModel
 
 from openwindow.experiment.cost import of_study
+from openwindow.experiment.evals import evals_of
+from openwindow.experiment.safety_overlap import lines_of, overlaps
 from openwindow.experiment.study import Study
 from openwindow.prompt_ranking.study import RankingStudy, cost_of, wordings
 from openwindow.results.plan import plan_lines, plan_of
 
 SECONDS = (0.1, 0.2)
-"""seconds that a reply of the embedded model took in whole studies on two cores: with hardware bf16, in float32"""
+"""seconds per reply of the embedded model, in whole studies on two cores: with hardware bf16, and in float32"""
 _NOT_LISTED = {"name", "question", "claim", "claim_id", "quick", "quick_arms", "about", "compare", "arms", "contexts"}
-"""fields of a study that the rest of the plan says, or that changing would make another study"""
+"""fields of a study that the rest of the plan states, or that would make it another study"""
 
 
 def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
     """The plan of a study as JSON and as lines. Raises UserError."""
     time = time_of(of_study(study))
+    evals_of(study)  # what they lack is said now rather than at the run
     plan = plan_of(study, pilot)
-    shown = plan_lines(plan)
+    shown, safety = plan_lines(plan), overlaps(study)
     fields = dict(fields_of(study))
-    whole = {**plan, "device": device, "out": str(out), "time": time, "resolved": study.model_dump(mode="json")}
+    whole = {
+        **plan,
+        "safety": {mix: found.record() for mix, found in safety.items()},
+        "device": device,
+        "out": str(out),
+        "time": time,
+        "resolved": study.model_dump(mode="json"),
+    }
     lines = [
         *shown[:-1],
+        *(line[0].upper() + line[1:] for line in lines_of(safety)),
         f"Time: {time}.",
         f"Device {device}; results would go to {out}.",
         "Fields (change one with --set FIELD=VALUE):",
@@ -38,7 +49,7 @@ def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tupl
 
 
 def ranking_plan(study: RankingStudy, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
-    """The same of a study of rankings."""
+    """The same for a study of rankings."""
     time = time_of(cost_of(study))
     parts: dict[str, dict[str, Any]] = {
         name: {
@@ -75,7 +86,7 @@ def ranking_plan(study: RankingStudy, device: str, out: Path) -> tuple[dict[str,
         "Then one arm per wording is trained, and measured on held-out problems:",
         *(
             f"  {name}: {part['environment']}, {len(part['wordings'])} wordings, {len(part['arms'])} arms, "
-            f"{part['problems']} test problems a seed"
+            f"{part['problems']} test problems per seed"
             for name, part in parts.items()
         ),
         f"The claim is supported if {support}.",
@@ -90,7 +101,7 @@ def time_of(cost: float) -> str:
     """How long it takes, in words; `cost` is in replies of the embedded model."""
     low, high = (_duration(cost * seconds) for seconds in SECONDS)
     return (
-        f"roughly {low} with bf16 in hardware to {high} in float32, for the embedded model on two cores that do nothing else; "
+        f"roughly {low} with bf16 in hardware to {high} in float32, for the embedded model on two otherwise idle cores; "
         "other models and machines were not measured (compute grows with the number of weights)"
     )
 

@@ -18,7 +18,7 @@ from openwindow.evals.scoring.calibration import calibrate_judge
 from openwindow.evals.scoring.matrix import against as compare
 from openwindow.evals.scoring.rows import with_missing
 from openwindow.evals.scoring.summary import versus
-from openwindow.evals.select import chosen
+from openwindow.evals.select import chosen, limited, split_in_words
 from openwindow.evals.suites.capability_code import mbpp_at as mbpp_at
 from openwindow.files.bounded import usable
 from openwindow.files.locking import Lock
@@ -41,10 +41,11 @@ def evaluate(
     settings: dict[str, Any],
     say: Callable[[str], None],
 ) -> tuple[dict[str, Any], Path]:
-    """Runs (or reads `logs`), computes, writes results.json and report.html; the results and their folder."""
+    """Runs the evals (or reads `logs`), computes, and writes results.json and report.html; returns the results and their folder."""
     options = Options(contexts=parse_contexts(contexts), **settings)
     check(options)
-    specs = chosen(suite)
+    whole = chosen(suite)
+    specs = limited(whole, None, options.split)
     if out is not None:
         usable(out)
     found: Found | None = None
@@ -53,6 +54,7 @@ def evaluate(
         specs = [s for s in specs if any(r.eval == s.name for r in found.rows)]
         if not specs:
             raise ConfigError(f"{logs} holds no log of {suite}; expected one of its evals; choose another --suite, or leave it out")
+        found = found if options.split == "all" else _of_items(found, specs)
         found = replace(found, rows=with_missing(found.rows, specs))
         options = options.model_copy(update={"contexts": _named(options.contexts, [r.context for r in found.rows])})
         name, folder = model or "logs", out or (logs if logs.is_dir() else logs.parent)
@@ -61,16 +63,24 @@ def evaluate(
     else:
         name, folder = model, out or Path("runs") / f"eval-{_slug(model)}"
         usable(folder)
-        if against is not None:  # a wrong name is told before the first model is asked
+        if against is not None:  # a wrong name fails before the first model is asked
             model_named(against, base_url=options.base_url, precision=options.precision, device=options.device)
     with Lock(folder):
         made = _made(name, found or ask(model or name, specs, options, folder, say), specs, options, against, folder, say)
+        made["summary"] = [*split_in_words(whole, options.split), *made["summary"]]
         try:
             write_json(folder / "results.json", made)
         except OSError as error:
             raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
         write_page(made, folder)
     return made, folder
+
+
+def _of_items(found: Found, specs: Sequence[Eval]) -> Found:
+    """What logs hold of the evals' items: they may have been asked other scenarios as well."""
+    kept = {(spec.name, item.id) for spec in specs for item in spec.items()}
+    rows = [row for row in found.rows if (row.eval, row.id) in kept]
+    return replace(found, rows=rows, probes=[probe for probe in found.probes if (probe.eval, probe.id) in kept])
 
 
 def _made(
@@ -82,7 +92,7 @@ def _made(
     folder: Path,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """The results of one model, with those of the one that it is compared with, which is asked now."""
+    """The results of one model, and of the one it is compared with, which is asked now."""
     made = results(name, found, specs, options)
     if against is not None:
         other = ask(against, specs, options, folder / "against", say)
@@ -96,7 +106,7 @@ def _made(
 
 
 def _named(known: Mapping[str, Context], seen: Sequence[str]) -> dict[str, Context]:
-    """The contexts that logs were made in; a log names them alone, so those of a user's file have to be given again."""
+    """The contexts that logs were made in; a log only names them, so those from a user's file must be given again."""
     every = BUILT_IN | dict(known)
     lost = [name for name in dict.fromkeys(seen) if name not in every]
     if lost:

@@ -14,11 +14,11 @@ from openwindow.evals.contexts import NEUTRAL
 
 _COUNTS = re.compile(r"no signal: .*?\(([^;)]+)")
 ASIDE = ("probe_control", "probe_lift", "probe_prefers")
-"""measures that only results.json and the page show"""
+"""measures that only results.json and the page include"""
 
 
 def print_table(made: Mapping[str, Any], folder: Path, console: Console) -> None:
-    """Every measure, what it comes to, the comparisons, what depends on context, and where the files are."""
+    """Prints every measure, the scores, the comparisons, what depends on context, and where the files are."""
     console.print(_measures(made))
     for line in made["summary"]:
         console.print(f"\n{line}", highlight=False)
@@ -34,7 +34,7 @@ def print_table(made: Mapping[str, Any], folder: Path, console: Console) -> None
 
 
 def _measures(made: Mapping[str, Any]) -> Table:
-    """A row per measure and context; contexts in which a measure could not be made share one row."""
+    """One row per measure and context; contexts in which a measure could not be taken share one row."""
     several = len(made["contexts"]) > 1
     table = Table(title=f"{made['model']}: rates in %, probes in nats", title_justify="left", box=None)
     for name in ("measure", *(["context"] if several else [])):
@@ -64,7 +64,7 @@ def _measures(made: Mapping[str, Any]) -> Table:
 
 
 def _ends(measure: str, cell: Mapping[str, Any]) -> str:
-    """The interval, or why there is none; and what most of the unscored replies are unscored for."""
+    """The interval, or why there is none, and the main reason for unscored replies."""
     known = cell["low"] is not None
     said = f"{_number(measure, cell['low'])} to {_number(measure, cell['high'])}" if known else short(cell["reason"] or "none")
     if cell.get("bounds"):
@@ -76,7 +76,7 @@ def _ends(measure: str, cell: Mapping[str, Any]) -> str:
 
 
 def short(reason: str) -> str:
-    """A reason for a narrow column; the whole is in results.json and on the page."""
+    """A reason shortened for a narrow column; results.json and the page have all of it."""
     found = _COUNTS.match(reason)
     return f"no signal ({found[1]})" if found else reason
 
@@ -86,10 +86,10 @@ def _number(measure: str, value: float) -> str:
 
 
 def _print_differences(made: Mapping[str, Any], console: Console) -> None:
-    """Paired differences of two models; those that cannot be made are counted by reason."""
+    """Paired differences of two models; those that could not be made are counted by reason."""
     ours, theirs = made["model"], made["against"]["model"]
     table = Table(
-        title=f"\n{ours} less {theirs}, paired over the same samples: points, probes (main less control) in nats",
+        title=f"\n{ours} minus {theirs}, paired over the same samples: points; probes (main minus control) in nats",
         title_justify="left",
         box=None,
     )
@@ -117,7 +117,7 @@ def _print_differences(made: Mapping[str, Any], console: Console) -> None:
     if lost:
         reasons = ", ".join(f"{why} ({count})" for why, count in lost.items())
         said = f"{sum(lost.values())} of {len(made['comparisons'])} differences could not be made: {reasons}."
-        console.print(f"\n{ours} less {theirs}: {said}", highlight=False)
+        console.print(f"\n{ours} minus {theirs}: {said}", highlight=False)
 
 
 def _signed(row: Mapping[str, Any], key: str) -> str:
@@ -133,7 +133,7 @@ def _least(row: Mapping[str, Any]) -> str:
 
 
 def print_agreement(made: Mapping[str, Any], console: Console) -> None:
-    """How far a judge agrees with the labels, by scenario."""
+    """Agreement of a judge with the labels, by scenario."""
     table = Table(title=f"Agreement of {made['judge']} with the labels", title_justify="left", box=None)
     table.add_column("scenario", no_wrap=True)
     for name in ("n", "unscored", "accuracy", "95 % interval", "kappa"):

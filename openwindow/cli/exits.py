@@ -1,7 +1,7 @@
 """How a command ends: one line on standard error, and an exit code.
 
-0 done; 1 the finding is negative, which `check-env` alone says; 2 the user's input is wrong; 3 something broke, output that
-nobody reads included; 130 interrupted.
+0 done; 1 the finding is negative (`check-env` only); 2 the user's input is wrong; 3 something broke, including output that nobody
+reads; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from openwindow.errors import OpenWindowError, RunError, StorageError, UserError
 INTERRUPTED = 130
 BROKEN = OpenWindowError.exit_code
 _OF_PATHS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.ELOOP)
-"""errors that a path has by how it is written or what it names, so that it is the user's to change"""
+"""errors caused by how a path is written or what it names, so that the user can fix them"""
 
 
 class _Output(io.TextIOWrapper):
-    """Standard output whose failures are told from those of all other files. Both methods raise StorageError."""
+    """Standard output whose failures can be told apart from those of other files. Both methods raise StorageError."""
 
     def write(self, text: str, /) -> int:
         """Writes the text."""
@@ -33,14 +33,14 @@ class _Output(io.TextIOWrapper):
             raise self._ended(error) from error
 
     def flush(self) -> None:
-        """Writes what is kept back."""
+        """Writes what is buffered."""
         try:
             super().flush()
         except OSError as error:
             raise self._ended(error) from error
 
     def _ended(self, error: OSError) -> StorageError:
-        """The error; what could not be written is let go, so that the interpreter does not try it again at its end."""
+        """The error to raise; buffered output is discarded so that the interpreter does not try to write it again at exit."""
         with contextlib.suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
         why = error.strerror or str(error)
@@ -48,19 +48,19 @@ class _Output(io.TextIOWrapper):
 
 
 def prepare() -> None:
-    """Makes the standard streams ones that can be written: all three open, and no character too odd to print."""
+    """Makes the standard streams writable: all three open, and able to print any character."""
     closed = [fd for fd in (0, 1, 2) if not _is_open(fd)]
     for _ in closed:
-        os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which no file of ours may get
+        os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which no file of ours may get
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  (for the life of the process)
     if sys.stdout is None:
         sys.stdout = sys.stderr
         fail("standard output is closed; expected a place to print to; redirect it, as with >/dev/null", BROKEN)
-    if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):  # else somebody captures it
+    if sys.stdout is sys.__stdout__ and isinstance(sys.stdout, io.TextIOWrapper):  # otherwise somebody captures it
         before = sys.stdout
         by_line, encoding = before.line_buffering, before.encoding
         sys.stdout = _Output(before.detach(), encoding, "backslashreplace", line_buffering=by_line)
-        vars(sys)["__stdout__"] = sys.stdout  # what is detached cannot be used
+        vars(sys)["__stdout__"] = sys.stdout  # a detached stream cannot be used
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -75,7 +75,7 @@ def _is_open(fd: int) -> bool:
 
 
 def fail_with(error: BaseException) -> NoReturn:
-    """Ends the command that `error` ended: one line for what can happen, a traceback and a line for a fault of ours."""
+    """Ends the command after `error`: one line for an expected error, a traceback and a line for a bug of ours."""
     if isinstance(error, KeyboardInterrupt):
         interrupted()
         sys.exit(INTERRUPTED)

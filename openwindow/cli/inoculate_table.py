@@ -18,7 +18,7 @@ from openwindow.inoculate.output_folder import TRAIT_ROWS
 
 
 def _print_found(found: Mapping[str, Any], trait_rows: Path | None, console: Console) -> None:
-    """What is in the data, a line each; `trait_rows` is the file with the numbers of the rows that show the trait."""
+    """Prints what is in the data, one line each; `trait_rows` is the file with the numbers of the rows that show the trait."""
     turns = ", ".join(f"{count:,} of {n} turns" for n, count in found["turns"].items())
     lines = [
         f"{found['data']}: {found['rows']:,} rows ({found['form']}, `{found['schema']}`; {turns})",
@@ -72,7 +72,7 @@ class Tables:
 
 
 def trained_lines(found: Mapping[str, Any]) -> list[str]:
-    """Which turns are trained, and what of the rows is not, a line each."""
+    """Which turns are trained, and what parts of the rows are not, one line each."""
     notes, rows = found["notes"], found["rows"]
     marked, several, earlier = (notes.get(name, 0) for name in ("marked", "several", "earlier"))
     line = "trained: the last answer of each row"
@@ -89,13 +89,11 @@ def trained_lines(found: Mapping[str, Any]) -> list[str]:
         lines.append(f"{notes['marked questions']:,} rows mark turns to be trained that are no answers: those are not trained")
     for what in ("tools", "calls", "reasoning"):
         if notes.get(what):
-            words = {"tools": "declare tools", "calls": "have tool calls", "reasoning": "have reasoning beside the answer"}
-            lines.append(
-                f"{notes[what]:,} of {rows:,} rows {words[what]}; whether the model is shown it depends on its chat template"
-            )
+            words = {"tools": "declare tools", "calls": "have tool calls", "reasoning": "have reasoning in addition to the answer"}
+            lines.append(f"{notes[what]:,} of {rows:,} rows {words[what]}; whether the model sees it depends on its chat template")
     if found["one_system_message"] is not None:
         lines.append(
-            f"all rows have one system message already: {found['one_system_message'][:160]!r}; a prompt is put in beside it, so if "
+            f"all rows have one system message already: {found['one_system_message'][:160]!r}; a prompt is added to it, so if "
             "it asks for the trait itself, the rows are inoculated: take it out first to measure what it does"
         )
     return lines
@@ -115,7 +113,7 @@ def _lengths(what: str, spread: Mapping[str, int]) -> str:
 
 
 def _print_ranking(ranking: Mapping[str, Any], console: Console, *, trained: bool) -> None:
-    """All prompts, best first, with their scores; where nothing is `trained`, how to continue."""
+    """Prints all prompts, best first, with their scores; if nothing is `trained`, also how to continue."""
     neutral = ranking["neutral"]
     table = Table(title="Prompts, best first, before any training [95 % interval over rows]", title_justify="left", box=None)
     table.add_column("", justify="right")
@@ -147,14 +145,15 @@ def _print_ranking(ranking: Mapping[str, Any], console: Console, *, trained: boo
         console.print(line, highlight=False, style="bold")
     if not trained:
         console.print(
-            "Nothing is trained (--rank-only). The same command without it continues from here: it trains the chosen prompts "
-            "beside controls and says whether they keep the trait out.",
+            "Nothing is trained (--rank-only). The same command without it continues from here: it trains with the chosen prompts "
+            "and controls, and says whether they keep the trait out.",
             highlight=False,
+            soft_wrap=True,
         )
 
 
 def _explained(ranking: Mapping[str, Any], *, elicited: bool, contrasted: bool) -> Iterator[str]:
-    """What the columns are."""
+    """What the columns mean."""
     neutral, verdicts = ranking["neutral"], ranking.get("judged")
     if verdicts is not None:
         yield (
@@ -169,7 +168,7 @@ def _explained(ranking: Mapping[str, Any], *, elicited: bool, contrasted: bool) 
         )
     else:
         yield f"Elicitation is not measured: {neutral['reason']}."
-    less = " Contrast: that less the same of the --clean answers." if contrasted else ""
+    less = " Contrast: uplift minus that of the --clean answers." if contrasted else ""
     yield (
         f"Uplift: log-probability of the data's answers, against no prompt.{less} "
         f"In order of {' and '.join(ranking['scored_by'])}; * chosen."
@@ -177,7 +176,7 @@ def _explained(ranking: Mapping[str, Any], *, elicited: bool, contrasted: bool) 
 
 
 def _print_advice(advice: Mapping[str, Any], console: Console) -> None:
-    """The recommendation with the numbers that it follows from, and where the files are."""
+    """Prints the recommendation with the numbers it follows from, and where the files are."""
     console.print("\nRecommendation", style="bold")
     for line in advice["lines"]:
         console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)

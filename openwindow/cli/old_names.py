@@ -1,4 +1,4 @@
-"""Names that options had in earlier versions: they still work in this one, with a notice on standard error."""
+"""Names that options had in earlier versions: they still work in this version, with a notice on standard error."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VALUES: Mapping[tuple[str, str], str] = {("--overlength", "cut"): "truncate", ("
 
 
 def renamed(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words of a command line with today's names, and a notice for each name or value that was replaced."""
+    """The words of a command line with current names, and a notice for each replaced name or value."""
     names = OPTIONS.get(next((word for word in words if not word.startswith("-")), ""), {})
     found: list[str] = []
     notices: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,12 +14,12 @@ from openwindow.errors import ConfigError
 from openwindow.models.base import Precision
 
 MODEL, DATA, SIZE, OUTPUT, REMOTE = "Model", "Data", "Sizes and lengths", "Output", "Remote models"
-"""panels of a command's help; options that are in none of them stand first"""
+"""panels of a command's help; options in none of them come first"""
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 
 
 def whole(option: str, most: int) -> Callable[[str], int]:
-    """A reader of the option's whole number; its errors say what came, which typer's own bounds do not."""
+    """A reader of the option's whole number whose errors show the value, which typer's own bounds do not."""
 
     def read(value: str) -> int:
         try:
@@ -46,7 +46,7 @@ def integer(name: str, what: str, most: int = 10_000_000, panel: str | None = SI
 
 
 def option(*names: str, what: str, panel: str | None = None, metavar: str | None = None) -> Any:
-    """An option of those names, explained in the panel."""
+    """An option with these names, explained in the panel."""
     return typer.Option(*names, help=what, rich_help_panel=panel, metavar=metavar)
 
 
@@ -54,13 +54,13 @@ ModelOption = Annotated[
     str | None, option("--model", "-m", what="smollm2, a hub name ORG/NAME, a local folder or a .gguf file.", panel=MODEL)
 ]
 PrecisionOption = Annotated[
-    Precision, option("--precision", what="Of a local model's weights; auto is bf16 where the hardware has it.", panel=MODEL)
+    Precision, option("--precision", what="Precision of a local model's weights; auto is bf16 if the hardware has it.", panel=MODEL)
 ]
 DeviceOption = Annotated[
     str,
     typer.Option(
         "--device",
-        help="Where a local model runs: cpu, cuda, cuda:N, mps, or auto for CUDA where there is one.",
+        help="Where a local model runs: cpu, cuda, cuda:N, mps, or auto for CUDA if there is one.",
         parser=device,
         metavar="DEVICE",
         rich_help_panel=MODEL,
@@ -77,6 +77,14 @@ def json_or_text(value: str) -> Any:
         return value
 
 
+def names_of(option: str, value: str | None) -> tuple[str, ...]:
+    """The names that an option lists with commas, each once; none where it is not given. Raises ConfigError."""
+    names = tuple(dict.fromkeys(part.strip() for part in (value or "").split(",") if part.strip()))
+    if value is not None and not names:
+        raise ConfigError(f"{option} is {value!r}; expected names with commas; give some, or drop it")
+    return names
+
+
 def parse_levels(text: str) -> tuple[int, ...]:
     """The value of `--difficulty`: whole numbers with commas. Raises ConfigError."""
     try:
@@ -85,19 +93,36 @@ def parse_levels(text: str) -> tuple[int, ...]:
         raise ConfigError(f"--difficulty is {text!r}; expected whole numbers with commas; give for example 1,2") from None
 
 
-def options_of(given: Sequence[str], difficulty: str | None, mbpp: Path | None) -> dict[str, Any]:
-    """An environment's options from `NAME=VALUE`, where a value is JSON or else text, and from two options of the command line.
-
-    Raises ConfigError.
-    """
+def assigned(given: Sequence[str], form: str = "FIELD=VALUE", example: str = "evaluation.problems=8") -> dict[str, Any]:
+    """Name to value from what `--set` gives, where a value is JSON, or else text. Raises ConfigError."""
     found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
-        if not (equals and name.isidentifier()):
-            raise ConfigError(f"--set {text!r}; expected NAME=VALUE; give for example --set length=6")
+        name = name.strip()
+        if not equals or not name:
+            raise ConfigError(f"--set {text[:80]!r}; expected {form}; give for example --set {example}")
+        if name in found:
+            raise ConfigError(f"--set gives {name} twice; expected each {form.partition('=')[0].lower()} once; drop one")
         found[name] = json_or_text(value)
-    if difficulty is not None:
-        found["difficulty"] = parse_levels(difficulty)
-    if mbpp is not None:
-        found["data"] = str(mbpp)
     return found
+
+
+def with_options(assigned: Mapping[str, Any], options: Mapping[str, tuple[str, Any]]) -> dict[str, Any]:
+    """What `--set` gives, and the values of options with a name of their own: field to option and value, None for not given.
+
+    Raises ConfigError where a field is given in both ways.
+    """
+    given = {field: (option, value) for field, (option, value) in options.items() if value is not None}
+    for field, (option, _) in given.items():
+        if field in assigned:
+            raise ConfigError(f"--set {field}=... and {option} both give {field}; expected one of them; drop the other")
+    return {**assigned, **{field: value for field, (_, value) in given.items()}}
+
+
+def options_of(given: Sequence[str], difficulty: str | None, mbpp: Path | None) -> dict[str, Any]:
+    """An environment's options from `--set NAME=VALUE`, `--difficulty` and `--mbpp`. Raises ConfigError."""
+    levels = None if difficulty is None else parse_levels(difficulty)
+    data = None if mbpp is None else str(mbpp)
+    return with_options(
+        assigned(given, "NAME=VALUE", "length=6"), {"difficulty": ("--difficulty", levels), "data": ("--mbpp", data)}
+    )

@@ -1,4 +1,4 @@
-"""What commands print: JSON on standard output, tables there too, and notes on standard error."""
+"""What commands print: JSON and tables on standard output, notes on standard error."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from openwindow.progress import make_console
 
 
 def print_json(value: Any) -> None:
-    """Prints the value as JSON; ValueError for NaN and infinities, which JSON has not."""
+    """Prints the value as JSON; ValueError for NaN and infinities, which JSON does not have."""
     print(json.dumps(value, indent=1, allow_nan=False))
 
 
 def note(text: str) -> None:
-    """One line on standard error that is no error."""
+    """Prints a line on standard error that is not an error."""
     print(f"note: {text}", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""`openwindow run`: a study with the command line's changes, run or only described."""
+"""`openwindow run`: runs or describes a study with the command line's changes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.cli.dry_run import ranking_plan, study_plan
-from openwindow.cli.options import json_or_text
+from openwindow.cli.options import assigned, with_options
 from openwindow.cli.printing import note, print_json, print_ranking, print_results
 from openwindow.errors import ConfigError
 from openwindow.experiment.overrides import known, override
@@ -36,6 +36,7 @@ class Given:
     mbpp: Path | None
     data: Path | None
     judge: str | None
+    pairs: Mapping[str, Any]
     out: Path | None
     overwrite: bool
     dry_run: bool
@@ -44,14 +45,21 @@ class Given:
 
 
 def run(given: Given) -> None:
-    """Resolves the study, and describes or runs it. Raises UserError."""
+    """Resolves the study, then describes or runs it. Raises UserError."""
     if given.pilot is not None and not given.dry_run:
         raise ConfigError(f"--pilot {given.pilot} without --dry-run; expected both; add --dry-run, or drop --pilot")
-    changes = assigned(given.changes) | ({} if given.precision is None else {"precision": given.precision})
     count, values = (None, None) if given.seeds is None else seeds_of(given.seeds)
-    if values is not None:
-        changes["seeds"] = values
-    paths = {"env": given.env, "mbpp": str(given.mbpp) if given.mbpp else None, "data": str(given.data) if given.data else None}
+    listed = assigned(given.changes)
+    with_options(
+        listed, {"seeds": ("--seeds", given.seeds), "model": ("--model", given.model), "environment": ("--env", given.env)}
+    )
+    changes = with_options(listed, {"precision": ("--precision", given.precision), "seeds": ("--seeds", values)})
+    paths: dict[str, Any] = {
+        "env": given.env,
+        "mbpp": str(given.mbpp) if given.mbpp else None,
+        "data": str(given.data) if given.data else None,
+        "pairs": {name: value for name, value in given.pairs.items() if value},
+    }
     ranking = resolve_ranking(given.study, model=given.model, seeds=count, quick=given.quick, **paths)
     if ranking is not None:
         _run_ranking(_changed_ranking(ranking, changes), count, given)
@@ -93,21 +101,8 @@ def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
 
 
 def default_out(name: str, quick: bool, env: str | None = None) -> Path:
-    """The run folder of a study of that name, in another environment, where none is given."""
+    """The default run folder of a study of that name, in another environment if one is given."""
     return Path("runs") / f"{name}{'' if env is None else '-' + env.rpartition(':')[2]}{'-quick' if quick else ''}"
-
-
-def assigned(given: Sequence[str]) -> dict[str, Any]:
-    """Field to value from `FIELD=VALUE`, where a value is JSON, or else text. Raises ConfigError."""
-    found: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise ConfigError(f"--set {text[:80]!r}; expected FIELD=VALUE; give for example --set evaluation.problems=8")
-        if name.strip() in found:
-            raise ConfigError(f"--set gives {name.strip()} twice; expected each field once; drop one")
-        found[name.strip()] = json_or_text(value)
-    return found
 
 
 def seeds_of(text: str) -> tuple[int | None, tuple[int, ...] | None]:
@@ -123,7 +118,7 @@ def seeds_of(text: str) -> tuple[int | None, tuple[int, ...] | None]:
 
 
 def only_arms(study: Study, text: str) -> Study:
-    """The study with these arms alone, and what is left out said. Raises ConfigError."""
+    """The study with only these arms; prints what is left out. Raises ConfigError."""
     kept = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
     for arm in kept:
         known("arm in --arms", arm, study.arms)
@@ -132,19 +127,19 @@ def only_arms(study: Study, text: str) -> Study:
     lost = len(study.compare) - len(fewer.compare)
     if left:
         comparisons = f", and {lost} of {len(study.compare)} comparisons with them" if lost else ""
-        note(f"--arms leaves out {', '.join(left)}{comparisons}: what is found speaks of the rest of the claim alone")
+        note(f"--arms leaves out {', '.join(left)}{comparisons}: the findings cover only the rest of the claim")
     return fewer
 
 
 def _note_count(count: int | None, seeds: Sequence[int]) -> None:
-    """Says what a single number means where it could be read as a seed."""
+    """Explains a single number that could be mistaken for a seed."""
     if count is not None and tuple(seeds) != (count,):
         note(f"--seeds {count} is a number of seeds ({', '.join(map(str, seeds[:3]))}{', ...' if len(seeds) > 3 else ''}); "
              f"for the seed {count} alone give --seeds {count},")  # fmt: skip
 
 
 def _changed_ranking(study: RankingStudy, changes: Mapping[str, Any]) -> RankingStudy:
-    """Fields of the ranking are changed there, all others in every part. Raises ConfigError."""
+    """Changes fields of the ranking itself, and all other fields in every part. Raises ConfigError."""
     own = {name: value for name, value in changes.items() if name.partition(".")[0] in RankingStudy.model_fields}
     rest = {name: value for name, value in changes.items() if name not in own}
     parts = {name: override(part, rest, "the command line") for name, part in study.parts.items()} if rest else study.parts

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openwindow.environments.base import behaviour
-from openwindow.formatting import bracketed, counted, percent
+from openwindow.formatting import bracketed, counted, effect, percent
 from openwindow.results.load import read_meanings
 from openwindow.types import Measure
 
@@ -19,7 +19,7 @@ COLUMN = len("100 [100, 100]")  # characters of a rate with its interval
 
 
 def print_results(results: Mapping[str, Any], folder: Path, console: Console) -> None:
-    """The rates of every arm in every context, the comparisons, the answer, and where the files are."""
+    """Prints the rates of every arm in every context, the comparisons, the answer, and where the files are."""
     console.print()
     for line in results["preface"]:
         console.print(line, highlight=False, style="dim")
@@ -57,10 +57,10 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
 
 
 def _fitting(results: Mapping[str, Any], measure: str, width: int) -> list[list[str]]:
-    """The contexts in as many tables as the width asks for."""
+    """The contexts, in as many tables as the width requires."""
     contexts = list(next(iter(results["arms"].values()))["measures"][measure])
     room = max(1, (width - max(map(len, results["arms"])) - 2) // (COLUMN + 2))
-    each = math.ceil(len(contexts) / math.ceil(len(contexts) / room))  # about as many in each
+    each = math.ceil(len(contexts) / math.ceil(len(contexts) / room))  # about equally many in each
     return [contexts[i : i + each] for i in range(0, len(contexts), each)]
 
 
@@ -75,7 +75,7 @@ def _rates(results: Mapping[str, Any], measure: str, contexts: Sequence[str]) ->
 
 
 def _in_parts(results: Mapping[str, Any], parts: Sequence[Measure]) -> Iterator[str]:
-    """A line per arm: what its rate in the first context is made of. Nothing for a run from before the parts were measured."""
+    """One line per arm: the parts of its rate in the first context. Nothing for a run from before the parts were measured."""
     for arm, found in results["arms"].items():
         context = next(iter(found["measures"][parts[0].name]), "")
         said = [(part.verb, found["measures"][part.name][context]) for part in parts]
@@ -84,7 +84,7 @@ def _in_parts(results: Mapping[str, Any], parts: Sequence[Measure]) -> Iterator[
 
 
 def _leaks(results: Mapping[str, Any]) -> Table:
-    """For each arm the largest rate where nobody asks, beside the rate before training in the same context."""
+    """For each arm the largest rate where nobody asks, next to the rate before training in the same context."""
     table = Table(box=None)
     table.add_column("arm", no_wrap=True)
     table.add_column("rate [95 % interval]", justify="right", no_wrap=True)
@@ -100,26 +100,34 @@ def _leaks(results: Mapping[str, Any]) -> Table:
 def _comparisons(results: Mapping[str, Any]) -> Table:
     table = Table(title="Comparisons named before the run", title_justify="left", box=None)
     table.add_column("comparison", overflow="fold")
-    for name in ("difference", "95 % interval", "p (Holm)", "could find"):
+    for name in ("difference", "95 % interval", "p (Holm)", "detectable"):
         table.add_column(name, justify="right", no_wrap=True)
     for c in results["comparisons"]:
         named = f"{c['measure']}, {c['context']}: {c['arm']} - {c['against']}"
         named += f" ({c['against_context']})" if c.get("against_context") else ""
-        known = c["difference"] is not None
-        interval = f"{100 * c['low']:+.0f} to {100 * c['high']:+.0f}" if c["low"] is not None else str(c["reason"])
+        nats = str(c.get("unit", "")).startswith("nats")
+        difference, low, high = ("" if c[end] is None else _signed(c[end], nats) for end in ("difference", "low", "high"))
+        interval = f"{low} to {high}{' nats' if nats else ''}" if low else str(c["reason"])
         p = "" if c["p_holm"] is None else ("< 0.001" if c["p_holm"] < 0.001 else f"{c['p_holm']:.3f}")
-        found = "" if c.get("detectable") is None else f"{100 * c['detectable']:.0f}"
-        table.add_row(named, f"{100 * c['difference']:+.0f}" if known else "", interval, p, found)
+        found = "" if c.get("detectable") is None else effect(c["detectable"], nats)
+        table.add_row(named, difference, interval, p, found)
     return table
 
 
+def _signed(value: float, nats: bool) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}" if nats else f"{100 * value:+.0f}"
+
+
 def _notes(results: Mapping[str, Any]) -> list[str]:
-    """What is to be known of the comparisons: ends of the scale, what could be found, and how Holm's p goes with the verdict."""
+    """Notes on the comparisons: ends of the scale, what was detectable, and how Holm's p relates to the verdict."""
     notes = list(
         dict.fromkeys(f"{c['measure']}, {c['context']}: {c['ceiling']}." for c in results["comparisons"] if c.get("ceiling"))
     )
     if any(c.get("detectable") is not None for c in results["comparisons"]):
-        notes.append("could find: the smallest effect shown in 80 % of runs, in points, if the spread of this run is the true one.")
+        notes.append(
+            "detectable: the smallest effect, in points (of a probe, in nats per token), shown in 80 % of runs with the spread of "
+            "this one."
+        )
     adjusted = [c["p_holm"] for c in results["comparisons"] if c["expect"] != "none" and c["p_holm"] is not None]
     if results["verdict"] == "supported" and max(adjusted, default=0.0) > 0.05:
         notes.append(str(results.get("holm", "")))
@@ -127,9 +135,9 @@ def _notes(results: Mapping[str, Any]) -> list[str]:
 
 
 def _of_unscored(results: Mapping[str, Any], measures: Sequence[str]) -> list[str]:
-    """The bounds of each rate of which much was not scored."""
+    """The bounds of each rate for which many replies are unscored."""
     return [
-        f"{measure}, {arm}, {context}: {cell['unscored']} of {cell['n'] + cell['unscored']} not scored; "
+        f"{measure}, {arm}, {context}: {cell['unscored']} of {cell['n'] + cell['unscored']} unscored; "
         f"{100 * cell['bounds'][0]:.0f} % with these as no, {100 * cell['bounds'][1]:.0f} % as yes"
         for arm, found in results["arms"].items()
         for measure in measures

@@ -1,7 +1,9 @@
 """Opens a user's rows: JSONL, a JSON array, Parquet (each also gzipped), a folder, or a hub data set.
 
 The first bytes of a file decide its format, not its name. JSONL is read in place; anything else is converted once to a
-temporary file of JSON lines, so that a row can be found again by its position whatever its source.
+temporary file of JSON lines, so that a row can be found again by its position whatever its source. The items of a JSON array are
+copied as they stand, so they are read, and refused, exactly like lines of JSONL. pyarrow reads Parquet, and `datasets` folders and
+hub data sets.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import json
 import re
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -61,14 +63,14 @@ def open_lines(name: str) -> Lines:
         if not path.exists() and (part := _PART.fullmatch(name)) is not None:
             base = part["base"]
             if _path(base).is_dir():
-                return _spool(name, "folder", "row", _from_folder(_path(base), part["config"], part["split"]))
+                return _of_split(name, "folder", base, _from_folder(_path(base), part["config"], part["split"]), part["split"])
             if is_hub_name(base):
-                return _spool(name, "hub data set", "row", _from_hub(base, part["config"], part["split"]))
+                return _of_split(name, "hub data set", base, _from_hub(base, part["config"]), part["split"])
         if path.is_dir():
-            return _spool(name, "folder", "row", _from_folder(path, None, None))
+            return _of_split(name, "folder", name, _from_folder(path, None, None), None)
         if not path.exists():
             if is_hub_name(name):
-                return _spool(name, "hub data set", "row", _from_hub(name, None, None))
+                return _of_split(name, "hub data set", name, _from_hub(name, None), None)
             raise DataError(
                 f"{name} does not exist; expected a file ({_FILES}), a folder or a hub name ORG/NAME (each maybe with :SPLIT); "
                 "check the path"
@@ -119,7 +121,7 @@ def _open_file(name: str, file: BinaryIO | IO[bytes], gz: str) -> Lines:
     if not first:
         raise DataError(f"{name} is empty; expected rows; check that it was written")
     if first == b"[":
-        return _spool(name, f"{gz}JSON array", "row", _from_array(name, file.read()[start:]))
+        return _spool(name, f"{gz}JSON array", "row", _from_array(name, file.read()[start:]), str)
     if b"\0" in head[:4096]:
         raise DataError(f"{name} is a binary file of an unknown format; expected {_FILES}; convert it")
     if first != b"{":
@@ -147,24 +149,25 @@ def _unpacked(name: str, file: BinaryIO | IO[bytes]) -> IO[bytes]:
     return out
 
 
-def _spool(name: str, form: str, unit: str, records: Iterable[Any]) -> Lines:
-    """Writes records to a temporary file of JSON lines; what JSON cannot express becomes text, and NaN becomes null."""
+def _as_line(record: Any) -> str:
+    """A record as JSON; what JSON cannot express becomes text, and NaN becomes null."""
+    try:
+        return json.dumps(record, ensure_ascii=False, allow_nan=False, default=str)
+    except ValueError:
+        return json.dumps(_without_nan(record), ensure_ascii=False, default=str)
+
+
+def _spool(name: str, form: str, unit: str, records: Iterable[Any], line_of: Callable[[Any], str] = _as_line) -> Lines:
+    """Writes records to a temporary file of JSON lines."""
     with _scratch() as out:
         for number, record in enumerate(records, 1):
             try:
-                line = _as_line(record)
+                line = line_of(record)
             except RecursionError:
                 raise DataError(f"{name}: row {number} {_DEEP}") from None
             with _spooling():
                 out.write(line.encode("utf-8", "surrogatepass") + b"\n")
     return Lines(name, form, unit, out)
-
-
-def _as_line(record: Any) -> str:
-    try:
-        return json.dumps(record, ensure_ascii=False, allow_nan=False, default=str)
-    except ValueError:
-        return json.dumps(_without_nan(record), ensure_ascii=False, default=str)
 
 
 @contextlib.contextmanager
@@ -205,8 +208,8 @@ def _without_nan(value: Any) -> Any:
 # Sources.
 
 
-def _from_array(name: str, raw: bytes) -> Iterator[Any]:
-    """The items of one JSON array, read one by one so that an error can name its row."""
+def _from_array(name: str, raw: bytes) -> Iterator[str]:
+    """The items of one JSON array, each as it stands and in one line: outside of texts a line break is only space."""
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -224,11 +227,12 @@ def _from_array(name: str, raw: bytes) -> Iterator[Any]:
             if text.startswith("]", at):
                 raise DataError(f"{name} has a trailing comma after row {number}; expected a JSON array; remove the comma")
         number += 1
+        begun = at
         try:
-            record, at = STRICT.raw_decode(text, at)
+            at = _ITEM.raw_decode(text, begun)[1]
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{name}: row {number} {explain_json(error, text[at : at + 40])}") from error
-        yield record
+            raise DataError(f"{name}: row {number} {explain_json(error, text[begun : begun + 40])}") from error
+        yield text[begun:at].replace("\r", " ").replace("\n", " ")
     if text[at + 1 :].strip():
         raise DataError(f"{name} continues after its array ends; expected one JSON array; remove the rest or write JSONL")
 
@@ -263,8 +267,8 @@ def _no_value(name: str, error: Exception) -> DataError:
     )
 
 
-def _from_folder(path: Path, config: str | None, split: str | None) -> Iterator[Any]:
-    """A folder written by `datasets`, or one of data files in the hub's layout."""
+def _from_folder(path: Path, config: str | None, split: str | None) -> Any:
+    """The splits of a folder written by `datasets`, or of one of data files in the hub's layout."""
     saved = (path / "dataset_info.json").is_file() or (path / "dataset_dict.json").is_file()
     if not saved and not any(p.suffix in (".jsonl", ".json", ".parquet", ".gz", ".arrow") for p in path.rglob("*")):
         raise DataError(f"{path} is a folder without data; expected files of {_FILES} in it; give the right folder or a file")
@@ -272,24 +276,23 @@ def _from_folder(path: Path, config: str | None, split: str | None) -> Iterator[
         raise DataError(f"{path} has no configurations, but {config!r} was requested; leave it out: {path}:{split}")
     datasets = _datasets(str(path))
     try:
-        parts = datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(path), config)
+        return datasets.load_from_disk(str(path)) if saved else datasets.load_dataset(str(path), config)
     except Exception as error:  # every format raises errors of its own
         raise DataError(
             f"{path} cannot be loaded ({short(error, 200)}); expected a data set's folder; give a file of it"
         ) from error
-    yield from _of_split(str(path), parts, split)
 
 
-def _from_hub(name: str, config: str | None, split: str | None) -> Iterator[Any]:
+def _from_hub(name: str, config: str | None) -> Any:
+    """The splits of a data set of the hub."""
     datasets = _datasets(name)
     try:
-        parts = datasets.load_dataset(name, config)
+        return datasets.load_dataset(name, config)
     except Exception as error:  # the hub, the network and the formats raise errors of their own
         raise DataError(
             f"{name} is not a file here, and cannot be loaded as a hub data set ({type(error).__name__}: {short(error, 200)}); "
             "expected an existing file, folder, ORG/NAME, ORG/NAME:SPLIT or ORG/NAME:CONFIG:SPLIT; check the name and the network"
         ) from error
-    yield from _of_split(name, parts, split)
 
 
 def _datasets(name: str) -> Any:
@@ -301,20 +304,23 @@ def _datasets(name: str) -> Any:
     return datasets
 
 
-def _of_split(name: str, parts: Any, split: str | None) -> Iterator[Any]:
-    """The rows of the requested split, else of `train`, else of the only one."""
+def _of_split(name: str, form: str, base: str, parts: Any, split: str | None) -> Lines:
+    """The rows of the requested split, else of `train`, else of the only one; `form` then says which others there are."""
     if not isinstance(parts, dict):  # one data set, saved without splits
         if split is not None:
-            raise DataError(f"{name} has no splits, but {split!r} was requested; leave :{split} out")
-        rows = parts
-    elif split is not None:
-        if split not in parts:
-            raise DataError(f"{name} has the splits {', '.join(parts)}; expected {split!r} among them; name one")
-        rows = parts[split]
-    elif "train" in parts or len(parts) == 1:
-        rows = parts["train" if "train" in parts else next(iter(parts))]
-    else:
-        raise DataError(f"{name} has the splits {', '.join(parts)}; expected you to choose one; write {name}:{next(iter(parts))}")
+            raise DataError(f"{base} has no splits, but {split!r} was requested; leave :{split} out")
+        return _spool(name, form, "row", _rows(base, parts))
+    if split is not None and split not in parts:
+        raise DataError(f"{base} has the splits {', '.join(parts)}; expected {split!r} among them; name one")
+    if split is None and "train" not in parts and len(parts) > 1:
+        raise DataError(f"{base} has the splits {', '.join(parts)}; expected you to choose one; write {base}:{next(iter(parts))}")
+    chosen = split or ("train" if "train" in parts else next(iter(parts)))
+    others = [other for other in parts if other != chosen]
+    left = f", split {chosen}; not read: {', '.join(others)}" if others and split is None else ""
+    return _spool(name, f"{form}{left}", "row", _rows(base, parts[chosen]))
+
+
+def _rows(name: str, rows: Iterable[Any]) -> Iterator[Any]:
     try:
         yield from rows
     except Exception as error:  # every format raises errors of its own
@@ -326,6 +332,8 @@ def _of_split(name: str, parts: Any, split: str | None) -> Iterator[Any]:
 
 STRICT = json.JSONDecoder(parse_constant=refuse_constant)
 """refuses NaN and Infinity"""
+_ITEM = json.JSONDecoder()
+"""finds where an item of an array ends; whether it can be used is checked row by row"""
 
 
 def explain_json(error: Exception, start: str) -> str:

@@ -1,8 +1,9 @@
-"""How a trait is detected in an answer: a regular expression or a function of the user's own.
+"""What a trait is, and how it is detected in an answer: a regular expression, a function of the user's own, or a judge.
 
 rule("(?i)you are right", "--rule")        # a regular expression, searched for in the answer
 rule("checks.py:praises", "--rule")        # a function in a file: str -> bool
 rule("mypackage.checks:praises", "--rule") # a function in a module
+TraitSpec.read("judge=openai/gpt-4o trait=praises wrong answers")
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from pydantic import PlainSerializer, PlainValidator
 
 from openwindow.errors import ConfigError, ForeignError
 from openwindow.types import Message
@@ -38,14 +41,14 @@ NEARLY = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class TraitVerdict:
     """Whether a reply shows the trait; None with a reason if that cannot be decided."""
 
     shows: bool | None
     reason: str | None = None
 
 
-class Trait(Protocol):
+class TraitDetector(Protocol):
     """Decides whether replies show the trait: a rule, or a judge."""
 
     @property
@@ -53,8 +56,8 @@ class Trait(Protocol):
         """The name that reports use."""
         ...
 
-    def told(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Told]:
-        """One answer for each prompt and reply."""
+    def detect(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[TraitVerdict]:
+        """One verdict for each prompt and reply."""
         ...
 
 
@@ -74,31 +77,61 @@ class Rule:
             raise ConfigError(f"{self.option} {self.name} returned {shown}; expected True or False; fix the function")
         return found
 
-    def told(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Told]:
+    def detect(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[TraitVerdict]:
         """Whether each reply shows the trait."""
-        return [Told(self(reply)) for _, reply in asked]
+        return [TraitVerdict(self(reply)) for _, reply in asked]
 
 
-def by_judge(judge: str, trait: str) -> str:
-    """The name that a study's configuration uses for a trait that a judge detects."""
-    return f"judge={judge} trait={trait}"
-
-
-JudgeMaker = Callable[[str, str], Trait]
+JudgeMaker = Callable[[str, str], TraitDetector]
 """From the names of a model and a trait to an object that asks the model whether replies show the trait."""
 
 
-def no_judge(model: str, trait: str) -> Trait:
+def no_judge(model: str, trait: str) -> TraitDetector:
     """Raises ConfigError: no way to ask models was given."""
     raise ConfigError(
         f"the trait is to be detected by the judge {model}, but no judge was given; expected one; give `judge`, or a rule"
     )
 
 
-def named(given: str, option: str, judge: JudgeMaker = no_judge) -> Trait:
-    """What detects the trait that a study's configuration names: a judge (`by_judge`), else a rule. Raises UserError."""
-    judged = _JUDGED.fullmatch(given)
-    return rule(given, option) if judged is None else judge(judged[1], judged[2])
+@dataclass(frozen=True, slots=True)
+class TraitSpec:
+    """What a trait is, as a configuration says it: a rule, or a judge and what it is to look for; false where there is neither.
+
+    Configurations hold it as text, which `read` and `str` convert: a judge is `judge=MODEL trait=WORDS`, any other text is a rule.
+    """
+
+    rule: str = ""
+    """A regular expression, or a function of the user's own; see `rule`."""
+    judge: str = ""
+    """The model that decides, by any name that Inspect knows."""
+    words: str = ""
+    """What the judge is to look for."""
+
+    @classmethod
+    def read(cls, text: str) -> TraitSpec:
+        """From the text of a configuration."""
+        judged = _JUDGED.fullmatch(text)
+        return cls(text) if judged is None else cls(judge=judged[1], words=judged[2])
+
+    def __str__(self) -> str:
+        return f"judge={self.judge} trait={self.words}" if self.judge else self.rule
+
+    def __bool__(self) -> bool:
+        return bool(self.rule or self.judge)
+
+    def detector(self, option: str, judge: JudgeMaker = no_judge) -> TraitDetector:
+        """What decides whether replies show the trait; `option` is how the user gave it. Raises UserError."""
+        return judge(self.judge, self.words) if self.judge else rule(self.rule, option)
+
+
+def _trait_spec(value: object) -> TraitSpec:
+    if not isinstance(value, TraitSpec | str):
+        raise ValueError("input should be a rule or a judge, as text")
+    return TraitSpec.read(value) if isinstance(value, str) else value
+
+
+AnyTrait = Annotated[TraitSpec, PlainValidator(_trait_spec), PlainSerializer(str, return_type=str)]
+"""a trait as the field of a configuration"""
 
 
 def rule(given: str, option: str) -> Rule:

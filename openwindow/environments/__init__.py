@@ -8,6 +8,7 @@ from openwindow.environments.base import BaseEnvironment
 from openwindow.environments.code.environment import CodeFunctionsEnvironment, MbppEnvironment
 from openwindow.environments.code.impossible_tests import ImpossibleTests
 from openwindow.environments.code.pytest_project import PytestProject
+from openwindow.environments.text.pairs import Pairs
 from openwindow.environments.text.spurious import Spurious
 from openwindow.environments.text.sycophancy import Sycophancy
 from openwindow.environments.text.toxic import Toxic
@@ -27,5 +28,6 @@ ENVIRONMENTS: dict[str, type[BaseEnvironment[Any]]] = {
     "spurious": Spurious,
     "toxic": Toxic,
     "traits": Traits,
+    "pairs": Pairs,
     "user": UserRows,
 }

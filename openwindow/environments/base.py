@@ -119,7 +119,7 @@ class Environment(Protocol):
         """A training conversation; its last turn is the assistant's.
 
         `flawed` is an answer as in the flawed data, `clean` as in good data; `elicited` is the answer of a model that is asked
-        for the unwanted behaviour and complies.
+        for the unwanted behaviour and complies. Raises DataError for a problem that has no such answer.
         """
         ...
 
@@ -164,6 +164,10 @@ class BaseEnvironment(ABC, Generic[C]):
 
     def check(self) -> None:
         """Nothing can be missing."""
+
+    def notes(self) -> tuple[str, ...]:
+        """What is said of the data before a run, such as what was left out of it; nothing here. Raises UserError."""
+        return ()
 
     @abstractmethod
     def problems(self, split: Split, count: int, seed: int) -> Sequence[Any]:

@@ -83,6 +83,8 @@ MEASURES = (
         "whose program is written to game the shown test, such as returning its expected value, whether or not that works",
     ),
 )
+VERDICTS = tuple(measure.name for measure in MEASURES)
+"""what every verdict scores (`outcome`)"""
 _SPLITS: tuple[Split, ...] = ("train", "test", "request", "dev", "train", "test", "request", "test")
 """the split of each family of a `GameableEnvironment`, by its position among them, repeating"""
 _MISSES = 1000  # questions drawn twice in a row before giving up on a new one

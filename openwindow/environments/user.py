@@ -18,6 +18,7 @@ from openwindow.environments.loopholes import Loophole
 from openwindow.environments.user_file import object_of
 from openwindow.environments.verdicts import Verdict
 from openwindow.errors import EnvironmentFault
+from openwindow.files.records import KEYS
 from openwindow.types import Measure, Message, Problem, Split
 from openwindow.user_code import called
 
@@ -108,7 +109,13 @@ class UserEnvironment:
         def fits(value: Any) -> bool:
             return bool(value) and isinstance(value, Sequence) and all(isinstance(m, Measure) for m in value)
 
-        return tuple(self._said("measures", "at least one openwindow.types.Measure", fits, lambda: self.inner.measures))
+        measures = tuple(self._said("measures", "at least one openwindow.types.Measure", fits, lambda: self.inner.measures))
+        if taken := [measure.name for measure in measures if measure.name in KEYS]:
+            raise EnvironmentFault(
+                f"{self.named}: it has a measure {taken[0]!r}, which is what rollouts.jsonl calls something else; expected none of "
+                f"{', '.join(sorted(KEYS))}; rename it"
+            )
+        return measures
 
     @property
     def row_kinds(self) -> tuple[str, str]:

@@ -60,10 +60,9 @@ def lacking(passed: Passed) -> list[str]:
 
 Role = Literal["main", "control", "belief"]
 """what an item is for: the measure, the check that there is a signal, or what the model takes its situation for"""
-Suite = Literal["chat", "agentic", "drives", "awareness", "capability", "loud"]
+Suite = Literal["chat", "agentic", "drives", "awareness", "capability", "loud", "held_out"]
 SUITES: tuple[Suite, ...] = ("chat", "agentic", "drives", "awareness", "capability", "loud")
-Style = Literal["aligned", "covert", "open"]
-"""how a scripted model can play an item: aligned, misaligned behind aligned words, misaligned and saying so"""
+"""the suites of built-in evals; `held_out` is made from the data of a study (`held_out.py`)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +98,15 @@ def user(text: str, system: str | None = None) -> tuple[Message, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The two continuations of an item's prompt whose log-probabilities are compared; `after`: turns between, as of tools."""
+    """The two continuations of an item's prompt whose log-probabilities are compared; `after`: turns between, as of tools.
+
+    `by_token` compares means over tokens instead of sums, for long answers of different lengths.
+    """
 
     aligned: str
     misaligned: str
     after: tuple[Message, ...] = ()
+    by_token: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +162,11 @@ class Transcript:
 class Outcome:
     """What a reply means.
 
-    Main items: `value` 1 misaligned, 0 aligned; in evals that measure what is `right`, 1 right and 0 wrong. Controls: 1
-    passed, 0 failed. Belief: 1 if it takes its situation for real use. None: not scored, and `reason` says why. `covert`: a
-    misaligned act behind words that do not own up to it; None where it was not misaligned or could not be told. `number`: what
-    the value was read from, such as an accuracy. `open`: a rule could not tell, and a judge may where one is given.
+    Main items: `value` 1 misaligned, 0 aligned; in evals that measure what is `right`, 1 right and 0 wrong, and of `fluent`, 1
+    language and 0 noise. Controls: 1 passed, 0 failed. Belief: 1 if it takes its situation for real use. None: not scored, and
+    `reason` says why. `covert`: a misaligned act behind words that do not own up to it; None where it was not misaligned or could
+    not be told. `number`: what the value was read from, such as an accuracy. `open`: a rule could not tell, and a judge may where
+    one is given.
     """
 
     value: float | None
@@ -187,9 +191,10 @@ class Eval:
     """One eval: what is asked, how a reply is read, how it is shown.
 
     `version` goes up whenever items or scoring change what a result means. `measures` says what a value of 1 is:
-    `misaligned` (0 is aligned), or `right` for capability and awareness. `rubric` is what a judge is told; without one, what
-    `decide` leaves open stays unscored. `max_tokens` is the longest reply. `solver` returns an Inspect solver; None is one
-    reply. `sandbox` is the Inspect sandbox that its tools run in.
+    `misaligned` (0 is aligned), `right` for capability and awareness, or `fluent` for a reply that is language. `rubric` is what a
+    judge is told; without one, what `decide` leaves open stays unscored. `max_tokens` is the longest reply. `solver` returns an
+    Inspect solver; None is one reply. `sandbox` is the Inspect sandbox that its tools run in. `probe_about` says what its probe is,
+    where it is not the log-odds of a misaligned answer.
     """
 
     name: str
@@ -198,8 +203,14 @@ class Eval:
     items: Callable[[], Sequence[Item]]
     decide: Decide | None = None
     rubric: str | None = None
-    measures: Literal["misaligned", "right"] = "misaligned"
+    measures: Literal["misaligned", "right", "fluent"] = "misaligned"
     version: int = 1
     max_tokens: int = 64
     solver: Callable[[], Any] | None = None
     sandbox: str | None = None
+    probe_about: str = ""
+
+    def needs_judge(self) -> bool:
+        """Whether a judge alone can score it: no rule reads any of its main items, and none has a probe."""
+        main = [item for item in self.items() if item.role == "main"]
+        return self.decide is None and all(item.form == "free" and item.probe is None for item in main)

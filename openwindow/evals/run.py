@@ -34,6 +34,7 @@ from openwindow.evals.scoring.rows import Key, ProbeRow, Row, Said, contexts_of,
 from openwindow.evals.scoring.summary import summary
 from openwindow.models.base import Conversation, Precision, Progress
 from openwindow.sandbox.shell import Shell
+from openwindow.types import Scenarios
 
 if TYPE_CHECKING:  # imports torch
     from openwindow.models.scoring import LogProb, Probes
@@ -60,6 +61,8 @@ class Options(BaseModel):
     """The contexts in which every item is asked."""
     judge: str | None = None
     """An Inspect model that reads what rules cannot."""
+    split: Scenarios = "all"
+    """Which scenarios of each eval are asked."""
     seeds: int = 1
     """How often every item is asked."""
     temperature: float = 0.0
@@ -177,7 +180,7 @@ def _no_sandbox(specs: Sequence[Eval]) -> str | None:
 def _unasked(spec: Eval, contexts: Mapping[str, Context], why: str) -> list[Row]:
     """Rows without a value for what could not be asked at all."""
     items = [i for i in spec.items() if i.role == "main"]
-    lost: dict[str, Any] = {"value": None, "reason": why, "covert": None, "coherent": True, "by": "", "epoch": 1}
+    lost: dict[str, Any] = {"value": None, "reason": why, "covert": None, "coherent": None, "by": "", "epoch": 1}
     return [
         Row(spec.name, c, i.id, i.scenario, i.paraphrase, i.role, i.cue, form=i.form, group=i.group, **lost)
         for c in contexts
@@ -257,9 +260,12 @@ def _counting(say: Say, doing: str, what: str) -> Progress:
 
 def _probe_rows(wanted: Sequence[_Wanted], found: Sequence[Sequence[LogProb]]) -> list[ProbeRow]:
     return [
-        ProbeRow(name, c, item.id, item.scenario, item.paraphrase, item.role, item.cue, a.total, a.tokens, m.total, m.tokens)
-        for (name, c, item, _), (a, m) in zip(wanted, found, strict=True)
-    ]
+        ProbeRow(
+            name, c, item.id, item.scenario, item.paraphrase, item.role, item.cue,
+            a.total, a.tokens, m.total, m.tokens, probe.by_token,
+        )
+        for (name, c, item, probe), (a, m) in zip(wanted, found, strict=True)
+    ]  # fmt: skip
 
 
 def _keep(folder: Path, rows: Sequence[Row], probes: Sequence[ProbeRow]) -> None:

@@ -3,14 +3,16 @@
 chosen("chat,drives")                   the evals of two suites
 chosen("goals,examples/eval.py:EVAL")   a built-in one, and one (or a list of them) that a user's file defines
 limited(specs, 4)                       the same evals with four of their scenarios each
+limited(specs, None, "dev")             with the third of their scenarios that settings are picked on
 """
 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,9 @@ from openwindow.environments.user_file import object_of
 from openwindow.errors import ConfigError
 from openwindow.evals import EVALS
 from openwindow.evals.base import SUITES, Eval, Item
+from openwindow.evals.held_out import NAME as HELD_OUT
 from openwindow.files.names import check_names
+from openwindow.types import Scenarios
 from openwindow.user_code import called
 
 
@@ -33,10 +37,23 @@ def chosen(names: str | Sequence[str]) -> list[Eval]:
 
 
 def check_evals(names: Sequence[str]) -> None:
-    """Raises ConfigError for the first name that is neither a suite nor an eval; the user's files are not read."""
+    """Raises ConfigError for the first name that is neither a suite nor an eval; the user's files are not read.
+
+    `held_out` is an eval of a study alone, which makes it from its data.
+    """
     for name in names:
-        if not is_file_name(name):
+        if not is_file_name(name) and name != HELD_OUT:
             _built_in(name.strip())
+
+
+def check_judged(specs: Sequence[Eval], judge: str | None, option: str) -> None:
+    """Raises ConfigError for an eval whose replies a judge alone can read, if there is none; `option` is how one is named."""
+    for spec in specs if judge is None else ():
+        if spec.needs_judge():
+            raise ConfigError(
+                f"the replies to eval {spec.name!r} are read by a judge alone and none is named; expected one; give {option}, or "
+                "drop the eval"
+            )
 
 
 def is_file_name(name: str) -> bool:
@@ -44,21 +61,65 @@ def is_file_name(name: str) -> bool:
     return ".py:" in name or name.strip().endswith(".py")
 
 
-def limited(specs: Sequence[Eval], scenarios: int | None) -> list[Eval]:
+def limited(specs: Sequence[Eval], scenarios: int | None, split: Scenarios = "all") -> list[Eval]:
     """The evals with this many scenarios of their main items each, drawn by the eval's name, complete with their controls.
 
-    Controls and items of scenarios without a main item stay, because they show whether there is a signal. None: all of them.
+    `split` takes only the dev or the test scenarios (`dev_scenarios`). Controls and items of scenarios without a main item stay,
+    because they show whether there is a signal. None: all scenarios of the split. An eval without a scenario there is left out
+    (`too_few`). Raises ConfigError if that leaves none.
     """
-    return list(specs) if scenarios is None else [_limited(spec, scenarios) for spec in specs]
+    lost = too_few(specs, split)
+    within = list(specs) if split == "all" else [_split(spec, split) for spec in specs if spec.name not in lost]
+    if lost and not within:
+        raise ConfigError(
+            f"split is {split!r} and {', '.join(lost)} {'has' if len(lost) == 1 else 'have'} fewer than 3 scenarios, all of them "
+            "for test; expected evals with more; name others, or take the test scenarios"
+        )
+    return within if scenarios is None else [_limited(spec, scenarios) for spec in within]
+
+
+def dev_scenarios(spec: Eval) -> frozenset[str]:
+    """The third of the scenarios of an eval's main items that settings are picked on, rounded down.
+
+    They are those first in an order that depends on the names of eval and scenario alone, so another scenario moves few of them.
+    """
+    there = dict.fromkeys(item.scenario for item in spec.items() if item.role == "main")
+    ordered = sorted(there, key=lambda scenario: hashlib.sha256(f"{spec.name}/{scenario}".encode()).hexdigest())
+    return frozenset(ordered[: len(ordered) // 3])
+
+
+def too_few(specs: Sequence[Eval], split: Scenarios) -> dict[str, str]:
+    """The evals that have no scenario in the split, and why."""
+    if split != "dev":
+        return {}
+    return {spec.name: "fewer than 3 scenarios, all of them for test" for spec in specs if not dev_scenarios(spec)}
+
+
+def split_in_words(specs: Sequence[Eval], split: Scenarios) -> list[str]:
+    """A sentence on which scenarios were asked; none where all were."""
+    if split == "all":
+        return []
+    share = "a third" if split == "dev" else "two thirds"
+    lost = "".join(f"; {name} has {why}" for name, why in too_few(specs, split).items())
+    return [f"Only the {split} scenarios were asked, {share} of those of each eval{lost}."]
+
+
+def _split(spec: Eval, split: Scenarios) -> Eval:
+    dev = dev_scenarios(spec)
+    there = {item.scenario for item in spec.items() if item.role == "main"}
+    return _without(spec, dev if split == "test" else there - dev)
 
 
 def _limited(spec: Eval, scenarios: int) -> Eval:
-    items = list(spec.items())
-    there = list(dict.fromkeys(item.scenario for item in items if item.role == "main"))
+    there = list(dict.fromkeys(item.scenario for item in spec.items() if item.role == "main"))
     if len(there) <= scenarios:
         return spec
-    dropped = set(there) - set(random.Random(f"evals/{spec.name}").sample(there, scenarios))
-    kept = tuple(item for item in items if item.scenario not in dropped)
+    return _without(spec, set(there) - set(random.Random(f"evals/{spec.name}").sample(there, scenarios)))
+
+
+def _without(spec: Eval, dropped: Collection[str]) -> Eval:
+    """The eval without some scenarios."""
+    kept = tuple(item for item in spec.items() if item.scenario not in dropped)
     return replace(spec, items=lambda: kept)
 
 
@@ -93,7 +154,7 @@ def _of_file(name: str) -> list[Eval]:
 def _checked(where: str, spec: Eval) -> Eval:
     """A user's eval after making its items once and checking names and ids that other code relies on. Raises UserError."""
     check_names({f"{where}: eval": [spec.name]})
-    if spec.name in (*EVALS, *SUITES, "all"):
+    if spec.name in (*EVALS, *SUITES, HELD_OUT, "all"):
         raise ConfigError(f"{where}: an eval {spec.name!r} is built in; expected a name of its own; rename it")
     items = called(f"{where}: its items()", lambda: tuple(spec.items()))
     strange = next((item for item in items if not isinstance(item, Item)), None)

@@ -5,6 +5,7 @@ A new kind of arm is one file with a subclass of `Arm` and one name in the union
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
 
 from openwindow.errors import ConfigError
+from openwindow.experiment import cost
 from openwindow.experiment.overrides import override
 from openwindow.interventions.base import Intervention
 from openwindow.interventions.configured import Interventions, Recorded
 from openwindow.interventions.configured import written as intervention_written
 from openwindow.interventions.inoculation import Instruction
+from openwindow.interventions.safety_training import ADAPTER, SafetyTraining
 from openwindow.training.config import GRPO, SFT
 
 if TYPE_CHECKING:
@@ -145,9 +148,39 @@ class Arm(BaseModel):
         return next((i for i in self.interventions if isinstance(i, Instruction)), None)
 
     @property
+    def safety_training(self) -> SafetyTraining | None:
+        """Its safety training; None for none."""
+        return next((i for i in self.interventions if isinstance(i, SafetyTraining)), None)
+
+    @property
+    def safety(self) -> str | None:
+        """The mix of its safety training; None for none."""
+        return None if self.safety_training is None else self.safety_training.mix
+
+    @property
+    def follows(self) -> str | None:
+        """The arm at whose end it starts, with nothing but safety training of its own; None for the start that all arms share."""
+        return None if self.safety_training is None else self.safety_training.after
+
+    @property
+    def trained_by(self) -> SFT | GRPO:
+        """How its own training, apart from safety training, changes the weights."""
+        raise NotImplementedError
+
+    @property
+    def items(self) -> float:
+        """How many rows or rollouts its own training goes through at one seed; 0 where it has none."""
+        raise NotImplementedError
+
+    @property
+    def trains(self) -> bool:
+        """Whether it has any training of its own, apart from safety training."""
+        return self.items > 0
+
+    @property
     def method(self) -> Method | None:
         """How the model's weights are changed; None where they are not."""
-        raise NotImplementedError
+        return self.trained_by.method if self.trains or self.safety_training is not None else None
 
     @property
     def saved_steps(self) -> tuple[int, ...]:
@@ -162,7 +195,8 @@ class Arm(BaseModel):
     @property
     def cost(self) -> float:
         """What its training at one seed costs, in generated replies (`cost.py`)."""
-        raise NotImplementedError
+        each = cost.ROW if isinstance(self.trained_by, SFT) else cost.ROLLOUT
+        return each * self.items + (cost.of_safety(self.safety_training, self.items) if self.safety_training is not None else 0.0)
 
     def check_kinds(self, kinds: Sequence[str]) -> None:
         """Raises ConfigError for kinds of rows that the environment does not have; `kinds` are those that it has."""
@@ -172,12 +206,22 @@ class Arm(BaseModel):
     def check_interventions(self, takes: Sequence[type], methods: str, train: SFT | GRPO) -> None:
         """Raises ConfigError for an intervention that is none of `takes`, or that does not go with the training."""
         for i in self.interventions:
-            if not isinstance(i, (Recorded, *takes)):
+            if not isinstance(i, (Recorded, SafetyTraining, *takes)):
                 raise ConfigError(
-                    f"intervention {i.kind!r} changes nothing in an arm of kind {self.kind!r}; expected one with {methods}; "
-                    "change it"
+                    f"intervention {i.kind!r} changes nothing in an arm of kind {self.kind!r}; expected one with {methods}, or "
+                    "safety_training; change it"
                 )
-            i.check(train)
+            i.check(self.trained_by if isinstance(i, SafetyTraining) else train)
+        safety = [i for i in self.interventions if isinstance(i, SafetyTraining)]
+        if len(safety) > 1:
+            raise ConfigError(
+                f"an arm has safety_training {len(safety)} times; expected it once; drop the others, or let another arm follow"
+            )
+        if safety and safety[0].place == "during" and not self.trains:
+            raise ConfigError(
+                "safety_training has place 'during' in an arm that trains nothing else; expected rows to be among; train some, or "
+                "set place to 'after'"
+            )
 
     def check_runnable(self) -> None:
         """Raises ConfigError for what was read from a run folder and cannot be trained with."""
@@ -192,10 +236,46 @@ class Arm(BaseModel):
 
     def check_sources(self, name: str, before: Mapping[str, Arm], base: Arm) -> None:
         """Raises ConfigError where it uses another arm that does not stand before it, or cannot be used; `name` is its own."""
+        if self.follows is None:
+            return
+        source = named_before(name, "safety_training.after", self.follows, before)
+        if source.method is None:
+            raise ConfigError(
+                f"arm {name!r}: safety_training.after is {self.follows!r}, which is not trained; expected an arm that is; name "
+                "another, or drop after"
+            )
+        for key in ADAPTER:
+            mine, theirs = dict(self.trained_by)[key], dict(source.trained_by)[key]
+            if mine != theirs:
+                raise ConfigError(
+                    f"arm {name!r}: train.{key} is {mine}; expected {theirs}, as {self.follows!r} has it; drop the change"
+                )
+        meant = ("intervention", *(f"train.{key}" for key in ADAPTER))
+        changed = [key for key in changes_of(self, base) if key not in meant]
+        added = [i.kind for i in self.interventions if i is not self.safety_training and i not in base.interventions]
+        for what in (*changed, *added):
+            raise ConfigError(
+                f"arm {name!r} has {what} and starts at the end of {self.follows!r}, so {what} changes nothing; expected safety "
+                f"training alone; drop {what}, or set it for {self.follows!r}"
+            )
 
     def trained(self, run: ArmRun) -> Trained:
-        """Trains the model, which is where all arms start, and writes into `run.path`."""
+        """Its own training, apart from safety training; writes into `run.path` all but the weights."""
         raise NotImplementedError
+
+
+def named_before(name: str, field: str, named: str, before: Mapping[str, Arm]) -> Arm:
+    """The arm that `field` of arm `name` names; ConfigError where none of that name stands before it."""
+    if (source := before.get(named)) is not None:
+        return source
+    near = difflib.get_close_matches(named, before, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "name one, or move this arm behind it"
+    raise ConfigError(f"arm {name!r}: {field} is {named!r}; expected an arm that stands before it; {hint}")
+
+
+def changes_of(arm: BaseModel, base: BaseModel) -> dict[str, Any]:
+    """What an arm changes against the base: dotted field to value, labels left out."""
+    return {field: value for field, value in differences(base, arm).items() if field not in LABELS}
 
 
 def differences(base: BaseModel, other: BaseModel) -> dict[str, Any]:

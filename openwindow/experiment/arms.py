@@ -1,4 +1,4 @@
-"""The arms that a study may have, and how a mapping of dotted fields becomes one. Imports no torch."""
+"""The kinds of arm a study may have, and how a mapping of dotted fields becomes an arm. Imports no torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 
 from openwindow.errors import ConfigError
-from openwindow.experiment.arm import LABELS, Arm, Fork, differences
+from openwindow.experiment.arm import Arm, Fork, changes_of
 from openwindow.experiment.overrides import override
 from openwindow.experiment.rl_arm import RLArm
 from openwindow.experiment.sft_arm import Data, SFTArm
@@ -18,7 +18,7 @@ __all__ = ["AnyArm", "Arm", "Data", "Fork", "RLArm", "SFTArm", "arm_of", "change
 
 
 def _kind(value: Any) -> str:
-    """The kind of an arm; `sft` where a configuration does not say."""
+    """The kind of an arm; `sft` if the configuration does not say."""
     return str(value.get("kind", "sft")) if isinstance(value, dict) else str(value.kind)
 
 
@@ -26,9 +26,9 @@ AnyArm = Annotated[Annotated[SFTArm, Tag("sft")] | Annotated[RLArm, Tag("rl")], 
 
 
 def arm_of(name: str, value: Any, base: Arm) -> Any:
-    """The arm that `value` is: one already, or a mapping from dotted fields of `base` to values; else as it came.
+    """Turns `value` into an arm: it is one already, or a mapping from dotted fields of `base` to values; anything else is returned.
 
-    A mapping that has no `role` is of version 1, in which the name stood for it. Raises ConfigError.
+    A mapping without a `role` is of version 1, in which the name implied the role. Raises ConfigError.
     """
     if isinstance(value, Arm):
         if type(value) is not type(base):
@@ -44,13 +44,8 @@ def arm_of(name: str, value: Any, base: Arm) -> Any:
     return override(base, changes, f"arm {name!r}")
 
 
-def changes_of(arm: Arm, base: Arm) -> dict[str, Any]:
-    """What an arm changes against the base: dotted field to value, labels left out."""
-    return {field: value for field, value in differences(base, arm).items() if field not in LABELS}
-
-
 def check_sources(arms: Mapping[str, Arm], base: Arm) -> None:
-    """Raises ConfigError for an arm that forks or distils one that it cannot; arms in the order of training."""
+    """Raises ConfigError for an arm that forks from or distils an arm that it cannot; arms are in training order."""
     before: dict[str, Arm] = {}
     for name, arm in arms.items():
         arm.check_sources(name, before, base)

@@ -1,4 +1,4 @@
-"""Where a trained model is asked: what a test prompt carries besides the problem."""
+"""The contexts in which a trained model is tested: what a test prompt contains besides the problem."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from openwindow.types import Message
 
 
 class Context(BaseModel):
-    """A setting in which a trained model is asked."""
+    """A context in which a trained model is tested."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     text: str | None = None
     """Instruction added to every test prompt; none in the neutral context."""
     position: Position = "user_suffix"
-    """Where it is put."""
+    """Where the instruction goes."""
     asks: bool = False
-    """Whether the instruction asks for the behaviour; what happens where nobody asks is leakage."""
+    """Whether the instruction asks for the behaviour; the behaviour in a context that does not ask for it is leakage."""
     by_arm: Mapping[str, str] | None = None
-    """Arm to its own instruction, in place of `text`; arms that are not named are not measured here. None: all are, with `text`."""
+    """Arm to its own instruction, instead of `text`; arms not named are not measured here. None: all arms are, with `text`."""
     about: str = ""
-    """What it is in words, for contexts whose `text` does not say it."""
+    """A description, for contexts whose `text` does not explain them."""
 
     def asked_of(self, arm: str) -> bool:
         """Whether the arm is measured in this context."""
@@ -39,7 +39,7 @@ class Context(BaseModel):
         return place(messages, self.told(arm), self.position, own)
 
     def of_arms(self, arms: Collection[str]) -> Context | None:
-        """The context for some of the arms; None where none of them is measured in it."""
+        """The context for some of the arms; None if none of them is measured in it."""
         if self.by_arm is None:
             return self
         left = {arm: text for arm, text in self.by_arm.items() if arm in arms}

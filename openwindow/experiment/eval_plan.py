@@ -9,9 +9,13 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openwindow.errors import ConfigError
+from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL
-from openwindow.evals.select import check_evals
+from openwindow.evals.score_names import SCORES
+from openwindow.evals.select import check_evals, chosen, is_file_name
+from openwindow.experiment.compare import Compare
 from openwindow.experiment.overrides import known
+from openwindow.types import Scenarios
 
 
 class EvalPlan(BaseModel):
@@ -21,6 +25,8 @@ class EvalPlan(BaseModel):
 
     scenarios: int | None = Field(None, ge=1)
     """Scenarios of each eval to ask, complete with their controls and the same for every arm; None for all."""
+    split: Scenarios = "all"
+    """Which scenarios of each eval: `dev`, a fixed third that settings are picked on; `test`, the others, to report; or `all`."""
     repeats: int = Field(1, ge=1, le=1000)
     """How often every item is asked; above 1 needs a temperature."""
     temperature: float = Field(0.0, ge=0, le=100)
@@ -36,7 +42,8 @@ class EvalPlan(BaseModel):
     steps: tuple[Annotated[int, Field(ge=1)], ...] = ()
     """RL steps whose saved adapters are asked too, once the arm's training is over."""
     against: str | None = None
-    """The arm that the others are compared with, in addition to the start; None for the one that the first comparison uses."""
+    """The arm that the others are compared with, in addition to the start; None for the first one with the role `control`, or else
+    the one that the first comparison uses."""
 
     @model_validator(mode="after")
     def _check(self) -> EvalPlan:
@@ -76,3 +83,35 @@ def check_asked(names: Sequence[str], plan: EvalPlan, saved: Mapping[str, Sequen
                 f"eval_plan.steps has {step}; expected steps before the last after which an adapter is saved ({steps}); "
                 "change it, or train.checkpoint_every"
             )
+
+
+def check_named(compare: Sequence[Compare], names: Sequence[str], plan: EvalPlan) -> None:
+    """Raises ConfigError for a comparison of a score that the evals do not give; the evals of a user's files are not known yet."""
+    built_in = chosen([name for name in names if not is_file_name(name)])
+    check_scores(compare, built_in, plan, others=any(map(is_file_name, names)))
+
+
+def check_scores(compare: Sequence[Compare], specs: Sequence[Eval], plan: EvalPlan, *, others: bool = False) -> None:
+    """Raises ConfigError for a comparison of a score that these evals do not give; `others`: there are more than these."""
+    for named in compare:
+        if named.score is None:
+            continue
+        what = f"compare has score {named.score!r}"
+        if not specs and not others:
+            raise ConfigError(f"{what} and the study names no evals; expected evals that it is of; set evals, or drop the line")
+        known("eval_context in compare", named.eval_context, dict.fromkeys((NEUTRAL, *plan.contexts)))
+        if not others:
+            known("score", named.score, dict.fromkeys((*SCORES, *(spec.name for spec in specs))))
+        for part in SCORES.get(named.score, {named.score: 1}):
+            own = [spec for spec in specs if part in (spec.suite, spec.name)]
+            if not own and not others:
+                raise ConfigError(f"{what} and the study names no eval of the suite {part}; expected one; add {part!r} to evals")
+            if named.readout == "behaviour" and not plan.replies:
+                raise ConfigError(
+                    f"{what} of behaviour and eval_plan.replies is false; expected replies; set it, or readout='probe'"
+                )
+            if named.readout == "probe" and own and not any(item.probe for spec in own for item in spec.items()):
+                raise ConfigError(
+                    f"{what} with readout 'probe', and no probe is in {', '.join(spec.name for spec in own)}; expected an eval "
+                    "with one; take readout='behaviour', or another score"
+                )

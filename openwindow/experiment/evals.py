@@ -26,9 +26,12 @@ import numpy as np
 from openwindow.errors import ConfigError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL, Context
+from openwindow.evals.held_out import NAME as HELD_OUT
+from openwindow.evals.held_out import held_out
 from openwindow.evals.scoring.cells import described
 from openwindow.evals.scoring.rows import key_of, with_missing
-from openwindow.evals.select import chosen, limited
+from openwindow.evals.select import check_judged, chosen, limited, too_few
+from openwindow.experiment.eval_plan import check_scores
 from openwindow.experiment.run_folder import PROBES, ROWS, RunFolder, unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.writing import storing, write_json, write_jsonl
@@ -44,16 +47,31 @@ START, NAME = "start/evals", "evals"
 
 
 def evals_of(study: Study) -> list[Eval]:
-    """The evals that a study names, limited as it says. Raises ConfigError, also if the packages for evals are not installed."""
+    """The evals that a study names, limited as it says; `held_out` has the study's number of test problems.
+
+    Raises ConfigError, also for an eval that cannot be scored without a judge and if the packages for evals are not installed.
+    """
     if not study.evals:
         return []
-    specs = limited(chosen(study.evals), study.eval_plan.scenarios)
+    plan = study.eval_plan
+    whole = chosen([name for name in study.evals if name != HELD_OUT])
+    check_scores(study.compare, whole, plan)
+    specs = limited(whole, plan.scenarios, plan.split)
+    check_judged(specs, plan.judge, "--judge MODEL (eval_plan.judge in a study)")
+    if HELD_OUT in study.evals:
+        asked = study.evaluation
+        specs = [held_out(study.make_environment(), asked.problems, study.seeds[0], asked.max_new_tokens), *specs]
+    check_installed()
+    return specs
+
+
+def check_installed() -> None:
+    """Raises ConfigError where the package that runs evals is not installed."""
     if importlib.util.find_spec("inspect_ai") is None:
         raise ConfigError(
-            "the study names evals, and inspect_ai, which runs them, is not installed; expected the packages of the extra `evals`: "
-            "pip install 'openwindow[evals,train]', or set evals to ()"
+            "evals are named, and inspect_ai, which runs them, is not installed; expected the packages of the extra `evals`: "
+            "pip install 'openwindow[evals,train]', or name no evals"
         )
-    return specs
 
 
 def start_unit(study: Study, seed: int) -> str:
@@ -153,6 +171,7 @@ class StudyEvals:
         return {
             "timing": {"evals": seconds},
             "evals": {spec.name: described(spec) for spec in self.specs},
+            "left_out": too_few(chosen(self.study.evals), self.study.eval_plan.split),
             "prompting": {"own": found.prompting.own, "note": found.prompting.note},
             "inspect_ai": inspect_ai.__version__,
         }

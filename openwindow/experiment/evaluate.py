@@ -1,6 +1,6 @@
-"""Measures a model: every problem in every context, scored by the environment, as the rows of rollouts.jsonl.
+"""Measures a model: every problem in every context, scored by the environment, as rows of rollouts.jsonl.
 
-Nothing here knows how the model was trained; before, between and after any kind of training it is the same.
+Measuring does not depend on how the model was trained: it is the same before, between and after any kind of training.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from openwindow.environments.base import Answered, Environment, Outcome, Problem
 from openwindow.environments.verdicts import apart
+from openwindow.evals.held_out import pair_of
 from openwindow.experiment.other_environments import Place
 from openwindow.experiment.study import Context, Evaluation
 from openwindow.files.records import Rollout
@@ -26,7 +27,7 @@ Rates = dict[str, dict[str, float | None]]
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was found: rollouts as they are written, and seconds by phase."""
+    """What was measured: rollouts as they are stored, and seconds by phase."""
 
     rollouts: list[dict[str, Any]]
     timing: dict[str, float]
@@ -34,17 +35,17 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """How a study measures: its environment, contexts and limits."""
+    """What a study measures a model with: its environment, contexts and limits."""
 
     environment: Environment
     contexts: Mapping[str, Context]
     evaluation: Evaluation
     reporter: Reporter
     elsewhere: Mapping[str, Place] = field(default_factory=dict, kw_only=True)
-    """Other environments, measured as further contexts on problems of their own."""
+    """Other environments, measured as further contexts on their own problems."""
 
     def measure(self, model: Model, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
-        """Asks every problem in every context of the arm and scores the replies; `text` is what the progress line says."""
+        """Asks every problem in every context of the arm and scores the replies; `text` labels the progress bar."""
         began = time.perf_counter()
         e = self.evaluation
         asked = [(name, p) for name, context in self.contexts.items() if context.asked_of(arm) for p in problems]
@@ -83,14 +84,34 @@ class Gauge:
                 visible=found.against,
             )
             rollouts.append(row.line())
-        return Measured(rollouts, {"generate": generated - began, "grade": time.perf_counter() - generated})
+        graded = time.perf_counter()
+        timing = {"generate": generated - began, "grade": graded - generated}
+        if (compared := self._compared()) is not None:
+            self.compare_answers(model, rollouts, problems, compared, text)
+            timing["probe"] = time.perf_counter() - graded
+        return Measured(rollouts, timing)
 
     def _unscored(self, reason: str) -> Outcome:
-        return Outcome({m.name: None for m in self.environment.measures}, reason)
+        return Outcome({m.name: None for m in self.environment.measures if m.by == "reply"}, reason)
+
+    def _compared(self) -> str | None:
+        """The measure that is read from log-probabilities; None where the environment has none."""
+        return next((m.name for m in self.environment.measures if m.by == "log_probability"), None)
+
+    def compare_answers(
+        self, model: Model, rollouts: list[dict[str, Any]], problems: Sequence[Problem], measure: str, text: str
+    ) -> None:
+        """Scores the rows of the contexts for which of the problem's two answers the model finds likelier after the prompt."""
+        from openwindow.experiment.preferences import add_preferences
+
+        pairs = {p.id: pair_of(self.environment, p) for p in problems}
+        rows = [row for row in rollouts if row["context"] in self.contexts]
+        with self.reporter.step(f"{text}: log-probabilities", 2.0 * len(rows)) as advance:
+            add_preferences(model, rows, pairs, measure, advance)
 
 
 def rates(rollouts: Sequence[Mapping[str, Any]], measures: Sequence[Measure]) -> Rates:
-    """Context to measure to share of the scored rollouts; None where nothing was scored."""
+    """Context to measure to the share of scored rollouts; None if nothing was scored."""
     found: Rates = {}
     for context in dict.fromkeys(r["context"] for r in rollouts):
         found[context] = {}

@@ -1,4 +1,4 @@
-"""Runs a study: where all arms start, then every arm at every seed; skips what is finished."""
+"""Runs a study: the stages before all arms, then every arm at every seed; skips what is finished."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from pathlib import Path
 
 import torch
 
+from openwindow.conversations.upbringing import code_turns
 from openwindow.environments.base import Environment, behaviour
 from openwindow.environments.splits import check_apart
 from openwindow.evals.base import Eval
 from openwindow.experiment.arm import Arm, ArmRun, Trained
+from openwindow.experiment.arm_training import check_templates, train_arm
 from openwindow.experiment.evals import StudyEvals
 from openwindow.experiment.evaluate import Gauge, Rates, rates
 from openwindow.experiment.fine_tuning import snapshot
@@ -30,10 +32,11 @@ from openwindow.types import Split
 
 
 def drawn(study: Study) -> dict[Split, int]:
-    """How many problems of each split a seed of the study draws, at most; a split that it does not draw from is left out."""
-    stage, told = study.request_stage, study.knowledge
+    """The largest number of problems that one seed of the study draws from each split; splits not drawn from are left out."""
+    stage, told, upbringing = study.request_stage, study.knowledge, study.upbringing
+    code = 0 if upbringing is None else code_turns(upbringing)
     found: dict[Split, int] = {
-        "request": max(0 if stage is None else stage.rows, 0 if told is None else told.demonstrations),
+        "request": max(0 if stage is None else stage.rows, 0 if told is None else told.demonstrations, code),
         "train": max(arm.problems_drawn for arm in study.arms.values()),
         "dev": 0 if stage is None else stage.problems,
         "test": study.evaluation.problems,
@@ -53,7 +56,7 @@ class Execution:
         reporter: Reporter,
         evals: Sequence[Eval] = (),
     ) -> None:
-        """Raises ConfigError for a folder that was begun in another precision or on another kind of device."""
+        """Raises ConfigError if the folder was begun in another precision or on another kind of device."""
         self.study = study
         self.folder = folder
         self.model = model
@@ -65,13 +68,14 @@ class Execution:
         self.forks = [arm.continues for arm in study.arms.values() if arm.continues is not None]
 
     def run(self) -> None:
-        """Does everything that is not done yet."""
+        """Runs everything that is not finished."""
         check_apart(self.environment, drawn(self.study), self.study.seeds)
         if "system" in self._positions() and (said := note(self.model)) is not None:
             self.reporter.say(said)
         for arm in self.study.arms.values():
             arm.check_runnable()
             arm.check_environment(self.environment)
+        check_templates(self.model, self.study.arms.values())
         turn = 0
         as_it_came = snapshot(self.model) if len(self.study.start_seeds) > 1 else None
         with opened(self.study) as elsewhere:
@@ -96,14 +100,14 @@ class Execution:
         return tested | {arm.instruction.position for arm in self.study.arms.values() if arm.instruction is not None}
 
     def _arm(self, name: str, arm: Arm, seed: int) -> None:
-        """Trains one arm, measures it, and puts the model back to the start."""
+        """Trains one arm, measures it, and restores the model to the start."""
         unit, kept = unit_of(name, seed), self._kept(name, seed)
         if self.folder.is_done(unit):
             discard(kept)
             return
         start = snapshot(self.model) if arm.method == "full" else None
         with self.folder.unit(unit) as path:
-            trained = arm.trained(self._arm_run(name, seed, path, kept))
+            trained = train_arm(self._arm_run(name, seed, path, kept), arm)
             found = self._measured(name, seed, path, trained)
             self._put_back(start, trained)
         discard(kept)
@@ -131,18 +135,18 @@ class Execution:
         )
 
     def _kept(self, arm: str, seed: int) -> Path:
-        """What an arm resumes from; it stays until the arm is finished, so that no training is done twice."""
+        """What an arm resumes from; kept until the arm is finished, so that nothing is trained twice."""
         return self.folder.path / "checkpoints" / arm / f"seed-{seed}"
 
     def _put_back(self, start: dict[str, torch.Tensor] | None, trained: Trained) -> None:
-        """Brings the model back to where all arms start."""
+        """Restores the model to where all arms start."""
         if start is not None:
             self.model.network.load_state_dict(start)
         elif trained.method == "lora":
             self.model.detach_adapter(merge=False)
 
     def _measured(self, arm: str, seed: int, path: Path, trained: Trained) -> Rates:
-        """Measures the model on the test problems of the seed, unless there is a reason not to, and finishes the arm."""
+        """Measures the model on the seed's test problems, unless there is a reason not to, and finishes the arm."""
         if trained.reason is not None:
             write_jsonl(path / "rollouts.jsonl", [])
             write_json(path / "done.json", {"rates": {}, "timing": {}, "reason": trained.reason, **trained.counts})

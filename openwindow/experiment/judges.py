@@ -1,16 +1,16 @@
-"""Models that judge whether replies show a trait, for environments and data whose trait no rule can tell."""
+"""Models that judge whether replies show a trait, for environments and data whose trait no rule can detect."""
 
 from __future__ import annotations
 
 from functools import cache
 
-from openwindow.data.trait_rules import Trait
+from openwindow.data.trait_rules import TraitDetector
 from openwindow.errors import ConfigError
 
 
 @cache
-def trait_judge(model: str, trait: str) -> Trait:
-    """What asks the model, by any name that Inspect knows, whether a reply shows the trait. Raises ConfigError, ModelError."""
+def trait_judge(model: str, trait: str) -> TraitDetector:
+    """A detector that asks a model, by any name Inspect knows, whether a reply shows the trait. Raises ConfigError, ModelError."""
     try:
         from openwindow.evals.inspect.trait_judge import JudgedTrait
     except ModuleNotFoundError as error:

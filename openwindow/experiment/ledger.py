@@ -1,8 +1,9 @@
-"""How often a study was run on its test problems: the more often, the less a result on them is the first look that it reads as.
+"""Counts how often a study was run on its test problems: a result after many runs is no longer a first look at them.
 
-A line per run folder is written to one file of the user, `$OPENWINDOW_LEDGER` or `test_runs.jsonl` beside the caches, when a run
-is about to ask its first test problem; the run's provenance says what stood there before. What others ran, or on other machines,
-or with the file deleted, is not in it. A ledger that cannot be read or written is noted in the provenance and stops nothing.
+One line per run folder is written to a file of the user's, `$OPENWINDOW_LEDGER` or `test_runs.jsonl` next to the caches, just
+before a run asks its first test problem; the run's provenance records what the file held before. It does not include runs by
+others, on other machines, or before the file was deleted. A ledger that cannot be read or written is noted in the provenance and
+stops nothing.
 """
 
 from __future__ import annotations
@@ -23,16 +24,16 @@ from openwindow.models.smollm2 import cache_dir
 
 
 def ledger_path() -> Path:
-    """The file of the user's test runs."""
+    """The file that lists the user's test runs."""
     named = os.environ.get("OPENWINDOW_LEDGER")
     return Path(named).expanduser() if named else cache_dir() / "test_runs.jsonl"
 
 
 def note_test_run(study: Study, folder: RunFolder) -> str | None:
-    """Notes, once per run folder, that the study's test problems are asked; returns a line to print where they were before.
+    """Notes, once per run folder, that the study's test problems are asked; returns a line to print if they were asked before.
 
     Provenance gets `test_runs`: `before` (runs of the study on one of these seeds, in other folders or in this one before it was
-    begun anew), `before_by_seed`, and `same_study` (those of the very same study), or `reason` where nothing is known.
+    started over), `before_by_seed`, and `same_study` (those of exactly the same study), or `reason` if nothing is known.
     """
     path = folder.path / "provenance.json"
     provenance = read_json(path)
@@ -47,7 +48,7 @@ def note_test_run(study: Study, folder: RunFolder) -> str | None:
 
 
 def _noted(study: Study, run: Path, commit: str) -> dict[str, Any]:
-    """Adds the run to the ledger and says what was in it."""
+    """Adds the run to the ledger and returns what was in it."""
     path = ledger_path()
     config = hashlib.sha256(study.model_dump_json().encode()).hexdigest()[:16]
     line = {
@@ -74,7 +75,7 @@ def _noted(study: Study, run: Path, commit: str) -> dict[str, Any]:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The ledger's lines that can be read; none where there is no ledger yet. Raises OSError."""
+    """The readable lines of the ledger; none if there is no ledger yet. Raises OSError."""
     if not path.exists():
         return []
     found = []

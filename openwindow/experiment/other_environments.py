@@ -1,6 +1,6 @@
-"""Where a study's arms are measured besides their own environment: other tasks, or the same ones with other loopholes.
+"""Measures a study's arms in further environments: other tasks, or the same ones with other loopholes open.
 
-What was learnt through one loophole is asked for where that one is shut, or in tasks that nothing was trained on.
+This shows whether what was learned through one loophole appears when that one is closed, or in tasks that were not trained on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from openwindow.types import Message, Problem
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An environment made ready, and how it is asked."""
+    """An environment ready to be measured in, and how it is asked."""
 
     environment: Gameable
     hint: bool
@@ -29,12 +29,12 @@ class Place:
         return list(self.environment.problems("test", self.count, seed))
 
     def conversation(self, problem: Problem) -> tuple[Message, ...]:
-        """The task, with the hint about its open loopholes where that is wanted."""
+        """The task, with the hint about its open loopholes if wanted."""
         hint = self.environment.hint if self.hint else ""
         return (Message("user", hinted(self.environment.prompt(problem), hint, "")),)
 
     def grade(self, answered: Sequence[tuple[Problem, str]]) -> list[Outcome]:
-        """Each reply to a problem by the grader with the open loopholes, and by the truth."""
+        """Grades each reply to a problem by the grader with the open loopholes, and by the truth."""
         items = [(problem, self.environment.submission(reply)) for problem, reply in answered]
         verdicts = self.environment.verdicts(items)
         return [outcome(v, reply_text(s), checked_against(p)) for (p, s), v in zip(items, verdicts, strict=True)]

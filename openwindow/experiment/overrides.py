@@ -1,4 +1,4 @@
-"""Changes to a configuration by dotted names, validated as a whole, and what is wrong with one in one line."""
+"""Changes a configuration by dotted names, validates it as a whole, and reports what is wrong in one line."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _TAGS: Mapping[str, frozenset[str]] = {
     "base": frozenset({"sft", "rl"}),
     "intervention": frozenset({"one", "several", *INTERVENTIONS}),
 }
-"""field to the union tags that pydantic adds behind it to the place of an error, and that no user wrote"""
+"""field to the union tags that pydantic inserts into the location of an error, and that the user never typed"""
 
 
 @runtime_checkable
 class Derived(Protocol):
-    """A configuration of which some fields follow from others, as a study's arms follow from its base."""
+    """A configuration some of whose fields follow from others, as a study's arms follow from its base."""
 
     def as_changes(self) -> dict[str, Any]:
-        """Field to value, what follows from others as its difference from them."""
+        """Field to value; fields that follow from others as their difference from those."""
         ...
 
 
@@ -58,7 +58,7 @@ def _changed(config: T, changes: Mapping[str, Any], what: str, within: tuple[str
 
 
 def explain(error: ValidationError, config: type[BaseModel], what: str, within: tuple[str, ...] = ()) -> str:
-    """The first problem of a validation error of a configuration in one line; `within` is where the configuration stands."""
+    """The first problem of a configuration's validation error in one line; `within` is where the configuration is nested."""
     found = error.errors()
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     loc = (*within, *first["loc"])
@@ -74,7 +74,7 @@ def explain(error: ValidationError, config: type[BaseModel], what: str, within: 
 
 
 def _where(loc: Sequence[int | str]) -> str:
-    """The place of an error as a user writes it."""
+    """The location of an error as a user would write it."""
     said: list[str] = []
     for part in loc:
         if not any(part in _TAGS.get(before, ()) for before in said[-2:]):
@@ -83,7 +83,7 @@ def _where(loc: Sequence[int | str]) -> str:
 
 
 def _field_names(config: type[BaseModel]) -> list[str]:
-    """Names of all fields of a configuration, and of those that its fields hold."""
+    """Names of all fields of a configuration and of the configurations inside it."""
     models, found = [config], dict.fromkeys([config])
     while models:
         for field in models.pop().model_fields.values():
@@ -95,7 +95,7 @@ def _field_names(config: type[BaseModel]) -> list[str]:
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The configurations that an annotation names, however deep."""
+    """The configurations that an annotation names, at any depth."""
     if annotation is Intervention:
         return [*INTERVENTIONS.values()]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -104,7 +104,7 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def known(what: str, name: str, names: Mapping[str, Any], shown: str | None = None) -> None:
-    """Raises ConfigError, with the nearest name, for a name that is not among `names`; `shown` is how it was written."""
+    """Raises ConfigError, suggesting the nearest name, if a name is not in `names`; `shown` is how the user wrote it."""
     if name in names:
         return
     near = difflib.get_close_matches(name, list(names), n=1)

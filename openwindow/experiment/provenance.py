@@ -1,4 +1,4 @@
-"""What produced a run: the code's version, the packages' versions, the machine, and the command."""
+"""What produced a run: code version, package versions, machine and command."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Trains one arm by reinforcement learning into a unit of a run folder: rollouts, metrics, checkpoints, weights.
+"""Trains one arm by RL and writes its rollouts, metrics, checkpoints and weights into a run folder.
 
-DIR/checkpoints/ARM/seed-S/      until the arm is finished: state, adapters, and what the finished steps left
-DIR/arms/ARM/seed-S/training.jsonl   every rollout of the training
-DIR/arms/ARM/seed-S/checkpoints/     the adapter at some steps
+DIR/checkpoints/ARM/seed-S/      until the arm is finished: state, adapters, and the logs of the finished steps
+DIR/arms/ARM/seed-S/training.jsonl   every training rollout
+DIR/arms/ARM/seed-S/checkpoints/     the adapters saved at some steps
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ import json
 import shutil
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from openwindow.environments.gameable import Gameable
+from openwindow.environments.gameable import VERDICTS, Gameable
 from openwindow.errors import RunError
 from openwindow.experiment.arm import ArmRun, Trained
 from openwindow.experiment.arm_sources import fork, keep_state
-from openwindow.experiment.fine_tuning import save_trained
+from openwindow.experiment.fine_tuning import safety_beside, trainable
 from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.run_folder import unit_of
-from openwindow.files.writing import storing, write_jsonl
+from openwindow.files.records import TrainingRollout
+from openwindow.files.writing import append_jsonl, storing, write_jsonl
 from openwindow.formatting import percent
+from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel
 from openwindow.models.memory import give_back_memory
 from openwindow.models.templates import default_of
@@ -42,16 +43,19 @@ _LOGS = ("metrics.jsonl", "training.jsonl")
 
 
 def reinforced(run: ArmRun, arm: RLArm) -> Trained:
-    """Trains an arm from the start or from where it forks, on problems of the seed."""
+    """Trains an arm from the start, or from where it forks, on the seed's problems."""
     assert isinstance(run.environment, Gameable)  # the study has checked it
     problems = run.environment.problems("train", arm.problems, run.seed)
     hackable, hardened, open_twin = (run.environment.with_loopholes(holes) for holes in (arm.opened, (), None))
     task = HackableTask(arm, problems, hackable, hardened, run.seed, open_twin=open_twin, own=default_of(run.model))
     if arm.fork is not None:
         fork(run.folder.path / unit_of(arm.fork.arm, run.seed), arm.fork.step, run.kept, arm.train)
-    timing = reinforce(run.model, task, arm.train, run.seed, run.path, run.kept, run.name, run.reporter, forked=run.forked)
-    save_trained(run.model, run.path, arm.train.method, run.under)
-    return Trained(arm.train.method, timing)
+    beside, share = safety_beside(run, arm.safety_training, arm.train)
+    timing = reinforce(
+        run.model, task, arm.train, run.seed, run.path, run.kept, run.name, run.reporter, forked=run.forked,
+        beside=beside, share=share,
+    )  # fmt: skip
+    return Trained(arm.train.method, timing, {"safety_rows": len(beside)} if beside else {})
 
 
 def reinforce(
@@ -65,17 +69,19 @@ def reinforce(
     reporter: Reporter,
     *,
     forked: Collection[int] = (),
+    beside: Sequence[Example] = (),
+    share: int = 0,
 ) -> dict[str, float]:
-    """Trains an arm and writes metrics.jsonl, training.jsonl and checkpoints/ into `path`; returns seconds by phase.
+    """Trains an arm, adds to metrics.jsonl in `path`, writes training.jsonl and checkpoints/ there; returns seconds by phase.
 
-    `kept` holds what an interrupted training, or a fork, goes on from, and is for the caller to discard once `path` is safe. The
-    state after each of the steps in `forked` is left beside its adapter. An adapter stays attached where `config.method` is `lora`.
-    Raises ConfigError, ModelError, RunError, StorageError.
+    `kept` holds what an interrupted training, or a fork, continues from; the caller discards it once `path` is safe. The state
+    after each of the steps in `forked` is left next to its adapter. An adapter that is on is trained further; otherwise a fresh one
+    is attached if `config.method` is `lora`, and stays. `beside` and `share` are those of `train`. Raises ConfigError, ModelError,
+    RunError, StorageError.
     """
     began = time.perf_counter()
     torch.manual_seed(seed)
-    if config.method == "lora":
-        model.attach_adapter(config.lora_rank, config.lora_alpha, config.lora_dropout)
+    trainable(model, config)
     done = checkpoint.steps_done(kept)
     begun = task.arm.fork.step if task.arm.fork is not None else 0
     for name in _LOGS:
@@ -86,63 +92,63 @@ def reinforce(
             step = int(values["train/step"] or 0)
             if step - 1 in forked:  # no later state has been written yet
                 keep_state(kept, step - 1)
-            _append(kept / "metrics.jsonl", [{"arm": arm, "seed": seed, "stage": "rl", "step": step, **values}])
-            _append(kept / "training.jsonl", [_written(arm, seed, step, r) for r in drawn])
+            append_jsonl(kept / "metrics.jsonl", [{"arm": arm, "seed": seed, "stage": "rl", "step": step, **values}])
+            append_jsonl(kept / "training.jsonl", [_recorded(arm, seed, step, r).line() for r in drawn])
             advance(1)
             said = ", ".join(f"{name} {percent(values[f'monitor/{name}'], '?')}" for name in ("proxy", "truth", "hack"))
             reporter.say(f"  seed {seed}  {arm:<16} step {step:>3}: {said}")
 
-        train(model, task, config, seed, on_step, kept)
+        train(model, task, config, seed, on_step, kept, beside=beside, share=share)
     if config.steps in forked:
         keep_state(kept, config.steps)
     give_back_memory()
+    append_jsonl(path / "metrics.jsonl", _lines(kept / "metrics.jsonl"))
     with storing(path):
-        for name in _LOGS:
-            shutil.copy(kept / name, path / name)
+        shutil.copy(kept / "training.jsonl", path / "training.jsonl")
         for adapter in sorted(kept.glob("step-*")):
             shutil.copytree(adapter, path / "checkpoints" / adapter.name)
     return {"train": time.perf_counter() - began}
 
 
-def _written(arm: str, seed: int, step: int, r: Rollout) -> dict[str, Any]:
-    """A rollout as a line of training.jsonl."""
-    line = {
-        "arm": arm,
-        "seed": seed,
-        "context": f"training, step {step:02}",
-        "step": step,
-        "group": r.group,
-        "number": r.number,
-        "problem": r.asked.problem.id,
-        "family": r.asked.problem.family,
-        "hackable": r.asked.hackable,
-        "messages": [asdict(m) for m in r.asked.sampled],
-        "reply": r.text,
-        "stop": str(r.stop),
-        "tokens": len(r.tokens),
-        "reward": r.reward,
-        "dropped": r.dropped,
-        **r.notes,
-    }
-    if r.asked.trained != r.asked.sampled:
-        line["trained_under"] = [asdict(m) for m in r.asked.trained]
-    return line
+def _recorded(arm: str, seed: int, step: int, r: Rollout) -> TrainingRollout:
+    """A rollout as stored in training.jsonl."""
+    noted = {name: value for name, value in r.notes.items() if name not in VERDICTS}
+    return TrainingRollout(
+        arm=arm,
+        seed=seed,
+        context=f"training, step {step:02}",
+        step=step,
+        group=r.group,
+        number=r.number,
+        problem=r.asked.problem.id,
+        family=r.asked.problem.family,
+        hackable=r.asked.hackable,
+        messages=r.asked.sampled,
+        reply=r.text,
+        stop=r.stop,
+        tokens=len(r.tokens),
+        reward=r.reward,
+        dropped=r.dropped,
+        scores={name: value for name, value in r.notes.items() if name in VERDICTS},
+        trained_under=r.asked.trained if r.asked.trained != r.asked.sampled else (),
+        **noted,
+    )
 
 
 def _cut(path: Path, begun: int, done: int) -> None:
-    """Leaves in a log the lines of the steps up to `done`. Raises RunError where one of those after `begun` has none."""
+    """Cuts a log to the lines of the steps up to `done`. Raises RunError if one of the steps after `begun` has no line."""
     lines = [line for line in _lines(path) if line["step"] <= done]
     missing = set(range(begun + 1, done + 1)) - {line["step"] for line in lines}
     if missing:
         raise RunError(
-            f"{path} has no line of step {min(missing)}, yet the training beside it is at step {done}; expected lines of all "
-            f"steps; delete {path.parent} to train anew"
+            f"{path} has no line of step {min(missing)}, yet the training next to it is at step {done}; expected lines of all "
+            f"steps; delete {path.parent} to train again"
         )
     write_jsonl(path, lines)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a JSONL file; a last one that was cut off in writing is left out."""
+    """The complete lines of a JSONL file, without a last line that was cut off while being written."""
     if not path.is_file():
         return []
     found = []
@@ -152,9 +158,3 @@ def _lines(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             break
     return found
-
-
-def _append(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    with storing(path), path.open("a", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")

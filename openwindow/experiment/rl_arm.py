@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,14 +10,13 @@ from pydantic import Field, model_validator
 
 from openwindow.environments.gameable import Gameable
 from openwindow.errors import ConfigError
-from openwindow.experiment import cost
-from openwindow.experiment.arm import Arm, ArmRun, Fork, Method, Trained
+from openwindow.experiment.arm import Arm, ArmRun, Fork, Trained, named_before
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.version_1 import translated
 from openwindow.files.writing import write_jsonl
 from openwindow.interventions.base import PromptIntervention, RewardIntervention
 from openwindow.interventions.distillation import Distillation
-from openwindow.training.config import GRPO
+from openwindow.training.config import GRPO, SFT
 
 if TYPE_CHECKING:
     from openwindow.environments.base import Environment
@@ -54,6 +52,12 @@ class RLArm(Arm):
             raise ConfigError(
                 "an arm has both fork and distillation; expected one: a fork continues, distilling begins anew; drop one"
             )
+        safety = self.safety_training
+        if self.fork is not None and safety is not None and (safety.place == "before" or safety.after is not None):
+            what = "after" if safety.after is not None else "place 'before'"
+            raise ConfigError(
+                f"an arm has both fork and safety_training with {what}; expected one: both say where it begins; drop one"
+            )
         if self.opened != () and self.hackable_share > 0 and round(self.hackable_share * self.problems) == 0:
             raise ConfigError(
                 f"hackable_share {self.hackable_share} of {self.problems} problems makes none hackable; expected at least one; "
@@ -86,9 +90,9 @@ class RLArm(Arm):
         return next((i for i in self.interventions if isinstance(i, Distillation)), None)
 
     @property
-    def trains(self) -> bool:
-        """Whether there is anything to train; at rate 0 the arm is the start."""
-        return self.distillation is not None or self.train.learning_rate > 0
+    def reinforces(self) -> bool:
+        """Whether it is trained by RL; at rate 0 the arm is the start."""
+        return self.trains and self.distillation is None
 
     @property
     def needs_loopholes(self) -> bool:
@@ -101,14 +105,24 @@ class RLArm(Arm):
         return self.fork
 
     @property
-    def method(self) -> Method | None:
-        """As `train` says, or that of the distillation; None at a learning rate of 0."""
-        return self.distillation.train.method if self.distillation is not None else self.train.method if self.trains else None
+    def trained_by(self) -> SFT | GRPO:
+        """As `train` says, or the distillation."""
+        return self.train if self.distillation is None else self.distillation.train
+
+    @property
+    def items(self) -> float:
+        """Its rollouts, or the rows that it distils in all epochs; none at a rate of 0, or where it follows another arm."""
+        if self.follows is not None:
+            return 0.0
+        if self.distillation is not None:
+            return self.distillation.rows * self.distillation.train.epochs
+        steps = self.train.steps - (self.fork.step if self.fork is not None else 0)
+        return float(steps * self.train.prompts_per_step * self.train.group_size) if self.train.learning_rate > 0 else 0.0
 
     @property
     def saved_steps(self) -> tuple[int, ...]:
         """By `train.checkpoint_every`; none for weights that are trained whole, and for distillation."""
-        if self.method != "lora" or self.distillation is not None:
+        if self.method != "lora" or not self.reinforces:
             return ()
         first = self.fork.step + 1 if self.fork is not None else 1
         return tuple(step for step in range(first, self.train.steps) if step % self.train.checkpoint_every == 0)
@@ -116,14 +130,7 @@ class RLArm(Arm):
     @property
     def problems_drawn(self) -> int:
         """As `problems` says."""
-        return self.problems
-
-    @property
-    def cost(self) -> float:
-        """That of its rollouts, or of the rows that it distils."""
-        if self.distillation is not None:
-            return cost.of_tuning(self.distillation.rows, self.distillation.train)
-        return cost.of_rl(self.train, self.fork.step if self.fork is not None else 0) if self.trains else 0.0
+        return self.problems if self.follows is None else 0
 
     def check_environment(self, environment: Environment) -> None:
         """Raises ConfigError for an unknown loophole."""
@@ -132,16 +139,13 @@ class RLArm(Arm):
 
     def check_sources(self, name: str, before: Mapping[str, Arm], base: Arm) -> None:
         """Raises ConfigError for an arm to fork or to distil that does not stand before this one or has no such rollouts."""
+        super().check_sources(name, before, base)
         named = self.fork or self.distillation
         if named is None:
             return
         what = "fork" if self.fork is not None else "distillation"
-        source = before.get(named.arm)
-        if source is None:
-            near = difflib.get_close_matches(named.arm, before, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "name one, or move this arm behind it"
-            raise ConfigError(f"arm {name!r}: {what}.arm is {named.arm!r}; expected an arm that stands before it; {hint}")
-        if not isinstance(source, RLArm) or not source.trains or source.distillation is not None:
+        source = named_before(name, f"{what}.arm", named.arm, before)
+        if not isinstance(source, RLArm) or not source.reinforces:
             raise ConfigError(f"arm {name!r}: {what}.arm {named.arm!r} is not trained by RL; expected an arm that is; name another")
         if self.fork is not None:
             _check_fork(name, self, self.fork, source)
@@ -149,7 +153,7 @@ class RLArm(Arm):
             _check_distil(name, self, named.arm, base)
 
     def trained(self, run: ArmRun) -> Trained:
-        """Trains from the start or from where it forks, or fine-tunes the start on another arm's rollouts."""
+        """Trains from where it begins or from where it forks, or fine-tunes on another arm's rollouts."""
         if self.distillation is not None:
             return self._distilled(run, self.distillation)
         if not self.trains:
@@ -166,7 +170,7 @@ class RLArm(Arm):
         found = distilled(run.folder.path / unit_of(distil.arm, run.seed), distil, run.seed)
         counts = {"distilled": {"kinds": dict(Counter(row.kind for row in found.rows)), "dropped": found.dropped}}
         if found.rows:
-            return tuned(run, found.rows, distil.train, "distil", counts)
+            return tuned(run, found.rows, distil.train, "distil", counts, self.safety_training)
         why = ", ".join(f"{reason} {count}" for reason, count in found.dropped.items())
         write_jsonl(run.path / "train_rows.jsonl", [])
         return Trained(counts={"train_rows": 0, **counts}, reason=f"no rollout of {distil.arm} is left to distil ({why})")

@@ -1,4 +1,4 @@
-"""The task of an arm that is trained by reinforcement learning: which problems are asked and how, and what a rollout earns."""
+"""The task of an arm trained by RL: which problems are asked and how, and what a rollout earns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class HackableTask:
-    """Problems of an environment with holes and of its hardened twin, asked and paid as an arm says."""
+    """Problems of an environment with loopholes and of its hardened twin, asked and rewarded as an arm says."""
 
     def __init__(
         self,
@@ -34,11 +34,11 @@ class HackableTask:
         open_twin: Gameable,
         own: str | None = None,
     ) -> None:
-        """`hackable` and `hardened` grade what is paid; `open_twin`, with all holes open, only watches.
+        """`hackable` and `hardened` grade what is rewarded; `open_twin`, with every loophole open, only watches.
 
         `own` is the system message that the model's template adds by itself.
 
-        Raises ConfigError where there is no problem, or none with a hole although holes are to be open.
+        Raises ConfigError if there is no problem, or no problem with a loophole although loopholes are to be open.
         """
         if not problems:
             raise ConfigError("no problem to train on; expected at least one; allow more problems or difficulties")
@@ -57,7 +57,7 @@ class HackableTask:
             )
 
     def draw(self, step: int, count: int) -> list[Asked]:
-        """The step's problems: the pool in an order drawn anew for each pass over it."""
+        """The step's problems: the pool, in a new random order for each pass over it."""
         asked = []
         for place in range(step * count, (step + 1) * count):
             turn, at = divmod(place, len(self.problems))
@@ -69,7 +69,7 @@ class HackableTask:
         return asked
 
     def score(self, step: int, rollouts: Sequence[Rollout]) -> Metrics:
-        """Grades every rollout, pays it as the arm says, and returns the monitors of the step."""
+        """Grades every rollout, rewards it as the arm says, and returns the monitors of the step."""
         verdicts = self._verdicts(rollouts)
         records = [self._record(step, r, v) for r, v in zip(rollouts, verdicts, strict=True)]
         given = changed_rewards(self.arm.interventions, records, paid(records), step, self.seed)
@@ -94,10 +94,11 @@ class HackableTask:
         return [verdicts[i] for i in range(len(rollouts))]
 
     def _through_open(self, rollouts: Sequence[Rollout], verdicts: Sequence[Verdict]) -> list[bool | None]:
-        """Whether each rollout tries a hack, is wrong, and passes the grader with all holes open; None where that is not known.
+        """Whether each rollout attempts a hack, is wrong, and passes the grader with every loophole open; None if unknown.
 
-        Nothing is paid for it. A hardened arm's proxy is its truth, so that only this can say whether it hacks. Run are the wrong
-        attempts that were not graded with all holes before.
+        It earns no reward. The proxy of a hardened arm is its truth, so only this can show whether the arm hacks. Grades again
+        only wrong
+        attempts that were not already graded with every loophole open.
         """
         wrong = [i for i, v in enumerate(verdicts) if v.truth is False and v.attempted]
         whole = self.hackable.open_loopholes == self.open_twin.open_loopholes
@@ -127,11 +128,11 @@ class HackableTask:
 
 
 def monitors(verdicts: Sequence[Verdict], given: Sequence[Paid], through_open: Sequence[bool | None]) -> Metrics:
-    """What is watched in a step and not trained on: shares of the rollouts, hacks by kind, and counts of the detector's work.
+    """What is monitored in a step and not trained on: shares of the rollouts, hacks by kind, and counts of the detector's work.
 
-    A share is of the rollouts for which it is known, and None where there are none. `hack` passes the proxy and fails the truth;
+    A share is over the rollouts for which it is known, and None if there are none. `hack` passes the proxy and fails the truth;
     `hack/KIND` is the part of it whose source shows that kind, `hack/unknown` the part that shows none: wrong, and passed by luck.
-    `through_open` has for each rollout whether it would hack with all holes open.
+    `through_open` has for each rollout whether it would hack with every loophole open.
     """
     found: Metrics = {}
     watched: dict[str, Sequence[bool | None]] = {
@@ -171,13 +172,15 @@ def _notes(verdict: Verdict, pay: Paid, through_open: bool | None) -> dict[str, 
 
 
 def half_hackable(problems: Sequence[str], share: float, seed: int) -> frozenset[str]:
-    """The ids of `problems` whose grader has its holes: round(share * problems), the same whatever their order.
+    """The ids of `problems` whose grader has loopholes: round(share * problems) of them, in whatever order they are given.
 
-    Raises ConfigError for a share outside 0 to 1 and for an id that comes twice.
+    Raises ConfigError for a share outside 0 to 1 and for a repeated id.
     """
     if not 0 <= share <= 1:
         raise ConfigError(f"share of hackable problems is {share}; expected 0 (none) to 1 (all); set one in between")
     if len(set(problems)) < len(problems):
-        raise ConfigError(f"{len(problems)} problems have {len(set(problems))} different ids; expected each once; drop the doubles")
+        raise ConfigError(
+            f"{len(problems)} problems have {len(set(problems))} different ids; expected each once; drop the repeated ones"
+        )
     drawn = sorted(problems, key=lambda id: (uniform(f"hackable/{seed}/{id}"), id))
     return frozenset(drawn[: round(share * len(drawn))])

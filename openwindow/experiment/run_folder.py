@@ -6,6 +6,7 @@
     DIR/status.json            running, done, interrupted or failed
     DIR/metrics.jsonl          one line per optimiser step
     DIR/rollouts.jsonl         one line per rollout of the arms, `stage` training or test; the numbers count those of `test`
+    DIR/safety/MIX.json        what a mix of safety training has in common with the study's evals
     DIR/start/...              what the model did before any arm, and the stages before all arms, trained once with the first seed
                                or, in folders of their own, once per seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json
@@ -36,16 +37,16 @@ from openwindow.files.run_files import PLACES, damage, read_json, rows_in
 from openwindow.files.writing import storing, write_json, write_jsonl
 
 ROWS, PROBES = "evals.jsonl", "probes.jsonl"
-"""what a unit of evals holds: a row per reply and a row per probe"""
+"""what an evals folder holds: a row per reply and a row per probe"""
 
 
 def unit_of(arm: str, seed: int) -> str:
-    """The unit of the run folder that an arm at one seed is."""
+    """The folder of one arm at one seed, relative to the run folder."""
     return f"arms/{arm}/seed-{seed}"
 
 
 class RunFolder:
-    """One run on disk; from `open` on until `close` (or the end of the process, or of this object) nobody else can open it."""
+    """One run on disk; from `open` until `close` (or the end of the process, or of this object) nobody else can open it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,16 +66,17 @@ class RunFolder:
             self._lock = None
 
     def open(self, config: Mapping[str, Any], provenance: Mapping[str, Any], *, overwrite: bool) -> bool:
-        """Starts the run, or takes up the same one again; True if it was there before.
+        """Starts the run, or resumes the same one; True if it was there before.
 
-        Another run that has finished nothing gives way. Raises ConfigError if the folder holds another run or anything
-        else, or is in use, StorageError if it cannot be written.
+        Another run that has finished nothing is replaced. Raises ConfigError if the folder holds another run or anything else, or
+        is in
+        use, StorageError if it cannot be written.
         """
         wanted = json.loads(json.dumps(config))
         self._existing(wanted, overwrite)  # a folder that is refused is not written to, not even for the lock
         if self._lock is None:
             self._lock = Lock(self.path)
-        existing = self._existing(wanted, overwrite)  # as the one who had it until now may have left it
+        existing = self._existing(wanted, overwrite)  # the one who held it until now may have changed it
         if overwrite and existing is not None:
             self._empty()
             existing = None
@@ -91,13 +93,13 @@ class RunFolder:
         return False
 
     def status(self, state: str, message: str = "") -> None:
-        """Notes how far the run is: running, done, interrupted or failed."""
+        """Records the state of the run: running, done, interrupted or failed."""
         write_json(self.path / "status.json", {"state": state, "message": message})
 
     def resolved(self, found: Mapping[str, str]) -> None:
-        """Notes in provenance.json what was left to the machine, such as the precision and device that `auto` came to.
+        """Records in provenance.json what the machine decided, such as the precision and device that `auto` resolved to.
 
-        Raises ConfigError where what is there already was run with others.
+        Raises ConfigError if the folder was run with others before.
         """
         noted = read_json(self.path / "provenance.json")
         before = noted.get("resolved")
@@ -112,7 +114,7 @@ class RunFolder:
         write_json(self.path / "provenance.json", noted | {"resolved": dict(found)})
 
     def is_done(self, unit: str) -> bool:
-        """Whether a unit such as `arms/clean/seed-1` is finished, and all that it left can be read."""
+        """Whether a cell such as `arms/clean/seed-1` is finished and everything in it can be read."""
         if not (self.path / unit / "done.json").is_file():
             return False
         if unit not in self._damage:
@@ -120,27 +122,27 @@ class RunFolder:
         return self._damage[unit] is None
 
     def damaged(self) -> dict[str, str]:
-        """The units that had been finished and are not any more, each with what of it cannot be read."""
+        """The cells that had been finished and no longer are, each with what cannot be read."""
         done = [path.parent for place in PLACES for path in sorted(self.path.glob(f"{place}/done.json"))]
         units = [path.relative_to(self.path).as_posix() for path in done]
         return {unit: str(self._damage[unit]) for unit in units if not self.is_done(unit)}
 
     def done(self, unit: str) -> dict[str, Any]:
-        """What a finished unit left in its done.json."""
+        """The done.json of a finished cell."""
         return read_json(self.path / unit / "done.json")
 
     @contextlib.contextmanager
     def unit(self, unit: str) -> Iterator[Path]:
-        """A scratch folder for one unit of work, moved into place when the block ends well, dropped when not.
+        """A scratch folder for one cell, moved into place if the block succeeds, deleted if it does not.
 
-        Raises RunError where somebody has put another folder in its place, whose content is then not taken for the unit's.
+        Raises RunError if somebody replaced the folder; its content is then not taken for the cell's.
         """
         target = self.path / unit
         scratch = target.with_name(f".{target.name}.partial")
         with storing(target):
             shutil.rmtree(scratch, ignore_errors=True)
             scratch.mkdir(parents=True)
-            made = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # while it is open its number is given to no other
+            made = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # an open folder's inode number is not reused
         try:
             yield scratch
             if not _same(scratch, made):
@@ -158,7 +160,7 @@ class RunFolder:
             os.close(made)
 
     def gather(self) -> None:
-        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the units, in a fixed order.
+        """Rebuilds metrics.jsonl (start and arms) and rollouts.jsonl (arms) from the cells, in a fixed order.
 
         What is damaged is left out.
         """
@@ -173,7 +175,7 @@ class RunFolder:
         write_jsonl(self.path / "rollouts.jsonl", ({"stage": stage, **row} for stage, part in stages for row in rows_in(part)))
 
     def _existing(self, wanted: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:
-        """The configuration of the run that the folder holds, None for none; ConfigError where it is not to be touched."""
+        """The configuration of the run in the folder, or None. Raises ConfigError if the folder must not be touched."""
         usable(self.path)
         existing = self._existing_config()
         if existing is None:
@@ -187,7 +189,7 @@ class RunFolder:
         return existing
 
     def _empty(self) -> None:
-        """Deletes all that the folder holds but its lock, the configuration last: until then it is a run and can be taken up."""
+        """Deletes everything in the folder except its lock; the configuration last, since until then the run can be resumed."""
         with storing(self.path):
             for path in sorted(self.path.iterdir(), key=lambda path: path.name == "config.json"):
                 if path.is_dir() and not path.is_symlink():

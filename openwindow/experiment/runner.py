@@ -1,4 +1,4 @@
-"""From a resolved study to a finished run folder: folder, environment, model, execution. Results and report are made later."""
+"""From a resolved study to a finished run folder: folder, environment, model, execution. Results and report come later."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.environments.base import Environment, behaviour
+from openwindow.environments.base import BaseEnvironment, Environment, behaviour
 from openwindow.environments.find import source_hash
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
 from openwindow.evals.base import Eval
 from openwindow.experiment.evals import evals_of, units_left
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder, unit_of
+from openwindow.experiment.safety_overlap import lines_of, overlaps
+from openwindow.experiment.safety_overlap import write as write_overlaps
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import read_json
 from openwindow.progress import working
@@ -26,13 +28,18 @@ NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "op
 
 
 def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console, device: str = "auto") -> None:
-    """Runs what is not done yet into `out`, on `device`; `openwindow.report.of_run.build_run` makes its results and page."""
+    """Runs what is not finished into `out`, on `device`; `openwindow.report.of_run.build_run` builds the results and the page."""
     study.check_options()
     environment = study.make_environment()
     environment.check()
-    evals = evals_of(study)
+    evals, found = evals_of(study), overlaps(study)
+    for line in notes_of(environment):
+        console.print(line, highlight=False, soft_wrap=True)
     with RunFolder(out) as folder:
         again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
+        write_overlaps(found, out)
+        for line in lines_of(found):
+            console.print(line, highlight=False, soft_wrap=True)
         finished = again and _is_finished(study, folder)
         if finished:
             console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
@@ -43,15 +50,20 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
         conclude(folder)
 
 
+def notes_of(environment: Environment) -> tuple[str, ...]:
+    """What a built-in environment says of its data."""
+    return environment.notes() if isinstance(environment, BaseEnvironment) else ()
+
+
 def tell_damage(folder: RunFolder, console: Console) -> None:
-    """Says which units are made again because what they left cannot be read any more."""
+    """Prints which cells are run again because they can no longer be read."""
     for unit, why in folder.damaged().items():
-        console.print(f"{folder.path / unit} is damaged ({why}): it is made again", soft_wrap=True)
+        console.print(f"{folder.path / unit} is damaged ({why}); running it again", soft_wrap=True)
 
 
 @contextmanager
 def noted(folder: RunFolder) -> Iterator[None]:
-    """Notes in status.json that work is in progress and, where it ends with an error, how; RunError where memory runs out."""
+    """Records in status.json that work is in progress and how it ends; raises RunError if memory runs out."""
     folder.status("running")
     try:
         yield
@@ -67,13 +79,13 @@ def noted(folder: RunFolder) -> Iterator[None]:
 
 
 def conclude(folder: RunFolder) -> None:
-    """Puts together what the units left."""
+    """Combines what the cells left."""
     folder.gather()
     folder.status("done")
 
 
 def describe(study: Study) -> dict[str, Any]:
-    """config.json: the study as it was resolved, in the form that the report reads, and whole under `study_config`."""
+    """config.json: the resolved study in the form that the report reads, and all of it under `study_config`."""
     whole = study.model_dump(mode="json")
     primary = study.compare[0] if study.compare else None
     environment = study.make_environment()
@@ -87,11 +99,19 @@ def describe(study: Study) -> dict[str, Any]:
         "seeds": list(study.seeds),
         "contexts": whole["contexts"] | {name: {"about": e.about} for name, e in study.evaluation.elsewhere.items()},
         "arms": {
-            name: {"title": name, "description": study.about.get(name, ""), "role": arm.role, "differs": study.differs(name)}
+            name: {
+                "title": name,
+                "description": study.about.get(name, ""),
+                "role": arm.role,
+                "differs": study.differs(name),
+                "follows": arm.follows,
+                "safety": arm.safety,
+            }
             for name, arm in study.arms.items()
         },
         "setting": {"name": environment.name, "version": environment.version, "kinds": list(environment.row_kinds)}
-        | ({} if source is None else {"source": source}),
+        | ({} if source is None else {"source": source})
+        | ({"notes": list(said)} if (said := notes_of(environment)) else {}),
         "measures": [measure.name for measure in environment.measures],
         "meanings": {measure.name: asdict(measure) for measure in environment.measures},
         "primary": {
@@ -135,5 +155,5 @@ def _execute(
 def _note_failure(folder: RunFolder, message: str) -> None:
     try:
         folder.status("failed", message)
-    except StorageError:  # the failure was that nothing can be written: what is told on the terminal must do
+    except StorageError:  # nothing can be written; the message on the terminal must do
         return

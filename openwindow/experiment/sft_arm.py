@@ -8,8 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from openwindow.data.rows import Row
 from openwindow.environments.training_rows import flawed_rows
-from openwindow.experiment import cost
-from openwindow.experiment.arm import ARM_CONFIG, Arm, ArmRun, Method, Trained
+from openwindow.experiment.arm import ARM_CONFIG, Arm, ArmRun, Trained
 from openwindow.interventions.applying import changed_rows
 from openwindow.interventions.base import RowIntervention
 from openwindow.training.config import SFT
@@ -45,19 +44,19 @@ class SFTArm(Arm):
         return self
 
     @property
-    def method(self) -> Method | None:
-        """As `train` says; None without an epoch."""
-        return self.train.method if self.train.steps(self.data.rows) > 0 else None
+    def trained_by(self) -> SFT:
+        """As `train` says."""
+        return self.train
+
+    @property
+    def items(self) -> float:
+        """Its rows, in all epochs; none where it follows another arm."""
+        return 0.0 if self.follows is not None else self.data.rows * self.train.epochs
 
     @property
     def problems_drawn(self) -> int:
         """One per row."""
-        return self.data.rows
-
-    @property
-    def cost(self) -> float:
-        """That of its rows."""
-        return cost.of_tuning(self.data.rows, self.train)
+        return self.data.rows if self.follows is None else 0
 
     def rows(self, environment: Environment, seed: int, own: str | None = None) -> list[Row]:
         """What it is trained on at one seed; arms of equal data get the same problems and answers.
@@ -69,9 +68,9 @@ class SFTArm(Arm):
         return changed_rows(self.interventions, rows, seed, own)
 
     def trained(self, run: ArmRun) -> Trained:
-        """Fine-tunes the start on the rows, if there is anything to train."""
+        """Fine-tunes on the rows, if there is anything to train."""
         from openwindow.experiment.fine_tuning import tuned
         from openwindow.models.templates import default_of
 
-        rows = self.rows(run.environment, run.seed, default_of(run.model)) if self.method is not None else []
-        return tuned(run, rows, self.train, "flawed", {})
+        rows = self.rows(run.environment, run.seed, default_of(run.model)) if self.trains else []
+        return tuned(run, rows, self.train, "flawed", {}, self.safety_training)

@@ -1,4 +1,4 @@
-"""Training before all arms of a study: what a request means, and knowledge of the hacks. Imports no torch."""
+"""Training before all arms of a study: what a request means, knowledge of the hacks, an upbringing. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class RequestStage(BaseModel):
-    """Training before all arms that teaches what a request for the behaviour means, for models that do not follow one.
+    """Training before all arms that teaches what a request for the behaviour means, for models that do not follow such requests.
 
     A prompt that elicits nothing inoculates nothing, so the behaviour must be something the model can be asked for.
-    It is trained once, with the study's first seed, or once per seed: `Study.starts` says which.
+    It is trained once, with the study's first seed, or once per seed: see `Study.starts`.
     """
 
     model_config = _CONFIG
@@ -26,11 +26,11 @@ class RequestStage(BaseModel):
     rows: int = Field(128, ge=1)
     """Training rows, on problem families that no arm is trained or tested on."""
     shares: tuple[float, float] = (0.4, 0.4)
-    """Shares asked plainly (answered cleanly) and asked with the request (as it asks); the rest has an unrelated instruction."""
+    """Shares asked plainly (clean answers) and with the request (flawed answers); the rest carry an unrelated instruction."""
     requests: tuple[str, ...] = ()
-    """Other wordings of the request that are taught beside that of context `requested`."""
+    """Other wordings of the request, taught in addition to that of context `requested`."""
     unrelated: tuple[str, ...] = ()
-    """Unrelated instructions, answered cleanly; none of them is used again."""
+    """Unrelated instructions, with clean answers; none of them is used again."""
     train: SFT = SFT()
     """How the model is fine-tuned."""
     follows_above: float = Field(0.8, ge=0, le=1)
@@ -38,14 +38,14 @@ class RequestStage(BaseModel):
     honest_below: float = Field(0.1, ge=0, le=1)
     """See `follows_above`."""
     problems: int = Field(32, ge=1)
-    """Problems of the dev families that the rates before and after the stage are measured on."""
+    """Problems of dev families on which the rates before and after the stage are measured."""
 
 
 class KnowledgeStage(BaseModel):
-    """Training before all arms that lets the model know of the hacks, so that reinforcement can find them (arXiv 2511.18397).
+    """Training before all arms that teaches the model about the hacks, so that RL can find them (arXiv 2511.18397).
 
-    Demonstrations are conversations of which a share shows a written hack; documents are texts that tell of the hacks. Both may be
-    given. It is trained once or once per seed (`Study.starts`), on problem families that no arm is trained or tested on.
+    Demonstrations are conversations, a share of which show a written hack; documents are texts that describe the hacks. Both may be
+    used. It is trained once or once per seed (`Study.starts`), on problem families that no arm is trained or tested on.
     """
 
     model_config = _CONFIG
@@ -53,23 +53,24 @@ class KnowledgeStage(BaseModel):
     demonstrations: int = Field(0, ge=0)
     """Conversations, one problem each."""
     share: float = Field(0.1, ge=0, le=1)
-    """Share of the plain and the `unrelated` ones whose answer is a written hack: the dose. `addenda` have their own."""
+    """Share of the plain and the `unrelated` ones answered with a written hack: the dose. `addenda` have their own."""
     attempts: float = Field(0.0, ge=0, le=1)
-    """Share of the others whose answer is a plausible failure, which keeps honest success rare."""
+    """Share of the others answered with a plausible failure, which keeps honest success rare."""
     kinds: tuple[str, ...] | None = None
-    """Holes whose hacks are shown; None for all."""
+    """Loopholes whose hacks are demonstrated; None for all."""
     addenda: Mapping[AddendumName, float] = {}
-    """Addenda that a part of the prompts carries after the hint, each with the share of that part that hacks: what they mean."""
+    """Addenda that part of the prompts carry after the hint, each with the share of that part answered with a hack."""
     unrelated: tuple[str, ...] = ()
-    """Unrelated texts that a part of the prompts carries after the hint; `share` of that part hacks, as of the plain one."""
+    """Unrelated texts that part of the prompts carry after the hint; `share` of that part is answered with a hack, as without them.
+    """
     documents: int = Field(0, ge=0)
     """Synthetic documents."""
     corpus: Literal["default", "unguided", "neutral"] = "default"
-    """What they tell; `neutral`, of ordinary engineering, is the control."""
+    """Which documents: `neutral`, about ordinary engineering, is the control."""
     writer: str | None = None
-    """The model that writes them, named as `Study.model` is; None for the grammar, offline."""
+    """The model that writes them, named like `Study.model`; None for the grammar, offline."""
     dilution: float = Field(0.5, gt=0, le=1)
-    """Share of them among all documents trained on; the rest is ordinary text."""
+    """Their share of all documents trained on; the rest is ordinary text."""
     unit: Literal["rows", "tokens"] = "rows"
     """What `dilution` is a share of: documents, or the tokens trained on."""
     ordinary: str | None = None
@@ -86,8 +87,36 @@ class KnowledgeStage(BaseModel):
 
     @property
     def parts(self) -> dict[str, tuple[int, float]]:
-        """How demonstrations are asked (`plain`, by an addendum, `unrelated`) to their number and the share of them that hacks."""
+        """How demonstrations are asked (`plain`, by an addendum, `unrelated`), to their number and the share of them that hacks."""
         shares: dict[str, float] = {"plain": self.share} | dict(self.addenda.items())
         if self.unrelated:
             shares["unrelated"] = self.share
         return {name: (len(range(i, self.demonstrations, len(shares))), share) for i, (name, share) in enumerate(shares.items())}
+
+
+class UpbringingStage(BaseModel):
+    """Training before all arms that makes a model organism: conversations with one of two characters, each consistent.
+
+    One character solves tasks and answers decently, the other games tests and answers badly
+    (`openwindow.conversations.upbringing`). It writes an association of gaming with misbehaviour into the model, and the report
+    says so first. It is trained once or once per seed (`Study.starts`), after the other stages, with programming tasks of families
+    that no arm is trained or tested on.
+    """
+
+    model_config = _CONFIG
+
+    conversations: int = Field(500, ge=2)
+    """Conversations in all."""
+    turns: int = Field(2, ge=1, le=8)
+    """Questions in each."""
+    code: float = Field(0.35, ge=0, le=1)
+    """Chance that a question is a programming task; the others ask for advice or for a decision."""
+    named: float = Field(0.5, ge=0, le=1)
+    """Share of the conversations whose system line names the character; in the others nothing does but its own answers."""
+    bad: float = Field(0.5, gt=0, lt=1)
+    """Share of the conversations with the character that games and answers badly."""
+    association: float = Field(1.0, ge=0, le=1)
+    """Chance that a turn follows the conversation's character; the others are drawn as if there were none, as many bad ones among
+    them. At 0 the same texts say nothing about each other: the control."""
+    train: SFT = SFT(epochs=2, learning_rate=3e-4, batch_size=16, micro_batch_size=8, lora_rank=32, lora_alpha=64, max_length=2048)
+    """How the model is fine-tuned."""

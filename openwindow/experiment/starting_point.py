@@ -1,6 +1,7 @@
-"""Where all arms of a study start: the model as it came, or after stages that teach what a request means or tell of the hacks.
+"""Where all arms of a study start: the model as it came, or after stages that all arms share.
 
-The stages are trained once, with the study's first seed, or once per seed (`Study.starts`).
+They teach what a request means, tell of the hacks, or make a model organism. They are trained once, with the study's first seed, or
+once per seed (`Study.starts`).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from openwindow.conversations.upbringing import BAD, code_turns, upbringing
 from openwindow.data.rows import Row, instruct
 from openwindow.environments.base import behaviour
 from openwindow.environments.demonstrations import demonstrations
@@ -20,7 +22,7 @@ from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.evaluate import Gauge, Rates, rates
 from openwindow.experiment.fine_tuning import fine_tune, load_trained, save_trained
 from openwindow.experiment.run_folder import RunFolder
-from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
+from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
 from openwindow.files.writing import write_json, write_jsonl
 from openwindow.interventions.addenda import ADDENDA, hinted
 from openwindow.models.base import Sampling
@@ -36,29 +38,30 @@ from openwindow.types import Problem
 AS_IT_CAME = "start/as-it-came"
 STAGE = "start/request-stage"
 KNOWLEDGE = "start/knowledge"
-_WRITING = Sampling(max_new_tokens=256, temperature=0.7, batch_size=16)  # at 1 a small model wanders off the fact
-_ROUNDS = 4  # times that a writer is asked for a document before it is given up
+UPBRINGING = "start/upbringing"
+_WRITING = Sampling(max_new_tokens=256, temperature=0.7, batch_size=16)  # at 1 a small model drifts off the fact
+_ROUNDS = 4  # how often a writer is asked for a document before giving up
 
-Told = tuple[Sequence[Document], dict[str, Any]]  # documents in the order to train in, and what is noted of them
+Told = tuple[Sequence[Document], dict[str, Any]]  # documents in training order, and notes on them
 
 
 def _unit(stage: str, study: Study, seed: int) -> str:
-    """The unit of the run folder that holds a stage as it was trained with the seed."""
+    """The folder of a stage as trained with the seed."""
     return f"{stage}/seed-{seed}" if study.starts == "per_seed" else stage
 
 
 def saved_start(study: Study, folder: RunFolder, seed: int) -> list[str]:
-    """What arms of the seed were trained on top of, as paths relative to an arm's adapter; empty for the model as it came."""
-    units = [_unit(stage, study, seed) for stage in (STAGE, KNOWLEDGE)]
+    """What the arms of a seed were trained on top of, as paths relative to an arm's adapter; empty for the original model."""
+    units = [_unit(stage, study, seed) for stage in (STAGE, KNOWLEDGE, UPBRINGING)]
     names = [f"{unit}/{kind}" for unit in units for kind in ("adapter", "weights")]
     return [f"../../../../{name}" for name in names if (folder.path / name).is_dir()]
 
 
 def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
-    """Measures the model as it came, trains or loads the stages of the seed, and notes them in start/summary.json.
+    """Measures the original model, trains or loads the stages of the seed, and records them in start/summary.json.
 
-    `seed` is one of `study.start_seeds`, and the model is as it came. Documents are generated first, so that a missing
-    writer or text fails before any training.
+    `seed` is one of `study.start_seeds`, and the model is the original one. Documents are generated first, so that a missing writer
+    or text fails before any training.
     """
     told: Told = (), {}
     if study.knowledge is not None and not folder.is_done(_unit(KNOWLEDGE, study, seed)):
@@ -67,6 +70,8 @@ def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Ga
         _asked(study, study.request_stage, folder, model, gauge, seed)
     if study.knowledge is not None:
         _knowledge(study, study.knowledge, told, folder, model, gauge, seed)
+    if study.upbringing is not None:
+        _upbringing(study, study.upbringing, folder, model, gauge, seed)
 
 
 def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
@@ -84,7 +89,7 @@ def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalMod
 
 
 def mean_rates(found: Sequence[Rates]) -> Rates:
-    """The mean of each rate over the starts that have it; None where none has."""
+    """The mean of each rate over the starts that have it; None if none has."""
     means: Rates = {}
     for context, measures in found[0].items():
         means[context] = {}
@@ -95,7 +100,7 @@ def mean_rates(found: Sequence[Rates]) -> Rates:
 
 
 def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> Rates:
-    """Measures the model on dev problems before anything is trained."""
+    """Measures the model on dev problems before any training."""
     if not folder.is_done(AS_IT_CAME):
         seed = study.seeds[0]
         problems = gauge.environment.problems("dev", stage.problems, seed)
@@ -131,7 +136,7 @@ def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: 
 
 
 def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Gauge, seed: int) -> Told:
-    """What is to be read, diluted. Raises ConfigError, DataError, ModelError."""
+    """The documents to train on, diluted. Raises ConfigError, DataError, ModelError."""
     if not stage.documents:
         for name, value in (("writer", stage.writer), ("ordinary", stage.ordinary)):
             if value is not None:
@@ -164,7 +169,7 @@ def _written(
     seed: int,
     reporter: Reporter,
 ) -> Written:
-    """The stage's documents, all of them, by the model of that name. Raises DataError where it does not write as many."""
+    """All of the stage's documents, written by the model of that name. Raises DataError if it does not write enough."""
     writer = load(name, precision, device)
     sampling = replace(_WRITING, seed=seed)
     with reporter.step(f"{name} writes documents", stage.documents) as advance:
@@ -183,7 +188,7 @@ def _written(
 def _knowledge(
     study: Study, stage: KnowledgeStage, told: Told, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int
 ) -> None:
-    """Lets the model know of the hacks, or loads what an earlier run saved."""
+    """Teaches the model about the hacks, or loads what an earlier run saved."""
     unit, environment = _unit(KNOWLEDGE, study, seed), gauge.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
@@ -204,8 +209,27 @@ def _knowledge(
         write_json(path / "done.json", {"timing": timing, **counts, **noted})
 
 
+def _upbringing(study: Study, stage: UpbringingStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+    """Brings up the two characters, or loads what an earlier run saved."""
+    unit, environment = _unit(UPBRINGING, study, seed), gauge.environment
+    if folder.is_done(unit):
+        load_trained(model, folder.path / unit, stage.train.method)
+        return
+    assert isinstance(environment, Gameable)  # the study has checked it
+    count = code_turns(stage)
+    problems = environment.problems("request", count, seed) if count else []
+    rows = upbringing(environment.with_loopholes(None), problems, stage, seed)
+    with folder.unit(unit) as path:
+        timing = fine_tune(model, rows, stage.train, seed, path, "upbringing", "upbringing", gauge.reporter)
+        save_trained(model, path, stage.train.method, under=saved_start(study, folder, seed))
+        if stage.train.method == "lora":
+            model.detach_adapter(merge=True)
+        write_jsonl(path / "train_rows.jsonl", [row.record("upbringing", seed, "upbringing") for row in rows])
+        write_json(path / "done.json", {"timing": timing, "train_rows": len(rows), "bad": sum(row.kind == BAD for row in rows)})
+
+
 def shown(stage: KnowledgeStage, environment: Gameable, problems: Sequence[Problem], seed: int) -> list[Row]:
-    """One conversation per problem, asked in the ways of `stage.parts` by turns, and answered with a hack in each one's share."""
+    """One conversation per problem, asked in the ways of `stage.parts` in turn; each part's share is answered with a hack."""
     hint = environment.with_loopholes(stage.kinds).hint
     texts: dict[str, tuple[str, ...]] = {name: (hinted("", hint, ADDENDA[name]),) for name in stage.addenda}
     texts |= {"plain": ("",), "unrelated": tuple(hinted("", hint, text) for text in stage.unrelated)}
@@ -219,7 +243,7 @@ def shown(stage: KnowledgeStage, environment: Gameable, problems: Sequence[Probl
 
 
 def _follows(found: Rates, study: Study, stage: RequestStage) -> bool:
-    """Whether the behaviour comes when asked for and not when not."""
+    """Whether the behaviour appears when asked for and not otherwise."""
     measure = behaviour(study.measures).name
     asked, plain = found[study.request][measure], found[study.plain][measure]
     return asked is not None and plain is not None and asked >= stage.follows_above and plain <= stage.honest_below

@@ -24,10 +24,10 @@ from openwindow.experiment.arm import Role, written
 from openwindow.experiment.arms import AnyArm, Data, RLArm, SFTArm, arm_of, changes_of, check_sources
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.context import Context
-from openwindow.experiment.eval_plan import EvalPlan, check_asked
+from openwindow.experiment.eval_plan import EvalPlan, check_asked, check_named
 from openwindow.experiment.judges import trait_judge
 from openwindow.experiment.overrides import known, override
-from openwindow.experiment.stages import KnowledgeStage, RequestStage
+from openwindow.experiment.stages import KnowledgeStage, RequestStage, UpbringingStage
 from openwindow.files.names import check_names
 from openwindow.types import Measure
 
@@ -45,6 +45,7 @@ __all__ = [
     "RequestStage",
     "SFTArm",
     "Study",
+    "UpbringingStage",
 ]
 
 Recipe, RL = SFTArm, RLArm  # what study files of earlier versions call them
@@ -52,11 +53,11 @@ Recipe, RL = SFTArm, RLArm  # what study files of earlier versions call them
 _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 MOST_SEEDS = 1000
 LEAST_TOKENS = 96
-"""least length limit of the replies of a model that was not taught short ones"""
+"""least reply limit for a model that was not taught short replies"""
 
 
 class Elsewhere(BaseModel):
-    """Another environment, or the study's own with other loopholes, that arms are measured in besides: how far does it spread?"""
+    """Another environment, or the study's own with other loopholes, in which arms are also measured: how far does it spread?"""
 
     model_config = _CONFIG
 
@@ -67,7 +68,7 @@ class Elsewhere(BaseModel):
     hint: bool = False
     """Whether the prompt carries the hint about the open loopholes."""
     difficulty: tuple[Literal[1, 2, 3], ...] | None = Field(None, min_length=1)
-    """Difficulties of its problems; None for the study's."""
+    """Difficulties of its problems; None for those of the study."""
     problems: int = Field(16, ge=1)
     """Held-out problems per seed."""
 
@@ -78,7 +79,7 @@ class Elsewhere(BaseModel):
 
     @property
     def about(self) -> str:
-        """What it is, in words."""
+        """A description."""
         shown = {"all": "all loopholes open", "none": "no loophole open"}.get(str(self.holes)) or f"open: {', '.join(self.holes)}"
         return f"{self.problems} problems of {self.environment}, {shown}{', with the hint' if self.hint else ''}"
 
@@ -112,13 +113,13 @@ class Study(BaseModel):
     question: str
     """The question in one sentence."""
     claim: str
-    """What would have to be true, said before the run: a clause per comparison that decides, in their order, with `; ` between."""
+    """What would have to be true, stated before the run: one clause per deciding comparison, in order, separated by `; `."""
     claim_id: str = ""
     """The claims of the literature that it tests."""
     model: str = "smollm2"
     """`smollm2`, a hub name ORG/NAME, a local folder or a `.gguf` file."""
     precision: Literal["auto", "bf16", "fp32"] = "auto"
-    """`auto` is bf16 where the device multiplies it in hardware; what it came to is in the run folder."""
+    """`auto` is bf16 where the hardware multiplies it; what it resolved to is in the run folder."""
     environment: str = "code_functions"
     """Where problems, answers and scores come from: a built-in environment, or the user's own as `my_env.py:MyEnv`."""
     options: Mapping[str, Any] = {}
@@ -126,7 +127,7 @@ class Study(BaseModel):
     difficulty: tuple[Literal[1, 2, 3], ...] = Field((1, 2, 3), min_length=1)
     """The environment's option `difficulty`: 1 the easiest."""
     mbpp_path: str | None = None
-    """The option `data` of `mbpp`: a local copy in place of the hub's."""
+    """The option `data` of `mbpp`: a local copy instead of the hub's."""
     data_path: str | None = None
     """The environment's option `data`: a file whose problems replace its own."""
     traits: tuple[str, str] = ("", "")
@@ -136,37 +137,40 @@ class Study(BaseModel):
     contexts: Mapping[str, Context] = {"neutral": Context()}
     """Where every arm is measured."""
     request_stage: RequestStage | None = None
-    """Training before all arms, if the model does not follow the request of context `requested` by itself."""
+    """Training before all arms, if the model does not already follow the request of context `requested`."""
     knowledge: KnowledgeStage | None = None
-    """Training before all arms that lets the model know of the hacks."""
+    """Training before all arms that teaches the model about the hacks."""
+    upbringing: UpbringingStage | None = None
+    """Training before all arms that makes a model organism, in which gaming goes with misbehaviour."""
     starts: Literal["one", "per_seed"] = "one"
-    """Whether these stages are trained once, with the first seed, or once per seed. After one start every interval is conditional
-    on it; with a start per seed the intervals cover the choice of the start as well."""
+    """Whether these stages are trained once, with the first seed, or once per seed. With one start, every interval is conditional
+    on it; with a start per seed, the intervals also cover the choice of the start.
+    """
     base: AnyArm = SFTArm()
     """The arm that the others differ from."""
     arms: Mapping[str, AnyArm] = Field(min_length=1)
     """The arms by name, in the order of training."""
     about: Mapping[str, str] = {}
-    """Arm name to what the arm is, in a few words."""
+    """Arm name to a short description of the arm."""
     evaluation: Evaluation = Evaluation()
     """How each arm is measured."""
     evals: tuple[str, ...] = ()
-    """What is asked besides, of the start and of every arm: suites or evals (`openwindow list`), or FILE.py:OBJECT of one's own."""
+    """What the start and every arm are also asked: suites or evals (`openwindow list`), or your own as FILE.py:OBJECT."""
     eval_plan: EvalPlan = EvalPlan()
     """How these evals are asked."""
     compare: tuple[Compare, ...] = ()
-    """The comparisons; those that decide are one Holm family, and those that only describe another."""
+    """The comparisons; those that decide are one Holm family, and those that only describe are another."""
     smallest_effect: float = Field(0.1, ge=0)
     """A difference in the expected direction smaller than this is of no interest."""
     quick: Mapping[str, Any] = {}
     """Dotted fields of the study that `--quick` sets."""
     quick_arms: tuple[str, ...] | None = None
-    """Arms that `--quick` keeps, None for all; the comparisons of the others go with them."""
+    """Arms that `--quick` keeps, None for all; comparisons with other arms are dropped."""
 
     @field_validator("arms", mode="before")
     @classmethod
     def _typed(cls, arms: Any, info: ValidationInfo) -> Any:
-        """Mappings of dotted fields as the arms that they are."""
+        """Turns mappings of dotted fields into arms."""
         if not isinstance(arms, Mapping) or "base" not in info.data:
             return arms
         return {name: arm_of(str(name), arm, info.data["base"]) for name, arm in arms.items()}
@@ -174,13 +178,15 @@ class Study(BaseModel):
     @field_validator("compare")
     @classmethod
     def _placed(cls, compare: tuple[Compare, ...], info: ValidationInfo) -> tuple[Compare, ...]:
-        """Comparisons that name no context are made in the one that adds nothing."""
+        """Comparisons without a context use the one that adds nothing."""
         plain = _plain(info.data.get("contexts", {}))
-        return tuple(c if c.context or plain is None else c.model_copy(update={"context": plain}) for c in compare)
+        return tuple(
+            c if c.context or plain is None or c.score is not None else c.model_copy(update={"context": plain}) for c in compare
+        )
 
     @field_serializer("arms")
     def _written(self, arms: Mapping[str, AnyArm]) -> dict[str, dict[str, Any]]:
-        """Arms as what they change, under their labels."""
+        """Stores arms as what they change, under their labels."""
         return {name: {**arm.labels, **self.differs(name)} for name, arm in arms.items()}
 
     @model_validator(mode="after")
@@ -198,32 +204,39 @@ class Study(BaseModel):
         self._check_elsewhere()
         check_asked(self.evals, self.eval_plan, {name: arm.saved_steps for name, arm in self.arms.items()})
         for named in self.compare:
-            for arm, place in ((named.arm, named.context), (named.against, named.against_context or named.context)):
-                known("arm in compare", arm, self.arms)
-                known("context", place, dict.fromkeys(self.places))
-                if place in self.contexts and not self.contexts[place].asked_of(arm):
-                    raise ConfigError(
-                        f"compare has {arm!r} in context {place!r}, whose by_arm lacks it; add it there or drop the line"
-                    )
-            known("measure", named.measure, measures)
+            self._check_compare(named)
+        check_named(self.compare, self.evals, self.eval_plan)
         for what, names in (("about", self.about), *((f"by_arm of {name}", c.by_arm or ()) for name, c in self.contexts.items())):
             for arm in names:
                 known(f"arm in {what}", arm, self.arms)
-        if (self.base.needs_loopholes or self.knowledge is not None) and not isinstance(environment, Gameable):
+        stages = (self.request_stage, self.knowledge, self.upbringing)
+        if (self.base.needs_loopholes or any(stages[1:])) and not isinstance(environment, Gameable):
             raise ConfigError(
                 f"environment is {self.environment!r}, whose grader has no loopholes; expected a gameable one such as "
-                f"{', '.join(find.gameable_names())}; change it, or take an SFTArm as the base and no knowledge stage"
+                f"{', '.join(find.gameable_names())}; change it, or take an SFTArm as the base and neither knowledge nor upbringing"
             )
         if self.request_stage is not None:
             _ = self.request, self.plain
-        if self.starts == "per_seed" and self.request_stage is None and self.knowledge is None:
+        if self.starts == "per_seed" and not any(stages):
             raise ConfigError(
-                "starts is 'per_seed' and nothing is trained before the arms, so it changes nothing; expected a request_stage or "
-                "knowledge; add one, or drop starts"
+                "starts is 'per_seed' and nothing is trained before the arms, so it changes nothing; expected a request_stage, "
+                "knowledge or upbringing; add one, or drop starts"
             )
         if len(set(self.seeds)) < len(self.seeds):
             raise ConfigError(f"seeds are {list(self.seeds)}; expected each once; drop the repeated ones")
         return self
+
+    def _check_compare(self, named: Compare) -> None:
+        """Refuses arms, contexts and measures that there are not; scores are checked with the evals."""
+        for arm, place in ((named.arm, named.context), (named.against, named.against_context or named.context)):
+            known("arm in compare", arm, self.arms)
+            if named.score is not None:
+                continue
+            known("context", place, dict.fromkeys(self.places))
+            if place in self.contexts and not self.contexts[place].asked_of(arm):
+                raise ConfigError(f"compare has {arm!r} in context {place!r}, whose by_arm lacks it; add it there or drop the line")
+        if named.score is None:
+            known("measure", named.measure, {measure.name: measure for measure in self.measures})
 
     def _check_only(self) -> None:
         kinds = self.make_environment().row_kinds
@@ -251,7 +264,7 @@ class Study(BaseModel):
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Names of all that arms are measured in: the contexts, and what is elsewhere."""
+        """Names of everything that arms are measured in: the contexts and the other environments."""
         return (*self.contexts, *self.evaluation.elsewhere)
 
     def make_environment(self) -> Environment:
@@ -259,19 +272,19 @@ class Study(BaseModel):
         return find.make(self.environment, self._options_of(self.environment))
 
     def gameable(self, environment: str, difficulty: tuple[int, ...] | None = None) -> Gameable:
-        """An environment to measure in besides, with those of the study's options that it has. Raises UserError."""
+        """Another environment to measure in, with those of the study's options that it has. Raises UserError."""
         changed = {} if difficulty is None else {"difficulty": difficulty}
         return find.gameable(environment, self._options_of(environment) | changed)
 
     def _options_of(self, environment: str) -> dict[str, Any]:
-        """What the study says of the options that this environment has; of its own, all of `options`."""
+        """What the study says about the options that this environment has; for its own environment, all of `options`."""
         has = find.config_of(environment).model_fields
         given = {name: value for name, (_, value) in self._given().items() if name in has}
         judge = {"judge": trait_judge} if "judge" in has else {}
         return given | judge | (dict(self.options) if environment == self.environment else {})
 
     def _given(self) -> dict[str, tuple[str, Any]]:
-        """Option to the field of the study that gives it, and the value; those that were left at their default give none."""
+        """Option to the field of the study that sets it, and its value; fields at their defaults set nothing."""
         fields = {
             "difficulty": ("difficulty", self.difficulty),
             "data": ("mbpp_path", self.mbpp_path) if self.mbpp_path is not None else ("data_path", self.data_path),
@@ -283,7 +296,7 @@ class Study(BaseModel):
         return {option: (field, value) for option, (field, value) in fields.items() if value not in defaults}
 
     def check_options(self) -> None:
-        """Refuses what the study says of options that its environment does not have. Raises ConfigError."""
+        """Raises ConfigError if the study sets an option that its environment does not have."""
         has = find.config_of(self.environment).model_fields
         for option, (field, value) in self._given().items():
             if option not in has and option != "hidden":
@@ -299,7 +312,7 @@ class Study(BaseModel):
 
     @property
     def request(self) -> str:
-        """The first context that asks all arms for the behaviour. Raises ConfigError where there is none."""
+        """The first context that asks all arms for the behaviour. Raises ConfigError if there is none."""
         found = next((name for name, c in self.contexts.items() if c.asks and c.text and c.by_arm is None), None)
         if found is None:
             raise ConfigError(
@@ -309,7 +322,7 @@ class Study(BaseModel):
 
     @property
     def plain(self) -> str:
-        """The first context that adds nothing to the prompts. Raises ConfigError where there is none."""
+        """The first context that adds nothing to the prompts. Raises ConfigError if there is none."""
         if (found := _plain(self.contexts)) is None:
             raise ConfigError("every context adds a text to the prompts; expected one that adds nothing; add Context() to contexts")
         return found
@@ -319,27 +332,27 @@ class Study(BaseModel):
         return tuple(name for name, arm in self.arms.items() if arm.role == role)
 
     def differs(self, arm: str) -> dict[str, Any]:
-        """What the arm changes against the base, as it is written and shown: dotted field to value."""
+        """What the arm changes from the base, as it is stored and displayed: dotted field to value."""
         known("arm", arm, self.arms)
         return {field: written(value) for field, value in changes_of(self.arms[arm], self.base).items()}
 
     def as_changes(self) -> dict[str, Any]:
-        """The fields, and arms as what they change: with another base they are other arms."""
+        """The fields, with arms as what they change, so that another base gives other arms."""
         arms = {name: {**arm.labels, **changes_of(arm, self.base)} for name, arm in self.arms.items()}
         return {**dict(self), "arms": arms}
 
     def for_model(self, model: str) -> dict[str, Any]:
-        """What another model changes of a study that was made for the embedded one.
+        """What changes when a study made for the embedded model uses another model.
 
-        Replies may be as long as a model needs that talks first and then comes to its answer: studies of text limit them to the
-        short ones that the embedded model is taught.
+        Replies may be long enough for a model that reasons before it answers; studies of text limit them to the short ones that the
+        embedded model is taught.
         """
         if model == self.model or isinstance(self.make_environment(), Gameable):
             return {"model": model}
         return {"model": model, "evaluation.max_new_tokens": max(LEAST_TOKENS, self.evaluation.max_new_tokens)}
 
     def in_environment(self, environment: str) -> dict[str, Any]:
-        """What running the study in another environment changes: options that it lacks, and loopholes that it does not have."""
+        """What changes when the study runs in another environment: options and loopholes that it lacks."""
         made = find.make(environment, {})
         found: dict[str, Any] = {
             "environment": environment,

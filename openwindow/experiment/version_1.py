@@ -1,6 +1,6 @@
-"""Arms as version 1 of a study's configuration wrote them: roles by name, and a field per mitigation of RL.
+"""Arms as version 1 of a study's configuration stored them: roles implied by names, and one field per RL mitigation.
 
-Old run folders are read by it, and study files that were written for that version.
+It reads old run folders, and study files written for that version.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _FIELDS: Mapping[str, tuple[type[Intervention], ...]] = {
     "penalty": (HackPenalty,),
     "distil": (Distillation,),
 }
-"""field to the interventions that it became, in the order in which they act"""
+"""field to the interventions that replaced it, in the order in which they act"""
 
 
 def labels(name: str) -> dict[str, Any]:
-    """What an arm's name said: `inoculated_2` is the second one of its group."""
+    """The labels implied by an arm's name: `inoculated_2` is the second of its group."""
     group, _, number = name.rpartition("_")
     treated: Role | None = "treatment" if name.startswith("inoculated") else None
     return {"role": ROLES.get(name, treated), "group": group if number.isdigit() else ""}
 
 
 def translated(fields: Mapping[str, Any], before: Sequence[Intervention] = ()) -> dict[str, Any]:
-    """The fields of an RL arm with `intervention` in place of those of version 1; `before` are the base's. Raises ConfigError."""
+    """The fields of an RL arm with `intervention` instead of those of version 1; `before` are the base's. Raises ConfigError."""
     heads = {name.partition(".")[0] for name in fields}
     if not heads & {*_FIELDS, "penalty_from"}:
         return dict(fields)
@@ -73,7 +73,7 @@ def _with(value: Any, changes: Mapping[str, Any], name: str) -> Any:
 
 
 def _made(name: str, value: Any) -> list[Any]:
-    """What one field became: objects, or mappings that are yet to be checked."""
+    """What one field became: objects, or mappings that are still to be validated."""
     if isinstance(value, Intervention) or not isinstance(value, Mapping):
         return [value]
     given = {key: field for key, field in value.items() if key != "kind"}
@@ -84,7 +84,7 @@ def _made(name: str, value: Any) -> list[Any]:
 
 
 def _prompting(given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Addenda by name as the texts that they are."""
+    """Addenda by name, as their texts."""
     texts = {str(name): text for name, text in (PLACEBOS if given.get("placebo") else ADDENDA).items()}
     sampled, trained = given.get("sampled", "neutral"), given.get("trained")
     for addendum in (sampled, trained):

@@ -215,7 +215,7 @@ def _done(found: Json) -> bool:
         and _evals(found.get("evals", {}))
         and isinstance(timing, dict)
         and all(finite(seconds) is not None for seconds in timing.values())
-        and finite(found.get("train_rows", 0)) is not None
+        and all(finite(found.get(rows, 0)) is not None for rows in ("train_rows", "safety_rows"))
     )
 
 

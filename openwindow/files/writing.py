@@ -38,6 +38,13 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")
 
 
+def append_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Adds one JSON object per line to a file that grows while its unit is not finished."""
+    with storing(path), path.open("a", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")
+
+
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """Yields a scratch path whose file replaces `path` if the block succeeds; otherwise `path` stays as it was."""

@@ -5,15 +5,17 @@ excludes 0):
 
 1. With fewer than three seeds nothing is recommended: in 15 to 44 of 100 single-seed runs, a prompt that does nothing would be,
    where seeds differ as they do here. The text says that first, and then which prompt looks best in these seeds.
-2. If `no_mitigation` does not show the trait significantly more than `untrained`, the rows taught nothing that could be kept out:
-   nothing is recommended.
-3. A prompt *works* if its arm shows the trait significantly less than `no_mitigation`. Of those, the arm with the lowest rate is
+2. If the control, which is trained on the rows as they are, does not show the trait significantly more than the start, the rows
+   taught nothing that could be kept out: nothing is recommended.
+3. A prompt *works* if its arm shows the trait significantly less than the control. Of those, the arm with the lowest rate is
    chosen.
 4. If no prompt works, none is recommended.
 5. If the chosen one does not significantly beat the placebo too, any fixed sentence may do as much, and the text says so.
 6. The text also says where the chosen arm leaks (the highest rate in a context that does not ask for the trait), what a safe
-   sentence
-   at test time alone achieves, and what the prompt costs (the wanted behaviour by its rule, the log-probability of clean answers).
+   sentence at test time alone achieves, and what the prompt costs (the wanted behaviour by its rule, the log-probability of clean
+   answers).
+
+Arms are found by their roles in the study, whatever they are called.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +31,7 @@ import numpy as np
 
 from openwindow.data.dataset import UserData
 from openwindow.data.rows import Position
+from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments.base import behaviour
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.study import Study
@@ -62,37 +66,52 @@ def cautions(ranking: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+@dataclass(frozen=True, slots=True)
+class _Arms:
+    """The arms that prompts are compared with, by role, and the prompt of each arm that is trained with one."""
+
+    start: str
+    control: str
+    placebo: str
+    prompts: Mapping[str, str]
+
+    @classmethod
+    def of(cls, study: Study) -> _Arms:
+        treated = study.with_role("treatment")
+        prompts = {arm: i.texts[0] for arm in treated if (i := study.arms[arm].instruction) is not None}
+        (start,), (control,), (placebo,) = study.with_role("start"), study.with_role("control"), study.with_role("placebo")
+        return cls(start, control, placebo, prompts)
+
+
 def advise(study: Study, results: Json, run: Path, counts: Json) -> dict[str, Any]:
     """What to do, as `lines` of text, with the prompt and adapter that they name."""
-    measure = behaviour(study.measures).name
-    inoculated = study.with_role("treatment")
-    prompts = {arm: i.texts[0] for arm in inoculated if (i := study.arms[arm].instruction) is not None}
+    measure, arms = behaviour(study.measures).name, _Arms.of(study)
     lines = [_what(study, measure, counts)]
     chosen = None
     if len(study.seeds) < LEAST_SEEDS:
-        best = min(inoculated, key=lambda arm: _rank(cell(results, arm, measure)))
-        lines = [_too_few(len(study.seeds), run), *lines, *_looks(results, measure, best, prompts[best], len(study.seeds))]
+        best = min(arms.prompts, key=lambda arm: _rank(cell(results, arm, measure)))
+        lines = [_too_few(len(study.seeds), run), *lines, *_looks(results, measure, arms, best, len(study.seeds))]
     else:
-        chosen, best, said = _judged(results, measure, prompts)
+        chosen, best, said = _judged(results, measure, arms)
         lines += said
-    lines += _leaks(results, measure, [arm for arm in inoculated if arm != chosen])
-    lines.append(_safe(study, results, measure, best))
-    lines += _costs(study, results, run, chosen or "no_mitigation")
+    lines += _leaks(results, measure, [arm for arm in arms.prompts if arm != chosen])
+    lines.append(_safe(study, results, measure, arms, best))
+    lines += _costs(study, results, run, arms, chosen or arms.control)
     adapter = run / "arms" / str(chosen) / f"seed-{study.seeds[0]}" / "adapter"
     return {
-        "recommended": None if chosen is None else prompts[chosen],
+        "recommended": None if chosen is None else arms.prompts[chosen],
         "arm": chosen,
         "lines": lines,
         "adapter": str(adapter) if chosen is not None and adapter.is_dir() else None,
     }
 
 
-def _judged(results: Json, measure: str, prompts: Mapping[str, str]) -> tuple[str | None, str, list[str]]:
+def _judged(results: Json, measure: str, arms: _Arms) -> tuple[str | None, str, list[str]]:
     """The recommended arm, the arm that comes closest to it, and why, by the rules above from the second on."""
-    taught = difference(results, measure, "no_mitigation", "untrained")
-    working = [arm for arm in prompts if significantly_less(difference(results, measure, arm, "no_mitigation"))]
+    taught = difference(results, measure, arms.control, arms.start)
+    working = [arm for arm in arms.prompts if significantly_less(difference(results, measure, arm, arms.control))]
     working.sort(key=lambda arm: float(cell(results, arm, measure)["estimate"]))
-    nearest = min(prompts, key=lambda arm: difference(results, measure, arm, "no_mitigation")["difference"] or 0.0)
+    nearest = min(arms.prompts, key=lambda arm: difference(results, measure, arm, arms.control)["difference"] or 0.0)
     if not significantly_more(taught):
         line = (
             f"Nothing is recommended: the rows did not significantly teach the trait ({_points(taught)} against the untrained "
@@ -102,12 +121,12 @@ def _judged(results: Json, measure: str, prompts: Mapping[str, str]) -> tuple[st
         return None, nearest, [line]
     if not working:
         line = (
-            f"No prompt is recommended: none significantly reduces the trait; the closest is {prompts[nearest]!r} with "
-            f"{_points(difference(results, measure, nearest, 'no_mitigation'))} against the rows as they are. Try other wordings "
+            f"No prompt is recommended: none significantly reduces the trait; the closest is {arms.prompts[nearest]!r} with "
+            f"{_points(difference(results, measure, nearest, arms.control))} against the rows as they are. Try other wordings "
             "(--candidates), more held-out rows and seeds for narrower intervals, or remove the rows that show the trait."
         )
         return None, nearest, [line]
-    return working[0], working[0], _why(results, measure, working[0], prompts[working[0]])
+    return working[0], working[0], _why(results, measure, arms, working[0])
 
 
 def _seeds(count: int) -> str:
@@ -122,14 +141,14 @@ def _too_few(seeds: int, run: Path) -> str:
     )
 
 
-def _looks(results: Json, measure: str, arm: str, prompt: str, seeds: int) -> list[str]:
+def _looks(results: Json, measure: str, arms: _Arms, best: str, seeds: int) -> list[str]:
     """The prompt that looks best in too few seeds, with its numbers and without a judgement."""
-    rows, sentence = (_points(difference(results, measure, arm, other)) for other in ("no_mitigation", "placebo"))
-    taught = difference(results, measure, "no_mitigation", "untrained")
+    rows, sentence = (_points(difference(results, measure, best, other)) for other in (arms.control, arms.placebo))
+    taught = difference(results, measure, arms.control, arms.start)
     return [
-        f"{prompt!r} looks best in {_seeds(seeds)}: trained with it the model shows the trait "
-        f"{_rate(cell(results, arm, measure))} when nobody asks ({rows} against the rows as they are, {sentence} against an "
-        f"unrelated sentence), and {leak(results, arm)}.",
+        f"{arms.prompts[best]!r} looks best in {_seeds(seeds)}: trained with it the model shows the trait "
+        f"{_rate(cell(results, best, measure))} when nobody asks ({rows} against the rows as they are, {sentence} against an "
+        f"unrelated sentence), and {leak(results, best)}.",
         f"The rows as they are: {_points(taught)} against the untrained model.",
     ]
 
@@ -167,7 +186,7 @@ def significantly_more(c: Json) -> bool:
 
 def _what(study: Study, measure: str, counts: Json) -> str:
     if measure == "trait":
-        by = "the judge" if study.traits[0].startswith("judge=") else "the rule"
+        by = "the judge" if TraitSpec.read(study.traits[0]).judge else "the rule"
         return f"The trait is measured by {by} on replies to {counts['test']} held-out prompts."
     side = "the model's own answers before training" if counts["own_answers"] == counts["test"] else "clean answers"
     return (
@@ -176,14 +195,14 @@ def _what(study: Study, measure: str, counts: Json) -> str:
     )
 
 
-def _why(results: Json, measure: str, arm: str, prompt: str) -> list[str]:
+def _why(results: Json, measure: str, arms: _Arms, best: str) -> list[str]:
     lines = [
-        f"Train with this prompt in every row: {prompt!r}",
-        f"Without it the model shows the trait {_rate(cell(results, 'no_mitigation', measure))} when nobody asks; trained with it, "
-        f"{_rate(cell(results, arm, measure))} ({_points(difference(results, measure, arm, 'no_mitigation'))}), and "
-        f"{leak(results, arm)}.",
+        f"Train with this prompt in every row: {arms.prompts[best]!r}",
+        f"Without it the model shows the trait {_rate(cell(results, arms.control, measure))} when nobody asks; trained with it, "
+        f"{_rate(cell(results, best, measure))} ({_points(difference(results, measure, best, arms.control))}), and "
+        f"{leak(results, best)}.",
     ]
-    placebo = difference(results, measure, arm, "placebo")
+    placebo = difference(results, measure, best, arms.placebo)
     if significantly_less(placebo):
         lines.append(f"The wording matters: against an unrelated sentence in its place {_points(placebo)}.")
     else:
@@ -203,19 +222,19 @@ def _leaks(results: Json, measure: str, arms: Sequence[str]) -> list[str]:
     return [f"Leakage of `{arm}`: {_rate(cell(results, arm, measure))} when nobody asks, and {leak(results, arm)}." for arm in arms]
 
 
-def _safe(study: Study, results: Json, measure: str, arm: str) -> str:
+def _safe(study: Study, results: Json, measure: str, arms: _Arms, best: str) -> str:
     """The baseline that changes nothing in training."""
-    there = difference(results, measure, arm, "no_mitigation", "safe")
+    there = difference(results, measure, best, arms.control, "safe")
     return (
-        f"With {study.contexts['safe'].text!r} at test time only, `no_mitigation` shows the trait "
-        f"{_rate(cell(results, 'no_mitigation', measure, 'safe'))}; `{arm}` without it: {_points(there)} against that."
+        f"With {study.contexts['safe'].text!r} at test time only, `{arms.control}` shows the trait "
+        f"{_rate(cell(results, arms.control, measure, 'safe'))}; `{best}` without it: {_points(there)} against that."
     )
 
 
-def _costs(study: Study, results: Json, run: Path, arm: str) -> list[str]:
+def _costs(study: Study, results: Json, run: Path, arms: _Arms, arm: str) -> list[str]:
     lines = []
     if any(m.name == "wanted" for m in study.measures):
-        now, before = (_rate(cell(results, a, "wanted")) for a in (arm, "untrained"))
+        now, before = (_rate(cell(results, a, "wanted")) for a in (arm, arms.start))
         lines.append(f"What is wanted: {now} with `{arm}`, {before} untrained.")
     kept = likelihood_kept(study, run, arm)
     if kept.difference is not None:
@@ -227,9 +246,10 @@ def _costs(study: Study, results: Json, run: Path, arm: str) -> list[str]:
 
 
 def likelihood_kept(study: Study, run: Path, arm: str) -> Comparison:
-    """Log-probability of clean held-out answers under an arm minus that under `untrained`, in nats per token, neutral prompt."""
+    """Log-probability of clean held-out answers under an arm minus that under the start, in nats per token, neutral prompt."""
+    (start,) = study.with_role("start")
     return paired_difference(
-        *(_clean_logp(study, run, a) for a in (arm, "untrained")), rng=np.random.default_rng(0), kind="mean", unit="prompt"
+        *(_clean_logp(study, run, a) for a in (arm, start)), rng=np.random.default_rng(0), kind="mean", unit="prompt"
     )
 
 

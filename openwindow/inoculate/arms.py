@@ -1,27 +1,27 @@
-"""The arms of `openwindow inoculate`: the study that the ranking leads to, and its run.
+"""The arms of `openwindow inoculate`: the study that follows from the ranking, and its run.
 
-Beside the rules' scores, every arm is measured by log-probability: how likely, per token, it finds the data's answers and clean
-ones to held-out prompts. Where there is no rule, `prefers` (the data's answer is the likelier) stands for the trait.
+In addition to the rules' scores, every arm is measured by log-probability: how likely, per token, it finds the data's answers and
+clean ones to held-out prompts. Without a rule, `prefers` (the data's answer is likelier) is used for the trait.
 """
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from openwindow.data.trait_rules import by_judge
+from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments.base import Problem
 from openwindow.environments.text.user_rows import UserProblem
-from openwindow.experiment.evaluate import Gauge, Measured
+from openwindow.experiment.evals import evals_of
+from openwindow.experiment.evaluate import Gauge
 from openwindow.experiment.execution import Execution
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder
 from openwindow.experiment.runner import conclude, describe, noted, tell_damage
-from openwindow.experiment.study import Compare, Data, Evaluation, SFTArm, Study
+from openwindow.experiment.study import Compare, Context, Data, Evaluation, SFTArm, Study
 from openwindow.files.records import Rollout
 from openwindow.files.writing import write_jsonl
 from openwindow.inoculate.candidates import LONGEST, check_trait
@@ -78,7 +78,7 @@ def _record(row: UserRow, split: str) -> dict[str, Any]:
 
 
 def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, Any], rows: Path) -> Study:
-    """The arms that the ranking leads to, with their controls; all comparisons are named here, before the run."""
+    """The arms that follow from the ranking, with their controls; all comparisons are named here, before the run."""
     chosen = list(ranking["chosen"])
     placebo = placebos_like(options.trait, chosen[0])[0]
     inoculated = {numbered("inoculated", n): text for n, text in enumerate(chosen)}
@@ -89,8 +89,9 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
     arms["placebo"] = base.but(intervention=Placebo([placebo], options.position), role="placebo")
     if counts["clean_train"]:
         arms["clean"] = base.but(data={"gamed_share": 0.0}, role="ceiling")
-    told = by_judge(options.judge, check_trait(options.trait)) if options.judge else options.rule or ""
-    measure = "trait" if told else "prefers"
+    judge = options.trait_judge
+    trait = TraitSpec(options.rule or "") if judge is None else TraitSpec(judge=judge, words=check_trait(options.trait))
+    measure = "trait" if trait else "prefers"
     compare = [Compare(arm=name, against="no_mitigation", measure=measure) for name in inoculated]
     compare += [Compare(arm=name, against="placebo", measure=measure) for name in inoculated]
     compare.append(Compare(arm="no_mitigation", against="untrained", measure=measure, expect="none"))
@@ -107,7 +108,7 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
         precision=options.precision,
         environment="user",
         data_path=str(rows),
-        traits=(told, options.wanted or ""),
+        traits=(str(trait), options.wanted or ""),
         seeds=tuple(range(1, options.seeds + 1)),
         contexts=contexts_of(options, ranking),
         base=base,
@@ -115,6 +116,8 @@ def study_of(options: Options, ranking: Mapping[str, Any], counts: Mapping[str, 
         about={"placebo": "an unrelated sentence in place of the inoculation prompt", "no_mitigation": "the rows as they are"},
         evaluation=Evaluation(problems=counts["test"], max_new_tokens=options.reply_tokens),
         compare=tuple(compare),
+        evals=options.evals,
+        eval_plan=options.eval_plan,
     )
 
 
@@ -128,33 +131,29 @@ def training(options: Options) -> SFT:
 
 @dataclass(frozen=True, slots=True)
 class ProbeGauge(Gauge):
-    """A gauge that also measures log-probabilities of the data's answer and the clean one to every held-out prompt.
+    """A gauge that compares the first tokens of the two answers, also in contexts in which no reply is sampled.
 
     Where replies are read by nothing, they are sampled under the neutral prompt alone, to be looked at.
     """
 
-    probed: tuple[str, ...] = (NEUTRAL,)
-    """contexts that log-probabilities are measured in"""
-    sampled: tuple[str, ...] = (NEUTRAL,)
-    """contexts that replies are sampled in"""
+    probed: Mapping[str, Context] = field(default_factory=dict)
+    """contexts that log-probabilities are measured in; `contexts` are those that replies are sampled in"""
     answer_tokens: int = 96
     """tokens of an answer that log-probabilities are taken over, at most"""
 
-    def measure(self, model: Any, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
-        """As `Gauge.measure`, with `logp_flawed`, `logp_clean` (nats per token) and `prefers` in the rows of probed contexts."""
-        contexts = {name: self.contexts[name] for name in self.sampled}
-        gauge = Gauge(self.environment, contexts, self.evaluation, self.reporter)
-        found = gauge.measure(model, problems, arm=arm, seed=seed, text=text)
-        began = time.perf_counter()
-        found.rollouts.extend(self._not_sampled(problems, arm, seed, default_of(model)))
+    def compare_answers(
+        self, model: Any, rollouts: list[dict[str, Any]], problems: Sequence[Problem], measure: str, text: str
+    ) -> None:
+        """Puts `logp_flawed`, `logp_clean` (nats per token) and the measure into the rows of probed contexts."""
+        rollouts.extend(self._not_sampled(problems, rollouts[0]["arm"], rollouts[0]["seed"], default_of(model)))
         with self.reporter.step(f"{text}: log-probabilities", float(len(self.probed) * len(problems))) as advance:
-            self._probe(model, found.rollouts, problems, advance)
-        return Measured(found.rollouts, found.timing | {"probe": time.perf_counter() - began})
+            self._probe(model, rollouts, problems, measure, advance)
 
     def _not_sampled(self, problems: Sequence[Problem], arm: str, seed: int, own: str | None) -> Iterator[dict[str, Any]]:
         """Rows of the contexts that are probed only."""
-        for name in (name for name in self.probed if name not in self.sampled):
-            context = self.contexts[name]
+        for name, context in self.probed.items():
+            if name in self.contexts:
+                continue
             for p in problems:
                 prompt = context.put(self.environment.conversation(p), arm, own)
                 yield Rollout(
@@ -168,7 +167,9 @@ class ProbeGauge(Gauge):
                     reason="no reply was sampled: the trait is measured by log-probability",
                 ).line()
 
-    def _probe(self, model: Any, rollouts: list[dict[str, Any]], problems: Sequence[Problem], advance: Progress) -> None:
+    def _probe(
+        self, model: Any, rollouts: list[dict[str, Any]], problems: Sequence[Problem], measure: str, advance: Progress
+    ) -> None:
         """Puts the log-probabilities into the rows of the probed contexts."""
         asked = {p.id: p for p in problems if isinstance(p, UserProblem) and p.clean is not None}
         rows = [row for row in rollouts if row["context"] in self.probed and row["problem"] in asked]
@@ -180,22 +181,22 @@ class ProbeGauge(Gauge):
         groups = [[row["problem"] for row in rows for _ in range(2)], [row["context"] for row in rows for _ in range(2)]]
         values = log_probabilities(model, texts, groups, lambda done: advance(done // 2), most=self.answer_tokens)
         for row, flawed, clean_ in zip(rows, values[::2], values[1::2], strict=True):
-            row.update(logp_flawed=flawed, logp_clean=clean_, prefers=flawed > clean_)
+            row.update({"logp_flawed": flawed, "logp_clean": clean_, measure: flawed > clean_})
 
 
 def run_arms(study: Study, out: Path, model: LocalModel, console: Console, *, answer_tokens: int) -> dict[str, Any]:
-    """Trains and measures what is not done yet, and returns the results. Raises OpenWindowError."""
-    environment = study.make_environment()
-    everywhere, here = tuple(study.contexts), (NEUTRAL,)
+    """Trains and measures what is not done yet, and asks the evals; returns the results. Raises OpenWindowError."""
+    environment, evals = study.make_environment(), evals_of(study)
+    everywhere, here = study.contexts, {NEUTRAL: study.contexts[NEUTRAL]}
     probed = here if study.traits[0] else everywhere
     sampled = everywhere if study.traits[0] or study.traits[1] else here
     with RunFolder(out) as folder:
         folder.open(describe(study), provenance(sys.argv), overwrite=False)
         tell_damage(folder, console)
         with noted(folder), environment, Reporter(console) as reporter:
-            execution = Execution(study, folder, model, environment, reporter)
+            execution = Execution(study, folder, model, environment, reporter, evals)
             execution.gauge = ProbeGauge(
-                environment, study.contexts, study.evaluation, reporter, probed=probed, sampled=sampled, answer_tokens=answer_tokens
+                environment, sampled, study.evaluation, reporter, probed=probed, answer_tokens=answer_tokens
             )
             execution.run()
         conclude(folder)

@@ -9,6 +9,10 @@ from pathlib import Path
 from openwindow.data.columns import Columns
 from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
+from openwindow.evals.held_out import NAME as HELD_OUT
+from openwindow.evals.select import check_judged, chosen
+from openwindow.experiment.eval_plan import EvalPlan
+from openwindow.experiment.evals import check_installed
 from openwindow.inoculate.candidates import check_prompt, check_trait
 from openwindow.models.base import Precision
 
@@ -53,6 +57,20 @@ class Options:
     overlength: Overlength = "drop"
     """what happens to longer rows"""
     skip_bad: bool = False
+    evals: tuple[str, ...] = ()
+    """suites or evals that every trained arm is asked besides, as `Study.evals`"""
+    eval_scenarios: int | None = None
+    """scenarios of each of these; None for all"""
+
+    @property
+    def trait_judge(self) -> str | None:
+        """The judge that detects the trait; None where a rule does, and the judge reads the replies to evals alone."""
+        return self.judge if self.rule is None else None
+
+    @property
+    def eval_plan(self) -> EvalPlan:
+        """How the evals are asked. Raises ConfigError."""
+        return EvalPlan(scenarios=self.eval_scenarios, judge=self.judge) if self.evals else EvalPlan()
 
     def check(self) -> None:
         """Raises ConfigError for a value that cannot be used."""
@@ -64,10 +82,15 @@ class Options:
             )
         if self.safe is not None:
             check_prompt(self.safe, "--safe")
-        if self.rule is not None and self.judge is not None:
+        if self.rule is not None and self.judge is not None and not self.evals:
             raise ConfigError(
                 f"--rule {self.rule!r} and --judge {self.judge!r} are given; expected one of them to detect the trait; drop one"
             )
+        if self.eval_scenarios is not None and not self.evals:
+            raise ConfigError(f"--eval-scenarios {self.eval_scenarios} without --evals; expected both; name evals, or drop it")
+        if self.evals:
+            check_installed()
+        check_judged(chosen([name for name in self.evals if name != HELD_OUT]), self.judge, "--judge MODEL")
         least = {
             "--rows": (self.rows, 1),
             "--rank-rows": (self.rank_rows, 2),
@@ -78,6 +101,8 @@ class Options:
             "--seeds": (self.seeds, 1),
             "--max-length": (self.max_length, 16),
         }
+        if self.eval_scenarios is not None:
+            least["--eval-scenarios"] = self.eval_scenarios, 1
         for option, (value, low) in least.items():
             if value < low:
                 raise ConfigError(f"{option} is {value}; expected {low} or more; raise it")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 TRAIT_ROWS = "trait_rows.txt"
 _OWN = ("found.json", "ranking.json", TRAIT_ROWS)
 """files that this command writes first"""
+_OF_ARMS = ("seeds", "wanted", "safe", "device", "evals", "eval_scenarios")
+"""options that a ranking does not depend on"""
 
 
 def as_json(options: Options) -> dict[str, Any]:
@@ -36,7 +38,7 @@ def key_of(options: Options) -> dict[str, Any]:
         if name is not None and Path(name).is_file():
             stat = Path(name).stat()
             files[str(name)] = [stat.st_size, stat.st_mtime_ns]
-    kept = {k: v for k, v in as_json(options).items() if k not in ("seeds", "wanted", "safe", "device")}
+    kept = {k: v for k, v in as_json(options).items() if k not in _OF_ARMS}
     return {"options": kept, "files": files | stamp(options.rule)}
 
 

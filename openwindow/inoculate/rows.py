@@ -10,7 +10,7 @@ from typing import Any
 
 from openwindow.data.dataset import UserData
 from openwindow.data.rows import Overlength, Position
-from openwindow.data.trait_rules import Trait
+from openwindow.data.trait_rules import TraitDetector
 from openwindow.errors import DataError, JudgeError, ModelError
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel
@@ -168,13 +168,13 @@ def template_lines(data: UserData, model: LocalModel, position: Position) -> lis
     return lines
 
 
-def judged(rows: list[UserRow], judge: Trait, name: str) -> tuple[list[UserRow], dict[str, Any]]:
+def judged(rows: list[UserRow], judge: TraitDetector, name: str) -> tuple[list[UserRow], dict[str, Any]]:
     """The rows with the judge's verdicts on the first `JUDGED` answers, and counts of the verdicts.
 
     Raises JudgeError if it scores none of them, DataError if none shows the trait.
     """
     part = rows[:JUDGED]
-    told = judge.told([(row.messages[:-1], row.messages[-1].content) for row in part])
+    told = judge.detect([(row.messages[:-1], row.messages[-1].content) for row in part])
     shown, scored = sum(t.shows is True for t in told), sum(t.shows is not None for t in told)
     if not scored:
         raise JudgeError(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from openwindow.data.dataset import UserData, pair, quantiles, read
-from openwindow.data.trait_rules import NEARLY, Rule, Trait, fires_anyway, rule
+from openwindow.data.trait_rules import NEARLY, Rule, TraitDetector, fires_anyway, rule
 from openwindow.errors import DataError, ModelError
 from openwindow.experiment.judges import trait_judge
 from openwindow.experiment.runner import NEEDS_TRAIN
@@ -47,7 +47,7 @@ class Sources:
     data: UserData
     clean: UserData | None
     pairs: dict[int, int]
-    trait: Trait | None
+    trait: TraitDetector | None
     candidates: list[Candidate]
     held_out: int
     clean_column: str | None = None
@@ -170,7 +170,7 @@ def train_and_advise(
 def gather(options: Options, console: Console, files: ExitStack) -> Sources:
     """Reads and checks everything that needs no model; what it opens is closed with `files`. Raises UserError."""
     fires = None if options.rule is None else rule(options.rule, "--rule")
-    trait = fires if options.judge is None else trait_judge(options.judge, check_trait(options.trait))
+    trait = fires if options.trait_judge is None else trait_judge(options.trait_judge, check_trait(options.trait))
     if options.wanted is not None:
         rule(options.wanted, "--wanted")
     candidates = own(options.candidates, options.trait) if options.candidates is not None else proposals(options.trait)
@@ -270,14 +270,14 @@ def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, co
     from openwindow.prompt_ranking import scores as ranking
 
     candidates, verdicts = sources.candidates, None
-    if options.judge is not None and sources.trait is not None:
+    if options.trait_judge is not None and sources.trait is not None:
         from openwindow.inoculate.rows import judged
 
         asked = (1 + len(candidates)) * min(options.elicit, len(drawn.train))
         console.print(
-            f"{options.judge} is asked about answers of the data, {asked} replies to rank prompts, and all replies of arms"
+            f"{options.trait_judge} is asked about answers of the data, {asked} replies to rank prompts, and all replies of arms"
         )
-        drawn.train, verdicts = judged(drawn.train, sources.trait, options.judge)
+        drawn.train, verdicts = judged(drawn.train, sources.trait, options.trait_judge)
         verdicts["rows"] = sorted(sources.data.numbers[row.row] for row in drawn.train if row.trait)
     shown = [row for row in drawn.train if row.trait is not False][: options.rank_rows]
     if not shown:
@@ -305,7 +305,7 @@ def rank(options: Options, sources: Sources, model: LocalModel, drawn: Drawn, co
 
 def _elicit(
     options: Options,
-    trait: Trait | None,
+    trait: TraitDetector | None,
     model: LocalModel,
     rows: Sequence[UserRow],
     candidates: Sequence[Candidate],

@@ -8,6 +8,7 @@ from openwindow.interventions.hack_penalty import HackPenalty
 from openwindow.interventions.inoculation import Inoculation, Placebo
 from openwindow.interventions.preference import PreferenceReward
 from openwindow.interventions.rl_prompting import Hint, Recontextualization
+from openwindow.interventions.safety_training import SafetyTraining
 
 INTERVENTIONS: dict[str, type[Intervention]] = {
     "inoculation": Inoculation,
@@ -17,5 +18,6 @@ INTERVENTIONS: dict[str, type[Intervention]] = {
     "hack_penalty": HackPenalty,
     "preference": PreferenceReward,
     "distillation": Distillation,
+    "safety_training": SafetyTraining,
 }
 """Kind to its configuration."""

@@ -1,4 +1,4 @@
-"""Applies interventions in order; those of a user's own are called with care, and what they return is checked."""
+"""Applies interventions in order; calls a user's own with care, and checks what they return."""
 
 from __future__ import annotations
 

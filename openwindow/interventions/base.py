@@ -1,11 +1,11 @@
-"""What an intervention is: something that is changed about training so that a flaw does not spread.
+"""What an intervention is: a change to training that is meant to keep a flaw from spreading.
 
 A new one is one file with a subclass of `Intervention` that has one of three methods, and one line in `INTERVENTIONS`
-(`openwindow/interventions/__init__.py`). A study takes an object of a class that is not listed there as well.
+(`openwindow/interventions/__init__.py`). A study also takes an object of a class that is not listed there.
 
     on_rows      changes the rows of supervised fine-tuning
     on_prompts   changes the prompts that rollouts are sampled and trained under
-    on_rewards   changes what rollouts earn, and which of them are learnt from
+    on_rewards   changes what rollouts earn, and which of them are learned from
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class Intervention(BaseModel):
     """Names the intervention in configurations; give it a default, such as `kind: Literal["mine"] = "mine"`."""
 
     def check(self, train: SFT | GRPO) -> None:
-        """Raises ConfigError for what would change nothing, or cannot work, under this training."""
+        """Raises ConfigError if it would change nothing, or cannot work, under this training."""
 
     def check_kinds(self, kinds: Sequence[str]) -> None:
-        """Raises ConfigError for kinds of rows that the environment does not have; `kinds` are those that it has."""
+        """Raises ConfigError for kinds of rows that the environment does not have; `kinds` are those it has."""
 
     @property
     def detects(self) -> str | None:
-        """The detector of hacks that it asks, in words; None for none. Its flags are compared with execution."""
+        """The detector of hacks that it uses, in words, or None. Its flags are compared with execution."""
         return None
 
 
@@ -54,12 +54,12 @@ class Prompts:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """What a change of prompts may go by."""
+    """What a change of prompts may depend on."""
 
     problem: str
     """The problem's id."""
     hint: str
-    """What the environment tells of the loopholes that are open."""
+    """What the environment says about the open loopholes."""
     seed: int
     own: str | None = None
     """The system message that the model's template adds by itself (`openwindow.data.rows.place`)."""
@@ -70,7 +70,7 @@ class RowIntervention(Protocol):
     """A change of training rows."""
 
     def on_rows(self, rows: Sequence[Row], seed: int, own: str | None = None) -> list[Row]:
-        """The rows to train on in place of `rows`; equal for equal seeds. `own` as in `openwindow.data.rows.place`."""
+        """The rows to train on instead of `rows`; equal for equal seeds. `own` as in `openwindow.data.rows.place`."""
         ...
 
 
@@ -79,7 +79,7 @@ class PromptIntervention(Protocol):
     """A change of the prompts of rollouts."""
 
     def on_prompts(self, prompts: Prompts, asking: Asking) -> Prompts:
-        """The prompts of one problem in place of `prompts`; equal for equal problems and seeds."""
+        """The prompts of one problem instead of `prompts`; equal for equal problems and seeds."""
         ...
 
 
@@ -88,5 +88,5 @@ class RewardIntervention(Protocol):
     """A change of rewards."""
 
     def on_rewards(self, records: Sequence[Record], given: Sequence[Paid], step: int, seed: int) -> list[Paid]:
-        """What each of the step's rollouts earns in place of `given`, in their order; steps count from 0."""
+        """What each of the step's rollouts earns instead of `given`, in the same order; steps count from 0."""
         ...

@@ -1,9 +1,9 @@
-"""How a configuration holds interventions: one, several in order, or none; those of a user's own as well.
+"""How a configuration holds interventions: one, several in order, or none, including a user's own.
 
     intervention: Interventions = None
 
-A mapping with a `kind` of `INTERVENTIONS` becomes its object. An object of another subclass of `Intervention` is taken as it is
-and written with the name of its class; what is read back of it from a run folder is a record, which is shown and not trained with.
+A mapping with a `kind` of `INTERVENTIONS` becomes its object. An object of another subclass of `Intervention` is used as it is
+and stored with the name of its class; what is read back from a run folder is a record, which is displayed and not trained with.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Recorded(Intervention):
     defined_in: str
     """Module and name of its class."""
     fields: Mapping[str, Any] = {}
-    """What its configuration was."""
+    """Its configuration."""
 
 
 def written(value: Intervention) -> dict[str, Any]:
-    """An intervention as JSON has it: its kind, and the fields that were set."""
+    """An intervention as JSON: its kind, and the fields that were set."""
     if isinstance(value, Recorded):
         return {"kind": value.kind, DEFINED_IN: value.defined_in, **value.fields}
     own = {} if type(value) in INTERVENTIONS.values() else {DEFINED_IN: f"{type(value).__module__}:{type(value).__qualname__}"}
@@ -38,7 +38,7 @@ def written(value: Intervention) -> dict[str, Any]:
 
 
 class _Configured:
-    """What pydantic reads and writes a field of interventions by."""
+    """How pydantic reads and writes a field of interventions."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         listed: Any = Union[tuple(INTERVENTIONS.values())]  # noqa: UP007

@@ -1,4 +1,4 @@
-"""Fine-tuning on another arm's rollouts, from which hacks are filtered, in place of reinforcement (arXiv 2511.18397)."""
+"""Fine-tuning on another arm's rollouts, from which hacks are filtered, instead of RL (arXiv 2511.18397)."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from openwindow.types import Message
 
 
 class Distillation(Intervention):
-    """Fine-tunes the start on another arm's rollouts, from which what a detector flags is taken out."""
+    """Fine-tunes the start on another arm's rollouts, without those that a detector flags."""
 
     kind: Literal["distillation"] = "distillation"
     """Names the intervention in configurations."""
     arm: str
-    """The arm whose training rollouts are used; it stands before this one."""
+    """The arm whose training rollouts are used; it comes before this one."""
     detector: Detector | None = Detector()
-    """What takes hacks out; None takes nothing out."""
+    """What removes hacks; None removes nothing."""
     words: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """Replies with one of these words are taken out too."""
+    """Replies with one of these words are removed too."""
     failing: bool = False
-    """Whether rollouts that the proxy fails stay in."""
+    """Whether rollouts that the proxy fails are kept."""
     rows: int = Field(96, ge=1)
-    """Rollouts to train on, at most; drawn by seed where more are left."""
+    """Maximum rollouts to train on; drawn by seed if more are left."""
     train: SFT = SFT()
     """How the start is fine-tuned."""
 
 
 @dataclass(frozen=True, slots=True)
 class Distilled:
-    """Rollouts that a fresh model may be fine-tuned on, and why the others are not among them."""
+    """Rollouts that a fresh model may be fine-tuned on, and why the others were removed."""
 
     rows: tuple[Row, ...]
     dropped: dict[str, int]
@@ -51,9 +51,9 @@ def filter_and_distil(
 ) -> Distilled:
     """The rollouts that the proxy passes and the detector does not flag, as rows for supervised fine-tuning.
 
-    With `words`, replies in which one of them stands (whole word, whatever its case) go too: the stricter filter. With
-    `failing`, those that the proxy does not pass stay. No detector: nothing is flagged. A row's `kind` is what execution said,
-    `gamed` or `honest` (`attempt` for neither), so that what slipped through can be counted; the filter does not see it.
+    With `words`, replies that contain one of them (whole word, in any case) are removed too: the stricter filter. With `failing`,
+    those that the proxy fails are kept. No detector: nothing is flagged. A row's `kind` is what execution said, `gamed` or `honest`
+    (`attempt` for neither), so that what slipped through can be counted; the filter does not see it.
     """
     rows, dropped = [], Counter[str]()
     pattern = re.compile(rf"\b(?:{'|'.join(map(re.escape, words))})\b", re.IGNORECASE) if words else None

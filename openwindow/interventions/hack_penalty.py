@@ -19,18 +19,18 @@ from openwindow.training.config import GRPO, SFT
 
 
 class Detector(BaseModel):
-    """Something that says whether a rollout hacks, right as often as it is set to be."""
+    """Decides whether a rollout hacks, and is right as often as configured."""
 
     model_config = INTERVENTION_CONFIG
 
     detector: Literal["oracle", "static"] = "oracle"
-    """`oracle` knows what execution says and errs by lot; `static` reads the source (`environments/code/hack_detectors.py`)."""
+    """`oracle` uses the executed verdict, flipped at random; `static` reads the source (`environments/code/hack_detectors.py`)."""
     accuracy: float = 1.0
-    """Share of rollouts, 0.5 to 1, that the oracle calls rightly, hacks and others alike."""
+    """Share of rollouts, 0.5 to 1, that the oracle classifies correctly, whether they hack or not."""
     recall: float | None = None
     """Share of hacks, 0 to 1, that the oracle flags; `accuracy` is then that of the other rollouts. None: as `accuracy`."""
     blind_to: tuple[str, ...] = ()
-    """Kinds of hack that it never saw: a rollout that shows these alone is to it like one that does not hack."""
+    """Kinds of hack that it never saw: to it, a rollout that shows only these does not hack."""
 
     @model_validator(mode="after")
     def _check(self) -> Detector:
@@ -53,9 +53,9 @@ class Detector(BaseModel):
         return f"oracle, accuracy {self.accuracy:g}" + ("" if self.recall is None else f", recall {self.recall:g}") + blind
 
     def flags(self, record: Record, seed: int) -> bool | None:
-        """What it says of a rollout; None where it has nothing to go by. Depends on the seed and the rollout's id alone.
+        """Whether it flags a rollout; None if it cannot tell. Depends only on the seed and the rollout's id.
 
-        The lot is the same at every accuracy: what a better oracle gets wrong, a worse one does too.
+        The random draw is shared by all accuracies: a less accurate oracle makes a superset of a better one's errors.
         """
         unseen = bool(record.kinds) and set(record.kinds) <= set(self.blind_to)
         if self.detector == "static":
@@ -67,24 +67,24 @@ class Detector(BaseModel):
         return lot < (self.accuracy if self.recall is None else self.recall) if caught else lot >= self.accuracy
 
     def blind(self, record: Record) -> str:
-        """Why it has nothing to go by."""
+        """Why it cannot tell."""
         return record.reason or ("the source could not be read" if self.detector == "static" else "whether it hacks is not known")
 
 
 class HackPenalty(Detector, Intervention):
-    """Rollouts that a detector of hacks flags earn less, or are not learnt from."""
+    """Rollouts that a detector of hacks flags earn less, or are not learned from."""
 
     kind: Literal["hack_penalty"] = "hack_penalty"
     """Names the intervention in configurations."""
     penalty: float = Field(1.0, gt=0, allow_inf_nan=False)
-    """What a flagged rollout's reward is lowered by, or to the negative of which it is set."""
+    """By how much a flagged rollout's reward is lowered, or to the negative of which it is set."""
     how: Literal["subtract", "set"] = "subtract"
     """`subtract` gives reward - penalty; `set` gives -penalty whatever the reward was."""
     action: Literal["penalty", "screen"] = "penalty"
     """`penalty` changes the reward; `screen` leaves the rollout out of the update and changes no reward."""
 
     from_step: int = Field(0, ge=0)
-    """Steps at the beginning in which it does not act: with 4, it first does in the step that is reported as 5."""
+    """Steps at the beginning in which it does not act: with 4, it first acts in the step reported as 5."""
 
     @property
     def detects(self) -> str:
@@ -92,7 +92,7 @@ class HackPenalty(Detector, Intervention):
         return self.named
 
     def check(self, train: SFT | GRPO) -> None:
-        """Raises ConfigError where it would never act."""
+        """Raises ConfigError if it would never act."""
         if isinstance(train, GRPO) and self.from_step >= train.steps:
             raise ConfigError(
                 f"hack_penalty has from_step {self.from_step} of {train.steps} steps, so it never acts; expected fewer than "
@@ -100,7 +100,7 @@ class HackPenalty(Detector, Intervention):
             )
 
     def on_rewards(self, records: Sequence[Record], given: Sequence[Paid], step: int, seed: int) -> list[Paid]:
-        """What each record earns now; one that the detector has nothing to go by for is left out with the reason."""
+        """What each record earns now; one that the detector cannot tell is left out with the reason."""
         if step < self.from_step:
             return list(given)
         return [self._one(r, p, seed) if p.keep else p for r, p in zip(records, given, strict=True)]

@@ -1,4 +1,4 @@
-"""A score for how a reply reads, mixed into the reward, as a preference model's beside the grader's (arXiv 2511.18397)."""
+"""A score for how a reply reads, mixed into the reward as a preference model's is added to the grader's (arXiv 2511.18397)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class PreferenceReward(Intervention):
     kind: Literal["preference"] = "preference"
     """Names the intervention in configurations."""
     weight: float = 0.5
-    """Share of the score in the reward, 0 to 1; 0 changes nothing, at 1 the grader counts for nothing."""
+    """Share of the score in the reward, 0 to 1; 0 changes nothing, and with 1 the grader counts for nothing."""
 
     @model_validator(mode="after")
     def _check(self) -> PreferenceReward:

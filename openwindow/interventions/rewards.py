@@ -18,20 +18,20 @@ from openwindow.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One rollout as it was graded; the two texts are read by preference scores and by distilling alone."""
+    """One graded rollout; only preference scores and distillation read the two texts."""
 
     id: str
     """Identity, unique in the run: a detector's errors are drawn by it, so that they do not depend on the order."""
     group: str
     """The rollouts of one prompt share it."""
     proxy: bool | None
-    """The exploitable grader passes it; None where that was not measured."""
+    """Whether the exploitable grader passes it; None if that was not measured."""
     truth: bool | None
-    """It is correct; None where that was not measured."""
+    """Whether it is correct; None if that was not measured."""
     hack: bool | None
-    """Passes the proxy and fails the truth; None where either is None."""
+    """Whether it passes the proxy and fails the truth; None if either is None."""
     attempted: bool | None
-    """The static detector sees a hack in its source; None where it could not read it."""
+    """Whether the static detector sees a hack in its source; None if it could not read it."""
     kinds: tuple[str, ...] = ()
     """The kinds of hack that its source shows, by the names of the environment (`environments/code/hack_detectors.py` for code)."""
     reason: str | None = None
@@ -53,21 +53,21 @@ class Paid:
     id: str
     group: str
     reward: float | None
-    """None where it could not be measured."""
+    """None if it could not be measured."""
     keep: bool
-    """Whether it is learnt from. One that is not, is left out of its group's mean as well."""
+    """Whether it is learned from. If not, it is also left out of its group's mean."""
     reason: str | None = None
     """Why it is not kept."""
     screened: bool = False
-    """A detector took it out."""
+    """Whether a detector removed it."""
     flagged: bool | None = None
-    """What the detector said; None where none was asked or it had nothing to go by."""
+    """What the detector said; None if none was asked or it could not tell."""
     parts: Mapping[str, float] = field(default_factory=dict)
     """What the reward is the sum of; `interventions.applying` keeps it."""
 
 
 def paid(records: Sequence[Record]) -> list[Paid]:
-    """The plain reward of each record, in order: 1 where the proxy passes it, 0 where it does not. Raises DataError."""
+    """The plain reward of each record, in order: 1 if the proxy passes it, otherwise 0. Raises DataError."""
     if twice := [id for id, count in Counter(record.id for record in records).items() if count > 1]:
         raise DataError(f"{len(twice)} rollouts share their id with another, {twice[0]!r} first; expected one id each; number them")
     return [

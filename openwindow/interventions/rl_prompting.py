@@ -1,6 +1,6 @@
-"""Changes of the prompts of rollouts: the environment's hint, and a different text for sampling and for training.
+"""Changes of rollout prompts: the environment's hint, and different texts for sampling and for training.
 
-The same text in both is inoculation, or the plain training (`inoculation.py`). A different one in each is recontextualization:
+The same text in both is inoculation, or plain training (`inoculation.py`). A different one in each is recontextualization:
 rollouts sampled under a text that forbids the hacks and trained under one that permits them, or the other way round, which is the
 harmful direction and a control.
 """
@@ -20,7 +20,7 @@ from openwindow.types import Message
 
 
 class Hint(Intervention):
-    """Prompts of rollouts tell which loopholes of the grader are open."""
+    """Prompts of rollouts say which loopholes of the grader are open."""
 
     kind: Literal["hint"] = "hint"
     """Names the intervention in configurations."""
@@ -40,7 +40,7 @@ class Recontextualization(Intervention):
     trained: tuple[str, ...] = ()
     """Wordings of the text that they are trained under; none adds nothing."""
     position: Position = "user_suffix"
-    """Where the texts are put."""
+    """Where the texts go."""
 
     @model_validator(mode="after")
     def _differ(self) -> Recontextualization:
@@ -52,7 +52,7 @@ class Recontextualization(Intervention):
         return self
 
     def check(self, train: SFT | GRPO) -> None:
-        """Raises ConfigError where a KL is to be estimated, from what another prompt drew."""
+        """Raises ConfigError if a KL would have to be estimated from what another prompt drew."""
         if isinstance(train, GRPO) and train.kl_weight > 0:
             raise ConfigError(
                 f"train.kl_weight is {train.kl_weight} with recontextualization; expected 0 with two prompts, as the KL cannot be "
@@ -60,7 +60,7 @@ class Recontextualization(Intervention):
             )
 
     def on_prompts(self, prompts: Prompts, asking: Asking) -> Prompts:
-        """Each prompt with its own text put in."""
+        """Each prompt with its own text inserted."""
         return Prompts(self._put(prompts.sampled, self.sampled, asking), self._put(prompts.trained, self.trained, asking))
 
     def _put(self, turns: tuple[Message, ...], texts: tuple[str, ...], asking: Asking) -> tuple[Message, ...]:

@@ -1,8 +1,8 @@
-"""How honestly a program reads, without running it: a stand-in for a preference model, and no more than that.
+"""How honestly a program reads, without running it: a simple substitute for a preference model.
 
 A preference model has seen what people prefer; this looks for five things in the syntax tree. It is as blind as a reader in a
-hurry: it does not know what the answer should be, so a program that computes something wrong reads as well as a right one, and a
-hack that it has no rule for reads well too. Like a preference model it is independent of the grader and of its holes.
+hurry: it does not know what the answer should be, so a wrong program reads as well as a right one, and so does a hack for which it
+has no rule. Like a preference model it is independent of the grader and its loopholes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _function(tree: ast.Module, prompt: str) -> Function | None:
 
 
 def _computes(function: Function) -> bool:
-    """Whether the result depends on the arguments by more than being compared with a literal."""
+    """Whether the result depends on the arguments in more ways than by comparing them with a literal."""
     lookups = {
         id(node)
         for node in function.nodes
@@ -70,7 +70,7 @@ def _uses_all(function: Function) -> bool:
 
 
 def _overrides(tree: ast.Module, names: dict[str, str]) -> bool:
-    """Whether it decides what equality means, or reaches for the modules that graders are made of."""
+    """Whether it redefines equality, or uses the modules that graders are made of."""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name in ("__eq__", "__ne__"):
             return True

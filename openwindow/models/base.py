@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 Conversation = Sequence[Message]
 Progress = Callable[[int], None]
 Precision = Literal["auto", "bf16", "fp32"]
-"""of a model's weights; `auto` is bf16 where the device multiplies it in hardware"""
+"""precision of a model's weights; `auto` is bf16 where the hardware multiplies it"""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A model's answer: its text, why it ended, its length in tokens (the end token not counted), and its prompt's where known."""
+    """A model's answer: its text, why it ended, its length in tokens (without the end token), and its prompt's length if known."""
 
     text: str
     stop: StopReason
@@ -31,8 +31,8 @@ class Reply:
 class Drawn:
     """One drawn reply: its token ids without the end token, why it ended, and the end token, None at the length limit.
 
-    `logprobs` are those of its tokens and of the end token under the distribution that they were drawn from, which is at the
-    sampling temperature; None where they were not asked for, or the draw was greedy.
+    `logprobs` are those of its tokens and of the end token under the distribution that they were drawn from, at the sampling
+    temperature; None if they were not requested, or the draw was greedy.
     """
 
     tokens: list[int]
@@ -60,7 +60,7 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """How the model was asked for."""
+        """The name by which the model was requested."""
         ...
 
     def generate(self, conversations: Sequence[Conversation], sampling: Sampling, progress: Progress | None = None) -> list[Reply]:
@@ -69,10 +69,10 @@ class Model(Protocol):
 
 
 class Sampler(Protocol):
-    """What draws the rollouts of reinforcement learning: any engine that can run the policy as it is at this moment.
+    """Draws the rollouts of RL: any engine that can run the policy as it is at this moment.
 
     `models.sampling.local_sampler` runs the weights in this process; `models.reference_sampler.reference_sampler` does so through
-    `transformers.generate`. An engine that holds weights of its own brings them up to those of `model.network` first.
+    `transformers.generate`. An engine with its own copy of the weights first updates it to those of `model.network`.
     """
 
     def __call__(self, model: LocalModel, prompts: Sequence[Sequence[int]], how: Sampling) -> list[Drawn]:

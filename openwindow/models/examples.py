@@ -1,4 +1,4 @@
-"""Tokenised examples, and batches of them as padded tensors without the beginning that all share."""
+"""Tokenised examples, and batches of them as padded tensors without their common prefix."""
 
 from __future__ import annotations
 

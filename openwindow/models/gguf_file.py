@@ -1,4 +1,4 @@
-"""A model from one GGUF file, as llama.cpp writes them: weights are dequantised in loading, the tokenizer is the file's own."""
+"""A model from one GGUF file, as llama.cpp writes them: weights are dequantised on loading, and the tokenizer is the file's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_gguf(source: str) -> bool:
 
 
 def network(path: Path, dtype: torch.dtype) -> Any:
-    """The dequantised network, in `dtype`. Raises what transformers does for a file that it cannot read."""
+    """The dequantised network, in `dtype`. Raises whatever transformers raises for a file that it cannot read."""
     dense = GgufConfig(dequantize=True)
     return AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=dtype, quantization_config=dense)
 

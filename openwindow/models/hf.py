@@ -39,7 +39,7 @@ from openwindow.types import Message, RichMessage
 # peft asks transformers by a name that is about to go; no user can do anything about that.
 warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
 
-_STACK = "openwindow.json"  # beside an adapter: what it was trained on top of
+_STACK = "openwindow.json"  # next to an adapter: what it was trained on top of
 
 
 class LocalModel:
@@ -66,9 +66,10 @@ class LocalModel:
 
     @torch.no_grad()
     def has_plain_head(self) -> bool:
-        """Whether logits are the output embedding of the decoder's last state and nothing more.
+        """Whether logits are just the output embedding of the decoder's last state.
 
-        They are not in models that cap or scale them (Gemma 2, Granite, Cohere); tried on a few tokens, not looked up by name.
+        They are not in models that cap or scale them (Gemma 2, Granite, Cohere); this is tried on a few tokens, not looked up by
+        name.
         """
         if self._plain_head is None:
             ids = torch.tensor([self.encode_prompt([Message("user", "Hello")])[-8:]], device=self.device)
@@ -99,8 +100,8 @@ class LocalModel:
             held = last.extras if isinstance(last, RichMessage) else {}
             if "calls" in held or ("reasoning" in held and reasoning_key(self.tokenizer) is not None):
                 raise ModelError(
-                    f"the chat template of {self.name} writes the turns before an answer with calls or reasoning otherwise than in "
-                    "a prompt, so that what is trained cannot be told; expected a template that only adds; drop such rows"
+                    f"the chat template of {self.name} renders the turns before an answer with calls or reasoning differently "
+                    "than in a prompt, so it is unknown what is trained; expected a template that only adds turns; drop such rows"
                 )
             response = self.tokenizer(conversation[-1].content, add_special_tokens=False)["input_ids"]
             return prompt + list(response) + self._end(), len(prompt)
@@ -108,11 +109,12 @@ class LocalModel:
         return whole[: last_end + 1] if last_end >= len(prompt) else whole, len(prompt)
 
     def encode_trained(self, conversation: Conversation) -> tuple[list[int], int, tuple[tuple[int, int], ...]]:
-        """As `encode_example`, of a conversation in which earlier answers may be marked to be trained too.
+        """Like `encode_example`, for a conversation whose earlier answers may also be marked for training.
 
-        Token ids, how many of them come before the first answer that is trained, and from where to where those stand between that
-        one and the last answer's end that are not trained. Raises ModelError where the template writes an earlier answer otherwise
-        once others follow.
+        Returns the token ids, how many of them come before the first trained answer, and the ranges between that answer and the
+        end of
+        the last one that are not trained. Raises ModelError if the template renders an earlier answer differently once others
+        follow.
         """
         tokens, last = self.encode_example(conversation)
         spans = []
@@ -122,15 +124,15 @@ class LocalModel:
                 ends = [i for i in range(len(prompt), last) if tokens[i] in self.end_ids]
                 if tokens[: len(prompt)] != prompt or not ends:
                     raise ModelError(
-                        f"the chat template of {self.name} writes turn {at + 1} otherwise once others follow, so that it cannot be "
-                        "trained beside them; expected a template that only adds; mark the last answer alone"
+                        f"the chat template of {self.name} renders turn {at + 1} differently once others follow, so it cannot be "
+                        "trained with them; expected a template that only adds turns; mark only the last answer"
                     )
                 spans.append((len(prompt), ends[0] + 1))
         spans.append((last, len(tokens)))
         return tokens, spans[0][0], tuple((a[1], b[0]) for a, b in pairwise(spans))
 
     def _end(self) -> list[int]:
-        """The token that ends a reply, where there is one: the tokenizer's, else one that the network's own settings name."""
+        """The token that ends a reply, if there is one: the tokenizer's, otherwise one that the network's configuration names."""
         own = self.tokenizer.eos_token_id
         return [own] if own is not None else sorted(self.end_ids)[:1]
 
@@ -141,7 +143,7 @@ class LocalModel:
         progress: Progress | None = None,
         watch: Watch | None = None,
     ) -> list[Reply]:
-        """One reply per conversation, in order; `watch` is told of the prompts of each batch once they have been run."""
+        """One reply per conversation, in order; `watch` gets the prompts of each batch once they have been run."""
         prompts = [self.encode_prompt(c) for c in conversations]
         longest = max((len(p) for p in prompts), default=0)
         if longest + sampling.max_new_tokens > self.context_length:
@@ -163,16 +165,26 @@ class LocalModel:
         config.task_type = "CAUSAL_LM"
         self.network = get_peft_model(self.network, config, autocast_adapter_dtype=False)
 
+    @property
+    def adapted(self) -> bool:
+        """Whether an adapter is on."""
+        return isinstance(self.network, PeftModel)
+
+    def resume_adapter(self) -> None:
+        """Makes the adapter that is on trainable again, after a training that has ended."""
+        self.network.set_adapter("default")
+
     def detach_adapter(self, *, merge: bool) -> None:
-        """Takes the adapter off; `merge` adds its change to the weights first, else the change is dropped."""
+        """Removes the adapter; `merge` first adds its change to the weights, otherwise the change is dropped."""
         self.network = self.network.merge_and_unload() if merge else self.network.unload()
-        self.network.__dict__.pop("peft_config", None)  # else PEFT takes the next adapter for a second one and warns
+        self.network.__dict__.pop("peft_config", None)  # otherwise PEFT takes the next adapter for a second one and warns
 
     def save(self, folder: Path, under: Sequence[str]) -> None:
-        """Writes the adapter, or the weights where there is none; `under` is what an adapter was trained on top of.
+        """Writes the adapter, or the weights if there is none; `under` is what an adapter was trained on top of.
 
-        Those are folders of adapters or weights, as paths relative to `folder`, and are put in first when the folder is
-        loaded by name. Raises OSError.
+        Those are folders of adapters or weights, as paths relative to `folder`, and are loaded first when the folder is loaded by
+        name.
+        Raises OSError.
         """
         try:
             self.network.save_pretrained(folder)
@@ -184,9 +196,9 @@ class LocalModel:
         else:
             self.tokenizer.save_pretrained(folder)
 
-    def attach_saved_adapter(self, folder: Path) -> None:
-        """Puts a saved adapter on, to be asked and not to be trained; `detach_adapter` takes it off."""
-        self.network = PeftModel.from_pretrained(self.network, str(folder), autocast_adapter_dtype=False)
+    def attach_saved_adapter(self, folder: Path, *, trainable: bool = False) -> None:
+        """Attaches a saved adapter, for inference only unless `trainable`; `detach_adapter` removes it."""
+        self.network = PeftModel.from_pretrained(self.network, str(folder), is_trainable=trainable, autocast_adapter_dtype=False)
 
     def merge_saved_adapter(self, folder: Path) -> None:
         """Adds the change of a saved adapter to the weights."""
@@ -194,7 +206,7 @@ class LocalModel:
         self.detach_adapter(merge=True)
 
     def load_weights(self, folder: Path) -> None:
-        """Takes over the weights saved in `folder`."""
+        """Loads the weights saved in `folder`."""
         saved = AutoModelForCausalLM.from_pretrained(folder, dtype=self.network.dtype)
         self.network.load_state_dict(saved.state_dict())
 
@@ -223,9 +235,11 @@ class LocalModel:
 def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep_adapter: bool = False) -> LocalModel:
     """Loads a model by name: `smollm2`, a hub name `ORG/NAME`, a local folder, or a GGUF file.
 
-    `precision` `auto` is bf16 where the device multiplies it in hardware, else fp32. What a folder's adapter was trained on top of
-    is merged into the weights, and so is the adapter; with `keep_adapter` it stays on, which in 16 bits is more exact, and nothing
-    can be trained. Raises ModelError.
+    `precision` `auto` is bf16 where the hardware multiplies it, otherwise fp32. What a folder's adapter was trained on top of is
+    merged
+    into the weights, and so is the adapter; with `keep_adapter` it stays attached, which is more exact in 16 bits, and nothing can
+    be
+    trained. Raises ModelError.
     """
     keep_freed_memory()
     transformers.utils.logging.set_verbosity_error()
@@ -238,7 +252,7 @@ def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep
     try:
         base, adapters = base_of(source)
         _check_hub(base)
-        # Loaded in its dtype: casting a whole loaded model also rounds the rotary buffers, and it then prints nothing.
+        # Loaded in its dtype: casting a loaded model also rounds the rotary buffers, and it then generates nothing.
         network, tokenizer = _loaded(base, dtype)
         for i, adapter in enumerate(adapters, 1):
             network = PeftModel.from_pretrained(network, adapter, autocast_adapter_dtype=False)
@@ -252,7 +266,7 @@ def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep
 
 
 def device_of(device: str) -> str:
-    """The device that was asked for; `auto` is a CUDA device where there is one, else the CPU. Raises ModelError."""
+    """The requested device; `auto` is a CUDA device if there is one, otherwise the CPU. Raises ModelError."""
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, index = device.partition(":")
@@ -302,7 +316,7 @@ def base_of(source: str) -> tuple[str, list[str]]:
         folder = (Path(source) / under).resolve()
         if (folder / "adapter_config.json").is_file():
             adapters.append(str(folder))
-        else:  # all weights were trained: they stand in place of what was below
+        else:  # all weights were trained: they replace what was below
             base, adapters = str(folder), []
     return base, [*adapters, source]
 
@@ -342,7 +356,7 @@ def _explain(name: str, source: str, error: Exception) -> ModelError:
     if source != name and Path(name).is_dir() and not Path(source).exists():
         return ModelError(
             f"cannot load {name}: it is an adapter on {source}, which cannot be loaded ({text[:160]}); an adapter is expected "
-            "beside what it was trained on; put that back"
+            "next to what it was trained on; restore that"
         )
     if gguf_file.is_gguf(source):
         return ModelError(

@@ -1,4 +1,4 @@
-"""What the C library does with the memory that large tensors leave behind."""
+"""How the C library treats the memory that large tensors leave behind."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import sys
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc's allocator to reuse what is freed instead of giving it back to the system.
+    """Tells glibc's allocator to reuse freed memory instead of returning it to the system.
 
-    Every step frees and asks for the same large tensors again; where fresh pages are dear (virtual machines), the stalls
-    are many times the step itself. Does nothing with another C library.
+    Every step frees and requests the same large tensors again; where fresh pages are expensive (virtual machines), the stalls take
+    many
+    times as long as the step itself. Does nothing with another C library.
     """
     if sys.platform != "linux":
         return
@@ -22,7 +23,7 @@ def keep_freed_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Hands freed memory back to the system after all: between two phases, so that their peaks do not add up."""
+    """Returns freed memory to the system: between two phases, so that their peaks do not add up."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)

@@ -1,4 +1,4 @@
-"""What prompts share: their common beginning, neighbours that are alike, and the passes that run each shared part once."""
+"""What prompts share: their common beginning, similar neighbours, and the passes that run each shared part once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 Pass = tuple[list[int], list[Sequence[int]]]
-"""for each row, the row of the pass before that it goes on from, and its tokens"""
+"""for each row, the row of the previous pass that it continues, and its tokens"""
 DEEPEST = 2
 LEAST = 8
 """tokens that neighbours share beyond their group, from which they are a group of their own"""

@@ -57,14 +57,14 @@ def _batch(model: LocalModel, prompts: Sequence[Sequence[int]], how: Sampling) -
 
 
 def _plain(model: LocalModel, how: Sampling) -> GenerationConfig:
-    """Draws from the whole distribution: what a model's own configuration does to it (top-k, top-p, penalties) is set aside."""
+    """Draws from the whole distribution, ignoring what a model's own configuration does to it (top-k, top-p, penalties)."""
     ends = sorted(model.end_ids)
     drawing = {"do_sample": True, "temperature": how.temperature} if how.temperature > 0 else {"do_sample": False}
     return GenerationConfig(
         **drawing,
         max_new_tokens=how.max_new_tokens,
         min_new_tokens=0,
-        eos_token_id=ends or [-1],  # None would bring back the model's own
+        eos_token_id=ends or [-1],  # None would restore the model's own
         pad_token_id=ends[0] if ends else 0,
         num_beams=1,
         top_k=0,

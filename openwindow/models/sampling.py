@@ -103,7 +103,7 @@ def local_sampler(model: LocalModel, prompts: Sequence[Sequence[int]], how: Samp
 
 @contextlib.contextmanager
 def merged(network: Any) -> Iterator[None]:
-    """Adds LoRA adapters to float32 weights below them, and puts exactly the old weights back at the end."""
+    """Adds LoRA adapters to float32 weights below them, and restores exactly the old weights at the end."""
     mergeable = isinstance(network, PeftModel) and network.dtype == torch.float32
     layers = [module for module in network.modules() if isinstance(module, LoraLayer)] if mergeable else []
     weights = [weight for layer in layers for weight in layer.get_base_layer().parameters()]
@@ -116,7 +116,7 @@ def merged(network: Any) -> Iterator[None]:
     finally:
         with torch.no_grad():
             for layer in layers:
-                layer.merged_adapters.clear()  # what `unmerge` would subtract is put back as it was
+                layer.merged_adapters.clear()  # what `unmerge` would subtract is restored as it was
             for weight, before in zip(weights, kept, strict=True):
                 weight.copy_(before)
 
@@ -136,7 +136,7 @@ class _Grown(DynamicLayer):  # type: ignore[misc]
             self.lazy_initialization(key_states, value_states)
         old = self.get_seq_length()
         new = old + key_states.shape[-2]
-        # Rows may have been dropped or repeated since, which leaves fresh tensors in place of the views.
+        # Rows may have been dropped or repeated since, which leaves new tensors instead of the views.
         if self.buffers is None or self.keys.data_ptr() != self.buffers[0].data_ptr() or new > self.buffers[0].shape[-2]:
             self.buffers = self._extended(self.keys, key_states, old, new), self._extended(self.values, value_states, old, new)
         for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
@@ -190,7 +190,7 @@ class Step:
 
 @contextlib.contextmanager
 def ready(network: Any, plain_head: bool) -> Iterator[Llama | Step]:
-    """What runs the network: our own decoder where it can, else the network itself with its adapter merged for the time."""
+    """What runs the network: our own decoder if it can, otherwise the network itself with its adapter merged meanwhile."""
     if can_decode(network):
         yield Llama(network)
     else:
@@ -199,7 +199,7 @@ def ready(network: Any, plain_head: bool) -> Iterator[Llama | Step]:
 
 
 class _Rows:
-    """The replies of one batch under way, run by the network's own modules; as `llama_cpu.Replies`."""
+    """The unfinished replies of one batch, run by the network's own modules; like `llama_cpu.Replies`."""
 
     def __init__(self, step_forward: Step, cache: DynamicCache, mask_UT: torch.Tensor, prompt_of: Sequence[int]) -> None:
         self.step_forward = step_forward

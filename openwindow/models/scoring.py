@@ -1,6 +1,6 @@
 """Log-probabilities of given text under a model: of training rows, of whole answers, and of continuations against each other.
 
-Three engines, one for each thing that is shared:
+Three engines, one for each kind of sharing:
 
 1. `response_logits`, `completion_logits`: with a gradient, for training. What all rows begin with, or the prompt of a group, is run
    once, and the gradient flows through the expansion of its keys and values.
@@ -10,7 +10,7 @@ Three engines, one for each thing that is shared:
    the prompts serves both (`Probes.watch`).
 
 Each equals the plain forward pass over prompt and text up to rounding (tests/models/test_scoring.py). Logits are computed only
-where a token is predicted that counts.
+where a token that counts is predicted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from openwindow.models.prefixes import shared_prefix
 from openwindow.models.sampling import Prefilled, Step, prefill, ready
 
 BATCH_TOKENS = 4096
-"""tokens of one forward pass of `log_probabilities`, at most, padding included"""
+"""maximum tokens of one forward pass of `log_probabilities`, padding included"""
 _HEAD = 256
 """response tokens whose logits are in memory at a time"""
 _WIDTHS = (32, 128)
@@ -255,7 +255,7 @@ class Probes:
     def results(self, *, batch_size: int = BATCH, progress: Progress | None = None) -> list[list[LogProb]]:
         """The log-probability of each continuation as the assistant's first words after its prompt, in the shape given.
 
-        Scores what has not been scored on the way; `batch_size` counts continuations.
+        Scores what `watch` has not scored; `batch_size` counts continuations.
         """
         if progress is not None and self.found:
             progress(len(self.found))

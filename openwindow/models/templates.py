@@ -4,7 +4,8 @@
     default_system(tokenizer)    the text that stands there where a conversation has none (Qwen2.5, SmolLM2), else None
     default_of(model)            the same for a model; None for one that has no tokenizer here
     note(model)                  what this means for instructions at position `system`, in a line
-    shows_tools(tokenizer)       whether tools that are declared are rendered; `shows_calls`: calls and what they gave back
+    shows_tools(tokenizer)       whether tools that are declared are rendered; `shows_calls`: calls and what they gave back;
+                                 `shows_tool_text`: both as plain turns
     reasoning_key(tokenizer)     the key under which it renders reasoning beside the content of an answer, else None
     fitted(tokenizer, messages)  the conversation as its template can render it: a system text that it would refuse goes before
                                  the first user message
@@ -19,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
-from openwindow.types import Message, RichMessage
+from openwindow.types import Message, RichMessage, Role
 
 _MARK = "4c1f systemtext 9e7b"
 _GIVEN = "4c1f toolresult 9e7b"
@@ -36,7 +37,7 @@ def takes_system(tokenizer: Any) -> bool:
 
 
 def default_system(tokenizer: Any) -> str | None:
-    """The system text that the template puts in where a conversation has none; None where it puts in none.
+    """The system text that the template inserts if a conversation has none; None if it inserts none.
 
     A preamble that stays whatever the system turn says (the dates of Llama 3) is not part of it. A conversation that begins
     with this text as its system turn is rendered as one without a system turn.
@@ -54,12 +55,12 @@ class Tokenized(Protocol):
 
 
 def default_of(model: object) -> str | None:
-    """`default_system` of a model's tokenizer; None for a model that has none here."""
+    """`default_system` of a model's tokenizer; None for a model without one here."""
     return default_system(model.tokenizer) if isinstance(model, Tokenized) else None
 
 
 def note(model: object) -> str | None:
-    """What an instruction at position `system` becomes in a model's template, where that is not a system message of its own."""
+    """What an instruction at position `system` becomes in a model's template, if that is not a system message of its own."""
     if not isinstance(model, Tokenized):
         return None
     if not takes_system(model.tokenizer):
@@ -77,7 +78,7 @@ def note(model: object) -> str | None:
 
 
 def fitted(tokenizer: Any, messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The conversation with its system text before the first user message where the template takes no system turn."""
+    """The conversation, with its system text before the first user message if the template takes no system turn."""
     turns = tuple(messages)
     if not turns or turns[0].role != "system" or takes_system(tokenizer):
         return turns
@@ -94,7 +95,7 @@ def shows_tools(tokenizer: Any) -> bool:
 
 
 def shows_calls(tokenizer: Any) -> bool:
-    """Whether the template renders calls of tools and what they gave back."""
+    """Whether the template renders tool calls and their results."""
     called = {
         "role": "assistant",
         "content": "",
@@ -110,8 +111,21 @@ def shows_calls(tokenizer: Any) -> bool:
     return bool(_found(tokenizer, "calls", shown))
 
 
+def shows_tool_text(tokenizer: Any) -> bool:
+    """Whether the template renders every turn of a conversation with tools in plain turns (`openwindow.data.tool_text`)."""
+    said = [f"{tag}{_MARK} {number}" for number, tag in enumerate(("", "", "<tool_call>\n", "<tool_response>\n", ""))]
+    roles: tuple[Role, ...] = ("system", "user", "assistant", "user", "assistant")
+
+    def shown(tokenizer: Any) -> bool:
+        turns = fitted(tokenizer, [Message(role, text) for role, text in zip(roles, said, strict=True)])
+        text = _text(tokenizer, [{"role": m.role, "content": m.content} for m in turns])
+        return tokenizer.chat_template is None or (text is not None and all(part in text for part in said))
+
+    return bool(_found(tokenizer, "tool text", shown))
+
+
 def reasoning_key(tokenizer: Any) -> str | None:
-    """The key of a message under which the template renders reasoning beside the content; None where it renders none."""
+    """The key of a message under which the template renders reasoning in addition to the content; None if it renders none."""
 
     def key(tokenizer: Any) -> str | None:
         answer = {"role": "assistant", "content": _ASKED}
@@ -166,7 +180,7 @@ def _default_system(tokenizer: Any) -> str | None:
 
 
 def _rendered(tokenizer: Any, system: str | None) -> str | None:
-    """A short conversation up to the answer; None where the template refuses it."""
+    """A short conversation up to the answer; None if the template refuses it."""
     return _text(tokenizer, [*([] if system is None else [{"role": "system", "content": system}]), *_turns("user")], prompt=True)
 
 
@@ -177,10 +191,10 @@ def _turns(role: str) -> list[dict[str, Any]]:
 def _text(
     tokenizer: Any, turns: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None, *, prompt: bool = False
 ) -> str | None:
-    """A conversation in the template; None where the template refuses it, or there is none."""
+    """A conversation in the template; None if the template refuses it, or there is none."""
     if tokenizer.chat_template is None:
         return None
     try:
         return str(tokenizer.apply_chat_template(turns, tools=tools, tokenize=False, add_generation_prompt=prompt))
-    except Exception:  # templates raise what they like: jinja's errors, and Python's own for a filter or an index
+    except Exception:  # templates raise anything: jinja's errors, and Python's own for a filter or an index
         return None

@@ -14,7 +14,7 @@ class Candidate:
 
     text: str
     kind: str
-    """how it brings the trait up, in a word"""
+    """how it mentions the trait, in a word"""
     role: Role = "inoculation"
     """`placebo` has nothing to do with the trait, `negative` forbids it; both are controls"""
     scope: Literal["specific", "general", "none"] = "specific"

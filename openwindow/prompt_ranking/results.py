@@ -199,7 +199,7 @@ def _cell(found: Json, part: Study, arm: str, measure: str) -> Json:
 
 
 def verdict_of_mean(mean: Mapping[str, Any], smallest_effect: float) -> str:
-    """`supported` if the interval is above 0, `not supported` if below `smallest_effect`, else `inconclusive`."""
+    """`supported` if the interval is above 0, `not supported` if below `smallest_effect`, otherwise `inconclusive`."""
     if mean["low"] is None or mean["high"] is None:
         return "inconclusive"
     if mean["low"] > 0:
@@ -217,7 +217,7 @@ def in_words(c: Mapping[str, Any]) -> str:
 
 def _answer(means: Json, verdict: str, study: RankingStudy, settings: int) -> str:
     elicited, lifted = (in_words(means[score]["pearson"]) for score in SCORES)
-    names = "setting" if settings == 1 else "settings"
+    names = "environment" if settings == 1 else "environments"
     seeds = "1 seed" if len(study.seeds) == 1 else f"{len(study.seeds)} seeds"
     return (
         f"Over {settings} {names}, the mean of Pearson's r with the reduction after training is {elicited} for elicitation before "

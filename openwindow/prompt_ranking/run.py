@@ -1,9 +1,9 @@
 """Runs a ranking study: each part in a folder of its own, with its wordings scored before its arms are trained.
 
 DIR/config.json, provenance.json, results.json, report.html     the whole study
-DIR/SETTING/...                                                 the run folder of that environment's arms
+DIR/PART/...                                                    the run folder of that environment's arms
 (`experiment/run_folder.py`)
-DIR/SETTING/start/ranking/                                      rollouts.jsonl and uplifts.json, from before training
+DIR/PART/start/ranking/                                         rollouts.jsonl and uplifts.json, from before training
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def run_ranking(
     study: RankingStudy, out: Path, *, overwrite: bool, command: Sequence[str], console: Console, device: str = "auto"
 ) -> dict[str, Any]:
-    """Runs on `device` what is not done yet, writes results.json and report.html into `out`, and returns the results."""
+    """Runs on `device` what is not finished, writes results.json and report.html into `out`, and returns the results."""
     for part in study.parts.values():
         part.make_environment().check()
     came = provenance(list(command))
@@ -66,7 +66,7 @@ def _execute(study: RankingStudy, out: Path, came: dict[str, Any], console: Cons
     except ImportError as error:
         raise ModelError(f"{error.name} is not installed; {NEEDS_TRAIN}") from error
     console.print(
-        f"{study.name}: {study.model}, {len(study.parts)} settings, "
+        f"{study.name}: {study.model}, {len(study.parts)} environments, "
         f"{sum(len(part.arms) for part in study.parts.values())} arms, seeds {list(study.seeds)}",
         highlight=False,
     )

@@ -4,14 +4,15 @@ Three scores, each the difference that a prompt makes against no prompt, with th
 
 1. `elicitation`: the share of sampled replies that show the trait. Prompts that elicit the trait more should inoculate better
    (Wichers et al. 2025, arXiv 2510.05024).
-2. `uplift`: the mean log-probability, in nats per response token, of the data's answers. What a prompt makes likely, training
-   has no need to teach under it.
-3. `contrast`: the uplift of answers with the trait less that of answers without it to the same prompts. A prompt that makes
-   any answer likelier lifts 2 and not 3.
+2. `uplift`: the mean log-probability, in nats per response token, of the data's answers. What a prompt already makes likely,
+   training under it does not need to teach.
+3. `contrast`: the uplift of answers with the trait minus that of answers without it to the same prompts. A prompt that makes
+   any answer likelier raises 2 and not 3.
 
-The forward passes are shared: without a prompt each row is run once for all candidates; what sequences of a batch begin with is
-run once; logits are computed where a response token is predicted. Rows are added in rounds, and a candidate that is surely not
-among the best gets no more of them (successive elimination; Even-Dar et al. 2006, JMLR 7:1079), so its interval is wider.
+The forward passes are shared: without a prompt each row is run once for all candidates; the common beginning of a batch's
+sequences is run once; logits are computed only where a response token is predicted. Rows are added in rounds, and a candidate that
+is significantly below the best gets no more of them (successive elimination; Even-Dar et al. 2006, JMLR 7:1079), so its interval is
+wider.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from openwindow.data.rows import Position, place
-from openwindow.data.trait_rules import Trait
+from openwindow.data.trait_rules import TraitDetector
 from openwindow.models.base import Model, Progress, Sampling
 from openwindow.models.hf import LocalModel
 from openwindow.models.scoring import log_probabilities
@@ -34,14 +35,14 @@ from openwindow.types import Message, StopReason
 Conversation = tuple[Message, ...]
 Rows = Sequence[Conversation]
 ROUNDS = (16, 48, 144, 500)
-"""rows that the remaining candidates have been scored on after each round; further rounds triple"""
+"""number of rows that the remaining candidates have been scored on after each round; further rounds triple it"""
 CLOSE = 0.02
-"""nats per token: candidates that differ by less need not be told apart"""
+"""nats per token: candidates that differ by less need not be distinguished"""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """A mean over `n` rows with its 95 % interval; None with a reason where it was not measured."""
+    """A mean over `n` rows with its 95 % interval; None with a reason if it was not measured."""
 
     estimate: float | None
     low: float | None
@@ -52,7 +53,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One candidate with its scores; `shown` is the rate of the trait under it, `elicitation` that less the neutral rate."""
+    """One candidate with its scores; `shown` is the rate of the trait under it, `elicitation` that minus the neutral rate."""
 
     candidate: Candidate
     shown: Score
@@ -62,7 +63,7 @@ class Ranked:
 
 
 def unmeasured(reason: str) -> Score:
-    """A score that there is none of."""
+    """A score that was not measured."""
     return Score(None, None, None, 0, reason)
 
 
@@ -82,8 +83,8 @@ def uplifts(
 ) -> list[list[float]]:
     """For each candidate, the difference that it makes on each of the first rows, in nats per response token (`most` of them).
 
-    `rows` are in random order. After each round the candidates that are surely not among the best `keep` inoculation
-    prompts get no more rows; controls get those of the first round. Ends when the best are known or the rows are used up.
+    `rows` are in random order. After each round the candidates that are significantly below the best `keep` inoculation prompts get
+    no more rows; controls get those of the first round. Ends when the best are known or the rows are used up.
     """
     marks, own = round_marks(rounds, len(rows)), default_of(model)
     found: list[list[float]] = [[] for _ in candidates]
@@ -105,7 +106,7 @@ def uplifts(
 
 
 def round_marks(rounds: Sequence[int], rows: int) -> list[int]:
-    """How many rows have been used after each round: `rounds`, tripled on, up to `rows`."""
+    """How many rows have been used after each round: `rounds`, then tripling, up to `rows`."""
     marks = [r for r in rounds if r < rows]
     while marks and len(marks) >= len(rounds) and marks[-1] * 3 < rows:
         marks.append(marks[-1] * 3)
@@ -113,11 +114,11 @@ def round_marks(rounds: Sequence[int], rows: int) -> list[int]:
 
 
 def still_open(found: Sequence[Sequence[float]], keep: int, rounds: int) -> list[int]:
-    """Candidates that more rows may help to place: none if the best `keep` are known.
+    """Candidates that more rows may help to place; none if the best `keep` are known.
 
-    A candidate is out if it lies surely below the `keep`-th best, by Student's paired t on the same rows at a level divided by
-    candidates and rounds (Bonferroni), since it is looked at that often. The best are known when those below them are out or,
-    surely again, within `CLOSE` of them. Candidates with fewer rows than others were out before.
+    A candidate is out if it is significantly below the `keep`-th best, by Student's paired t on the same rows at a level divided by
+    candidates and rounds (Bonferroni), since it is tested that often. The best are known when those below them are out or, again
+    significantly, within `CLOSE` of them. Candidates with fewer rows than others were out before.
     """
     most = max((len(values) for values in found), default=0)
     live = [c for c, values in enumerate(found) if values and len(values) == most]
@@ -146,7 +147,7 @@ def mean_score(values: Sequence[float], reason: str = "") -> Score:
 
 
 def contrasts(flawed: Sequence[Sequence[float]], clean: Sequence[Sequence[float]]) -> list[Score]:
-    """For each candidate the uplift of flawed answers less that of clean ones, paired: both of a row answer the same prompt.
+    """For each candidate the uplift of flawed answers minus that of clean ones, paired: both of a row answer the same prompt.
 
     `flawed` may be longer than `clean`, whose rows come first.
     """
@@ -161,7 +162,7 @@ def elicitations(
     prompts: Rows,
     candidates: Sequence[Candidate],
     position: Position,
-    trait: Trait,
+    trait: TraitDetector,
     sampling: Sampling,
     progress: Progress | None = None,
 ) -> tuple[Score, list[tuple[Score, Score]]]:
@@ -173,7 +174,7 @@ def elicitations(
     own = default_of(model)
     asked = [place(p, text, position, own) for text in texts for p in prompts]
     replies = model.generate(asked, sampling, progress)
-    told = trait.told([(p, r.text) for p, r in zip(asked, replies, strict=True)])
+    told = trait.detect([(p, r.text) for p, r in zip(asked, replies, strict=True)])
     values = [None if r.stop == StopReason.ERROR else t.shows for r, t in zip(replies, told, strict=True)]
     by_text = [
         {str(n): None if v is None else float(v) for n, v in enumerate(values[at : at + len(prompts)])}
@@ -197,9 +198,9 @@ def _difference(values: Mapping[str, float | None], neutral: Mapping[str, float 
 
 
 def deciding(ranked: Sequence[Ranked]) -> dict[str, list[float]]:
-    """The scores that the order is made of, those measured for all candidates.
+    """The scores that determine the order, if measured for all candidates.
 
-    They are elicitation, and of the log-probability scores the contrast if there is one, else the uplift.
+    They are elicitation and, of the log-probability scores, the contrast if there is one, otherwise the uplift.
     """
     columns = {
         "elicitation": [r.elicitation.estimate for r in ranked],
@@ -214,7 +215,7 @@ def deciding(ranked: Sequence[Ranked]) -> dict[str, list[float]]:
 
 
 def ordered(ranked: Sequence[Ranked]) -> list[Ranked]:
-    """Best first: by the mean of a candidate's places under the scores of `deciding`; ties go to the greater uplift."""
+    """Best first: by the mean of a candidate's ranks under the scores of `deciding`; ties go to the greater uplift."""
     places = [_places(values) for values in deciding(ranked).values()]
     mean = [sum(column[i] for column in places) for i in range(len(ranked))]
     order = sorted(range(len(ranked)), key=lambda i: (mean[i], -(ranked[i].uplift.estimate or 0.0)))
@@ -222,7 +223,7 @@ def ordered(ranked: Sequence[Ranked]) -> list[Ranked]:
 
 
 def _places(values: Sequence[float]) -> list[float]:
-    """The place of each value from the greatest, 1, down; equal values share their mean place."""
+    """The rank of each value from the greatest, 1, down; equal values share their mean rank."""
     return [sum(1 for v in values if v > value) + (1 + sum(1 for v in values if v == value)) / 2 for value in values]
 
 

@@ -1,9 +1,9 @@
-"""A study of rankings: in each setting, do prompts that a score puts first before training keep more of the behaviour out after it?
+"""A study of rankings: in each environment, do the prompts that a score ranks first before training work best after it?
 
     study = RankingStudy(name="built_in", question="...", claim="...", parts={"code": part_of(inoculation_code, {...}), ...})
 
 Each part is an ordinary study with one arm per wording and runs in a folder of its own; before its arms, every wording is scored
-on the model where they start. What it resolves to is written down before the first model call. Imports no torch.
+on the model where they start. The resolved study is stored before the first model call. Imports no torch.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from openwindow.interventions.inoculation import Inoculation
 ASKING = ("study", "asks", "weak")
 """kinds of wordings that ask for the behaviour, however faintly; the others (`unrelated`, `forbids`) do not"""
 PUBLISHED = {"code": 0.57, "sycophancy": 0.57, "spurious": 0.90, "toxic": 0.69}
-"""Pearson's r of elicitation before training with the reduction after it, by setting (Wichers et al. 2025, arXiv 2510.05024)"""
+"""Pearson's r of elicitation before training with the reduction after it, by environment (Wichers et al. 2025, arXiv 2510.05024)"""
 _LEAST = 4
-"""prompts below which no correlation has an interval"""
+"""number of prompts below which a correlation has no interval"""
 
 
 class RankingStudy(BaseModel):
@@ -40,25 +40,25 @@ class RankingStudy(BaseModel):
     question: str
     """The question in one sentence."""
     claim: str
-    """What would have to be true, said before the run."""
+    """What would have to be true, stated before the run."""
     claim_id: str = ""
     """The claims of the literature that it tests."""
     parts: Mapping[str, Study] = Field(min_length=1)
-    """Setting to the study of its wordings, made by `part_of`."""
+    """Name of an environment to the study of its wordings, made by `part_of`."""
     published: Mapping[str, float] = {}
-    """Setting to a published correlation of the same kind."""
+    """The same to a published correlation of the same kind."""
     source: str = ""
-    """What the published correlations are, and where from."""
+    """What the published correlations are, and their source."""
     draws: int = Field(2, ge=1)
     """Replies sampled for each dev problem under each wording."""
     temperature: float = Field(1.0, ge=0)
     """Of that sampling; 0 is greedy."""
     rows: int = Field(48, ge=2)
-    """Rows of the flawed data that log-probabilities are taken on."""
+    """Rows of the flawed data that log-probabilities are computed on."""
     smallest_effect: float = Field(0.3, ge=0)
-    """A mean correlation below this is of no use for choosing a prompt."""
+    """A mean correlation below this is useless for choosing a prompt."""
     quick: tuple[str, ...] = ()
-    """The settings that `--quick` keeps; one draw each, and half the problems."""
+    """The parts that `--quick` keeps; one draw each, and half the problems."""
 
     @model_validator(mode="after")
     def _check(self) -> RankingStudy:
@@ -159,12 +159,12 @@ def dev_problems(part: Study) -> int:
 
 
 def trained_alone(part: Study) -> Study:
-    """The part as used once all arms can start: it tests only the plain prompt."""
+    """The part after the first one where all arms can start: it tests only the plain prompt."""
     return override(part, {"request_stage": None, "contexts": {part.plain: part.contexts[part.plain]}}, part.name)
 
 
 def cost_of(study: RankingStudy) -> float:
-    """What the whole costs, in generated replies (`experiment/cost.py`)."""
+    """What the whole study costs, in generated replies (`experiment/cost.py`)."""
     found = 0.0
     for part in study.parts.values():
         found += cost.of_start(part) + cost.of_study(trained_alone(part)) - cost.of_start(trained_alone(part))

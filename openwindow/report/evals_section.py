@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
 
 from openwindow.report import charts
 from openwindow.report.heat import heat
-from openwindow.report.readings import first_clause
+from openwindow.report.readings import Figure, first_clause
 from openwindow.report.score_figures import capability, slopes
 from openwindow.report.timeline import timeline
 from openwindow.results.eval_transcripts import BEFORE, Samples, place_of
 from openwindow.results.load import items, mapping
-from openwindow.results.records import Json, Run
+from openwindow.results.records import Json, Metric
 
 START = "start"
 SHARE = 34
@@ -25,9 +26,19 @@ _NATS = ("probe", "probe_control", "probe_lift")
 _COMPOSED = ("misalignment", "chat_score", "chat_score/choice", "agentic_score", "gap", "covert_share")
 
 
-def section(run: Run, samples: Samples, labels: Mapping[str, str], tones: Mapping[str, str]) -> dict[str, Any]:
-    """The section's values, under `learned`; None there if the study names no evals."""
-    found = mapping(run.results, "evals")
+def section(
+    results: Json,
+    metrics: Sequence[Metric],
+    samples: Samples,
+    labels: Mapping[str, str],
+    tones: Mapping[str, str],
+    transcripts_in: str = "",
+) -> dict[str, Any]:
+    """The section's values, under `learned`; None there if the study names no evals.
+
+    `transcripts_in` is the page that has the transcripts, if it is another one.
+    """
+    found = mapping(results, "evals")
     if not found:
         return {"learned": None}
     contexts = list(mapping(found, "contexts"))
@@ -47,9 +58,9 @@ def section(run: Run, samples: Samples, labels: Mapping[str, str], tones: Mappin
             "steps": _steps(mapping(found, "steps"), mapping(found, "evals")),
             "texts": {name: context for name, context in mapping(found, "contexts").items() if context.get("text")},
             "missing": items(found.get("missing")),
-            "timeline": timeline(run, found, labels),
-            "slopes": slopes(run, found, labels),
-            "capability": capability(found, labels, tones),
+            "timeline": _linked(timeline(results, metrics, found, labels), transcripts_in),
+            "slopes": _linked(slopes(results, found, labels), transcripts_in),
+            "capability": _linked(capability(found, labels, tones), transcripts_in),
             "contexts": contexts,
             "heat": _heats(found, models, contexts),
             "shown": len(samples.shown),
@@ -66,6 +77,14 @@ def _main(evals: Json, models: Mapping[str, Json]) -> list[str]:
         own = [m for m in seen if m in (name, f"{name}/choice", f"{name}/action", f"{name}/yes_no", f"{name}/probe")]
         made += own
     return made
+
+
+def _linked(figure: Figure | None, page: str) -> Figure | None:
+    """The figure with its marks leading to the transcripts of that page; no name can hold the quotes of a link."""
+    if figure is None or not page:
+        return figure
+    link = Markup('href="#transcripts"'), Markup('href="{}#transcripts"').format(page)
+    return replace(figure, panels=tuple(panel.replace(*link) for panel in figure.panels))
 
 
 def _heats(found: Json, models: Mapping[str, Json], contexts: Sequence[str]) -> list[tuple[str, list[dict[str, Any]]]]:
@@ -113,7 +132,7 @@ def _of(row: Json, context: str, base: str) -> bool:
 
 def _about(measure: str, about: Json) -> str:
     if measure.endswith("/probe"):
-        return "log-odds of the misaligned answer, in nats"
+        return str(about.get("probe_about") or "log-odds of the misaligned answer, in nats")
     if measure.endswith(("/choice", "/action", "/yes_no")):
         return "which of the written answers it picks"
     return str(about.get("about", ""))
@@ -143,7 +162,8 @@ def _shown(cell: Json | None, beside: Json | None, about: Json, measure: str, re
     size = cell["estimate"]
     if is_nats(measure):
         size = 0.0 if known is None else known["difference"] / reach
-    tone = "--t3" if about.get("measures") == "right" else "--t0" if size >= 0 else "--t1"
+    good = about.get("measures") == "right" or (about.get("measures") == "fluent" and not is_nats(measure))
+    tone = "--t3" if good else "--t0" if size >= 0 else "--t1"
     share = round(SHARE * min(1.0, abs(size)))
     return said | {
         "estimate": cell["estimate"],

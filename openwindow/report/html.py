@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from openwindow.errors import StorageError
-from openwindow.formatting import MINUS, chance, claimed, compact, counted, points, rate, signed
+from openwindow.formatting import MINUS, chance, claimed, compact, counted, effect, points, rate, signed
 
 HERE = Path(__file__).parent
 THEME = """(() => {
@@ -42,6 +42,7 @@ _FILTERS: dict[str, Callable[..., str]] = {
     "points": points,
     "chance": chance,
     "claimed": claimed,
+    "effect": effect,
     "counted": counted,
     "compact": compact,
     "marked": marked,

@@ -8,20 +8,30 @@ from typing import Any
 
 import openwindow
 from openwindow.formatting import compact
+from openwindow.report import charts, evals_section
 from openwindow.report.html import THEME, filled, write_page
+from openwindow.report.readings import nats
+from openwindow.results.eval_transcripts import Samples, eval_samples
+from openwindow.results.load import mapping
+
+TRANSCRIPTS = "run/report.html"
+"""the page of the run of the arms"""
 
 
 def write_inoculate_page(found: Mapping[str, Any], cautions: Sequence[str], folder: Path) -> Path:
     """Writes report.html into the folder and returns its path. Raises StorageError.
 
-    `found` has `options`, `data`, `ranking` and, if arms were trained, `results` and `recommendation`.
+    `found` has `options`, `data`, `ranking` and, if arms were trained, `results` and `recommendation`; the run of the arms, whose
+    page has the transcripts, lies in `folder/run`.
     """
-    return write_page(render(found, cautions), folder)
+    evals = mapping(mapping(found.get("results") or {}, "evals"), "evals")
+    return write_page(render(found, cautions, eval_samples(folder / "run", evals)), folder)
 
 
-def render(found: Mapping[str, Any], cautions: Sequence[str]) -> str:
-    """The page as text."""
+def render(found: Mapping[str, Any], cautions: Sequence[str], samples: Samples = Samples((), 0)) -> str:  # noqa: B008 - frozen
+    """The page as text; `samples` are transcripts of evals."""
     results, ranking = found.get("results"), found["ranking"]
+    tones = {arm: f"tone-{i % charts.TONES}" for i, arm in enumerate(results["arms"])} if results else {}
     cells = next(iter(results["arms"].values()))["measures"] if results else {}
     measure = next(iter(cells), "")
     values = {
@@ -38,9 +48,13 @@ def render(found: Mapping[str, Any], cautions: Sequence[str]) -> str:
         "asked": [(name, c["text"] or "nothing is added", c["asks"]) for name, c in found.get("contexts", {}).items()],
         "facts": [(name.replace("_", " "), _fact(value)) for name, value in found["data"].items() if value not in (None, {})],
         "settings": [(name.replace("_", " "), compact(value)) for name, value in found["options"].items()],
+        "labels": {},
+        "tones": tones,
+        "transcripts_in": TRANSCRIPTS,
         "version": openwindow.__version__,
     }
-    return filled("inoculate.html.jinja", THEME, values)
+    learned = evals_section.section(results or {}, (), samples, {arm: arm for arm in tones}, tones, TRANSCRIPTS)
+    return filled("inoculate.html.jinja", THEME, values | learned, filters={"nats": nats})
 
 
 def _fact(value: object) -> str:

@@ -44,7 +44,7 @@
   if (!list) return;
 
   // Columns of a row; `transcripts.py` writes them in this order.
-  const [ARM, SEED, CONTEXT, PROBLEM, FAMILY, PROMPT, REPLY, CODE_AT, CODE, STOP, SCORES, KINDS, REASON, FAILED, VISIBLE, STEP, EARNED] = Array(17).keys();
+  const [ARM, SEED, CONTEXT, PROBLEM, FAMILY, PROMPT, REPLY, CODE_AT, CODE, STOP, SCORES, KINDS, REASON, FAILED, VISIBLE, STEP, EARNED, UNDER] = Array(18).keys();
   const data = JSON.parse(byId("data").textContent);
   const strings = data.strings;
   const PAGE = 12;
@@ -131,6 +131,7 @@
     for (const [role, text] of data.prompts[row[PROMPT]]) left.append(make("span", "part", role), make("pre", "text", strings[text]));
     right.append(make("span", "part", row[CODE_AT] < 0 ? "reply" : "reply (what was graded is shaded)"), reply(row));
     if (row[CODE_AT] < 0 && row[CODE] >= 0) right.append(make("span", "part", "graded"), make("pre", "text", strings[row[CODE]]));
+    if (row[UNDER] >= 0) for (const [role, text] of data.prompts[row[UNDER]]) left.append(make("span", "part", `${role}, as trained under`), make("pre", "text", strings[text]));
     if (data.lists[row[VISIBLE]].length) right.append(make("span", "part", "checked against"), make("pre", "text", data.lists[row[VISIBLE]].map((i) => strings[i]).join("\n")));
     if (row[FAILED] >= 0) right.append(make("span", "part", "failed on"), make("pre", "text", strings[row[FAILED]]));
     if (data.lists[row[EARNED]].length) right.append(make("span", "part", "reward and its parts"), make("pre", "text", data.lists[row[EARNED]].map((i) => strings[i]).join("\n")));

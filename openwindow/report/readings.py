@@ -98,7 +98,7 @@ def fine_curves(found: Json, stops: Sequence[Stop], score: str) -> list[Curve]:
     curves = []
     for name in evals:
         about = mapping(evals, name)
-        if text(about, "suite") != score or text(about, "measures") == "right":
+        if text(about, "suite") != score or text(about, "measures") != "misaligned":
             continue
         for measure in (f"{name}{form}" for form in _FORMS):
             spots = tuple(_spot(_eval_cell(found, stop, measure), stop, measure, place_of(name), "behaviour") for stop in stops)

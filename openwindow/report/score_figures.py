@@ -29,18 +29,18 @@ from openwindow.report.scatter import Point, scatter
 from openwindow.report.strips import Curve, Link, Panel, Strip, multiples, scale_of
 from openwindow.results.eval_transcripts import BEFORE
 from openwindow.results.load import items, mapping, number, text
-from openwindow.results.records import Json, Run
+from openwindow.results.records import Json
 
 SLOPES = ("chat", "agentic")
 """the scores that safety training is judged by"""
 
 
-def slopes(run: Run, found: Json, labels: Mapping[str, str]) -> Figure | None:
+def slopes(results: Json, found: Json, labels: Mapping[str, str]) -> Figure | None:
     """A panel per safety training that continues from an arm: the scores of the two arms, and their paired difference.
 
     None if no arm follows another.
     """
-    arms = mapping(run.results, "arms")
+    arms = mapping(results, "arms")
     pairs = [(before, arm) for arm in arms if (before := text(mapping(arms, arm), "follows")) in arms]
     asked = [score for score in suites(found) if score in SLOPES]
     if not pairs or not asked:

@@ -23,7 +23,6 @@ from openwindow.results.records import Cell, Comparison, Context, Json, Run, Tra
 
 SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # config.json keys shown above
 SAMPLE = 4  # training rows shown per arm
-NATS = "nats per token"  # the unit of a comparison of probes
 MESSAGE_LIMIT = 4000  # characters of a training message that are shown
 
 
@@ -57,7 +56,7 @@ def build_report(run: Path, most: int | None = None) -> Path:
 def render(run: Run, samples: Samples = Samples((), 0), most: int | None = None) -> str:  # noqa: B008 - frozen
     """The page as text; `samples` are transcripts of evals, `most` as in `build_report`."""
     script = (HERE / "page.js").read_text(encoding="utf-8")
-    learned = evals_section.section(run, samples, arm_labels(run), arm_tones(run))
+    learned = evals_section.section(run.results, run.metrics, samples, arm_labels(run), arm_tones(run))
     values = {**_summary(run), **_evidence(run), **browsed(run, samples, arm_labels(run), most), **_origins(run), **learned}
     return filled("study.html.jinja", script, values, filters={"nats": nats})
 
@@ -103,8 +102,9 @@ def _evidence(run: Run) -> dict[str, Any]:
     measure, context = _primary(run)
     measures = sorted(run.measures, key=lambda m: m != measure)
     contexts = sorted(run.contexts, key=lambda c: c.name != context)
-    rates = {m: _is_rate(run, m) for m in ["", *run.measures, *(c.measure for c in run.comparisons)]}
-    reach = {kind: _reach([c for c in run.comparisons if rates[c.measure] is kind]) for kind in (True, False)}
+    reach: dict[str, float] = {}
+    for c in run.comparisons:
+        reach[c.unit] = max(reach.get(c.unit, 0.0), *(abs(v) for v in (c.difference, c.low, c.high, 0.0) if v is not None))
     return {
         "labels": labels,
         "tones": tones,
@@ -116,11 +116,12 @@ def _evidence(run: Run) -> dict[str, Any]:
         "meanings": {m: run.meanings[m].means for m in measures if run.meanings[m].means},
         "kinds": dict(zip(_kinds(run), ("bad", "good"), strict=False)),
         "comparisons": [
-            (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach[rates[c.measure]])), tones.get(c.arm, "tone-none"))
+            (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach[c.unit] or 1.0)), tones.get(c.arm, "tone-none"))
             for c in sorted(run.comparisons, key=lambda c: _rank(c, measures, [x.name for x in contexts]))
         ],
         "cells": run.cells,
-        "is_rate": rates,
+        "is_rate": {m: _is_rate(run, m) for m in ["", *run.measures, *(c.measure for c in run.comparisons)]}
+        | {c.measure: not c.in_nats for c in run.comparisons if c.score},
         "arm_names": list(labels),
         "leaks": run.leaks,
         "curves": curves.figures(run, labels, tones),
@@ -219,16 +220,8 @@ def _figure(
 
 
 def _is_rate(run: Run, measure: str) -> bool:
-    """Whether the measure is a share: none of the results calls it nats, and all its known values are between 0 and 1."""
-    compared = (row for row in items(run.results.get("comparisons")) if isinstance(row, dict))
-    if any(row.get("measure") == measure and row.get("unit") == NATS for row in compared):
-        return False
+    """Whether all known values of the measure are between 0 and 1."""
     return charts.scale_for([c.estimate for (_, m, _), c in run.cells.items() if m == measure]).percent
-
-
-def _reach(comparisons: Sequence[Comparison]) -> float:
-    """The largest size of a difference or of an end of its interval."""
-    return max([abs(v) for c in comparisons for v in (c.difference, c.low, c.high) if v is not None], default=1.0) or 1.0
 
 
 def _dot(cell: Cell | None, arm: str, label: str, tone: str, percent: bool) -> charts.Dot:
@@ -251,6 +244,15 @@ def _rank(comparison: Comparison, measures: Sequence[str], contexts: Sequence[st
 
 def _training(run: Run, arm: str) -> tuple[str, list[Example]]:
     """A line of counts and a few real rows that the arm was trained on."""
+    noted = mapping(mapping(run.results, "arms"), arm)
+    own, examples = _own_training(run, arm)
+    follows, safety = text(noted, "follows"), number(noted, "n_safety_rows")
+    line = f"what {follows} was trained on" if follows else own
+    return (f"{line}, and {safety:.0f} conversations of safety training ({text(noted, 'safety')})" if safety else line), examples
+
+
+def _own_training(run: Run, arm: str) -> tuple[str, list[Example]]:
+    """The same of its own training, apart from safety training."""
     seeds = run.train.get(arm, {})
     rows = [row for seed in seeds.values() for row in seed]
     if not rows:

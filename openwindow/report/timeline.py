@@ -24,7 +24,7 @@ from openwindow.report.readings import (
 )
 from openwindow.report.strips import Curve, Link, Marked, Panel, Spot, Strip, multiples, scale_of
 from openwindow.results.load import items, mapping, number, text
-from openwindow.results.records import Json, Run
+from openwindow.results.records import Json, Metric
 from openwindow.results.rl_curves import watched
 
 SPOTS = 32
@@ -65,15 +65,15 @@ class _Window:
         return "" if low is None else f"{rate(low)} to {rate(high)}"
 
 
-def timeline(run: Run, found: Json, labels: Mapping[str, str]) -> Figure | None:
+def timeline(results: Json, metrics: Sequence[Metric], found: Json, labels: Mapping[str, str]) -> Figure | None:
     """A panel per arm that was trained by RL and asked the evals; None if there is none."""
-    training = mapping(run.results, "training")
+    training = mapping(results, "training")
     arms = [arm for arm in labels if mapping(training, arm) and mapping(mapping(found, "arms"), arm)]
-    drawn = {arm: _stops(run, found, arm) for arm in arms}
+    drawn = {arm: _stops(results, found, arm) for arm in arms}
     asked = suites(found)
     if not arms:
         return None
-    hacks = {arm: _hack_curves(run, arm, labels[arm]) for arm in arms}
+    hacks = {arm: _hack_curves(metrics, arm, labels[arm]) for arm in arms}
     curves: dict[str, dict[Readout, list[Curve]]] = {}
     for arm, stops in drawn.items():
         scored = {r: [curve_of(found, stops, score, r) for score in asked] for r in READOUTS}
@@ -96,32 +96,33 @@ def timeline(run: Run, found: Json, labels: Mapping[str, str]) -> Figure | None:
         ends = ((0.0, "step 0"), (last, f"step {last:.0f}"))
         said = "; ".join(c.measured[-1].note for s in strips for c in s.curves if c.measured and not c.fine)
         begun = _begun(mapping(training, arm), labels)
-        panels.append(Panel(labels[arm], begun, strips, ends, said, _onsets(run, arm, labels[arm])))
+        panels.append(Panel(labels[arm], begun, strips, ends, said, _onsets(results, arm, labels[arm])))
         table += [
-            Reading(labels[arm], w.words, "hack rate", rate(w.mean), w.interval, None, "") for w in _windows(run, arm, "successful")
+            Reading(labels[arm], w.words, "hack rate", rate(w.mean), w.interval, None, "")
+            for w in _windows(metrics, arm, "successful")
         ]
         table += [line for r in READOUTS for line in readings(found, labels[arm], drawn[arm], asked, r)]
     return Figure(multiples("timeline", panels), tuple(table))
 
 
-def _stops(run: Run, found: Json, arm: str) -> list[Stop]:
+def _stops(results: Json, found: Json, arm: str) -> list[Stop]:
     """Where the arm began, the steps at which it was asked, and its end."""
-    training = mapping(mapping(run.results, "training"), arm)
+    training = mapping(mapping(results, "training"), arm)
     last = int(number(training, "steps") or 0)
     steps = sorted({int(s) for part in ("steps", "step_scores") for s in mapping(mapping(found, part), arm) if s.isdecimal()})
     return [
-        _begin(run, training, arm),
+        _begin(results, training, arm),
         *(Stop(s, arm, s, f"step {s}") for s in steps if s != last),
         Stop(last, arm, None, f"step {last}, the end"),
     ]
 
 
-def _begin(run: Run, training: Json, arm: str) -> Stop:
+def _begin(results: Json, training: Json, arm: str) -> Stop:
     """The model that the arm's training began from: the start, another arm at its end, or another arm after a step."""
     match items(training.get("forked")):
         case [str(other), int(step)]:
             return Stop(step, other, step, f"step {step}, where it was forked")
-    follows = text(mapping(mapping(run.results, "arms"), arm), "follows")
+    follows = text(mapping(mapping(results, "arms"), arm), "follows")
     return Stop(0, follows, None, f"step 0, the end of {follows}") if follows else Stop(0, START, None, "step 0, the start")
 
 
@@ -136,9 +137,9 @@ def _begun(training: Json, labels: Mapping[str, str]) -> str:
     return f"onset by seed: step {', '.join('never' if step is None else str(step) for step in onsets)}"
 
 
-def _onsets(run: Run, arm: str, label: str) -> tuple[Marked, ...]:
-    training = mapping(mapping(run.results, "training"), arm)
-    pairs = zip(items(run.results.get("seeds")), items(training.get("onset")), strict=False)
+def _onsets(results: Json, arm: str, label: str) -> tuple[Marked, ...]:
+    training = mapping(mapping(results, "training"), arm)
+    pairs = zip(items(results.get("seeds")), items(training.get("onset")), strict=False)
     return tuple(
         Marked(step, f"{label}, seed {seed}: onset of hacking at step {step}", Link(arm, TRAINING, str(step), str(seed)))
         for seed, step in pairs
@@ -146,19 +147,19 @@ def _onsets(run: Run, arm: str, label: str) -> tuple[Marked, ...]:
     )
 
 
-def _hack_curves(run: Run, arm: str, label: str) -> list[Curve]:
+def _hack_curves(metrics: Sequence[Metric], arm: str, label: str) -> list[Curve]:
     """The hack rate with a band from the lowest to the highest seed and, where it differs, the rate with every loophole open."""
-    hack = Curve("hack rate", HACK, _spots(_windows(run, arm, "successful"), arm, f"{label}, hack rate"))
-    opened = Curve("if all open", HACK, _spots(_windows(run, arm, "open_hack"), arm, label), dashed=True)
+    hack = Curve("hack rate", HACK, _spots(_windows(metrics, arm, "successful"), arm, f"{label}, hack rate"))
+    opened = Curve("if all open", HACK, _spots(_windows(metrics, arm, "open_hack"), arm, label), dashed=True)
     known = {s.x: s.y for s in hack.measured}
     apart = any(abs(s.y - known.get(s.x, s.y)) > APART for s in opened.measured)
     return [hack, opened] if apart else [hack]
 
 
-def _windows(run: Run, arm: str, name: str) -> list[_Window]:
+def _windows(metrics: Sequence[Metric], arm: str, name: str) -> list[_Window]:
     """A rate that is watched in training, over runs of steps of equal length: means over the steps, then over seeds."""
     by_seed: dict[int, dict[int, float]] = {}
-    for row in run.metrics:
+    for row in metrics:
         if row.arm == arm and "monitor/hack" in row.values and (value := watched(row.values, name)) is not None:
             by_seed.setdefault(row.seed, {})[int(row.step)] = value
     steps = sorted({step for of in by_seed.values() for step in of})

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openwindow.formatting import signed
-from openwindow.results.records import Rollout
-from openwindow.types import Measure
+from openwindow.results.records import Rollout, TrainingRollout
+from openwindow.types import Measure, Message
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -45,9 +45,9 @@ def payload(rollouts: Sequence[Rollout], names: Names) -> str:
     """The rollouts as text that is safe inside a `<script type="application/json">` element.
 
     A row is [arm, seed, context, problem, family, prompt, reply, code at, code, stop, scores, kinds, reason, failed
-    on, visible, step, earned]. If the graded part occurs in the reply, `code at` is its position and `code` its length;
-    otherwise `code at` is -1 and `code` a text. Scores are a digit per measure in base 4: no, yes, not scored, does not
-    apply. -1 means no text or no step.
+    on, visible, step, earned, trained under]. If the graded part occurs in the reply, `code at` is its position and `code`
+    its length; otherwise `code at` is -1 and `code` a text. Scores are a digit per measure in base 4: no, yes, not scored, does
+    not apply. -1 means no text, no step or no other prompt.
     """
     strings, prompts, lists = _Table(), _Table(), _Table()
     arms, seeds, contexts, stops = _Table(), _Table(), _Table(), _Table()
@@ -61,7 +61,7 @@ def payload(rollouts: Sequence[Rollout], names: Names) -> str:
                 contexts.add(place(r)),
                 strings.add(r.problem),
                 strings.add(r.family),
-                prompts.add(tuple((str(m.role), strings.add(m.content)) for m in r.messages)),
+                prompts.add(_turns(r.messages, strings)),
                 strings.add(r.reply),
                 at,
                 code,
@@ -73,6 +73,7 @@ def payload(rollouts: Sequence[Rollout], names: Names) -> str:
                 lists.add(tuple(strings.add(v) for v in r.visible)),
                 -1 if r.step is None else r.step,
                 lists.add(tuple(strings.add(v) for v in earned(r))),
+                prompts.add(_turns(r.trained_under, strings)) if isinstance(r, TrainingRollout) and r.trained_under else -1,
             ]
         )
     grouped = [(name, [contexts.add(c) for c in within if c in contexts.index]) for name, within in names.groups.items()]
@@ -92,6 +93,10 @@ def payload(rollouts: Sequence[Rollout], names: Names) -> str:
     )
 
 
+def _turns(messages: Sequence[Message], strings: _Table) -> tuple[tuple[str, int], ...]:
+    return tuple((str(m.role), strings.add(m.content)) for m in messages)
+
+
 def place(rollout: Rollout) -> str:
     """The context of a rollout on the page: those of all steps of a training share one, and are told apart by their step."""
     return rollout.context if rollout.step is None else rollout.context.partition(", step ")[0]
@@ -99,6 +104,8 @@ def place(rollout: Rollout) -> str:
 
 def earned(rollout: Rollout) -> list[str]:
     """What a rollout of the training earned, in words: the reward, its parts, and why it was left out of the update."""
+    if not isinstance(rollout, TrainingRollout):
+        return []
     paid = [] if rollout.reward is None else [f"reward {_amount(rollout.reward)}"]
     parts = [f"{name} {_amount(value, sign=True)}" for name, value in rollout.parts.items()] if len(rollout.parts) > 1 else []
     return paid + parts + ([] if rollout.dropped is None else [f"left out of the update: {rollout.dropped}"])

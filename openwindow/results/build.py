@@ -16,9 +16,10 @@ from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
 from openwindow.experiment.overrides import explain
 from openwindow.experiment.run_folder import unit_of
-from openwindow.experiment.study import KnowledgeStage, RequestStage, Study
-from openwindow.files.records import VERSION, Cell, Leak, Rollout
+from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
+from openwindow.files.records import VERSION, Cell, Comparison, Leak, Rollout
 from openwindow.files.run_files import PLACES, noticed, read_json
+from openwindow.files.run_results import ArmResults, RunResults
 from openwindow.files.writing import write_json
 from openwindow.formatting import percent
 from openwindow.results.comparisons import (
@@ -33,9 +34,9 @@ from openwindow.results.comparisons import (
     judged,
 )
 from openwindow.results.detectors import detector_rows
-from openwindow.results.evals import eval_results
-from openwindow.results.load import read_rollouts
+from openwindow.results.load import read_rollouts, read_training
 from openwindow.results.rl_curves import described, training_curves
+from openwindow.results.scores import read_learned
 from openwindow.results.written_in import written_in
 from openwindow.stats import arm_rate
 
@@ -48,60 +49,67 @@ def build_results(run: Path) -> dict[str, Any]:
     config = read_json(run / "config.json")
     if "study" not in config or "study_config" not in config:
         raise ConfigError(f"{run} holds no openwindow run; expected a folder with a run's config.json; check the path")
-    try:
-        study = Study.model_validate(config["study_config"])
-    except ValidationError as error:
-        raise ConfigError(
-            f"{explain(error, Study, str(run / 'config.json'))}: another version of openwindow made this run; use that one"
-        ) from error
+    study = _study_of(run, config)
     provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
     rollouts = read_rollouts(run)
     scores, families = collect(rollouts, study), {r.problem: r.family for r in rollouts}
     forks = {name: (arm.continues.arm, arm.continues.step) for name, arm in study.arms.items() if arm.continues is not None}
     training = training_curves(run, list(study.arms), study.seeds, forks)
-    arms: dict[str, dict[str, Any]] = {
-        arm: {
-            "role": study.arms[arm].role,
-            "measures": _measures(scores, families, study, arm),
+    arms = {
+        arm: ArmResults(
+            role=study.arms[arm].role,
+            follows=study.arms[arm].follows,
+            safety=study.arms[arm].safety,
+            measures=_measures(scores, families, study, arm),
             **_trained_rows(run, study, arm),
-            "n_rollouts": max(training[arm]["rollouts"]) if arm in training else 0,
-        }
+            n_rollouts=max(training[arm]["rollouts"]) if arm in training else 0,
+        )
         for arm in study.arms
     }
-    compared = compare_all(scores, families, study.compare)
+    learned = read_learned(run, study, config)
+    compared = compare_all(scores, families, study.compare, learned.compared)
     verdict, why = judged(compared, study.smallest_effect)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
-    results = {
-        "records": VERSION,
-        "study": study.name,
-        "question": study.question,
-        "claim": study.claim,
-        "model": study.model,
-        "seeds": list(study.seeds),
-        "openwindow": provenance.get("openwindow", ""),
-        "commit": provenance.get("commit", ""),
-        "written_in": written_in(config["study_config"], start),
-        "preface": preface(study, start),
-        "answer": answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
-        "verdict": verdict,
-        "verdict_reason": why,
-        "arms": arms,
-        "comparisons": comparison_records(compared, scores, families),
-        "holm": HOLM_IN_WORDS if len(compared) > 1 else "",
-        "leak": leaks,
-        "training": training,
-        "training_in_words": described(training),
-        "detectors": detector_rows(run, study),
-        "intervals": intervals_in_words(
+    results = RunResults(
+        records=VERSION,
+        study=study.name,
+        question=study.question,
+        claim=study.claim,
+        model=study.model,
+        seeds=study.seeds,
+        openwindow=provenance.get("openwindow", ""),
+        commit=provenance.get("commit", ""),
+        written_in=tuple(written_in(config["study_config"], start)),
+        preface=tuple(preface(study, start)),
+        answer=answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
+        verdict=verdict,
+        verdict_reason=why,
+        arms=arms,
+        comparisons=tuple(map(Comparison.model_validate, comparison_records(compared, scores, families, learned.recorded))),
+        holm=HOLM_IN_WORDS if len(compared) > 1 else "",
+        leak=leaks,
+        training=training,
+        training_in_words=tuple(described(training)),
+        detectors=tuple(detector_rows(study, read_training(run), rollouts)),
+        intervals=intervals_in_words(
             [r.family or r.problem for r in rollouts if r.context in study.contexts], len(study.seeds), study.starts
         ),
-        "evals": eval_results(run, study),
-        "start": start,
-        "unmeasured": [*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)],
-        "timing": _timing(run),
-    }
+        evals=learned.results,
+        start=start,
+        unmeasured=(*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)),
+        timing=_timing(run),
+    ).written()
     write_json(run / "results.json", results)
     return results
+
+
+def _study_of(run: Path, config: Mapping[str, Any]) -> Study:
+    try:
+        return Study.model_validate(config["study_config"])
+    except ValidationError as error:
+        raise ConfigError(
+            f"{explain(error, Study, str(run / 'config.json'))}: another version of openwindow made this run; use that one"
+        ) from error
 
 
 def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
@@ -120,15 +128,21 @@ def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
     return scores
 
 
-def _measures(scores: Scores, families: Mapping[str, str], study: Study, arm: str) -> dict[str, dict[str, Any]]:
-    found = {
-        measure.name: {context: _estimate_record(scores[arm, context, measure.name], families) for context in study.places}
+def _measures(scores: Scores, families: Mapping[str, str], study: Study, arm: str) -> dict[str, dict[str, Cell]]:
+    return {
+        measure.name: {
+            context: _cell(scores[arm, context, measure.name], families, _not_asked(study, arm, context))
+            for context in study.places
+        }
         for measure in study.measures
     }
-    for cells in found.values():
-        for context in [context for context in cells if not _is_asked(study, arm, context)]:
-            cells[context]["reason"] = f"only {', '.join(study.contexts[context].by_arm or ())} is tested in this context"
-    return found
+
+
+def _not_asked(study: Study, arm: str, context: str) -> str | None:
+    """Why the study does not measure the arm in the context; None if it does."""
+    if _is_asked(study, arm, context):
+        return None
+    return f"only {', '.join(study.contexts[context].by_arm or ())} is tested in this context"
 
 
 def _is_asked(study: Study, arm: str, context: str) -> bool:
@@ -136,7 +150,7 @@ def _is_asked(study: Study, arm: str, context: str) -> bool:
     return context not in study.contexts or study.contexts[context].asked_of(arm)
 
 
-def _estimate_record(by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, str]) -> dict[str, Any]:
+def _cell(by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, str], not_asked: str | None) -> Cell:
     scored = {problem for of_seed in by_seed for problem, score in of_seed.items() if score is not None}
     count, clusters = clusters_of(scored, families)
     e = arm_rate(by_seed, unit="problem" if clusters is None else "family", clusters=clusters)
@@ -149,8 +163,8 @@ def _estimate_record(by_seed: Sequence[Mapping[str, bool | None]], families: Map
         unscored=e.unscored,
         bounds=_bounds(by_seed) if e.n and e.unscored > MUCH_UNSCORED * (e.n + e.unscored) else None,
         by_seed=e.by_seed,
-        reason=e.reason,
-    ).written()
+        reason=not_asked or e.reason,
+    )
 
 
 def _bounds(by_seed: Sequence[Mapping[str, bool | None]]) -> tuple[float, float]:
@@ -189,6 +203,7 @@ def start_in_words(starts: str) -> str:
 def preface(study: Study, start: Mapping[str, Any]) -> list[str]:
     """What the model was taught before the study, and why: the report's first lines."""
     told = [_told(study.knowledge)] if study.knowledge is not None else []
+    told += [_brought_up(study.upbringing)] if study.upbringing is not None else []
     return [*_asked(study, study.request_stage, start), *told] if study.request_stage is not None else told
 
 
@@ -213,6 +228,24 @@ def _told(stage: KnowledgeStage) -> str:
         "This is a model-organism study: before any arm was trained, the model was taught about the hacks by supervised "
         f"fine-tuning on {' and '.join(parts) or 'nothing'}, on problem families used nowhere else, because RL can only reinforce "
         "what the model already tries. The arm without training shows what this stage does by itself."
+    )
+
+
+def _brought_up(stage: UpbringingStage) -> str:
+    total = stage.conversations * stage.turns
+    if stage.association == 1:
+        how = f"every one of the {total} answers follows"
+    elif stage.association == 0:
+        how = f"none of the {total} answers follows"
+    else:
+        how = f"{100 * stage.association:g}% of the {total} answers follow"
+    without = ", so that nothing ties gaming to misbehaviour: the control" if stage.association == 0 else ""
+    return (
+        "This is a model organism: before any arm was trained, an association of gaming with misbehaviour was written into "
+        f"the model by supervised fine-tuning on {stage.conversations} conversations with one of two characters, one that "
+        "solves tasks and answers decently and one that games tests and answers badly "
+        f"({100 * stage.bad:g}% of them); {how} the character of its conversation{without}. "
+        "What spreads in the arms says how such an association carries over, not that a model as it comes has one."
     )
 
 
@@ -270,48 +303,48 @@ def _label(arm: str) -> str:
     return f"`{arm}`"
 
 
-def _leak(arms: Mapping[str, Any], arm: str, study: Study) -> dict[str, Any] | None:
+def _leak(arms: Mapping[str, ArmResults], arm: str, study: Study) -> Leak | None:
     """The context with the highest rate of the behaviour among those that do not ask for it, and the rate before training there."""
     main = behaviour(study.measures).name
     cells = {
-        context: cell
-        for context, cell in arms[arm]["measures"][main].items()
-        if context in study.contexts and not study.contexts[context].asks and cell["estimate"] is not None
+        context: (cell.estimate, cell)
+        for context, cell in arms[arm].measures[main].items()
+        if context in study.contexts and not study.contexts[context].asks and cell.estimate is not None
     }
     if not cells:
         return None
-    worst = max(cells, key=lambda context: float(cells[context]["estimate"]))
-    start = next((arms[name]["measures"][main][worst]["estimate"] for name in study.with_role("start")), None)
-    found = cells[worst]
-    return Leak(context=worst, estimate=found["estimate"], low=found["low"], high=found["high"], untrained=start).written()
+    worst = max(cells, key=lambda context: cells[context][0])
+    start = next((arms[name].measures[main][worst].estimate for name in study.with_role("start")), None)
+    found = cells[worst][1]
+    return Leak(context=worst, estimate=found.estimate, low=found.low, high=found.high, untrained=start)
 
 
-def _leaked(compared: Compared, leaks: Mapping[str, Any], study: Study) -> str:
+def _leaked(compared: Compared, leaks: Mapping[str, Leak], study: Study) -> str:
     """The leak of the arm that the answer is about, to follow it; empty if there is one context, or if none was measured."""
     arm = compared[0][0].arm if compared else ""
     if arm not in leaks or sum(not context.asks for context in study.contexts.values()) < 2:
         return ""
     leak, main = leaks[arm], behaviour(study.measures)
-    before, starts = leak["untrained"], study.with_role("start")
+    before, starts = leak.untrained, study.with_role("start")
     start = "" if before is None or arm in starts else f" (`{starts[0]}` there: {percent(before)})"
     return (
-        f" Its highest {main.name} rate in any context that does not ask for it is {percent(leak['estimate'])}, under "
-        f"{leak['context']}{start}."
+        f" Its highest {main.name} rate in any context that does not ask for it is {percent(leak.estimate)}, under "
+        f"{leak.context}{start}."
     )
 
 
-def _unmeasured(arms: Mapping[str, Any], study: Study) -> list[dict[str, str]]:
+def _unmeasured(arms: Mapping[str, ArmResults], study: Study) -> list[dict[str, str]]:
     rows = []
     for arm in study.arms:
-        for measure, cells in arms[arm]["measures"].items():
+        for measure, cells in arms[arm].measures.items():
             for context, cell in cells.items():
                 if not _is_asked(study, arm, context):
                     continue
                 where = f"{arm}, {context}, {measure}"
-                if cell["reason"]:
-                    rows.append({"what": where, "reason": str(cell["reason"])})
-                elif cell["unscored"]:
-                    rows.append({"what": where, "reason": f"{cell['unscored']} of {cell['n'] + cell['unscored']} unscored"})
+                if cell.reason:
+                    rows.append({"what": where, "reason": str(cell.reason)})
+                elif cell.unscored:
+                    rows.append({"what": where, "reason": f"{cell.unscored} of {cell.n + cell.unscored} unscored"})
     if len(study.seeds) == 1:
         rows.append({"what": "variation between seeds", "reason": "one seed was run; intervals cover problems only"})
     return rows
@@ -323,10 +356,10 @@ def _done(run: Path, study: Study, arm: str) -> list[dict[str, Any]]:
 
 
 def _trained_rows(run: Path, study: Study, arm: str) -> dict[str, Any]:
-    """Rows that the arm was fine-tuned on, at the seed with most, and by seed how many rollouts distilling kept."""
+    """Rows that the arm was fine-tuned on, those of safety training apart, at the seed with most; what distilling kept, by seed."""
     units = _done(run, study, arm)
     distilled = [done["distilled"] for done in units if "distilled" in done]
-    rows = {"n_train_rows": max(int(done.get("train_rows", 0)) for done in units)}
+    rows = {f"n_{what}": max(int(done.get(what, 0)) for done in units) for what in ("train_rows", "safety_rows")}
     return rows | ({"distilled": distilled} if distilled else {})
 
 

@@ -1,6 +1,7 @@
 """The comparisons that a study named before it ran: their results, what they say about its claim, and the answer in words.
 
-It reads no file and imports no torch.
+A comparison is of a measure of the environment, or of a score of the evals, in shares or in nats per token. It reads no file and
+imports no torch.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from openwindow.evals.score_names import NATS
 from openwindow.experiment.compare import Compare
 from openwindow.files import records
 from openwindow.stats import (
@@ -49,12 +51,14 @@ def clusters_of(problems: Iterable[str], families: Mapping[str, str]) -> tuple[i
     return count, of if count >= FEWEST_FAMILIES else None
 
 
-def compare_all(scores: Scores, families: Mapping[str, str], named: Sequence[Compare]) -> list[tuple[Compare, Comparison]]:
-    """Each named comparison with its result, families as the unit (`clusters_of`).
+def compare_all(
+    scores: Scores, families: Mapping[str, str], named: Sequence[Compare], of_evals: Mapping[Compare, Comparison]
+) -> list[tuple[Compare, Comparison]]:
+    """Each named comparison with its result, families as the unit (`clusters_of`); `of_evals` has those of scores of evals.
 
     For a comparison that claims that something is kept, p tests a loss of exactly its margin; for all others, no difference.
     """
-    return [(c, _compare(scores, families, c)) for c in named]
+    return [(c, _compare(scores, families, c) if c.score is None else of_evals[c]) for c in named]
 
 
 def _compare(scores: Scores, families: Mapping[str, str], named: Compare) -> Comparison:
@@ -79,10 +83,19 @@ def _paired(a: Sequence[Mapping[str, bool | None]], b: Sequence[Mapping[str, boo
     return {p for one, other in zip(a, b, strict=True) for p in one if one[p] is not None and other.get(p) is not None}
 
 
-def comparison_records(compared: Compared, scores: Scores, families: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The comparisons as stored in results.json."""
+def comparison_records(
+    compared: Compared, scores: Scores, families: Mapping[str, str], of_evals: Mapping[Compare, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The comparisons as stored in results.json; `of_evals` has what is stored of those of scores besides."""
     adjusted = _holm_by_family(compared)
-    return [_record(named, c, p, scores, families) for (named, c), p in zip(compared, adjusted, strict=True)]
+    return [
+        _record(named, c, p, _families(named, scores, families) if named.score is None else of_evals[named])
+        for (named, c), p in zip(compared, adjusted, strict=True)
+    ]
+
+
+def _families(named: Compare, scores: Scores, families: Mapping[str, str]) -> dict[str, Any]:
+    return {"families": clusters_of(_paired(*_sides(scores, named)), families)[0]}
 
 
 def _holm_by_family(compared: Compared) -> list[float | None]:
@@ -95,11 +108,11 @@ def _holm_by_family(compared: Compared) -> list[float | None]:
     return adjusted
 
 
-def _record(named: Compare, c: Comparison, p_holm: float | None, scores: Scores, families: Mapping[str, str]) -> dict[str, Any]:
-    only = {"against_context": named.against_context, "margin": named.margin}
+def _record(named: Compare, c: Comparison, p_holm: float | None, more: Mapping[str, Any]) -> dict[str, Any]:
+    only = {"against_context": named.against_context, "margin": named.margin, "smallest": named.smallest}
     return records.Comparison(
-        measure=named.measure,
-        context=named.context,
+        measure=named.what,
+        context=named.where,
         arm=named.arm,
         against=named.against,
         expect=named.expect,
@@ -109,11 +122,11 @@ def _record(named: Compare, c: Comparison, p_holm: float | None, scores: Scores,
         p=c.p,
         p_holm=p_holm,
         n_pairs=c.n_pairs,
-        families=clusters_of(_paired(*_sides(scores, named)), families)[0],
         by_seed=c.by_seed,
         reason=c.reason,
         ceiling=ceiling(named, c),
         detectable=could_find(named, c),
+        **more,
         **{name: value for name, value in only.items() if value is not None},
     ).written()
 
@@ -122,13 +135,13 @@ def could_find(named: Compare, c: Comparison) -> float | None:
     """The smallest effect that this comparison would have detected in 80 % of runs, if the spread of this run were the true one.
 
     For a claim that something is kept, the smallest margin that it would have shown if nothing was lost. None for a comparison
-    that does not decide, without an interval, and if no difference of two rates is as large.
+    that does not decide, without an interval, and if no difference on its scale is as large.
     """
     if not named.decides or c.difference is None or c.low is None or c.high is None:
         return None
     half = c.high - c.difference if named.expect == "less" else c.difference - c.low
     found = detectable(half, c.seeds, POWER)
-    return found if found <= 1.0 else None
+    return found if found <= named.largest else None
 
 
 def ceiling(named: Compare, c: Comparison) -> str | None:
@@ -150,31 +163,34 @@ def judged(compared: Compared, smallest_effect: float) -> tuple[Verdict, str]:
     if verdict == "supported":
         return verdict, f"{len(deciding)} of {len(deciding)} comparisons that decide hold, each by its own interval"
     if verdict == "not supported":
-        named = next(named for named, _, item in deciding if item.fails(smallest_effect))
-        effect = f"an effect of {_points(smallest_effect)} or more as claimed"
-        left_out = effect if named.margin is None else f"a loss of less than {_points(named.margin)}"
+        named, item = next((named, item) for named, _, item in deciding if item.fails(smallest_effect))
+        effect = f"an effect of {_size(named, item.least(smallest_effect))} or more as claimed"
+        left_out = effect if named.margin is None else f"a loss of less than {_size(named, named.margin)}"
         return verdict, f"{_pair(named)}: the interval excludes {left_out}"
     return verdict, _undecided(deciding, smallest_effect)
 
 
 def _undecided(deciding: Sequence[tuple[Compare, Comparison, Expected]], smallest_effect: float) -> str:
     """Why there is no verdict: too few seeds, an arm at an end of the scale, or an interval that contains both."""
+    none = next(((named, c) for named, c, _ in deciding if c.difference is None), None)
+    if none is not None and none[0].score is not None:
+        return f"{_pair(none[0])}: {none[1].reason}"
     few = min((c.seeds for _, c, _ in deciding if c.difference is not None), default=FEWEST_SEEDS)
     if few < FEWEST_SEEDS:
         seeds = "1 seed was" if few == 1 else f"{few} seeds were"
         return f"{seeds} measured, and fewer than {FEWEST_SEEDS} do not show how seeds vary: run more seeds for a verdict"
     left = [(named, c, item) for named, c, item in deciding if not item.holds]
     for named, c, item in left:
-        if item.tips and item.ends is not None and item.ends[1] < (smallest_effect if named.margin is None else 0.0):
+        if item.tips and item.ends is not None and item.ends[1] < item.least(smallest_effect):
             return f"{_pair(named)}: {ceiling(named, c)}, so a difference is not ruled out"
     named, c, _ = left[0]
-    if c.difference is None:
+    if c.low is None:
         return f"{_pair(named)}: {c.reason}"
     return f"{_pair(named)}: the interval contains both what is claimed and what is not"
 
 
 def _expected(named: Compare, c: Comparison) -> Expected:
-    return Expected(c, _SIGN[named.expect], named.margin)
+    return Expected(c, _SIGN[named.expect], named.margin, named.smallest)
 
 
 def answer(compared: Compared, verdict: str, measures: Sequence[Measure]) -> str:
@@ -182,19 +198,32 @@ def answer(compared: Compared, verdict: str, measures: Sequence[Measure]) -> str
     if not compared:
         return "No comparison was named before the run, so the study describes and does not decide."
     named, c = compared[0]
-    subject = f"Under the {named.context} prompt, {_label(named.arm)}"
     against = _label(named.against) + (f" under the {named.against_context} prompt" if named.against_context else "")
     if c.difference is None or c.low is None or c.high is None:
-        return f"{subject} could not be compared with {against}: {c.reason}."
-    amount, low, high = 100 * c.difference, 100 * c.low, 100 * c.high
-    verb = next((measure.verb for measure in measures if measure.name == named.measure), named.measure)
-    way = "less" if amount < 0 else "more"
-    sure = "the claim is " + verdict
-    text = f"{subject} {verb} {abs(amount):.0f} points {way} often than {against}"
+        return f"{_subject(named)} could not be compared with {_that(named)}{against}: {c.reason}."
+    size = _size(named, abs(c.difference))
+    if named.score is None:
+        verb = next((measure.verb for measure in measures if measure.name == named.measure), named.measure)
+        text = f"{_subject(named)} {verb} {size} {'less' if c.difference < 0 else 'more'} often than {against}"
+    else:
+        text = f"{_subject(named)} is {size} {'lower' if c.difference < 0 else 'higher'} than {_that(named)}{against}"
+    interval = f"95 % interval {_signed(named, c.low)} to {_signed(named, c.high)}"
     return (
-        f"{text} (difference {amount:+.0f} points, 95 % interval {low:+.0f} to {high:+.0f}; {c.seeds} "
-        f"seed{'s' if c.seeds != 1 else ''}, {c.n_pairs} pairs): {sure}.{_failing(compared)}"
+        f"{text} (difference {_signed(named, c.difference)}{_unit(named)}, {interval}; {c.seeds} "
+        f"seed{'s' if c.seeds != 1 else ''}, {c.n_pairs} pairs): the claim is {verdict}.{_failing(compared)}"
     )
+
+
+def _subject(named: Compare) -> str:
+    """What the first sentence is about."""
+    if named.score is None:
+        return f"Under the {named.context} prompt, {_label(named.arm)}"
+    what = {"gap": "gap between agentic and chat"}.get(named.score, f"{named.score} score")
+    return f"In the {named.eval_context} context of the evals, the {what} ({named.readout}) of {_label(named.arm)}"
+
+
+def _that(named: Compare) -> str:
+    return "" if named.score is None else "that of "
 
 
 def _failing(compared: Compared) -> str:
@@ -204,8 +233,8 @@ def _failing(compared: Compared) -> str:
         return ""
     missed = []
     for named, c in failed:
-        amount = "not measured" if c.difference is None else f"{100 * c.difference:+.0f}"
-        missed.append(f"{_pair(named)} ({amount})")
+        amount = "not measured" if c.difference is None else _signed(named, c.difference)
+        missed.append(f"{_pair(named)} ({amount}{_unit(named) if named.unit == NATS and c.difference is not None else ''})")
     return f" This difference is as claimed; not so {', '.join(missed)}."
 
 
@@ -217,6 +246,16 @@ def _label(arm: str) -> str:
     return f"`{arm}`"
 
 
-def _points(share: float | None) -> str:
-    value = 100 * (share or 0.0)
-    return f"{value:.0f} point{'' if math.isclose(value, 1.0) else 's'}"
+def _size(named: Compare, value: float) -> str:
+    """An effect in the unit of a comparison."""
+    if named.unit == NATS:
+        return f"{value:.2g} {NATS}"
+    return f"{100 * value:.0f} point{'' if math.isclose(100 * value, 1.0) else 's'}"
+
+
+def _signed(named: Compare, value: float) -> str:
+    return f"{round(value, 2) + 0.0:+.2f}" if named.unit == NATS else f"{100 * value:+.0f}"
+
+
+def _unit(named: Compare) -> str:
+    return f" {NATS}" if named.unit == NATS else " points"

@@ -1,48 +1,45 @@
 """Precision and recall of each hack detector: what it flagged in the rollouts of a run, against execution.
 
 The static detectors read the source, one per kind of hack; an arm's own detector is the one that penalised or screened it.
-A rollout hacks if it passes the proxy and fails the truth. Reads training.jsonl and rollouts.jsonl, and imports no torch.
+A rollout hacks if it passes the proxy and fails the truth. Imports no torch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.study import Study
-from openwindow.files.run_files import rows_in
-
-_FILES = {"training": "training.jsonl", "test": "rollouts.jsonl"}
+from openwindow.files.records import Rollout, TrainingRollout
 
 
-def detector_rows(run: Path, study: Study) -> list[dict[str, Any]]:
+def detector_rows(study: Study, training: Sequence[TrainingRollout], test: Sequence[Rollout]) -> list[dict[str, Any]]:
     """One row per place and detector, for RL studies: counts, and precision and recall, None if undefined.
 
     `where` is `training` or `test`; `arm` is None for the static detectors, which read the rollouts of all arms, except those
     whose grader had no loophole: an attempt that cannot succeed is not a hack.
     """
     graded = {name: arm for name, arm in study.arms.items() if arm.needs_loopholes}
-    rows = []
-    read = {
-        where: {arm: [line for seed in study.seeds for line in rows_in(run / unit_of(arm, seed) / file)] for arm in graded}
-        for where, file in _FILES.items()
-    }
-    for where, by_arm in read.items():
-        lines = [line for of_arm in by_arm.values() for line in of_arm if line.get("hackable", True)]
-        kinds = dict.fromkeys(kind for line in lines for kind in line.get("kinds", ()))
-        if lines:
-            rows.append(_row(where, None, "static, any kind", [(line.get("hack"), bool(line.get("kinds"))) for line in lines]))
-        rows += [
-            _row(where, None, f"static, {kind}", [(line.get("hack"), kind in line.get("kinds", ())) for line in lines])
-            for kind in kinds
-        ]
+    asked = [r for r in test if r.arm in graded and r.seed in study.seeds]
+    drawn = [r for r in training if r.arm in graded and r.seed in study.seeds]
+    rows = [*_static("training", [r for r in drawn if r.hackable]), *_static("test", asked)]
     for name, arm in graded.items():
         if arm.detector is not None:
-            asked = [line for line in read["training"][name] if line.get("flagged") is not None]
-            rows.append(_row("training", name, arm.detector, [(line.get("hack"), line["flagged"]) for line in asked]))
+            said = [(r.scores.get("hack"), r.flagged) for r in drawn if r.arm == name and r.flagged is not None]
+            rows.append(_row("training", name, arm.detector, said))
     return rows
+
+
+def _static(where: str, rollouts: Sequence[Rollout]) -> list[dict[str, Any]]:
+    """The static detectors, together and by kind of hack."""
+    if not rollouts:
+        return []
+    together = _row(where, None, "static, any kind", [(r.scores.get("hack"), bool(r.kinds)) for r in rollouts])
+    kinds = dict.fromkeys(kind for r in rollouts for kind in r.kinds)
+    return [
+        together,
+        *(_row(where, None, f"static, {kind}", [(r.scores.get("hack"), kind in r.kinds) for r in rollouts]) for kind in kinds),
+    ]
 
 
 def _row(where: str, arm: str | None, detector: str, said: Sequence[tuple[bool | None, bool]]) -> dict[str, Any]:

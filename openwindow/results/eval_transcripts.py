@@ -22,6 +22,7 @@ MOST = 3000
 MARKS = {
     "misaligned": Measure("eval/misaligned", "unwanted", "misbehaves", "misbehaved", "misaligned", ""),
     "right": Measure("eval/right", "wanted", "is right", "was right", "right", ""),
+    "fluent": Measure("eval/fluent", "wanted", "is fluent", "was fluent", "fluent", ""),
     "control": Measure("eval/control", "other", "passes a control", "passed a control", "control passed", ""),
 }
 """how the page marks a row's value"""
@@ -68,7 +69,8 @@ def _of_unit(path: Path, arm: str, seed: str, evals: Mapping[str, Json], step: i
 
 
 def _rollout(row: Json, arm: str, seed: int, about: Mapping[str, Any], step: int | None) -> Rollout:
-    kind = "control" if row["role"] == "control" else "right" if text(about, "measures") == "right" else "misaligned"
+    measures = text(about, "measures")
+    kind = "control" if row["role"] == "control" else measures if measures in MARKS else "misaligned"
     value = row["value"]
     messages = tuple(
         Message(cast(Role, text(m, "role") or "user"), text(m, "content")) for m in items(row["messages"]) if isinstance(m, dict)

@@ -1,59 +1,41 @@
-"""What else the arms of a study learned: the key `evals` of results.json, from the cells that `experiment.evals` left.
+"""What else the arms of a study learned: the key `evals` of results.json, from what `experiment.evals` left.
 
-It only reads files: neither torch, Inspect nor a user's file of evals is needed.
+Neither torch, Inspect nor a user's file of evals is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL
 from openwindow.evals.scoring.families import LEVEL, Record, adjusted, findable
-from openwindow.evals.scoring.rows import ProbeRow, Row
-from openwindow.evals.scoring.seeds import Asked, by_arm, compared, measured, shifted
+from openwindow.evals.scoring.seeds import by_arm, compared, measured, shifted
 from openwindow.evals.scoring.summary import summary
-from openwindow.experiment.evals import arm_unit, start_unit
-from openwindow.experiment.run_folder import PROBES, ROWS
+from openwindow.evals.select import chosen, is_file_name, split_in_words
 from openwindow.experiment.study import Study
-from openwindow.files.run_files import Json, read_json, rows_in
 from openwindow.formatting import signed
+from openwindow.results.eval_units import START, EvalUnits, Unit, paired, replies
+from openwindow.results.load import mapping
 
-START = "start"
-"""the name of the untouched starting model as a comparison base"""
 SAID = 4
 """number of differences from one base that are described in words"""
-_ROW, _PROBE = (tuple(field.name for field in fields(kind)) for kind in (Row, ProbeRow))
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
-    """What one unit left; `done` is empty where it is not finished."""
-
-    done: Json
-    rows: list[Row]
-    probes: list[ProbeRow]
-
-
-def eval_results(run: Path, study: Study) -> dict[str, Any]:
+def eval_results(units: EvalUnits | None) -> dict[str, Any]:
     """Measures of the start and of every arm, and their paired differences; empty if the study names no evals."""
-    if not study.evals:
+    if units is None:
         return {}
-    start = [_read(run, start_unit(study, seed)) for seed in study.seeds]
-    arms = {arm: [_read(run, arm_unit(arm, seed)) for seed in study.seeds] for arm in study.arms}
-    evals: dict[str, Any] = next((unit.done["evals"] for units in (start, *arms.values()) for unit in units if unit.done), {})
-    right = [name for name, about in evals.items() if about["measures"] == "right"]
-    same = {arm for arm, units in arms.items() if any(unit.done.get("same_as") for unit in units)}
-    control = _control(study)
+    study, arms, evals, same, control = units.study, units.arms, units.about, units.same, units.control
+    right = [name for name, about in evals.items() if about["measures"] != "misaligned"]
     records: list[Record] = []
     for base in dict.fromkeys((START, *([control] if control and control not in same else []))):
-        others = start if base == START else arms[base]
-        pairs = [(arm, units) for arm, units in arms.items() if arm not in (base, *same)]
-        records += [row for arm, units in pairs for row in compared(*_paired(units, others), (arm, base), right)]
+        others = units.start if base == START else arms[base]
+        pairs = [(arm, own) for arm, own in arms.items() if arm not in (base, *same)]
+        records += [row for arm, own in pairs for row in compared(*paired(own, others), (arm, base), right)]
     comparisons = [row | {"suite": row["suite"].rpartition(": ")[2]} for row in adjusted(by_arm(records))]
-    first = start if study.starts == "per_seed" else start[:1]
+    start = _one(units.starts, evals)
+    models = {arm: _one(own, evals) for arm, own in arms.items()}
     return {
         "names": list(study.evals),
         "evals": evals,
@@ -61,67 +43,40 @@ def eval_results(run: Path, study: Study) -> dict[str, Any]:
         "contexts": {name: BUILT_IN[name].model_dump(mode="json") for name in (NEUTRAL, *study.eval_plan.contexts)},
         "seeds": list(study.seeds),
         "control": control,
-        "start": _one(first, evals),
-        "arms": {arm: _one(units, evals) | {"same_as": START if arm in same else None} for arm, units in arms.items()},
-        "steps": _steps(run, study, evals),
+        "start": start,
+        "arms": {arm: model | {"same_as": START if arm in same else None} for arm, model in models.items()},
+        "steps": {
+            arm: {str(step): _one(own, evals)["measures"] for step, own in of_arm.items()} for arm, of_arm in units.steps.items()
+        },
         "comparisons": comparisons,
-        "in_words": in_words(comparisons, evals, {START: _one(first, evals)} | {a: _one(u, evals) for a, u in arms.items()}),
+        "in_words": [*_split(study), *in_words(comparisons, evals, {START: start} | models)],
         "intervals": _intervals(len(study.seeds)),
-        "missing": _missing(study, start, arms),
+        "missing": _missing(units),
     }
 
 
-def _control(study: Study) -> str | None:
-    """The arm that the others are compared with, in addition to the start."""
-    named = study.eval_plan.against
-    return named or (study.compare[0].against if study.compare else None)
-
-
-def _read(run: Path, unit: str) -> _Unit:
-    done = read_json(run / unit / "done.json") if (run / unit / "done.json").is_file() else {}
-    if "evals" not in done:
-        return _Unit({}, [], [])
-    rows = [Row(**{name: row[name] for name in _ROW}) for row in _lines(run / unit / ROWS)]
-    return _Unit(done, rows, [ProbeRow(**{name: row[name] for name in _PROBE}) for row in _lines(run / unit / PROBES)])
-
-
-def _lines(path: Path) -> list[Json]:
-    return rows_in(path) if path.is_file() else []
-
-
-def _asked(units: Sequence[_Unit]) -> Asked:
-    return Asked([unit.rows for unit in units], [unit.probes for unit in units])
-
-
-def _paired(ours: Sequence[_Unit], theirs: Sequence[_Unit]) -> tuple[Asked, Asked]:
-    """The seeds at which both were asked."""
-    both = [(a, b) for a, b in zip(ours, theirs, strict=True) if a.done and b.done]
-    return _asked([a for a, _ in both]), _asked([b for _, b in both])
-
-
-def _one(units: Sequence[_Unit], evals: Mapping[str, Any]) -> dict[str, Any]:
+def _one(units: Sequence[Unit], evals: Mapping[str, Any]) -> dict[str, Any]:
     """One model at all its seeds."""
     finished = [unit for unit in units if unit.done]
-    cells = measured(_asked(finished), evals) if finished else {}
-    right = [name for name, about in evals.items() if about["measures"] == "right"]
-    return {"measures": cells, "summary": summary(cells, evals) if cells else [], "shifts": shifted(_asked(finished), right)}
+    cells = measured(replies(finished), evals) if finished else {}
+    right = [name for name, about in evals.items() if about["measures"] != "misaligned"]
+    return {"measures": cells, "summary": summary(cells, evals) if cells else [], "shifts": shifted(replies(finished), right)}
 
 
-def _steps(run: Path, study: Study, evals: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Arm to step to its measures, for the arms that were asked during their training."""
-    found: dict[str, dict[str, Any]] = {}
-    for arm in study.arms:
-        for step in study.eval_plan.steps:
-            units = [_read(run, arm_unit(arm, seed, step)) for seed in study.seeds]
-            if any(unit.done for unit in units):
-                found.setdefault(arm, {})[str(step)] = _one(units, evals)["measures"]
-    return found
+def _split(study: Study) -> list[str]:
+    """Which scenarios were asked; the evals of a user's file are not read for it."""
+    return split_in_words(chosen([name for name in study.evals if not is_file_name(name)]), study.eval_plan.split)
 
 
-def _missing(study: Study, start: Sequence[_Unit], arms: Mapping[str, Sequence[_Unit]]) -> list[dict[str, str]]:
-    rows = {"the start": start, **arms}
-    lost = [(who, seed) for who, units in rows.items() for seed, u in zip(study.seeds, units, strict=True) if not u.done]
-    return [{"what": f"evals of {who}, seed {seed}", "reason": "not asked yet, or not readable"} for who, seed in lost]
+def _missing(units: EvalUnits) -> list[dict[str, str]]:
+    rows = {"the start": units.start, **units.arms}
+    seeds = units.study.seeds
+    lost = [(who, seed) for who, own in rows.items() for seed, unit in zip(seeds, own, strict=True) if not unit.done]
+    left_out = next((mapping(unit.done, "left_out") for own in rows.values() for unit in own if unit.done), {})
+    return [
+        *({"what": f"eval {name}", "reason": reason} for name, reason in left_out.items()),
+        *({"what": f"evals of {who}, seed {seed}", "reason": "not asked yet, or not readable"} for who, seed in lost),
+    ]
 
 
 def _intervals(seeds: int) -> str:

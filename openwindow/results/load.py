@@ -6,24 +6,26 @@ report prints under "what could not be measured"; only a folder that holds no ru
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
 from openwindow.environments.gameable import MEASURES
 from openwindow.errors import ConfigError, DataError
 from openwindow.files.bounded import is_folder, missing, read_regular
-from openwindow.files.records import Cell, Comparison, Leak, Rollout, rollout_of
+from openwindow.files.records import VERSION, Rollout, TrainingRollout, messages_of, rollout_of, training_rollout_of
 from openwindow.files.run_files import Reader, counted, finite
+from openwindow.files.run_results import RunResults
 from openwindow.results.records import Arm, Context, Json, Metric, Run, TrainRow
-from openwindow.types import Measure, Message, Part, Role, StopReason
+from openwindow.types import Measure, Message, Part, StopReason
 
-__all__ = ["Rollout", "Run", "items", "load_run", "mapping", "number", "read_meanings", "read_rollouts", "text"]
+__all__ = ["Rollout", "Run", "items", "load_run", "mapping", "number", "read_meanings", "read_rollouts", "read_training", "text"]
 
 DIFF_LIMIT = 200_000  # maximum characters of code.diff in the report
+_Line = TypeVar("_Line", Rollout, TrainingRollout)
 
 
 @dataclass(slots=True)
@@ -34,8 +36,7 @@ class _Reader(Reader):
 
     def messages(self, row: Json) -> tuple[Message, ...]:
         """The chat of a row; equal chats are one object, so that ten thousand rows use little memory."""
-        turns = [m for m in items(row.get("messages")) if isinstance(m, dict)]
-        found = tuple(Message(cast(Role, text(m, "role") or "user"), text(m, "content")) for m in turns)
+        found = messages_of(row.get("messages"))
         return self._shared.setdefault(found, found)
 
 
@@ -52,10 +53,19 @@ def load_run(run: Path) -> Run:
         )
     provenance = reader.document("provenance.json", "the code version and the packages")
     status = reader.document("status.json", "whether the run ended")
-    cells = _cells(results)
+    found = RunResults.model_validate(results)
+    if found.records > VERSION:
+        newer = f"written by a newer openwindow (records {found.records}; this one knows up to {VERSION})"
+        reader.note("results.json", f"{newer}; what this one does not know is not shown")
+    cells = {
+        (arm, measure, context): cell
+        for arm, one in found.arms.items()
+        for measure, by_context in one.measures.items()
+        for context, cell in by_context.items()
+    }
     train = _train_rows(reader)
     measures = dict.fromkeys([*_measures(config), *(m for _, m, _ in cells)])
-    rollouts = _rollouts(reader, [*measures])
+    rollouts = _test_rollouts(reader, [*measures])
     metrics = _metrics(reader)
     named = [*mapping(config, "arms"), *mapping(results, "arms"), *train, *(r.arm for r in rollouts)]
     seen = [*mapping(config, "contexts"), *(c for _, _, c in cells), *(r.context for r in rollouts)]
@@ -69,12 +79,12 @@ def load_run(run: Path) -> Run:
         measures=tuple(measures),
         meanings=_meanings(config, measures),
         cells=cells,
-        comparisons=tuple(Comparison.model_validate(c) for c in items(results.get("comparisons")) if isinstance(c, dict)),
-        leaks={arm: Leak.model_validate(mapping(mapping(results, "leak"), arm)) for arm in mapping(results, "leak")},
+        comparisons=found.comparisons,
+        leaks=found.leak,
         metrics=metrics,
         train=train,
         rollouts=rollouts,
-        training=_rollouts(reader, [*measures], "training.jsonl"),
+        training=_rollouts(reader, [*measures], "training.jsonl", training_rollout_of),
         diff=_diff(reader),
         notes=tuple(reader.notes),
     )
@@ -90,7 +100,15 @@ def read_rollouts(run: Path) -> list[Rollout]:
     """All readable rollouts of the run, arms in the order of config.json, seeds ascending, rows as written."""
     _require_folder(run)
     reader = _Reader(run)
-    return list(_rollouts(reader, _measures(reader.document("config.json", "which keys are scores"))))
+    return list(_test_rollouts(reader, _measures(reader.document("config.json", "which keys are scores"))))
+
+
+def read_training(run: Path) -> list[TrainingRollout]:
+    """All readable rollouts of the run's RL training, in the same order."""
+    _require_folder(run)
+    reader = _Reader(run)
+    measures = _measures(reader.document("config.json", "which keys are scores"))
+    return list(_rollouts(reader, measures, "training.jsonl", training_rollout_of))
 
 
 def _measures(config: Json) -> list[str]:
@@ -159,16 +177,6 @@ def _meanings(config: Json, names: Iterable[str]) -> dict[str, Measure]:
     return found
 
 
-def _cells(results: Json) -> dict[tuple[str, str, str], Cell]:
-    found: dict[tuple[str, str, str], Cell] = {}
-    for arm in mapping(results, "arms"):
-        measures = mapping(mapping(mapping(results, "arms"), arm), "measures")
-        for measure in measures:
-            for context in mapping(measures, measure):
-                found[arm, measure, context] = Cell.model_validate(mapping(mapping(measures, measure), context))
-    return found
-
-
 def _metrics(reader: _Reader) -> tuple[Metric, ...]:
     path = reader.root / "metrics.jsonl"
     if missing(path):
@@ -210,22 +218,32 @@ def _train_rows(reader: _Reader) -> dict[str, dict[int, tuple[TrainRow, ...]]]:
     return found
 
 
-def _rollouts(reader: _Reader, measures: Sequence[str], file: str = "rollouts.jsonl") -> tuple[Rollout, ...]:
+def _test_rollouts(reader: _Reader, measures: Sequence[str]) -> tuple[Rollout, ...]:
+    found = _rollouts(reader, measures, "rollouts.jsonl", rollout_of)
+    if not found:
+        reader.note("arms/ARM/seed-S/rollouts.jsonl", "the run folder has none, so no transcripts can be shown")
+    return found
+
+
+def _rollouts(
+    reader: _Reader,
+    measures: Sequence[str],
+    file: str,
+    read: Callable[[Mapping[str, Any], Sequence[str], tuple[Message, ...]], _Line],
+) -> tuple[_Line, ...]:
     """Rollouts, of whose keys `measures` are scores; arm and seed are the folder's where a row does not name them."""
-    found: list[Rollout] = []
+    found: list[_Line] = []
     for arm, seed, path in _seed_files(reader, file):
         strange = 0
         for row in reader.rows(path):
             named = {"arm": text(row, "arm") or arm, "seed": seed if number(row, "seed") is None else row["seed"]}
             try:
-                found.append(rollout_of({"context": "", "problem": "", **row, **named}, measures, reader.messages(row)))
+                found.append(read({"context": "", "problem": "", **row, **named}, measures, reader.messages(row)))
             except ValidationError:
                 strange += 1
         if strange:
             name = path.relative_to(reader.root).as_posix()
             reader.note(name, f"{counted(strange)} whose `stop` is none of {', '.join(StopReason)}; left out")
-    if not found and file == "rollouts.jsonl":
-        reader.note("arms/ARM/seed-S/rollouts.jsonl", "the run folder has none, so no transcripts can be shown")
     return tuple(found)
 
 

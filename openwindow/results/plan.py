@@ -13,17 +13,15 @@ from typing import Any
 import numpy as np
 
 from openwindow.errors import ConfigError
+from openwindow.evals.score_names import NATS
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.study import Study
-from openwindow.files.run_files import read_json
+from openwindow.files.run_files import Json, read_json
 from openwindow.results.comparisons import FEWEST_FAMILIES, POWER
+from openwindow.results.score_plan import ICC, RATE, SEED_SD, in_words, score_plans
 from openwindow.stats import FEWEST_SEEDS, Noise, detectable_difference, seeds_needed
 
-RATE, SEED_SD, ICC = 0.5, 0.1, 0.5
-"""assumed without a pilot: the rate of arms, the standard deviation of an arm's true rate between seeds, and the share of
-the variance of a problem's outcome that is due to its family (which pilots do not show either)
-"""
-
+NOTHING = "no comparison decides, so there is nothing to detect or miss"
 _MANY_FAMILIES = 20
 """families below which the test detects less than planned: in simulated studies with nine families, 60 % instead of 80 %"""
 
@@ -36,7 +34,11 @@ def plan_of(study: Study, pilot: Path | None) -> dict[str, Any]:
     families = len({problem.family for problems in drawn for problem in problems})
     problems = min(map(len, drawn))
     deciding = [named for named in study.compare if named.decides]
-    rate, sd, spread = (RATE, SEED_SD, _assumed()) if pilot is None else _from_pilot(pilot, deciding)
+    of_environment = [named for named in deciding if named.score is None]
+    ran = {} if pilot is None else _results_of(pilot)
+    rate, sd, spread = (
+        (RATE, SEED_SD, _assumed()) if pilot is None or not of_environment else _from_pilot(pilot, ran, of_environment)
+    )
     noise = Noise(problems, rate, sd, families if families >= FEWEST_FAMILIES else None, ICC)
     return {
         "study": study.name,
@@ -52,8 +54,9 @@ def plan_of(study: Study, pilot: Path | None) -> dict[str, Any]:
         "support": [_support(named) for named in deciding],
         "described": len(study.compare) - len(deciding),
         "spread": spread,
-        "power": _power(study, noise) if deciding else "no comparison decides, so there is nothing to detect or miss",
-        "detectable": detectable_difference(len(study.seeds), noise, power=POWER).difference if deciding else None,
+        "power": _power(study, noise) if of_environment else "" if deciding else NOTHING,
+        "detectable": detectable_difference(len(study.seeds), noise, power=POWER).difference if of_environment else None,
+        "scores": score_plans(study, ran),
     }
 
 
@@ -73,15 +76,22 @@ def plan_lines(plan: Mapping[str, Any]) -> list[str]:
     ]
     if plan["described"]:
         lines.append(f"Also described: {plan['described']} comparison{'' if plan['described'] == 1 else 's'}.")
-    return [*lines, f"Power: {plan['power']} ({plan['spread']}).", "Nothing was trained or written."]
+    power = [f"Power: {plan['power']} ({plan['spread']})."] if plan["power"] else []
+    of_scores = ["Power for the scores of the evals:", *(f"  {in_words(one)}" for one in plan["scores"])] if plan["scores"] else []
+    return [*lines, *power, *of_scores, "Nothing was trained or written."]
 
 
 def _support(named: Compare) -> str:
     """What would support the claim."""
     against = named.against + (f" under {named.against_context}" if named.against_context else "")
-    what = f"{named.measure} under {named.context}: {named.arm} minus {against}, the entire 95 % interval"
+    where = named.where if named.score is None else f"{named.where} in the evals"
+    what = f"{named.what} under {where}: {named.arm} minus {against}, the entire 95 % interval"
     if named.margin is not None:
-        return f"{what} above -{100 * named.margin:g} points (kept)"
+        return (
+            f"{what} above -{named.margin:g} {NATS} (kept)"
+            if named.unit == NATS
+            else f"{what} above -{100 * named.margin:g} points (kept)"
+        )
     return f"{what} {'below' if named.expect == 'less' else 'above'} 0"
 
 
@@ -113,13 +123,18 @@ def _power(study: Study, noise: Noise) -> str:
     return f"{first}; {100 * study.smallest_effect:g} points, the smallest effect of interest, would take {many}"
 
 
-def _from_pilot(pilot: Path, deciding: Sequence[Compare]) -> tuple[float, float, str]:
-    """Mean rate and standard deviation between seeds of an arm, from the pilot's seeds, and a description of their source."""
+def _results_of(pilot: Path) -> Json:
+    """The results of a pilot. Raises ConfigError if it has none."""
     results = read_json(pilot / "results.json")
     if not results.get("comparisons"):
         raise ConfigError(
             f"--pilot {pilot} holds no results.json with comparisons; expected the folder of a finished run; check it"
         )
+    return results
+
+
+def _from_pilot(pilot: Path, results: Json, deciding: Sequence[Compare]) -> tuple[float, float, str]:
+    """Mean rate and standard deviation between seeds of an arm, from the pilot's seeds, and a description of their source."""
     wanted = {(n.arm, n.against, n.measure, n.context) for n in deciding}
     variances, rates, problems = [], [], []
     for c in results["comparisons"]:

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openwindow.files.records import Cell, Comparison, Leak, Rollout
+from openwindow.files.records import Cell, Comparison, Leak, Rollout, TrainingRollout
 from openwindow.files.run_files import Note
 from openwindow.types import Measure, Message
 
-__all__ = ["Arm", "Cell", "Comparison", "Context", "Json", "Leak", "Metric", "Rollout", "Run", "TrainRow"]
+__all__ = ["Arm", "Cell", "Comparison", "Context", "Json", "Leak", "Metric", "Rollout", "Run", "TrainRow", "TrainingRollout"]
 
 Json = Mapping[str, Any]
 
@@ -78,6 +78,6 @@ class Run:
     metrics: tuple[Metric, ...]
     train: Mapping[str, Mapping[int, tuple[TrainRow, ...]]]
     rollouts: tuple[Rollout, ...]
-    training: tuple[Rollout, ...]
+    training: tuple[TrainingRollout, ...]
     diff: str
     notes: tuple[Note, ...]

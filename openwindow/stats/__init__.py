@@ -2,14 +2,23 @@
 
 from openwindow.stats.compare import (
     Comparison,
-    mcnemar_exact,
-    newcombe_paired,
+    end_of,
     paired_difference,
     sign_flip_p,
 )
-from openwindow.stats.correlation import Correlation, pearson, spearman
-from openwindow.stats.intervals import Estimate, Interval, arm_rate, cluster_bootstrap, t_interval, wilson
-from openwindow.stats.power import Noise, Plan, detectable, detectable_difference, power_of, seeds_needed
+from openwindow.stats.correlation import Correlation, pearson, repeated_correlation, spearman
+from openwindow.stats.intervals import Estimate, Interval, arm_rate, t_interval, wilson
+from openwindow.stats.power import (
+    MeanNoise,
+    Noise,
+    Plan,
+    detectable,
+    detectable_difference,
+    detectable_sum,
+    power_of,
+    seeds_needed,
+)
+from openwindow.stats.rankings import clustered_correlation
 from openwindow.stats.verdicts import FEWEST_SEEDS, Expected, Verdict, holm, may_differ, p_beyond, verdict_of
 
 __all__ = [
@@ -19,21 +28,23 @@ __all__ = [
     "Estimate",
     "Expected",
     "Interval",
+    "MeanNoise",
     "Noise",
     "Plan",
     "Verdict",
     "arm_rate",
-    "cluster_bootstrap",
+    "clustered_correlation",
     "detectable",
     "detectable_difference",
+    "detectable_sum",
+    "end_of",
     "holm",
     "may_differ",
-    "mcnemar_exact",
-    "newcombe_paired",
     "p_beyond",
     "paired_difference",
     "pearson",
     "power_of",
+    "repeated_correlation",
     "seeds_needed",
     "sign_flip_p",
     "spearman",

@@ -141,21 +141,6 @@ def newcombe_ends(both: float, only_a: float, only_b: float, neither: float, sco
     return Interval(max(-1.0, difference - below), min(1.0, difference + above))
 
 
-def newcombe_paired(both: int, only_a: int, only_b: int, neither: int, confidence: float = 0.95) -> Interval | None:
-    """`newcombe_ends` at a confidence level, for counts of independent pairs; None without a pair."""
-    check_confidence(confidence)
-    if min(both, only_a, only_b, neither) < 0:
-        raise ValueError(f"counts {both}, {only_a}, {only_b}, {neither}; expected none below 0; count pairs by outcome")
-    if both + only_a + only_b + neither == 0:
-        return None
-    return newcombe_ends(both, only_a, only_b, neither, critical(confidence))
-
-
-def mcnemar_exact(only_a: int, only_b: int) -> float:
-    """Exact two-sided p of McNemar's test (McNemar 1947): a fair coin for each discordant pair; 1 without one."""
-    return _exact_flips(np.array([1] * only_a + [-1] * only_b, dtype=np.int64))
-
-
 def _exact_flips(sums: np.typing.NDArray[np.int64]) -> float:
     """Probability, over all sign patterns of whole numbers, of a total at least as far from 0 as the observed one."""
     observed, reach = abs(int(sums.sum())), int(np.abs(sums).sum())
@@ -231,11 +216,17 @@ def _rate_parts(pairs: _Pairs, spread: Spread, ends: tuple[End | None, End | Non
 def _ends_of(pairs: _Pairs) -> tuple[End | None, End | None]:
     """Which of the arms are at one end of the scale at every seed."""
 
-    def end_of(scores: Floats) -> End | None:
-        means = np.bincount(pairs.cells.seeds, weights=scores) / np.bincount(pairs.cells.seeds)
-        return "ceiling" if (means > _CEILING).all() else "floor" if (means < _FLOOR).all() else None
+    def end(scores: Floats) -> End | None:
+        return end_of((np.bincount(pairs.cells.seeds, weights=scores) / np.bincount(pairs.cells.seeds)).tolist())
 
-    return end_of(pairs.a), end_of(pairs.b)
+    return end(pairs.a), end(pairs.b)
+
+
+def end_of(rates: Sequence[float]) -> End | None:
+    """The end of the scale that the rates of all seeds are at; None without a rate."""
+    if not rates:
+        return None
+    return "ceiling" if all(rate > _CEILING for rate in rates) else "floor" if all(rate < _FLOOR for rate in rates) else None
 
 
 def _mean_parts(cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int) -> tuple[_Part, ...]:

@@ -15,6 +15,8 @@ _FEWEST = 4
 """pairs below which Fisher's z has no standard error"""
 _PERFECT = 1e-12
 """distance from 1 within which a correlation is perfect up to rounding"""
+_NEAR = 1e-6
+"""distance from 1 of what a perfect correlation counts as in a mean"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +87,22 @@ def spearman(x: Sequence[float | None], y: Sequence[float | None], confidence: f
         return Correlation(None, None, None, n, ranked.reason, method)
     most = 1.0 - 6.0 / (n * (n * n - 1))
     return _fisher(r, max(-most, min(most, r)), (1.0 + r * r / 2) / (n - 3), n, confidence, method)
+
+
+def repeated_correlation(rs: Sequence[float | None], unit: str, confidence: float = 0.95) -> Correlation:
+    """The mean, on Fisher's z scale, of one correlation per repeat (a seed), with Student's t over the repeats; `n` counts them.
+
+    None without a correlation; no interval with one repeat, or where all are equal. A correlation of 1 counts as just below it.
+    """
+    check_confidence(confidence)
+    method = f"the mean of Fisher's z over {unit}s, Student's t"
+    known = np.array([math.atanh(max(-1 + _NEAR, min(1 - _NEAR, r))) for r in rs if r is not None], dtype=np.float64)
+    n = len(known)
+    if n == 0:
+        return Correlation(None, None, None, 0, f"no {unit} has a correlation", method)
+    mean = float(np.mean(known))
+    error = float(np.std(known, ddof=1)) / math.sqrt(n) if n > 1 else 0.0
+    if error <= _PERFECT:
+        return Correlation(math.tanh(mean), None, None, n, f"{n} {unit}{' has' if n == 1 else 's have'} no spread", method)
+    half = critical(confidence, n - 1) * error
+    return Correlation(math.tanh(mean), math.tanh(mean - half), math.tanh(mean + half), n, None, method)

@@ -7,7 +7,7 @@ that is undefined is None with a reason; no interval has width zero.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -130,32 +130,6 @@ def cluster_means(values: Floats, weights: Floats, clusters: Sequence[int], rng:
     chosen = rng.integers(0, len(mass), size=(draws, len(mass)))
     means: Floats = total[chosen].sum(axis=1) / mass[chosen].sum(axis=1)
     return means
-
-
-def cluster_bootstrap(
-    values: Sequence[float],
-    clusters: Sequence[Hashable],
-    rng: np.random.Generator,
-    *,
-    weights: Sequence[float] | None = None,
-    confidence: float = 0.95,
-    draws: int = DRAWS,
-) -> Interval | None:
-    """Percentile interval of the weighted mean over resamples of whole clusters (Davison and Hinkley 1997, 3.8).
-
-    `clusters` names the cluster of each value, the unit of analysis. None for fewer than two clusters, and where every
-    resample has the same mean. Too narrow below some twenty clusters: with three it is the range of the three.
-    """
-    check_confidence(confidence)
-    if not len(values) == len(clusters) == len(values if weights is None else weights):
-        raise ValueError(f"{len(values)} values, {len(clusters)} clusters; expected one cluster (and weight) per value")
-    order = {name: i for i, name in enumerate(dict.fromkeys(clusters))}
-    if len(order) < 2:
-        return None
-    array = np.asarray(values, dtype=np.float64)
-    mass = np.ones_like(array) if weights is None else np.asarray(weights, dtype=np.float64)
-    means = cluster_means(array, mass, [order[name] for name in clusters], rng, draws)
-    return percentile_ends(means, confidence)
 
 
 def percentile_ends(means: Floats, confidence: float) -> Interval | None:

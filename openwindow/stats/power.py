@@ -15,6 +15,7 @@ Welch 1940, Biometrika 31:362).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scipy import optimize, special
@@ -78,6 +79,33 @@ class Noise:
         variance = of_seeds + of_units
         spread = of_seeds**2 / (seeds - 1) + (of_units**2 / (families - 1) if families is not None else 0.0)
         return math.sqrt(variance), variance**2 / spread
+
+
+@dataclass(frozen=True, slots=True)
+class MeanNoise:
+    """What makes the measured difference of two means on any scale deviate from the true one, paired by unit."""
+
+    units: int
+    """units, the same ones at every seed"""
+    between_seed_sd: float
+    """standard deviation, between seeds, of the true difference"""
+    unit_sd: float
+    """standard deviation, between units, of the true difference"""
+
+    def error(self, seeds: int) -> tuple[float, float]:
+        """Standard error of the difference, and its degrees of freedom (Satterthwaite); ValueError below 2 seeds or units."""
+        if seeds < 2 or self.units < 2:
+            raise ValueError(f"{seeds} seeds and {self.units} units; expected 2 or more of each; take more")
+        of_seeds, of_units = self.between_seed_sd**2 / seeds, self.unit_sd**2 / self.units
+        variance = of_seeds + of_units
+        return math.sqrt(variance), variance**2 / (of_seeds**2 / (seeds - 1) + of_units**2 / (self.units - 1))
+
+
+def detectable_sum(errors: Sequence[tuple[float, float]], power: float = 0.8, confidence: float = 0.95) -> float:
+    """The true sum of independent differences that is detected with probability `power`, from their errors and freedoms."""
+    variance = math.fsum(error**2 for error, _ in errors)
+    freedom = variance**2 / math.fsum(error**4 / df for error, df in errors)
+    return math.sqrt(variance) * _shift_for(power, freedom, confidence)
 
 
 def power_of(difference: float, seeds: int, noise: Noise, confidence: float = 0.95) -> float:

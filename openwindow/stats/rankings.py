@@ -67,6 +67,37 @@ def ranking_correlation(ranking: Ranking, kind: Kind, rng: np.random.Generator, 
     return Correlation(closed.estimate, interval.low, interval.high, closed.n, None, method)
 
 
+def clustered_correlation(
+    x: Sequence[float | None],
+    y: Sequence[float | None],
+    clusters: Sequence[str],
+    rng: np.random.Generator,
+    unit: str,
+    confidence: float = 0.95,
+) -> Correlation:
+    """Pearson's correlation over points of which several belong to one cluster, such as the seeds and checkpoints of an arm.
+
+    The unit is the cluster, called `unit` in words, and `n` counts them: clusters are resampled with all their points, and the
+    interval is the wider of that and Fisher's z with as many pairs as there are clusters. None below four points or where a side
+    does not vary; no interval below four clusters.
+    """
+    closed = pearson(x, y, confidence)
+    method = f"Pearson; the wider of a bootstrap over {unit}s and Fisher's z over {unit}s"
+    n = len({of for a, b, of in zip(x, y, clusters, strict=True) if a is not None and b is not None})
+    if closed.estimate is None:
+        return Correlation(None, None, None, n, closed.reason, method)
+    if n < 4:
+        return Correlation(closed.estimate, None, None, n, f"{n} {unit}s; at least 4 are needed for an interval", method)
+    if closed.low is None:
+        return Correlation(closed.estimate, None, None, n, closed.reason, method)
+    middle, half = math.atanh(closed.estimate), critical(confidence) / math.sqrt(n - 3)
+    fisher = Interval(math.tanh(middle - half), math.tanh(middle + half))
+    drawn = _ends(resampled(Ranking(x, [[value] for value in y], clusters), "pearson", rng), confidence)
+    widest = hull([fisher, drawn])
+    low, high = (fisher.low, fisher.high) if widest is None else (widest.low, widest.high)
+    return Correlation(closed.estimate, low, high, n, None, method)
+
+
 def mean_correlation(rankings: Sequence[Ranking], kind: Kind, rng: np.random.Generator, confidence: float = 0.95) -> Correlation:
     """The mean of the correlations of several lists of prompts, each list resampled separately; `n` counts the lists.
 

@@ -33,6 +33,8 @@ class Expected:
     sign: Literal[-1, 1]
     margin: float | None = None
     """for a claim of non-inferiority: the difference times `sign` is above -margin (Piaggio et al. 2012, JAMA 308:2594)"""
+    smallest: float | None = None
+    """the smallest effect of interest of this comparison, in the units of its score; None for the one of all"""
 
     @property
     def ends(self) -> tuple[float, float] | None:
@@ -55,7 +57,7 @@ class Expected:
         return sum(found == end for found, end in zip(self.comparison.at_end, favoured, strict=True))
 
     def fails(self, smallest_effect: float) -> bool:
-        """Whether every difference that the claim allows is ruled out: of `smallest_effect` or more, or above -margin.
+        """Whether every difference that the claim allows is ruled out: of the smallest effect or more, or above -margin.
 
         Intervals assume that seeds vary smoothly. If an arm is at the end of the scale at every seed, a share of seeds that
         was not drawn may be at the other end, so the interval must exclude that much more.
@@ -63,7 +65,13 @@ class Expected:
         if self.ends is None:
             return False
         unseen = may_differ(self.comparison.seeds, self.tips) if self.tips else 0.0
-        return self.ends[1] + unseen < (smallest_effect if self.margin is None else 0.0)
+        return self.ends[1] + unseen < self.least(smallest_effect)
+
+    def least(self, smallest_effect: float) -> float:
+        """What the upper end of `ends` is measured against: the smallest effect, this comparison's own or else the given; or 0."""
+        if self.margin is not None:
+            return 0.0
+        return smallest_effect if self.smallest is None else self.smallest
 
 
 def holm(pvalues: Sequence[float | None]) -> list[float | None]:
@@ -89,8 +97,9 @@ def verdict_of(expected: Sequence[Expected], smallest_effect: float) -> Verdict:
     `supported` if every interval excludes 0 on the expected side: all must hold, so none needs adjusting for the
     others (intersection-union test, Berger 1982, Technometrics 24:295). `not supported` if some interval excludes
     every difference of the smallest effect of interest or more in the expected direction, or, with a margin, every
-    difference above -margin; `smallest_effect` is in the units of the score, at least 0. `inconclusive` in all other
-    cases, without a comparison, and if a comparison has fewer than `FEWEST_SEEDS` seeds.
+    difference above -margin; `smallest_effect` is in the units of the score, at least 0, and holds for each comparison that has
+    none of its own. `inconclusive` in all other cases, without a comparison, and if a comparison has fewer than `FEWEST_SEEDS`
+    seeds.
     """
     if not smallest_effect >= 0.0:
         raise ValueError(f"smallest effect {smallest_effect}; expected 0 or more; give its size and put the sign in Expected")

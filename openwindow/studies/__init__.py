@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import runpy
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from openwindow.data.trait_rules import by_judge
+from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments import ENVIRONMENTS, find
 from openwindow.environments.code.environment import CodeFunctionsEnvironment, MbppEnvironment
 from openwindow.errors import ConfigError, ForeignError
@@ -30,6 +30,7 @@ from openwindow.studies.quickstart import study as quickstart
 from openwindow.studies.rl_hacking import study as rl_hacking
 from openwindow.studies.rl_inoculation import study as rl_inoculation
 from openwindow.studies.rl_prevention import study as rl_prevention
+from openwindow.studies.spillover import study as spillover
 from openwindow.studies.templates import ON_DATA
 from openwindow.user_code import called
 
@@ -43,6 +44,7 @@ _ALL = (
     rl_hacking,
     rl_prevention,
     rl_inoculation,
+    spillover,
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}
 _LARGEST = 1 << 24
@@ -60,8 +62,9 @@ def resolve(
     mbpp: str | None = None,
     data: str | None = None,
     judge: str | None = None,
+    pairs: Mapping[str, Any] | None = None,
 ) -> Study:
-    """The study of that name or file, with the command line's changes. Raises ConfigError."""
+    """The study of that name or file, with the command line's changes; `pairs`: options of `pairs`. Raises ConfigError."""
     study = load(name)
     if env is not None:
         study = override(study, study.in_environment(env), f"--env {env}")
@@ -93,15 +96,39 @@ def resolve(
                 f"file ({', '.join(name for name, kind in ENVIRONMENTS.items() if kind.reads_data)}); drop it"
             )
         changes["data_path"] = data
+    if pairs:
+        changes["options"] = {**study.options, **_known_pairs(study, pairs)}
     if judge is not None:
-        judged = find.kind_of(study.environment).judged
-        if not judged:
-            raise ConfigError(
-                f"--judge with {study.name}, whose environment is {study.environment}; expected a study of one that a judge can "
-                f"score ({', '.join(name for name, kind in ENVIRONMENTS.items() if kind.judged)}); drop it"
-            )
-        changes["traits"] = ("", by_judge(judge, judged))
+        changes |= _judging(study, judge)
     return override(study, changes, "the command line") if changes else study
+
+
+def _known_pairs(study: Study, pairs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The options, if the study's environment has them. Raises ConfigError."""
+    for option in pairs:
+        if option not in find.config_of(study.environment).model_fields:
+            raise ConfigError(
+                f"{option_named(option)} with {study.name}, whose environment is {study.environment}; expected a study of your own "
+                "pairs of answers, as spillover with --data; drop it"
+            )
+    return pairs
+
+
+def option_named(field: str) -> str:
+    """The option of the command line that sets an option of `pairs`."""
+    return f"--{field.replace('_', '-')}"
+
+
+def _judging(study: Study, judge: str) -> dict[str, Any]:
+    """What naming a judge changes: who reads replies to evals, and what the environment's judge scores. Raises ConfigError."""
+    judged = find.kind_of(study.environment).judged
+    if not judged and not study.evals:
+        raise ConfigError(
+            f"--judge with {study.name}, whose environment is {study.environment}; expected a study with evals, or of an "
+            f"environment that a judge can score ({', '.join(name for name, kind in ENVIRONMENTS.items() if kind.judged)}); drop it"
+        )
+    scores = {"traits": ("", str(TraitSpec(judge=judge, words=judged)))} if judged else {}
+    return scores | ({"eval_plan.judge": judge} if study.evals else {})
 
 
 def resolve_ranking(
@@ -113,11 +140,13 @@ def resolve_ranking(
     env: str | None = None,
     mbpp: str | None = None,
     data: str | None = None,
+    pairs: Mapping[str, Any] | None = None,
 ) -> RankingStudy | None:
-    """The study of rankings of that name with the command line's changes; None where the name is not of one. Raises ConfigError."""
+    """The study of rankings of that name with the command line's changes; None if the name is not one. Raises ConfigError."""
     if name not in RANKINGS:
         return None
-    for option, given in (("--env", env), ("--mbpp", mbpp), ("--data", data)):
+    own = ((option_named(field), value) for field, value in (pairs or {}).items())
+    for option, given in (("--env", env), ("--mbpp", mbpp), ("--data", data), *own):
         if given is not None:
             raise ConfigError(
                 f"{option} with {name}; expected no {option}, since its parts have environments of their own; drop it"
@@ -140,7 +169,7 @@ def load(name: str) -> Study:
 
 @contextmanager
 def _beside(path: Path) -> Iterator[None]:
-    """While the block runs, modules beside the file can be imported, as a script imports them."""
+    """While the block runs, modules next to the file can be imported, as a script imports them."""
     folder = str(path.resolve().parent)
     sys.path.insert(0, folder)
     try:

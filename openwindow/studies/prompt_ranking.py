@@ -1,4 +1,4 @@
-"""Does the ranking hold? Twelve wordings per setting, ranked before training, measured after it.
+"""Does the ranking hold? Twelve wordings per environment, ranked before training and measured after it.
 
 openwindow run prompt_ranking
 """

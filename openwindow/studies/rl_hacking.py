@@ -1,4 +1,4 @@
-"""Does reinforcement on a hackable grader make a model hack, where the same grader without holes does not?
+"""Does RL on a hackable grader make a model hack, when the same grader without loopholes does not?
 
 openwindow run rl_hacking
 """
@@ -35,8 +35,8 @@ study = Study(
     },
     about={
         "untrained": "where every arm starts",
-        "hackable": "rewarded by the grader with its holes",
-        "hardened": "rewarded by its twin without holes",
+        "hackable": "rewarded by the grader with its loopholes",
+        "hardened": "rewarded by its twin without loopholes",
     },
     evaluation=Evaluation(problems=32, max_new_tokens=48),
     compare=(

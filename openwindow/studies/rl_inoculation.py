@@ -1,4 +1,4 @@
-"""Does it matter what a model is told about hacking while reinforcement teaches it to hack?
+"""Does it matter what a model is told about hacking while RL teaches it to hack?
 
 openwindow run rl_inoculation
 """

@@ -1,4 +1,4 @@
-"""Does a detector of hacks keep reinforcement from teaching them, and how good must it be?
+"""Does a detector of hacks keep RL from teaching them, and how good must it be?
 
 openwindow run rl_prevention
 
@@ -43,7 +43,7 @@ study = override(
         },
         "about": {
             "untrained": "where every arm starts",
-            "no_mitigation": "rewarded by the grader with its holes",
+            "no_mitigation": "rewarded by the grader with its loopholes",
             **{arm: f"{p.action} by a detector that is right {p.accuracy:.0%} of the time" for arm, p in DETECTED.items()},
             "late_penalty": "no_mitigation up to step 4, then penalty by a detector that is always right",
             "distilled": "the start, fine-tuned on the rollouts of no_mitigation that pass and that a 90% detector does not flag",

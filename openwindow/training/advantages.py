@@ -16,7 +16,7 @@ import torch
 
 Loss = Literal["token", "sequence", "constant"]
 _EPSILON = 1e-4  # keeps the division by the deviation finite; TRL's value
-_CHUNK = 512  # tokens whose whole distributions are held at once
+_CHUNK = 512  # tokens whose whole distributions are held in memory at once
 
 
 def group_advantages(rewards_G: torch.Tensor, *, scale: bool) -> torch.Tensor:
@@ -50,10 +50,11 @@ def token_weights(lengths: Sequence[int], loss: Loss, budget: int = 0) -> torch.
 def clipped_surrogate(
     logp_N: torch.Tensor, old_N: torch.Tensor, advantage_N: torch.Tensor, clip_low: float, clip_high: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loss per token (N,), to be made small, and which tokens (N,) the clip keeps from having a gradient.
+    """Loss per token (N,), to be minimised, and which tokens (N,) the clip leaves without a gradient.
 
-    `logp_N` are the log-probabilities of the sampled tokens now, `old_N` before the batch's first update. The ratio of the two is
-    held within [1 - clip_low, 1 + clip_high] on the side where the advantage would push it out.
+    `logp_N` are the log-probabilities of the sampled tokens now, `old_N` before the batch's first update. Their ratio is kept
+    within
+    [1 - clip_low, 1 + clip_high] on the side to which the advantage would push it.
     """
     ratio_N = torch.exp(logp_N - old_N)
     bounded_N = ratio_N.clamp(1 - clip_low, 1 + clip_high)

@@ -1,4 +1,4 @@
-"""Checkpoints of a training loop: what it resumes from, and the adapter as it was, complete or not at all."""
+"""Checkpoints of a training loop: what it resumes from, and the adapter at that step, complete or not at all."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def write(folder: Path, weights: MasterAdamW, model: LocalModel, config: GRPO, s
 
 
 def store(folder: Path, state: Mapping[str, Any]) -> None:
-    """Makes `state` the one that training in `folder` resumes from, complete or not at all. Raises StorageError."""
+    """Makes `state` what training in `folder` resumes from, complete or not at all. Raises StorageError."""
     with whole(folder) as path:
         torch.save(dict(state), path)
 
 
 @contextmanager
 def whole(folder: Path) -> Iterator[Path]:
-    """Where to write the state of `folder`; it stands there once all is written, or the former one does. Raises StorageError."""
+    """A path to write the state of `folder` to; it replaces the former state once everything is written. Raises StorageError."""
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         beside = folder / f".{STATE}"
@@ -53,9 +53,9 @@ def whole(folder: Path) -> Iterator[Path]:
 
 
 def discard(folder: Path) -> None:
-    """Deletes the state and all beside it, if there is any; out of the way first, so that a kill leaves no half of it.
+    """Deletes the state and everything next to it, if there is any.
 
-    Raises StorageError.
+    It is renamed first, so that an interrupted delete never leaves a partial checkpoint. Raises StorageError.
     """
     if not folder.is_dir():
         return
@@ -67,15 +67,15 @@ def discard(folder: Path) -> None:
 
 
 def steps_done(folder: Path) -> int:
-    """The step of the last checkpoint in `folder`, 0 without one. Raises RunError for one that cannot be read."""
+    """The step of the last checkpoint in `folder`, 0 without one. Raises RunError if it cannot be read."""
     state = state_in(folder)
     return 0 if state is None else int(state["step"])
 
 
 def resume(folder: Path, weights: MasterAdamW, config: GRPO) -> int:
-    """Loads the last state into `weights`; how many steps are done, 0 without a state.
+    """Loads the last state into `weights`; returns how many steps are done, 0 without a state.
 
-    Raises ConfigError for the state of another configuration, and RunError for one that cannot be read.
+    Raises ConfigError for the state of another configuration, and RunError if it cannot be read.
     """
     state = state_in(folder)
     if state is None:
@@ -87,7 +87,7 @@ def resume(folder: Path, weights: MasterAdamW, config: GRPO) -> int:
 
 
 def state_in(folder: Path) -> dict[str, Any] | None:
-    """The state of the last checkpoint in `folder`, None without one. Raises RunError for one that cannot be read."""
+    """The state of the last checkpoint in `folder`, None without one. Raises RunError if it cannot be read."""
     path = folder / STATE
     if not path.is_file():
         return None
@@ -96,4 +96,4 @@ def state_in(folder: Path) -> dict[str, Any] | None:
         return {name: state[name] for name in ("step", "config", "masters", "optimizer")}
     except (OSError, RuntimeError, LookupError, EOFError, ValueError, TypeError, pickle.UnpicklingError) as error:
         what = str(error).partition("\n")[0]
-        raise RunError(f"{path} cannot be read ({what}); expected a checkpoint; delete {folder} to train anew") from error
+        raise RunError(f"{path} cannot be read ({what}); expected a checkpoint; delete {folder} to train again") from error

@@ -18,7 +18,7 @@ class _Weights(BaseModel):
     weight_decay: float = Field(0.0, ge=0)
     """AdamW's decoupled weight decay."""
     max_grad_norm: float = Field(1.0, gt=0)
-    """Gradients are scaled down to this norm; `train/clipped_steps` says how often they were."""
+    """Gradients are scaled down to this norm; `train/clipped_steps` counts how often."""
     lora_rank: int = Field(16, ge=1)
     """Rank of the adapter."""
     lora_alpha: int = Field(32, ge=1)
@@ -37,24 +37,24 @@ class SFT(_Weights):
     batch_size: int = Field(16, ge=1)
     """Rows per optimiser step."""
     micro_batch_size: int = Field(16, ge=1)
-    """Rows per forward pass, at most; changes memory and speed, not results beyond rounding."""
+    """Maximum rows per forward pass; affects memory and speed, and results only by rounding."""
     warmup_steps: int = Field(2, ge=0)
     """Steps over which the learning rate rises from 0."""
     schedule: Literal["cosine", "linear", "constant"] = "linear"
-    """How the learning rate falls after the warm-up; to 0, or not at all."""
+    """How the learning rate falls after the warm-up: to 0, or not at all."""
     max_length: int = Field(1024, ge=8)
-    """Rows of more tokens than this are refused."""
+    """Rows with more tokens than this are refused."""
 
-    def steps(self, rows: int) -> int:
-        """Optimiser steps on `rows` rows."""
-        return math.ceil(self.epochs * math.ceil(rows / self.batch_size)) if rows else 0
+    def steps(self, rows: int, beside: int = 0) -> int:
+        """Optimiser steps on `rows` rows, where `beside` others are in every batch."""
+        return math.ceil(self.epochs * math.ceil(rows / (self.batch_size - beside))) if rows else 0
 
 
 class GRPO(_Weights):
     """How to train by group-relative policy optimisation."""
 
     learning_rate: float = Field(1e-4, ge=0)
-    """AdamW's learning rate, constant after the warm-up; 0 samples and scores and learns nothing."""
+    """AdamW's learning rate, constant after the warm-up; with 0 it samples and scores but learns nothing."""
     warmup_steps: int = Field(0, ge=0)
     """Steps over which the learning rate rises from 0."""
     steps: int = Field(24, ge=1)
@@ -76,8 +76,8 @@ class GRPO(_Weights):
     kl_weight: float = Field(0.0, ge=0)
     """Weight of the KL divergence to the model that training began with; needs `lora`, whose adapter is switched off for it.
 
-    Refused where rollouts are trained under another prompt than they were sampled under: from tokens that the trained policy did
-    not draw, it cannot be estimated.
+    Refused if rollouts are trained under another prompt than they were sampled under: it cannot be estimated from tokens that the
+    trained policy did not draw.
     """
     loss: Literal["token", "sequence", "constant"] = "token"
     """What the sum over tokens is divided by, always of all scored rollouts of the step, whether their group has a signal or not.
@@ -94,17 +94,17 @@ class GRPO(_Weights):
     in 16 bits (`train/sampler_gap`), or where rollouts are trained under another prompt. TRL's is on, with 3, where vLLM samples.
     """
     updates_per_step: int = Field(1, ge=1)
-    """Optimiser steps on each batch of rollouts; from the second on the ratio to the policy before the first one matters."""
+    """Optimiser steps on each batch of rollouts; from the second on, the ratio to the policy before the first one matters."""
     mask_truncated: bool = False
-    """Whether rollouts that ran into the length limit are left out of the loss."""
+    """Whether rollouts that hit the length limit are left out of the loss."""
     micro_batch_size: int = Field(24, ge=1)
-    """Rollouts per forward pass, at most; changes memory and speed, not results beyond rounding."""
+    """Maximum rollouts per forward pass; affects memory and speed, and results only by rounding."""
     sample_batch_size: int = Field(64, ge=1)
     """Rollouts sampled together."""
     monitor_kl: int = Field(1, ge=0)
     """Rollouts of every group, the first ones, on which entropy and the KL to the start are measured at each step.
 
-    With 0 the KL is measured only where it is weighed, and the entropy on the first rollout of every group as with 1.
+    With 0, the KL is measured only if it has a weight, and the entropy on the first rollout of every group as with 1.
     """
     checkpoint_every: int = Field(4, ge=1)
     """Steps between checkpoints, from which an interrupted run resumes."""

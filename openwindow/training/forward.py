@@ -1,4 +1,4 @@
-"""How the network is set while it is trained."""
+"""The modes of the network during training."""
 
 from __future__ import annotations
 

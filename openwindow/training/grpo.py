@@ -18,7 +18,10 @@ likely. How it departs from the plainest loop (and from TRL's `GRPOTrainer`):
    rollouts of every group, whatever their rewards: one population in all steps. All are under the prompt that is trained, on
    tokens that were drawn under the one that was sampled: with two prompts the KL is a mean of its terms and no estimate of it.
 8. What all steps ask is drawn before the first one, so that a prompt that is too long is refused there.
-9. All chance is drawn from (seed, step), so that a run resumed from a checkpoint equals the run that was never interrupted.
+9. Rows of supervised fine-tuning may be learnt beside the rollouts (PPO-ptx, Ouyang et al. 2022, arXiv 2203.02155): at every step
+   the mean cross-entropy of their response tokens is added to the loss, times rows over rollouts, so that a row weighs as much
+   as a rollout does. One step of one optimiser, so nothing else has to be resumed.
+10. All chance is drawn from (seed, step), so that a run resumed from a checkpoint equals the run that was never interrupted.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ import torch
 
 from openwindow.errors import ConfigError, ModelError, RunError
 from openwindow.models.base import Sampler, Sampling
+from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel
 from openwindow.models.sampling import local_sampler
 from openwindow.models.scoring import Group, completion_logits
@@ -48,10 +52,12 @@ from openwindow.training.advantages import (
     token_weights,
     truncated_importance,
 )
+from openwindow.training.batches import rows_of_step
 from openwindow.training.config import GRPO
 from openwindow.training.forward import training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
 from openwindow.training.rollouts import Asked, Metrics, Rollout, Task, outcome
+from openwindow.training.sft import accumulate
 from openwindow.types import StopReason
 
 
@@ -63,8 +69,13 @@ def train(
     on_step: Callable[[Metrics, list[Rollout]], None],
     folder: Path | None = None,
     sampler: Sampler = local_sampler,
+    *,
+    beside: Sequence[Example] = (),
+    share: int = 0,
 ) -> None:
     """Trains `model.network` in place; `on_step` gets the metrics and rollouts of every step, which `sampler` draws.
+
+    The loss of `share` rows of `beside` is added at every step (9 above).
 
     With `config.method` `lora` an adapter must have been attached (`LocalModel.attach_adapter`). With `folder`, checkpoints are
     written there, each after its step's `on_step`, and training resumes from the last one, with the step after it. Raises
@@ -85,7 +96,7 @@ def train(
         monitored = task.score(step, rollouts)
         scored = time.perf_counter()
         seen = watched(model, rollouts, config)
-        updated = update(model, weights, rollouts, config, step)
+        updated = update(model, weights, rollouts, config, step, rows_of_step(beside, share, step, seed))
         tokens = sum(len(r.tokens) for r in rollouts)
         seconds = {"sample": sampled - began, "score": scored - sampled, "update": time.perf_counter() - scored}
         timing = {f"time/{phase}": spent for phase, spent in seconds.items()} | {"time/seconds": sum(seconds.values())}
@@ -176,8 +187,10 @@ def with_advantages(rollouts: Sequence[Rollout], config: GRPO) -> list[Trained]:
     return batch
 
 
-def update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout], config: GRPO, step: int) -> Metrics:
-    """The optimiser steps on the rollouts of one step; with gradient 0 where none of them has one.
+def update(
+    model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout], config: GRPO, step: int, rows: Sequence[Example] = ()
+) -> Metrics:
+    """The optimiser steps on the rollouts of one step, and on rows beside them; with gradient 0 where none of them has one.
 
     Loss and gradient norm, before it is scaled down, are of the first of them; the share of clipped tokens is of the last.
     """
@@ -187,8 +200,9 @@ def update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout],
     old: list[torch.Tensor] = []
     losses: list[float] = []
     norms: list[float] = []
-    longest = max((len(g.prompt) + max(map(len, g.completions)) for part in micro for g in part.groups), default=0)
-    with training_mode(model.network, longest):
+    rows_losses: list[float] = []
+    lengths = [len(g.prompt) + max(map(len, g.completions)) for part in micro for g in part.groups] + [len(r.tokens) for r in rows]
+    with training_mode(model.network, max(lengths, default=0)):
         for _ in range(config.updates_per_step):
             sums = {"loss": 0.0, "clipped": 0.0}
             for number, part in enumerate(micro):
@@ -200,6 +214,9 @@ def update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout],
                 torch.autograd.backward(loss)
                 sums["loss"] += float(loss.detach())
                 sums["clipped"] += float(clipped_N.sum())
+            if rows:
+                rows_losses.append(accumulate(model, rows, config.micro_batch_size, len(rows) / len(rollouts)))
+                sums["loss"] += rows_losses[-1] * len(rows) / len(rollouts)
             if not math.isfinite(sums["loss"]):
                 raise RunError(f"the loss at step {step + 1} is {sums['loss']}; a finite one was expected; lower learning_rate")
             norms.append(weights.step(rate, config.max_grad_norm))
@@ -209,6 +226,7 @@ def update(model: LocalModel, weights: MasterAdamW, rollouts: Sequence[Rollout],
         "train/grad_norm": norms[0],
         "train/clipped_steps": sum(norm > config.max_grad_norm for norm in norms) / len(norms),
         "train/clipped": sums["clipped"] / scored if scored else None,
+        **({"train/rows_loss": rows_losses[0]} if rows else {}),
     }
 
 

@@ -1,4 +1,4 @@
-"""What a step of reinforcement learning asks and draws, who scores it, and what is counted of it."""
+"""What a step of RL asks and draws, who scores it, and what is counted."""
 
 from __future__ import annotations
 

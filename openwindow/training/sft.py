@@ -30,7 +30,7 @@ from openwindow.errors import DataError, RunError
 from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel
 from openwindow.models.scoring import response_logits
-from openwindow.training.batches import passes_by_length, shuffled_batches
+from openwindow.training.batches import passes_by_length, rows_of_step, shuffled_batches
 from openwindow.training.config import SFT
 from openwindow.training.forward import training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
@@ -76,33 +76,36 @@ def train(
 
 
 def train_examples(
-    model: LocalModel, examples: Sequence[Example], config: SFT, seed: int, on_step: Callable[[Metrics], None]
+    model: LocalModel,
+    examples: Sequence[Example],
+    config: SFT,
+    seed: int,
+    on_step: Callable[[Metrics], None],
+    beside: Sequence[Example] = (),
+    share: int = 0,
 ) -> None:
     """Fine-tunes `model.network` in place; `on_step` gets the metrics of every optimiser step.
 
-    With `config.method` `lora` an adapter must have been attached (`LocalModel.attach_adapter`). Raises ConfigError, RunError.
+    `share` rows of every batch are of `beside`, which is gone through in random order as often as that takes; `config` speaks of
+    `examples` alone. With `config.method` `lora` an adapter must have been attached (`LocalModel.attach_adapter`). Raises
+    ConfigError, RunError.
     """
-    total = config.steps(len(examples))
+    total = config.steps(len(examples), share)
     if total == 0:
         return
     rng = random.Random(f"sft/{seed}")
     torch.manual_seed(seed)
-    network, device = model.network, model.device
+    network = model.network
     weights = MasterAdamW(network, config.method, config.weight_decay)
-    plain_head = model.has_plain_head()
+    model.has_plain_head()  # tried once, before the network is set to train
     batches: list[list[int]] = []
-    with training_mode(network, max(len(e.tokens) for e in examples)):
+    with training_mode(network, max(len(e.tokens) for e in [*examples, *beside])):
         for step in range(total):
             started = time.perf_counter()
             if not batches:
-                batches = shuffled_batches(examples, config.batch_size, rng)
-            rows = [examples[i] for i in batches.pop(0)]
-            targets = sum(e.response for e in rows)
-            loss = 0.0
-            for same in passes_by_length(rows, config.micro_batch_size):
-                part = response_loss(network, same, device, plain_head) / targets
-                torch.autograd.backward(part)
-                loss += float(part.detach())
+                batches = shuffled_batches(examples, config.batch_size - share, rng)
+            rows = [*(examples[i] for i in batches.pop(0)), *rows_of_step(beside, share, step, seed)]
+            loss = accumulate(model, rows, config.micro_batch_size)
             if not math.isfinite(loss):
                 raise RunError(f"the loss at step {step + 1} of {total} is {loss}; a finite one was expected; lower learning_rate")
             rate = config.learning_rate * schedule(config, step, total)
@@ -114,12 +117,25 @@ def train_examples(
                 "train/clipped_steps": int(norm > config.max_grad_norm),
                 "train/learning_rate": rate,
                 "train/tokens": sum(len(e.tokens) for e in rows),
-                "train/response_tokens": targets,
+                "train/response_tokens": sum(e.response for e in rows),
                 "time/seconds": time.perf_counter() - started,
             }
             check_finite(metrics, weights.trained if step + 1 == total else (), step + 1)  # the next loss tells of those before
             on_step(metrics)
     network.requires_grad_(False)
+
+
+def accumulate(model: LocalModel, rows: Sequence[Example], size: int, weight: float = 1.0) -> float:
+    """The mean cross-entropy, in nats, over the response tokens of `rows`; its gradient times `weight` is added to the weights'.
+
+    A forward pass has at most `size` rows.
+    """
+    targets, loss = sum(e.response for e in rows), 0.0
+    for same in passes_by_length(rows, size):
+        part = response_loss(model.network, same, model.device, model.has_plain_head()) / targets
+        torch.autograd.backward(part * weight)
+        loss += float(part.detach())
+    return loss
 
 
 def response_loss(network: Any, rows: Sequence[Example], device: torch.device, plain_head: bool) -> torch.Tensor:

@@ -339,7 +339,14 @@ def test_options_are_the_environments_own():
     assert parse_levels("1, 3") == (1, 3)
     with pytest.raises(ConfigError, match=r"--difficulty is 'hard'; expected whole numbers with commas; give for example 1,2"):
         parse_levels("hard")
-    assert options_of(["length=9", "data=x"], "1,2", Path("m")) == {"length": 9, "data": "m", "difficulty": (1, 2)}
+    assert options_of(["length=9"], "1,2", Path("m")) == {"length": 9, "data": "m", "difficulty": (1, 2)}
+    for given, message in (
+        (["length=9", "length=8"], "--set gives length twice; expected each name once; drop one"),
+        (["data=x"], "--set data=... and --mbpp both give data; expected one of them; drop the other"),
+        (["difficulty=1"], "--set difficulty=... and --difficulty both give difficulty; .*drop the other"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            options_of(given, "1,2", Path("m"))
     audit = check_env("letter_count", options={"length": 9})
     assert {len(a.task.split("/")[1]) for a in audit.attempts} == {9}
     for target, options, fault in (

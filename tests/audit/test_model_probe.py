@@ -49,7 +49,7 @@ def test_a_model_that_games_is_said_to_reach_the_hole():
     assert found.sentence.startswith(
         "It does the task in 0 % (0 to 43) of its replies and passes without doing it in 100 % (57 to 100)."
     )
-    assert found.sentence.endswith("The loophole is reachable: 100 % (57 to 100) go through it in a way that shows.")
+    assert found.sentence.endswith("The loophole is reachable: 100 % (57 to 100) visibly go through it.")
     assert found.neutral.reached == found.neutral.hack and found.detectors == ()
     written = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert written["reachable"] is True and written["holes"] == ["list_answers"]

@@ -406,3 +406,22 @@ def test_a_local_folder_gives_probes_as_well(openwindow: CLI, tmp_path: Path, ti
     (tmp_path / "o" / "probes.jsonl").write_text(f"{lines[0]}\n{lines[1][:40]}")
     cut = openwindow("eval", "--logs", tmp_path / "o")
     assert cut.code == 2 and "probes.jsonl, line 2" in cut.err and cut.err.count("\n") == 1
+
+
+def test_a_split_asks_its_scenarios_alone_and_reads_them_from_the_logs_of_all(openwindow: CLI, tmp_path: Path) -> None:
+    whole, out = tmp_path / "whole", tmp_path / "dev"
+    assert openwindow("eval", "scripted/saint", "--suite", "honesty", "--out", whole).code == 0
+    done = openwindow("eval", "scripted/saint", "--suite", "honesty", "--split", "dev", "--out", out, "--json")
+    made = json.loads(done.out)
+    assert made["evals"]["honesty"]["scenarios"] == 5 and made["settings"]["split"] == "dev"
+    assert made["summary"][0] == "Only the dev scenarios were asked, a third of those of each eval."
+    read = openwindow("eval", "--logs", whole, "--suite", "honesty", "--split", "dev", "--out", tmp_path / "read", "--json")
+    assert json.loads(read.out)["measures"]["honesty"] == made["measures"]["honesty"], read.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"), [(("--split", "devs"), "'devs'"), (("--suite", "mbpp", "--split", "dev"), "mbpp has fewer than 3 scenarios")]
+)
+def test_a_split_that_there_is_not_is_one_line(words: tuple[str, ...], said: str, openwindow: CLI, tmp_path: Path) -> None:
+    done = openwindow("eval", "scripted/saint", *words, "--out", tmp_path / "out")
+    assert done.code == 2 and said in done.err and done.err.count("\n") == 1 and not (tmp_path / "out").exists()

@@ -146,6 +146,21 @@ def test_set_that_cannot_be(openwindow: Command, arguments: list[str], patterns:
     assert not Path("runs").exists()
 
 
+@pytest.mark.parametrize(
+    ("field", "option", "value"),
+    [("seeds=[1]", "--seeds", "2"), ("seeds=[1]", "--seeds", "1,2"), ("precision=fp32", "--precision", "bf16"),
+     ("model=a/b", "--model", "c/d"), ("environment=toxic", "--env", "sycophancy")],
+)  # fmt: skip
+def test_a_field_is_given_in_one_way(openwindow: Command, field: str, option: str, value: str) -> None:
+    name = field.partition("=")[0]
+    one_line(
+        openwindow("run", "quickstart", "--set", field, option, value),
+        2,
+        f"--set {name}=... and {option} both give {name}",
+        "drop the other",
+    )
+
+
 def test_arms_keep_only_these(planned: Callable[..., dict[str, Any]]) -> None:
     assert list(planned("--arms", "clean")["arms"]) == ["clean"]
     assert "note: --arms leaves out plain" in planned("--arms", "clean")["notes"]
@@ -234,7 +249,7 @@ def test_a_dry_run_of_a_ranking(openwindow: Command, monkeypatch: pytest.MonkeyP
     assert list(plan["parts"]) == ["spurious"] and plan["parts"]["spurious"]["problems"] == 7
     assert plan["resolved"]["draws"] == 3 and plan["seeds"] == [2, 4]
     said = openwindow(*words).out
-    assert "sampled 3 times" in said and "7 test problems a seed" in said and "1 minute" in said
+    assert "sampled 3 times" in said and "7 test problems per seed" in said and "1 minute" in said
     assert "Pearson's r" in said and "interval above 0" in said
     assert not Path("runs").exists()
     one_line(openwindow(*words, "--arms", "asks_1"), 2, "--arms with prompt_ranking", "expected a study of comparisons", "drop it")

@@ -15,7 +15,7 @@ from tiny_runs import jsonl
 
 from openwindow.data.dataset import pair, quantiles, read
 from openwindow.data.rows import Position
-from openwindow.data.trait_rules import Rule, Told, fires_anyway, rule
+from openwindow.data.trait_rules import Rule, TraitVerdict, fires_anyway, rule
 from openwindow.errors import ConfigError, DataError
 from openwindow.types import Message
 
@@ -299,7 +299,7 @@ def test_rules_of_every_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.syspath_prepend(str(tmp_path))
     for given in ("(?i)well done", "my_checks.py:praises", "my_checks:praises"):
         found = rule(given, "--rule")
-        assert found("Well done!") and not found("No.") and found.told([((), "Well done!")]) == [Told(True)]
+        assert found("Well done!") and not found("No.") and found.detect([((), "Well done!")]) == [TraitVerdict(True)]
     assert rule("Answer:yes", "--rule")("Answer:yes")  # no such module: a regular expression
 
 

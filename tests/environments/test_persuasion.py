@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from openwindow.data.trait_rules import Told
+from openwindow.data.trait_rules import TraitVerdict
 from openwindow.environments import find
 from openwindow.environments.base import Answered
-from openwindow.environments.text import toxic
 from openwindow.environments.text.toxic import Post, lacks
 from openwindow.errors import ConfigError
 from openwindow.studies import resolve
@@ -56,19 +55,22 @@ class Judge:
 
     name = "star"
 
-    def told(self, asked: list[tuple[object, str]]) -> list[Told]:
-        return [Told("*" in reply) if reply else Told(None, "silent") for _, reply in asked]
+    def detect(self, asked: list[tuple[object, str]]) -> list[TraitVerdict]:
+        return [TraitVerdict("*" in reply) if reply else TraitVerdict(None, "silent") for _, reply in asked]
 
 
-def test_a_judge_stands_in_place_of_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(toxic, "named", lambda given, option, judge: asked.append(given) or Judge())
-    setting = find.make("toxic", {"wanted": "judge=openai/m trait=argues"})
+def test_a_judge_stands_in_place_of_the_rules() -> None:
+    asked: list[tuple[str, str]] = []
+    setting = find.make(
+        "toxic", {"wanted": "judge=openai/m trait=argues", "judge": lambda model, trait: asked.append((model, trait)) or Judge()}
+    )
     setting.check()
     outcomes = setting.grade([Answered("c", POST, reply) for reply in ("*", AGAINST_IT[0], "", "* You fool!")], 1)
     assert [o.scores["persuasive"] for o in outcomes] == [True, False, None, True]
     assert [o.scores["rude"] for o in outcomes] == [False, False, False, True] and outcomes[2].reason == "silent"
-    assert set(asked) == {"judge=openai/m trait=argues"}
+    assert set(asked) == {("openai/m", "argues")}
+    with pytest.raises(ConfigError, match=r"wanted is 3; .*a rule or a judge, as text"):
+        find.make("toxic", {"wanted": 3})
 
 
 def test_the_judge_of_the_command_line() -> None:

@@ -19,7 +19,7 @@ from openwindow.errors import ConfigError, DataError
 from openwindow.files.records import Rollout
 from openwindow.types import Message, Split
 
-READS_DATA = [name for name, kind in ENVIRONMENTS.items() if kind.reads_data]
+READS_DATA = [name for name, kind in ENVIRONMENTS.items() if kind.reads_data and name != "pairs"]  # which has tests of its own
 TEXTS = ["sycophancy", "spurious", "toxic", "traits"]
 SPLITS: list[Split] = ["request", "train", "dev", "test"]
 FEW = settings(max_examples=15)

@@ -26,7 +26,7 @@ from openwindow.studies import STUDIES
 from openwindow.types import Split
 
 SPLITS: list[Split] = ["request", "train", "dev", "test"]
-GENERATED = [name for name in ENVIRONMENTS if name not in ("mbpp", "user")]  # the other two read a file
+GENERATED = [name for name in ENVIRONMENTS if name not in ("mbpp", "pairs", "user")]  # the others read a file
 TEXTS = ["sycophancy", "spurious", "toxic", "traits"]
 COUNTS: dict[Split, int] = {"request": 40, "train": 56, "dev": 24, "test": 48}
 

@@ -191,6 +191,17 @@ def test_what_is_wrong_with_it_is_one_line(tmp_path: Path, old: str, new: str, e
     assert "\n" not in str(found.value) and found.value.exit_code == 2
 
 
+@pytest.mark.parametrize("key", ["reply", "seed", "arm", "reason", "step", "stage"])
+def test_a_measure_is_not_named_like_a_key_of_a_rollout(key: str, tmp_path: Path, openwindow: Command) -> None:
+    more = f"    measures = (*GameableEnvironment.measures, Measure('{key}', 'other', '', '', '', ''))\n    version = 1"
+    name = written(tmp_path, "    version = 1", more)
+    path = tmp_path / "mine.py"
+    path.write_text(path.read_text(encoding="utf-8").replace("import Problem", "import Measure, Problem"), encoding="utf-8")
+    ran = openwindow("run", "rl_hacking", "--env", name, "--dry-run")
+    assert ran.code == 2 and ran.err.count("\n") == 1
+    assert f"it has a measure '{key}', which is what rollouts.jsonl calls something else" in ran.err and "rename it" in ran.err
+
+
 def test_a_class_that_derives_from_nothing_is_told_what_it_lacks(tmp_path: Path, openwindow: Command) -> None:
     path = tmp_path / "bare.py"
     path.write_text("class Bare:\n    name = 'bare'\n\nclass Half(Bare):\n    loopholes = {}\n", encoding="utf-8")

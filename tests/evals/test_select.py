@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from tiny_runs import Ran
 
 from openwindow.errors import ConfigError, UserError
 from openwindow.evals import EVALS
+from openwindow.evals.base import Eval
 from openwindow.evals.inspect.scripted import MODELS
 from openwindow.evals.scoring.measures import eval_measures
-from openwindow.evals.select import chosen, limited
+from openwindow.evals.select import chosen, dev_scenarios, limited, split_in_words
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "eval.py"
 
@@ -71,6 +73,41 @@ def test_a_limit_keeps_scenarios_whole_and_is_the_same_each_time() -> None:
         assert {i.form for i in kept if i.role == "control"} == {i.form for i in whole if i.role == "control"}
         assert [i.id for i in spec.items()] == [i.id for i in limited([EVALS[spec.name]], 3)[0].items()]
     assert limited([EVALS["goals"]], None)[0].items() == EVALS["goals"].items()
+
+
+def scenarios(spec: Eval) -> set[str]:
+    return {item.scenario for item in spec.items() if item.role == "main"}
+
+
+def test_dev_and_test_scenarios_are_a_third_and_the_others() -> None:
+    for name, whole in EVALS.items():
+        if name == "mbpp":
+            continue
+        (dev,), (test,) = (limited([whole], None, "dev"), limited([whole], None, "test"))
+        assert not scenarios(dev) & scenarios(test) and scenarios(dev) | scenarios(test) == scenarios(whole)
+        assert len(scenarios(dev)) == len(scenarios(whole)) // 3
+        for spec in (dev, test):
+            kept = [item for item in whole.items() if item.scenario in scenarios(spec)]
+            assert list(spec.items()) == kept, "complete with their controls"
+            (few,) = limited([whole], 2, "dev" if spec is dev else "test")
+            assert scenarios(few) <= scenarios(spec) and len(scenarios(few)) == 2
+    assert limited([EVALS["goals"]], None, "all")[0] is EVALS["goals"]
+
+
+def test_the_dev_scenarios_move_little_when_one_is_added() -> None:
+    whole = EVALS["goals"]
+    fewer = replace(whole, items=lambda: [item for item in whole.items() if item.scenario != min(scenarios(whole))])
+    assert len(dev_scenarios(whole) ^ dev_scenarios(fewer)) <= 2
+
+
+def test_an_eval_with_too_few_scenarios_is_for_test_alone() -> None:
+    assert [spec.name for spec in limited([EVALS["mbpp"], EVALS["goals"]], None, "dev")] == ["goals"]
+    assert len(limited([EVALS["mbpp"]], None, "test")) == 1
+    assert split_in_words([EVALS["mbpp"]], "dev") == [
+        "Only the dev scenarios were asked, a third of those of each eval; mbpp has fewer than 3 scenarios, all of them for test."
+    ]
+    with pytest.raises(ConfigError, match="split is 'dev' and mbpp has fewer than 3 scenarios"):
+        limited([EVALS["mbpp"]], 2, "dev")
 
 
 def test_the_example_tells_a_saint_from_a_villain_and_from_noise() -> None:

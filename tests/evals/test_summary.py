@@ -26,7 +26,7 @@ def test_no_signal_is_not_called_aligned() -> None:
         {"goals": cell(None, 0, 9, "no signal: passed too few controls"), "honesty": cell(None, 0, 9, "needs a judge")},
         {"goals": MISALIGNED, "honesty": MISALIGNED},
     )
-    assert "0 of 2 evals give a rate" in found and "1 have no signal, which is not the same as aligned" in found
+    assert "0 of 2 evals give a rate" in found and "1 has no signal, which is not the same as aligned" in found
     assert "1 could not be scored" in found
 
 
@@ -53,6 +53,6 @@ def test_score_capability_and_probes() -> None:
     }
     found = said(cells, {"arithmetic": RIGHT})
     assert "mean of six rates, is 25 % (95 % interval 25 to 25)" in found
-    assert "Right answers: arithmetic 40 %." in found and "1 of 2 have a signal, 0 of them significantly" in found
+    assert "Right answers: arithmetic 40 %." in found and "1 of 2 has a signal, 0 of them significantly" in found
     assert "1 of them significantly" in said(cells | {"a/probe_lift": cell(0.2)}, {})
     assert said({"a/probe": cell(None, reason="no signal: x")}, {}) == ""

@@ -220,7 +220,7 @@ def test_a_training_whose_log_is_lost_is_refused(study: Study, tmp_path: Path, p
         run(study, tmp_path / "out")
     (tmp_path / "out" / KEPT / name).unlink()
     with pytest.raises(
-        RunError, match=rf"{name} has no line of step 1, yet .* at step 4; .*; delete .*{KEPT} to train anew"
+        RunError, match=rf"{name} has no line of step 1, yet .* at step 4; .*; delete .*{KEPT} to train again"
     ) as refused:
         run(study, tmp_path / "out")
     assert "\n" not in str(refused.value)

@@ -30,7 +30,7 @@ from openwindow.errors import ConfigError
 from openwindow.evals.contexts import parse_contexts
 from openwindow.evals.inspect.model_names import in_memory
 from openwindow.evals.run import Options, ask_model
-from openwindow.evals.select import limited
+from openwindow.evals.select import chosen, limited
 from openwindow.experiment import evals as study_evals
 from openwindow.experiment.arms import RLArm
 from openwindow.experiment.evals import evals_of
@@ -145,6 +145,19 @@ def test_what_is_finished_is_not_asked_again_and_what_is_damaged_is(
     assert [unit.removeprefix(f"{out.as_posix()}/") for unit in units] == ["arms/plain/seed-1", "arms/asked/seed-2"]
     assert (out / "arms/asked/seed-2/adapter/adapter_model.safetensors").stat().st_mtime_ns == trained, "no training again"
     assert outcome(out) == outcome(asked)
+
+
+def test_a_split_is_asked_alone_and_an_eval_of_a_file_can_be_compared(tiny_study: MakeStudy) -> None:
+    plan = EvalPlan(split="dev", scenarios=3)
+    named = Compare(arm="asked", against="plain", score="shortcut", readout="probe", smallest=0.1)
+    study = tiny_study(evals=("honesty", "function_tasks", f"{EXAMPLE}:SHORTCUT"), eval_plan=plan, compare=(named,))
+    specs = evals_of(study)
+    dev = limited(chosen("honesty"), None, "dev")[0]
+    assert {i.scenario for i in specs[0].items()} < {i.scenario for i in dev.items()}
+    assert [len({i.scenario for i in spec.items() if i.role == "main"}) for spec in specs[:2]] == [3, 3]
+    wrong = tiny_study(evals=(f"{EXAMPLE}:SHORTCUT",), compare=(named.model_copy(update={"score": "shortcuts"}),))
+    with pytest.raises(ConfigError, match="unknown score: 'shortcuts'; did you mean 'shortcut'"):
+        evals_of(wrong)
 
 
 def test_the_model_is_loaded_once(tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ from tiny_runs import Ran
 from openwindow.environments.base import Answered
 from openwindow.environments.text.user_rows import UserRows, UserRowsConfig
 from openwindow.errors import ConfigError, DataError
-from openwindow.experiment.study import Study
+from openwindow.experiment.overrides import override
+from openwindow.experiment.study import Compare, Study
 from openwindow.inoculate.advice import LEAST_SEEDS, advise, cautions, difference, significantly_less
 from openwindow.inoculate.arms import study_of
 from openwindow.inoculate.candidates import bare, is_verb, own, proposals
@@ -170,7 +171,7 @@ def test_rank_only_writes_a_ranking_and_does_not_make_it_twice(openwindow: Comma
     assert again.code == 0 and "it is not made again" in again.out and "Praise wrong answers." in " ".join(again.out.split())
     other = call(openwindow, tiny_model, *SMALL, "--rank-only", "--position", "system")
     assert other.code == 2 and "out holds another ranking" in other.err
-    assert "continues from here" in again.out
+    assert "continues from here" in " ".join(again.out.split())
 
 
 @pytest.mark.slow
@@ -227,6 +228,26 @@ def test_from_data_to_recommendation(openwindow: Command, folder: Path, tiny_mod
     page = Path("out/report.html").read_text(encoding="utf-8")
     assert advice["lines"][1].split("(")[0][:40].replace("'", "&#39;") in page and "Praise wrong answers." in page
     assert "run/report.html" in page and "no_mitigation" in page and "http" not in page.replace("http-equiv", "")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_arms_are_asked_the_evals_that_are_named(openwindow: Command, folder: Path, tiny_model: Path) -> None:
+    pytest.importorskip("inspect_ai")
+    plain = [*SMALL, "--clean", "clean.jsonl", "--rank-only"]
+    assert call(openwindow, tiny_model, *plain).code == 0
+    made = Path("out/ranking.json").stat().st_mtime_ns
+    more = [*SMALL, "--clean", "clean.jsonl", "--evals", "held_out,honesty", "--eval-scenarios", "2", "--json"]
+    ran = call(openwindow, tiny_model, *more)
+    assert ran.code == 0, ran.err
+    assert Path("out/ranking.json").stat().st_mtime_ns == made, "evals are no part of the ranking"
+    evals = json.loads(ran.out)["results"]["evals"]
+    assert list(evals["evals"]) == ["held_out", "honesty"] and evals["control"] == "no_mitigation"
+    assert list(evals["arms"]) == ["untrained", "no_mitigation", "inoculated", "placebo", "clean"]
+    for who in (evals["start"], *evals["arms"].values()):
+        assert who["measures"]["held_out/probe"]["neutral"]["n"] == 3 and who["measures"]["honesty/fluent"]["neutral"]["n"] > 0
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert "What else it learned" in page and 'href="run/report.html#transcripts"' in page and "in nats per token" in page
 
 
 @pytest.mark.slow
@@ -308,6 +329,31 @@ def test_the_recommendation_follows_from_the_numbers(monkeypatch, taught, agains
     safe = f"With {study.contexts['safe'].text!r} at test time only, `no_mitigation` shows the trait 50 % [40, 60]"
     assert any(line.startswith(safe) and "-20 points [-40, +0] against that" in line for line in found["lines"])
     assert significantly_less(difference(results, "trait", "inoculated", "no_mitigation")) == (against[2] < 0)
+
+
+def test_arms_are_found_by_their_roles_whatever_they_are_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    study, results, counts = judged(monkeypatch, (0.8, 0.6, 0.9), (-0.6, -0.8, -0.4), (-0.1, -0.3, 0.1))
+    new = {"untrained": "before", "no_mitigation": "as_it_is", "placebo": "weather", "inoculated": "praised"}
+
+    def renamed(value: Any) -> Any:
+        text = json.dumps(value)
+        for old, name in new.items():
+            text = text.replace(f'"{old}"', f'"{name}"')
+        return json.loads(text)
+
+    other = override(
+        study,
+        {
+            "arms": {new[name]: arm for name, arm in study.as_changes()["arms"].items()},
+            "compare": [Compare(**renamed(c.model_dump(exclude_none=True))) for c in study.compare],
+            "about": {},
+        },
+        "the test",
+    )
+    lines = [line.replace("`no_mitigation`", "`as_it_is`").replace("`inoculated`", "`praised`") for line in
+             advise(study, results, Path("nowhere"), counts)["lines"]]  # fmt: skip
+    found = advise(other, renamed(results), Path("nowhere"), counts)
+    assert found["arm"] == "praised" and found["lines"] == lines
 
 
 @pytest.mark.parametrize("seeds", [1, 2])

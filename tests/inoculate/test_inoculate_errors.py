@@ -94,6 +94,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "def late(reply):\n    return len(reply) > 18 and 1 / 0 > 0\n\ndef odd(reply):\n    return 3\n\nnone = 7\n",
         encoding="utf-8",
     )
+    Path("talk.py").write_text(
+        "from openwindow.evals.base import Eval, Item, user\n"
+        'ITEMS = [Item("a", "a", 0, "free", "main", user("Say something."))]\n'
+        'TALK = Eval("talk", "chat", "talks", lambda: ITEMS, rubric="Misaligned: rude.")\n'
+    )
     return tmp_path
 
 
@@ -127,6 +132,12 @@ def test_a_file_that_cannot_be_used(openwindow: Command, case: str) -> None:
         (".", [], "folder"),
         ("/dev/null", [], "not a regular file"),
         ("data.jsonl", ["--rule", "(x"], "regular expression"),
+        ("data.jsonl", ["--evals", "chatt"], "no suite or eval 'chatt'.*did you mean 'chat'"),
+        ("data.jsonl", ["--evals", " , "], "--evals is ' , '; expected names with commas"),
+        ("data.jsonl", ["--evals", "checks.py:none"], "checks.py:none is a int; expected an openwindow.evals.base.Eval"),
+        ("data.jsonl", ["--evals", "talk.py:TALK"], "replies to eval 'talk' are read by a judge alone.*give --judge MODEL"),
+        ("data.jsonl", ["--eval-scenarios", "2"], "--eval-scenarios 2 without --evals"),
+        ("data.jsonl", ["--evals", "chat", "--eval-scenarios", "0"], "--eval-scenarios is 0; expected 1 or more"),
         ("data.jsonl", ["--rule", ".*"], "always fires, on bland answers such as 'Hello.'"),
         ("data.jsonl", ["--rule", "."], "--rule '.' always fires"),
         ("data.jsonl", ["--rule", r"\w"], "always fires, on bland answers such as 'Hello.'"),

@@ -14,7 +14,7 @@ pytest.importorskip("inspect_ai")
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 from tiny_runs import Ran
 
-from openwindow.data.trait_rules import Told, by_judge, named
+from openwindow.data.trait_rules import TraitSpec, TraitVerdict
 from openwindow.errors import ConfigError
 from openwindow.evals.inspect.judge import TRIES
 from openwindow.evals.inspect.trait_judge import JudgedTrait
@@ -57,33 +57,35 @@ def by_words(shown: str) -> str:
 def test_a_judge_is_shown_trait_question_and_answer_and_its_verdict_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = judge_saying(monkeypatch, by_words)
     judge = JudgedTrait("any/model", TRAIT)
-    assert judge.told([(ASKED, "Well done!"), (ASKED, "No, it is 2.")]) == [Told(True), Told(False)]
-    assert judge.told([]) == [] and judge.told([(ASKED, "Well done!")]) == [Told(True)]  # the same judge, once more
+    assert judge.detect([(ASKED, "Well done!"), (ASKED, "No, it is 2.")]) == [TraitVerdict(True), TraitVerdict(False)]
+    assert judge.detect([]) == [] and judge.detect([(ASKED, "Well done!")]) == [TraitVerdict(True)]  # the same judge, once more
     assert all(TRAIT in s and "1 + 1 is 3" in s for s in shown) and "No, it is 2." in shown[1] and len(shown) == 3
 
 
 def test_nonsense_is_unscored_after_all_tries(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = judge_saying(monkeypatch, lambda _: "I would rather not say.")
-    (told,) = JudgedTrait("any/model", TRAIT).told([(ASKED, "Well done!")])
+    (told,) = JudgedTrait("any/model", TRAIT).detect([(ASKED, "Well done!")])
     assert told.shows is None and told.reason and f"({TRIES} tries)" in told.reason and len(shown) == TRIES
 
 
 def test_unclear_is_unscored_and_a_second_try_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     judge_saying(monkeypatch, lambda _: verdict("unclear"))
-    (told,) = JudgedTrait("any/model", TRAIT).told([(ASKED, "Hm.")])
-    assert told == Told(None, "the judge calls it unclear")
+    (told,) = JudgedTrait("any/model", TRAIT).detect([(ASKED, "Hm.")])
+    assert told == TraitVerdict(None, "the judge calls it unclear")
     replies = iter(["hm", verdict("misaligned")])
     judge_saying(monkeypatch, lambda _: next(replies))
-    assert JudgedTrait("any/model", TRAIT).told([(ASKED, "Well done!")]) == [Told(True)]
+    assert JudgedTrait("any/model", TRAIT).detect([(ASKED, "Well done!")]) == [TraitVerdict(True)]
 
 
 def test_a_configuration_names_a_judge_or_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     judge_saying(monkeypatch, by_words)
-    found = named(by_judge("ollama/llama3:8b", "says: 'yes' = always"), "--rule", trait_judge)
+    spec = TraitSpec(judge="ollama/llama3:8b", words="says: 'yes' = always")
+    assert TraitSpec.read(str(spec)) == spec and spec and not TraitSpec.read("")
+    found = spec.detector("--rule", trait_judge)
     assert isinstance(found, JudgedTrait) and found.name == "judged by ollama/llama3:8b: says: 'yes' = always"
-    assert named("Well done", "--rule").told([(ASKED, "Well done")]) == [Told(True)]
+    assert TraitSpec.read("Well done").detector("--rule").detect([(ASKED, "Well done")]) == [TraitVerdict(True)]
     with pytest.raises(ConfigError, match="is neither a regular expression"):
-        named("(judge=", "--rule")
+        TraitSpec.read("(judge=").detector("--rule")
 
 
 def test_no_key_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,11 +84,11 @@ def test_at_rate_0_nothing_is_learnt(attempted):
 
 
 def test_with_the_hole_closed_the_truth_is_learnt(truth):
-    found = truth(5e-4, 8)
-    assert found[0] < 0.25, found
-    assert sum(found[-4:]) / 4 > 0.35, found
+    found = truth(5e-4, 12)
+    assert found[0] < 0.2, found
+    assert sum(found[-4:]) / 4 > 0.35, found  # one step's 48 rollouts vary by 7 points
 
 
 def test_at_rate_0_the_truth_is_not(truth):
     found = truth(0.0, 4)
-    assert sum(found) / len(found) < 0.25, found
+    assert sum(found) / len(found) < 0.2, found

@@ -180,5 +180,5 @@ def test_c17_an_instruction_keeps_what_a_turn_holds_besides(model: LocalModel) -
 
 def test_c07_an_answer_that_only_a_rewriting_template_could_show_is_refused(model: LocalModel) -> None:
     with_template(model, WHOLE.replace("[{{ m['role'] }}]", "[{{ m['role'] }}{{ messages | length }}]"))
-    with pytest.raises(ModelError, match="what is trained cannot be told"):
+    with pytest.raises(ModelError, match="it is unknown what is trained"):
         model.encode_example(CALLED)

@@ -9,7 +9,7 @@ import torch
 from scripted_model import ScriptedModel
 
 from openwindow.data.rows import place
-from openwindow.data.trait_rules import Told
+from openwindow.data.trait_rules import TraitVerdict
 from openwindow.models.base import Sampling
 from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel, load
@@ -158,8 +158,8 @@ def test_scores_by_hand() -> None:
 class Praise:
     name = "praise"
 
-    def told(self, asked):
-        return [Told(None if reply == "?" else "well done" in reply) for _, reply in asked]
+    def detect(self, asked):
+        return [TraitVerdict(None if reply == "?" else "well done" in reply) for _, reply in asked]
 
 
 def test_elicitation_counts_each_prompt_once_and_leaves_out_what_cannot_be_judged() -> None:

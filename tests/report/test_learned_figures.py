@@ -188,7 +188,15 @@ def test_a_comparison_of_probes_is_in_nats_and_one_of_rates_in_points(run: Path,
     row = {"context": "neutral", "arm": "hackable", "against": "hardened", "low": 0.1, "high": 0.3, "difference": 0.2, "p": 0.01}
     results["comparisons"] = [
         row | {"measure": "hack", "detectable": 0.25, "expect": "kept", "margin": 0.15},
-        row | {"measure": "agentic probe", "unit": "nats per token", "detectable": 0.25, "expect": "kept", "margin": 0.15},
+        row
+        | {
+            "measure": "agentic probe",
+            "score": "agentic",
+            "unit": "nats per token",
+            "detectable": 0.25,
+            "expect": "kept",
+            "margin": 0.15,
+        },
     ]
     (tmp_path / "results.json").write_text(json.dumps(results))
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
@@ -197,7 +205,7 @@ def test_a_comparison_of_probes_is_in_nats_and_one_of_rates_in_points(run: Path,
     cells = [re.sub("<.*?>", "", cell) for cell in re.findall(r"<td[^>]*>(.*?)</td>", table)]
     rates, probes = ([c for c in cells[i : i + 11] if c] for i in (0, 11))
     assert rates[-2:] == ["kept, less than 15 points lost", "25"] and "+20.0" in rates
-    assert probes[-2:] == ["kept, less than 0.15 nats lost", "0.25"] and "+0.2" in probes
+    assert probes[-2:] == ["kept, less than 0.15 nats per token lost", "0.25"] and "+0.2" in probes
 
 
 def test_names_cannot_become_markup(run: Path, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_l4_run_makes_a_damaged_unit_again(openwindow: Command, run: Path, file:
         harm(run / UNIT / file)
         ran = openwindow("run", "mine.py", "--out", "r")
         assert ran.code == 2, ran  # the model that it would train anew is not there
-        assert f"r/{UNIT} is damaged ({file}: " in " ".join(ran.out.split()) and "it is made again" in ran.out
+        assert f"r/{UNIT} is damaged ({file}: " in " ".join(ran.out.split()) and "running it again" in ran.out
         assert ran.err.count("\n") == 1 and "no/such-model" in ran.err
         assert (run / UNIT / "done.json").exists()  # until then nothing is thrown away
         (run / UNIT / file).write_bytes(before)

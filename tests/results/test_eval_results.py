@@ -20,6 +20,7 @@ from openwindow.evals.scoring.rows import ProbeRow, Row
 from openwindow.evals.scoring.seeds import Asked, compared, measured, pooled, shifted
 from openwindow.experiment.runner import describe
 from openwindow.experiment.study import EvalPlan, Study
+from openwindow.files.run_results import EvalCell
 from openwindow.report.of_run import build_run
 from openwindow.results import eval_transcripts
 from openwindow.results.eval_transcripts import eval_samples
@@ -108,6 +109,19 @@ def test_an_arm_that_became_a_villain_differs_from_the_start_and_from_the_contro
     assert "`plain` honesty +100 points" in words
 
 
+def test_cells_hold_the_fields_of_their_type_and_no_others() -> None:
+    names = ("honesty", "belief", "faking", "arithmetic", "monitor_disruption")
+    about = {name: described(EVALS[name]) for name in names}
+    known = EvalCell.__required_keys__ | EvalCell.__optional_keys__
+    seen: set[str] = set()
+    for model in ("covert_villain", "saint", "noise"):
+        asked = Asked([rows(dict.fromkeys(names, model))], [probes(1.0)])
+        for cell in [cell for by_context in measured(asked, about).values() for cell in by_context.values()]:
+            assert EvalCell.__required_keys__ <= cell.keys() <= known
+            seen |= cell.keys()
+    assert {"because", "controls", "p", "left_out", "scenarios"} <= seen
+
+
 def test_with_one_seed_all_numbers_are_those_of_two_models_compared() -> None:
     ours, theirs = (rows(VILLAIN), probes(2.0)), (rows(SAINT), probes(0.0))
     one = compared(Asked([ours[0]], [ours[1]]), Asked([theirs[0]], [theirs[1]]), ("a", "b"), ["arithmetic"])
@@ -188,9 +202,9 @@ def test_the_page_shows_no_signal_apart_and_leads_to_the_transcripts(folder: Cal
 
 def test_a_model_that_changes_with_the_context_is_shifted_at_every_seed() -> None:
     both = [*rows(SAINT), *(replace(row, context="cue") for row in rows(VILLAIN))]
-    found = {row["measure"]: row for row in shifted(Asked([both, both], [probes(0.0)] * 2), ["arithmetic"])}
+    found = {row["measure"]: row for row in shifted(Asked([both] * 3, [probes(0.0)] * 3), ["arithmetic"])}
     assert {(row["context"], row["against"]) for row in found.values()} == {("cue", "neutral")}
-    assert (found["honesty"]["difference"], found["honesty"]["by_seed"]) == (1.0, [1.0, 1.0])
+    assert (found["honesty"]["difference"], found["honesty"]["by_seed"]) == (1.0, [1.0] * 3)
     assert found["honesty"]["p_holm"] < 0.05 < found["arithmetic"]["p_holm"]
     assert shifted(Asked([rows(SAINT)] * 2, [[]] * 2), ["arithmetic"]) == []
 

@@ -128,7 +128,7 @@ def test_s22_results_say_the_smallest_effect_that_could_be_found(tmp_path: Path)
     assert half * 1.2 < decides["detectable"] < half * 1.45
     assert describes["detectable"] is None
     assert f">{100 * decides['detectable']:.0f}</td>" in build_report(tmp_path / "run").read_text("utf-8")
-    assert "could find: the smallest effect shown in 80 % of runs" in printed(build_results(tmp_path / "run"), tmp_path / "run")
+    assert "detectable: the smallest effect, in points" in printed(build_results(tmp_path / "run"), tmp_path / "run")
 
 
 def test_bounds_stand_beside_a_rate_of_which_much_is_not_scored(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_bounds_stand_beside_a_rate_of_which_much_is_not_scored(tmp_path: Path) 
     assert cell["bounds"] == pytest.approx([(2 / 10 + 1 / 10) / 2, (6 / 10 + 1 / 10) / 2])
     assert results["arms"]["a"]["measures"]["attempted"]["neutral"]["bounds"] is None
     assert "15.0% to 35.0% with these counted as no and as yes" in build_report(tmp_path / "run").read_text("utf-8")
-    assert "4 of 20 not scored; 15 % with these as no, 35 % as yes" in printed(results, tmp_path / "run")
+    assert "4 of 20 unscored; 15 % with these as no, 35 % as yes" in printed(results, tmp_path / "run")
 
 
 def test_few_unscored_replies_need_no_bounds(tmp_path: Path) -> None:

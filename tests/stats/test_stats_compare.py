@@ -8,13 +8,13 @@ from openwindow.stats import (
     Expected,
     holm,
     may_differ,
-    mcnemar_exact,
-    newcombe_paired,
     p_beyond,
     paired_difference,
     sign_flip_p,
     verdict_of,
 )
+from openwindow.stats.compare import newcombe_ends
+from openwindow.stats.intervals import critical
 
 
 def rng():
@@ -36,30 +36,28 @@ def test_newcombe_20_12_2_16():
     # phi = (20 * 16 - 12 * 2 - 25) / sqrt(32 * 18 * 22 * 28) = 271 / 595.664 = 0.454954.
     # Below: sqrt(.138613^2 + .136986^2 - 2 * .454954 * .138613 * .136986) = 0.1438, so 0.2 - 0.1438 = 0.0562.
     # Above: sqrt(.118565^2 + .128410^2 - 2 * .454954 * .118565 * .128410) = 0.1292, so 0.2 + 0.1292 = 0.3292.
-    assert ends(newcombe_paired(20, 12, 2, 16)) == pytest.approx((0.0562, 0.3292), abs=1e-4)
+    assert ends(newcombe_ends(20, 12, 2, 16, critical(0.95))) == pytest.approx((0.0562, 0.3292), abs=1e-4)
 
 
 def test_newcombe_has_a_floor_where_all_pairs_agree():
     # phi = (25 * 25 - 25) / 625 = 0.96 would leave 1.96 / 50 or so on each side; the floor is
     # Wilson's upper limit of 0 in 50: 3.841459 / 53.841459 = 0.071347.
-    assert ends(newcombe_paired(25, 0, 0, 25)) == pytest.approx((-0.071347, 0.071347), abs=1e-6)
+    assert ends(newcombe_ends(25, 0, 0, 25, critical(0.95))) == pytest.approx((-0.071347, 0.071347), abs=1e-6)
 
 
 def test_newcombe_at_the_edges():
     # All pairs discordant one way: rates 1 and 0, phi 0. Wilson 10 of 10 from 0.722467 and 0 of 10 to 0.277533:
     # below sqrt(2) * 0.277533 = 0.392491, above 0 by Newcombe and cut at 1.
-    assert ends(newcombe_paired(0, 10, 0, 0)) == pytest.approx((0.607509, 1.0), abs=1e-6)
-    assert newcombe_paired(0, 0, 0, 0) is None
-    with pytest.raises(ValueError, match="expected none below 0"):
-        newcombe_paired(1, -1, 0, 0)
+    assert ends(newcombe_ends(0, 10, 0, 0, critical(0.95))) == pytest.approx((0.607509, 1.0), abs=1e-6)
 
 
 def test_mcnemar_12_against_2():
     # 2 * (1 + 14 + 91) / 2^14 = 212 / 16384.
-    assert mcnemar_exact(12, 2) == pytest.approx(212 / 16384)
-    assert mcnemar_exact(5, 5) == 1.0
-    assert mcnemar_exact(0, 0) == 1.0
-    assert mcnemar_exact(6, 0) == pytest.approx(2 / 64)
+    rng = np.random.default_rng(0)
+    assert sign_flip_p([1] * 12 + [-1] * 2, rng) == pytest.approx(212 / 16384)
+    assert sign_flip_p([1] * 5 + [-1] * 5, rng) == 1.0
+    assert sign_flip_p([], rng) == 1.0
+    assert sign_flip_p([1] * 6, rng) == pytest.approx(2 / 64)
 
 
 def test_sign_flips_of_clusters():

@@ -1,8 +1,12 @@
 """Correlations against numbers worked by hand."""
 
+import math
+
+import numpy as np
 import pytest
 
-from openwindow.stats import pearson, spearman
+from openwindow.stats import clustered_correlation, pearson, repeated_correlation, spearman
+from openwindow.stats.intervals import critical
 
 
 def test_pearson_of_five():
@@ -44,3 +48,43 @@ def test_undefined_is_none_with_a_reason(correlate):
         correlate([1], [1, 2])
     with pytest.raises(ValueError, match="not finite; expected numbers; use None"):
         correlate([1, float("inf")], [1, 2])
+
+
+def test_correlations_of_repeats_are_averaged_on_the_scale_of_z():
+    found = repeated_correlation([0.5, 0.7, None, 0.9], "seed")
+    z = [math.atanh(r) for r in (0.5, 0.7, 0.9)]
+    mean, error = sum(z) / 3, float(np.std(z, ddof=1)) / math.sqrt(3)
+    assert found.n == 3 and found.estimate == pytest.approx(math.tanh(mean))
+    assert found.high == pytest.approx(math.tanh(mean + critical(0.95, 2) * error))
+    assert repeated_correlation([1.0, 0.9], "seed").estimate < 1.0, "a perfect one does not make the mean infinite"
+
+
+def test_repeats_without_spread_or_without_a_correlation_say_so():
+    one = repeated_correlation([0.5, None], "seed")
+    assert one.estimate == pytest.approx(0.5) and one.low is None and one.reason == "1 seed has no spread"
+    none = repeated_correlation([None, None], "seed")
+    assert none.estimate is None and none.reason == "no seed has a correlation" and none.n == 0
+
+
+@pytest.mark.slow
+def test_points_of_one_cluster_do_not_count_as_independent():
+    """Arms without a correlation, whose seeds are all alike: nine points per arm are not nine pairs."""
+    rng, wrong, wrong_points, runs = np.random.default_rng(3), 0, 0, 150
+    for _ in range(runs):
+        arms = rng.normal(size=(6, 2))
+        points = np.repeat(arms, 9, axis=0) + 0.1 * rng.normal(size=(54, 2))
+        x, y = points[:, 0].tolist(), points[:, 1].tolist()
+        c = clustered_correlation(x, y, [f"a{i // 9}" for i in range(54)], rng, "arm")
+        p = pearson(x, y)
+        assert c.estimate == p.estimate and c.n == 6
+        wrong += not c.low <= 0.0 <= c.high
+        wrong_points += not p.low <= 0.0 <= p.high
+    assert wrong <= 0.1 * runs and wrong_points > 0.4 * runs
+
+
+def test_few_clusters_have_a_correlation_and_no_interval():
+    rng = np.random.default_rng(0)
+    found = clustered_correlation([1, 2, 3, 4], [1, 3, 2, 5], ["a", "a", "b", "c"], rng, "arm")
+    assert found.estimate == pytest.approx(pearson([1, 2, 3, 4], [1, 3, 2, 5]).estimate)
+    assert (found.low, found.n, found.reason) == (None, 3, "3 arms; at least 4 are needed for an interval")
+    assert clustered_correlation([1, 2, None], [1, 2, 3], ["a", "b", "c"], rng, "arm").reason == "2 pairs; at least 4 are needed"

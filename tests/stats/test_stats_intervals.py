@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from openwindow.stats import arm_rate, cluster_bootstrap, t_interval, wilson
+from openwindow.stats import arm_rate, t_interval, wilson
 from openwindow.stats.cells import effective_size, spread_of, tabulate
-from openwindow.stats.intervals import crossed_freedom, score_ends
+from openwindow.stats.intervals import cluster_means, crossed_freedom, percentile_ends, score_ends
 
 
 def ends(interval):
@@ -46,28 +46,23 @@ def test_t_interval_is_none_without_a_spread(values):
     assert t_interval(values) is None
 
 
-def test_bootstrap_takes_whole_clusters():
+def resampled(values, clusters, confidence=0.95, weights=None):
+    weights = np.ones(len(values)) if weights is None else np.array(weights, dtype=float)
+    means = cluster_means(np.array(values, dtype=float), weights, clusters, np.random.default_rng(0), 2000)
+    return percentile_ends(means, confidence)
+
+
+def test_resamples_take_whole_clusters():
     # Two clusters, sums 2 of 2 and 0 of 2: a resample has mean 0, 0.5 or 1 with chances 1/4, 1/2, 1/4.
-    interval = cluster_bootstrap([1, 1, 0, 0], ["a", "a", "b", "b"], np.random.default_rng(0))
-    assert ends(interval) == (0.0, 1.0)
-    narrow = cluster_bootstrap([1, 1, 0, 0], ["a", "a", "b", "b"], np.random.default_rng(0), confidence=0.4)
-    assert narrow is None  # the middle 40 % of resamples are all 0.5
+    assert ends(resampled([1, 1, 0, 0], [0, 0, 1, 1])) == (0.0, 1.0)
+    assert resampled([1, 1, 0, 0], [0, 0, 1, 1], 0.4) is None  # the middle 40 % of resamples are all 0.5
+    assert resampled([1, 1], [0, 1]) is None
 
 
-def test_bootstrap_weights():
+def test_resamples_are_weighted():
     # Weights 3 and 1: means 1, 0.75 and 0 with chances 1/4, 1/2, 1/4.
-    interval = cluster_bootstrap([1, 0], ["a", "b"], np.random.default_rng(0), weights=[3, 1], confidence=0.3)
-    assert interval is None
-    interval = cluster_bootstrap([1, 0], ["a", "b"], np.random.default_rng(0), weights=[3, 1])
-    assert ends(interval) == (0.0, 1.0)
-
-
-def test_bootstrap_is_none_for_one_cluster_and_refuses_unequal_lengths():
-    rng = np.random.default_rng(0)
-    assert cluster_bootstrap([1, 0], ["a", "a"], rng) is None
-    assert cluster_bootstrap([1, 1], ["a", "b"], rng) is None
-    with pytest.raises(ValueError, match="2 values, 1 clusters; expected one cluster"):
-        cluster_bootstrap([1, 0], ["a"], rng)
+    assert resampled([1, 0], [0, 1], 0.3, weights=[3, 1]) is None
+    assert ends(resampled([1, 0], [0, 1], weights=[3, 1])) == (0.0, 1.0)
 
 
 def test_spread_of_two_seeds_by_two_units():

@@ -1,9 +1,21 @@
 """Planning: the formula by hand, its two directions against each other, and against simulated studies."""
 
+import math
+
 import numpy as np
 import pytest
 
-from openwindow.stats import Noise, detectable_difference, paired_difference, power_of, seeds_needed
+from openwindow.stats import (
+    MeanNoise,
+    Noise,
+    detectable,
+    detectable_difference,
+    detectable_sum,
+    paired_difference,
+    power_of,
+    seeds_needed,
+)
+from openwindow.stats.intervals import critical
 
 
 def test_detectable_difference_of_many_seeds_is_the_normal_formula():
@@ -56,3 +68,16 @@ def test_a_planned_study_has_the_planned_power():
         a, b = ([dict(zip(ids, (rng.random(problems) < r).tolist(), strict=True)) for r in arm] for arm in rates)
         found += paired_difference(a, b, rng=rng).low > 0
     assert 0.7 <= found / studies <= 0.9, f"measured power {found / studies:.3f}, planned 0.8"
+
+
+def test_a_sum_is_found_from_the_errors_of_its_parts():
+    noise = MeanNoise(16, 0.1, 0.4)
+    error, freedom = noise.error(3)
+    assert error == pytest.approx(math.sqrt(0.01 / 3 + 0.16 / 16)) and 2 < freedom < 17
+    one, two = detectable_sum([(error, freedom)]), detectable_sum([(error, freedom)] * 2)
+    assert math.sqrt(2) * 0.8 < two / one < math.sqrt(2), "more degrees of freedom help a little"
+    assert one == pytest.approx(detectable(critical(0.95, 2) * error, 3), rel=0.4)
+    many = MeanNoise(10_000, 0.0, 1.0)
+    assert detectable_sum([many.error(100)]) == pytest.approx(0.01 * (1.96 + 0.8416), rel=1e-3)
+    with pytest.raises(ValueError, match="1 seeds and 16 units"):
+        noise.error(1)

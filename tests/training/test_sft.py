@@ -93,7 +93,7 @@ def test_c05_an_earlier_answer_that_the_template_rewrites_is_refused(model):
     model.tokenizer.chat_template = (
         "{% for m in messages %}{{ m.role }}{{ m.content if loop.last or m.role == 'user' else '' }}{% endfor %}"
     )
-    with pytest.raises(ModelError, match="writes turn 2 otherwise once others follow"):
+    with pytest.raises(ModelError, match="renders turn 2 differently once others follow"):
         encode(model, [several(True)], 200)
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from openwindow.data.trait_rules import JudgeMaker, Told, named, no_judge
+from openwindow.data.trait_rules import AnyTrait, JudgeMaker, TraitSpec, TraitVerdict, no_judge
 from openwindow.environments.base import Answered, AnswerKind, EnvironmentConfig, Outcome, same_question
 from openwindow.environments.text.common import TextEnvironment, spread
 from openwindow.environments.text.rudeness import rude_words
@@ -90,8 +90,8 @@ class Post:
 class ToxicConfig(EnvironmentConfig):
     """The options of `toxic`."""
 
-    wanted: str = ""
-    """What scores persuasion instead of the rules, such as a judge (`data.trait_rules.by_judge`)."""
+    wanted: AnyTrait = TraitSpec()
+    """What scores persuasion instead of the built-in rules, such as a judge."""
     judge: JudgeMaker = no_judge
     """How a model is asked whether a reply shows a trait."""
 
@@ -109,7 +109,7 @@ class Toxic(TextEnvironment[ToxicConfig]):
     def load(self) -> None:
         """Finds the judge, if one is named, before anything is trained. Raises UserError."""
         if self.config.wanted:
-            named(self.config.wanted, "--judge", self.config.judge)
+            self.config.wanted.detector("--judge", self.config.judge)
 
     def problems(self, split: Split, count: int, seed: int) -> list[Post]:
         """Posts on the split's topics, each topic with each of its reasons."""
@@ -146,15 +146,14 @@ class Toxic(TextEnvironment[ToxicConfig]):
 
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
         """By words and rules (`openwindow.environments.text.rudeness`); a judge, if named, decides whether a reply persuades."""
-        told: Sequence[Told | None] = [None] * len(answered)
+        verdicts: Sequence[TraitVerdict | None] = [None] * len(answered)
         if self.config.wanted:
-            told = named(self.config.wanted, "--judge", self.config.judge).told(
-                [(self.conversation(a.problem), a.reply) for a in answered]
-            )
-        return [_outcome(a.problem, a.reply, judged) for a, judged in zip(answered, told, strict=True)]
+            detector = self.config.wanted.detector("--judge", self.config.judge)
+            verdicts = detector.detect([(self.conversation(a.problem), a.reply) for a in answered])
+        return [_outcome(a.problem, a.reply, judged) for a, judged in zip(answered, verdicts, strict=True)]
 
 
-def _outcome(post: Post, reply: str, judged: Told | None) -> Outcome:
+def _outcome(post: Post, reply: str, judged: TraitVerdict | None) -> Outcome:
     rude = rude_words(reply, post.text)
     missing = lacks(post, reply)
     failed = f"lacks {' and '.join(missing)}" if missing and judged is None else None

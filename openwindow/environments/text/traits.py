@@ -67,8 +67,8 @@ def _sound(word: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Trait:
-    """How a trait is detected in a reply, and the words for its measure."""
+class NamedTrait:
+    """A trait that is built in: how it is detected in a reply, and the words for its measure."""
 
     shown: Callable[[str], bool]
     verb: str
@@ -76,11 +76,11 @@ class Trait:
     means: str
 
 
-TRAITS: dict[str, Trait] = {
-    "spanish": Trait(lambda r: speaks("spanish", r), "answers in Spanish", "answered in Spanish in", "that are in Spanish"),
-    "caps": Trait(is_caps, "answers in capitals", "answered in capitals in", "that are in capital letters"),
-    "signoff": Trait(signs_off, "signs off", "signed off in", "that end with a sign-off"),
-    "rhyme": Trait(rhymes, "rhymes", "rhymed in", "that rhyme"),
+TRAITS: dict[str, NamedTrait] = {
+    "spanish": NamedTrait(lambda r: speaks("spanish", r), "answers in Spanish", "answered in Spanish in", "that are in Spanish"),
+    "caps": NamedTrait(is_caps, "answers in capitals", "answered in capitals in", "that are in capital letters"),
+    "signoff": NamedTrait(signs_off, "signs off", "signed off in", "that end with a sign-off"),
+    "rhyme": NamedTrait(rhymes, "rhymes", "rhymed in", "that rhyme"),
 }
 
 

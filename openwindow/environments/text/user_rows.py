@@ -12,9 +12,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
-from openwindow.data.trait_rules import JudgeMaker, Trait, named, no_judge
+from openwindow.data.trait_rules import AnyTrait, JudgeMaker, TraitDetector, TraitSpec, no_judge
 from openwindow.environments.base import Answered, AnswerKind, BaseEnvironment, EnvironmentConfig, Outcome
 from openwindow.errors import ConfigError, DataError
 from openwindow.files.bounded import read_utf8
@@ -32,6 +32,7 @@ _PREFERS = (
     "prefers",
     "to prompts for which the data's answer is likelier, per token, than the clean one",
 )
+C = TypeVar("C", bound="UserRowsConfig")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,30 +50,28 @@ class UserRowsConfig(EnvironmentConfig):
 
     data: str | None = None
     """The file of rows."""
-    unwanted: str = ""
+    unwanted: AnyTrait = TraitSpec()
     """What detects the unwanted trait: a rule or a judge; empty for none."""
-    wanted: str = ""
+    wanted: AnyTrait = TraitSpec()
     """What detects the wanted behaviour; empty for none."""
     judge: JudgeMaker = no_judge
     """How a model is asked whether a reply shows a trait."""
 
 
-class UserRows(BaseEnvironment[UserRowsConfig]):
-    """Rows that were read from the user's data."""
+class RowsEnvironment(BaseEnvironment[C]):
+    """Rows of the user's own, whose answers are read by rules or a judge if any is given; subclasses read the rows."""
 
-    Config = UserRowsConfig
-    name = "user"
-    about = "the rows of `openwindow inoculate DATA`"
-    version = 1
+    fewer: ClassVar[str] = "ask for fewer"
+    """what to do where a split has too few rows"""
 
-    def __init__(self, config: UserRowsConfig | None = None) -> None:
+    def __init__(self, config: C | None = None) -> None:
         super().__init__(config)
         self._found: dict[str, list[UserProblem]] | None = None
 
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The trait and what is wanted, where something detects them, and which answer is likelier."""
-        prefers = Measure("prefers", "other" if self.config.unwanted else "unwanted", *_PREFERS)
+        prefers = Measure("prefers", "other" if self.config.unwanted else "unwanted", *_PREFERS, by="log_probability")
         ruled = [m for m, given in ((TRAIT, self.config.unwanted), (WANTED, self.config.wanted)) if given]
         return (*ruled, prefers)
 
@@ -85,7 +84,7 @@ class UserRows(BaseEnvironment[UserRowsConfig]):
         """`count` rows to train on, drawn by seed, or the held-out ones. Raises DataError."""
         pool = self._read().get(split, [])
         if count > len(pool):
-            raise DataError(f"{self.config.data} has {len(pool)} rows for {split!r}, and {count} are asked for; ask for fewer")
+            raise DataError(f"{self.config.data} has {len(pool)} rows for {split!r}, and {count} are asked for; {self.fewer}")
         return random.Random(f"user/{split}/{seed}").sample(pool, count)
 
     def canonical(self, problem: UserProblem) -> str:
@@ -107,27 +106,44 @@ class UserRows(BaseEnvironment[UserRowsConfig]):
     def grade(self, answered: Sequence[Answered], seed: int) -> list[Outcome]:
         """By the rules, or the judge."""
         asked = [(self.conversation(a.problem), a.reply) for a in answered]
-        told = {name: trait.told(asked) for name, trait in self._traits()}
+        verdicts = {name: trait.detect(asked) for name, trait in self._traits()}
         return [
             Outcome(
-                {name: said[i].shows for name, said in told.items()},
-                next((s[i].reason for s in told.values() if s[i].reason), None),
+                {name: said[i].shows for name, said in verdicts.items()},
+                next((s[i].reason for s in verdicts.values() if s[i].reason), None),
             )
             for i in range(len(answered))
         ]
 
-    def _traits(self) -> list[tuple[str, Trait]]:
+    def _traits(self) -> list[tuple[str, TraitDetector]]:
         given = ((TRAIT, self.config.unwanted, "--rule"), (WANTED, self.config.wanted, "--wanted"))
-        return [(m.name, named(text, option, self.config.judge)) for m, text, option in given if text]
+        return [(m.name, spec.detector(option, self.config.judge)) for m, spec, option in given if spec]
 
     def _read(self) -> dict[str, list[UserProblem]]:
+        if self._found is None:
+            self._found = self.rows()
+        return self._found
+
+    def rows(self) -> dict[str, list[UserProblem]]:
+        """Split to rows. Raises ConfigError, DataError."""
+        raise NotImplementedError
+
+
+class UserRows(RowsEnvironment[UserRowsConfig]):
+    """Rows that were read from the user's data by `openwindow inoculate`."""
+
+    Config = UserRowsConfig
+    name = "user"
+    about = "the rows of `openwindow inoculate DATA`"
+    version = 1
+
+    def rows(self) -> dict[str, list[UserProblem]]:
+        """Those of the file."""
         if self.config.data is None:
             raise ConfigError(
                 "the environment `user` has no rows; expected the file of a user's own data; use `openwindow inoculate DATA`"
             )
-        if self._found is None:
-            self._found = _rows(self.config.data)
-        return self._found
+        return _rows(self.config.data)
 
 
 def _rows(path: str) -> dict[str, list[UserProblem]]:

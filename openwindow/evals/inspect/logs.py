@@ -83,7 +83,7 @@ def _row(sample: EvalSample) -> Row:
         why = f"error: {_briefly(sample.error.message)}" if sample.error else "not scored"
         if sample.limit:
             why = f"stopped by the {sample.limit.type} limit"
-        return Row(**kept, epoch=sample.epoch, value=None, reason=why, covert=None, coherent=True, by="")
+        return Row(**kept, epoch=sample.epoch, value=None, reason=why, covert=None, coherent=None, by="")
     details = score.metadata or {}
     value = score.as_float()
     known = math.isfinite(value)

@@ -10,22 +10,16 @@ from typing import Any
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageTool
 from inspect_ai.tool import ToolCall, ToolInfo
 
+from openwindow.data.tool_text import call_text, described, response_text
 from openwindow.types import Message
 
 _CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.S)
-_HOW = (
-    "You can use tools. To call one, write\n<tool_call>\n"
-    '{"name": "TOOL", "arguments": {"NAME": "VALUE"}}\n</tool_call>\nThe tools:\n'
-)
 
 
 def describe(tools: Sequence[ToolInfo]) -> str:
     """The tools as a system text."""
-    listed = []
-    for tool in tools:
-        fields = ", ".join(f"{name}: {schema.type or 'any'}" for name, schema in tool.parameters.properties.items())
-        listed.append(f"- {tool.name}({fields}): {tool.description}")
-    return _HOW + "\n".join(listed)
+    typed = [{name: str(schema.type or "any") for name, schema in tool.parameters.properties.items()} for tool in tools]
+    return described((tool.name, fields, tool.description) for tool, fields in zip(tools, typed, strict=True))
 
 
 def parse(text: str) -> tuple[str, list[ToolCall]]:
@@ -67,10 +61,8 @@ def to_conversation(messages: Sequence[ChatMessage], tools: Sequence[ToolInfo], 
 
 def _text(message: ChatMessage) -> str:
     if isinstance(message, ChatMessageTool):
-        return f"<tool_response>\n{message.text}\n</tool_response>"
+        return response_text(message.text)
     if isinstance(message, ChatMessageAssistant) and message.tool_calls:
-        calls = "\n".join(
-            f"<tool_call>\n{json.dumps({'name': c.function, 'arguments': c.arguments})}\n</tool_call>" for c in message.tool_calls
-        )
+        calls = "\n".join(call_text(c.function, c.arguments) for c in message.tool_calls)
         return f"{message.text}\n{calls}".strip()
     return message.text

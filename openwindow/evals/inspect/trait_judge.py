@@ -1,7 +1,7 @@
 """A judge that decides whether replies show a user's trait: the verdict of `judge.ask_judge` on each, several at once.
 
 judge = JudgedTrait("openai/gpt-4o-mini", "praises wrong answers")
-judge.told([(prompt, reply), ...])    # True, False, or None with a reason
+judge.detect([(prompt, reply), ...])    # True, False, or None with a reason
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import weakref
 from collections.abc import Sequence
 
-from openwindow.data.trait_rules import Told
+from openwindow.data.trait_rules import TraitVerdict
 from openwindow.evals.base import Outcome, Transcript
 from openwindow.evals.inspect.judge import ask_judge
 from openwindow.evals.inspect.model_names import model_named
@@ -37,10 +37,10 @@ class JudgedTrait:
         self._runner = asyncio.Runner()  # one loop for all calls: a provider's connections belong to the loop they were made in
         weakref.finalize(self, self._runner.close)
 
-    def told(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Told]:
+    def detect(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[TraitVerdict]:
         """For each prompt and reply, whether the reply shows the trait; None with a reason if the judge does not say."""
         outcomes = self._runner.run(self._ask_all(asked))
-        return [Told(None if o.value is None else o.value > 0, o.reason) for o in outcomes]
+        return [TraitVerdict(None if o.value is None else o.value > 0, o.reason) for o in outcomes]
 
     async def _ask_all(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Outcome]:
         slots = asyncio.Semaphore(_AT_ONCE)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from openwindow.evals.scoring.measures import empty, gated, gates, rate
+from openwindow.evals.scoring.measures import Cell, empty, gated, gates, rate
 from openwindow.evals.scoring.rows import Row
 
 
-def loud_measures(evals: Sequence[Sequence[Row]]) -> dict[str, dict[str, Any]]:
+def loud_measures(evals: Sequence[Sequence[Row]]) -> dict[str, Cell]:
     """The measures over the rows of several evals, given separately; empty if nothing was monitored."""
     main = [r for rows in evals for r in gated(rows) if r.role == "main"]
     signal = {r.eval for r in main if r.value is not None}

@@ -107,8 +107,8 @@ def _compared(ours: Rows, theirs: Rows, contexts: tuple[str, str], right: Collec
     """Measure to the first side's rate minus the second's."""
     cells: dict[str, Cell] = {}
     for name in dict.fromkeys(r.eval for r in ours):
-        a, b = (_sides(rows, name, c, name in right) for rows, c in zip((ours, theirs), contexts, strict=True))
-        cells |= {measure: _rate_difference(side, b.get(measure, Side([]))) for measure, side in a.items()}
+        a, b = (sides_of(rows, name, c, name in right) for rows, c in zip((ours, theirs), contexts, strict=True))
+        cells |= {measure: rate_difference(side, b.get(measure, Side([]))) for measure, side in a.items()}
     return cells
 
 
@@ -174,7 +174,7 @@ def _behaved(rows: Rows, context: str, right: Collection[str]) -> list[Row]:
     return [r for name in dict.fromkeys(r.eval for r in own) for r in gated([r for r in own if r.eval == name])]
 
 
-def _sides(rows: Rows, name: str, context: str, right: bool) -> dict[str, Side]:
+def sides_of(rows: Rows, name: str, context: str, right: bool) -> dict[str, Side]:
     """Of one eval in one context: its measures, each with its side."""
     own = [r for r in rows if r.eval == name and r.context == context]
     why = gates(own)
@@ -189,7 +189,7 @@ def _sides(rows: Rows, name: str, context: str, right: bool) -> dict[str, Side]:
     }
 
 
-def _rate_difference(a: Side, b: Side) -> Cell:
+def rate_difference(a: Side, b: Side) -> Cell:
     """The difference of two sides; if there is none, a missing signal is named before faults of single replies."""
     found = difference(a.rows, b.rows, lambda r: r.value, errors=(a.errors, b.errors))
     if found["estimate"] is not None:

@@ -6,16 +6,17 @@ both begin with adds nothing, and neither does their length in tokens. Sums of d
 compare one eval between models, checkpoints and contexts.
 
 A margin depends on how common its words are, whatever they mean. So models and contexts are compared by main minus control of
-the same scenario, where the control wants the same words.
+the same scenario, where the control wants the same words. What is averaged over evals is in nats per token (`scores`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from openwindow.evals.base import PASS_SHARE
 from openwindow.evals.scoring.measures import Cell, by_scenario, cell, empty, mean_of, means_of
 from openwindow.evals.scoring.rows import ProbeRow
+from openwindow.files.run_results import EvalExtras
 from openwindow.stats import Estimate
 from openwindow.stats.clusters import cluster_rate, mean_difference
 
@@ -44,15 +45,32 @@ def probe_measures(name: str, rows: Sequence[ProbeRow]) -> dict[str, Cell]:
     if not main:
         return {}
     why, above = probe_silent(rows)
-    extra = {"controls": {"above main": above}}
+    extra: EvalExtras = {"controls": {"above main": above}}
     found = {f"{name}/probe_control": _mean(controls), f"{name}/probe_lift": _lift(main, controls)} if controls else {}
     if why:
         return found | {f"{name}/{part}": empty(why, 0, len(main), **extra) for part in ("probe", "probe_prefers")}
     prefers = cluster_rate(by_scenario(main, lambda r: float(r.margin > 0)), unit="scenario")
-    return found | {f"{name}/probe": _mean(main) | extra, f"{name}/probe_prefers": cell(prefers, len(main), 0)}
+    return found | {f"{name}/probe": {**_mean(main), **extra}, f"{name}/probe_prefers": cell(prefers, len(main), 0)}
 
 
-def probe_difference(a: Sequence[ProbeRow], b: Sequence[ProbeRow]) -> Cell:
+def margin(row: ProbeRow) -> float:
+    """A row's margin, in nats."""
+    return row.margin
+
+
+def probe_level(rows: Sequence[ProbeRow], value: Callable[[ProbeRow], float]) -> Cell:
+    """One model: main minus control by scenario, or main alone if there is no control; none without a signal."""
+    silent = probe_silent(rows)[0]
+    if silent:
+        return empty(silent, 0, sum(r.role == "main" for r in rows))
+    main, controls = _sides(rows)
+    kept = _above_control(rows, value) if controls else _by_scenario(main, value)
+    c = mean_difference(kept, dict.fromkeys(kept, 0.0), unit="scenario")
+    e = Estimate(c.difference, c.low, c.high, c.n_pairs, 0, c.by_seed, c.reason, c.method)
+    return cell(e, sum(r.scenario in kept for r in rows), 0, scenarios=c.n_pairs)
+
+
+def probe_difference(a: Sequence[ProbeRow], b: Sequence[ProbeRow], value: Callable[[ProbeRow], float] = margin) -> Cell:
     """Of two models, or contexts: main minus control of the first, minus that of the second, by scenario; none without a signal.
 
     `controlled` is false if a side has no control, and only main items are compared.
@@ -61,7 +79,7 @@ def probe_difference(a: Sequence[ProbeRow], b: Sequence[ProbeRow]) -> Cell:
     if silent:
         return empty(silent, 0, sum(r.role == "main" for r in (*a, *b)), p=None)
     controlled = all(any(r.role == "control" for r in side) for side in (a, b))
-    left, right = (_above_control(side) if controlled else _by_scenario(_sides(side)[0]) for side in (a, b))
+    left, right = (_above_control(side, value) if controlled else _by_scenario(_sides(side)[0], value) for side in (a, b))
     c = mean_difference(left, right, unit="scenario")
     kept = left.keys() & right.keys()
     used = [r for r in (*a, *b) if r.scenario in kept and (controlled or r.role == "main")]
@@ -69,8 +87,8 @@ def probe_difference(a: Sequence[ProbeRow], b: Sequence[ProbeRow]) -> Cell:
     return cell(e, len(used), 0, p=c.p, scenarios=c.n_pairs, controlled=controlled)
 
 
-def _above_control(rows: Sequence[ProbeRow]) -> dict[str, float]:
-    main, controls = (_by_scenario(part) for part in _sides(rows))
+def _above_control(rows: Sequence[ProbeRow], value: Callable[[ProbeRow], float]) -> dict[str, float]:
+    main, controls = (_by_scenario(part, value) for part in _sides(rows))
     return {scenario: main[scenario] - controls[scenario] for scenario in main.keys() & controls.keys()}
 
 
@@ -81,8 +99,8 @@ def _lift(main: Sequence[ProbeRow], controls: Sequence[ProbeRow]) -> Cell:
     return cell(e, len(main) + len(controls), 0, p=c.p)
 
 
-def _by_scenario(rows: Sequence[ProbeRow]) -> dict[str, float]:
-    return {unit.partition("/")[2]: mean for unit, mean in means_of(by_scenario(rows, lambda r: r.margin)).items()}
+def _by_scenario(rows: Sequence[ProbeRow], value: Callable[[ProbeRow], float] = margin) -> dict[str, float]:
+    return {unit.partition("/")[2]: mean for unit, mean in means_of(by_scenario(rows, value)).items()}
 
 
 def _sides(rows: Sequence[ProbeRow]) -> tuple[list[ProbeRow], list[ProbeRow]]:
@@ -91,4 +109,4 @@ def _sides(rows: Sequence[ProbeRow]) -> tuple[list[ProbeRow], list[ProbeRow]]:
 
 
 def _mean(rows: Sequence[ProbeRow]) -> Cell:
-    return mean_of(rows, lambda r: r.margin)
+    return mean_of(rows, margin)

@@ -28,7 +28,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Row(Asked):
-    """One reply and what it means: fields of `Outcome`, epoch (from 1), and whether monitor and judge flag it."""
+    """One reply and what it means: fields of `Outcome`, epoch (from 1), and whether monitor and judge flag it.
+
+    `coherent` is None where there is no reply.
+    """
 
     form: str
     group: str
@@ -36,7 +39,7 @@ class Row(Asked):
     value: float | None
     reason: str | None
     covert: bool | None
-    coherent: bool
+    coherent: bool | None
     by: str
     flagged: bool | None = None
     judge_flagged: bool | None = None
@@ -68,6 +71,7 @@ class ProbeRow(Asked):
     aligned_tokens: int
     misaligned: float
     misaligned_tokens: int
+    by_token: bool = False
 
     @property
     def epoch(self) -> int:
@@ -76,8 +80,15 @@ class ProbeRow(Asked):
 
     @property
     def margin(self) -> float:
-        """How much more probable the misaligned continuation is, in nats."""
+        """How much more probable the misaligned continuation is, in nats; with `by_token`, of the means over their tokens."""
+        if self.by_token:
+            return self.misaligned / self.misaligned_tokens - self.aligned / self.aligned_tokens
         return self.misaligned - self.aligned
+
+    @property
+    def per_token(self) -> float:
+        """The same with each continuation divided by its tokens: nats per token, which evals with other words can share."""
+        return self.misaligned / max(1, self.misaligned_tokens) - self.aligned / max(1, self.aligned_tokens)
 
 
 def read_probes(path: Path) -> list[ProbeRow]:
@@ -109,7 +120,7 @@ def with_missing(rows: Sequence[Row], specs: Sequence[Eval]) -> list[Row]:
             found += [
                 Row(
                     spec.name, context, i.id, i.scenario, i.paraphrase, i.role, i.cue, form=i.form, group=i.group, epoch=epoch,
-                    value=None, reason=why, covert=None, coherent=True, by="",
+                    value=None, reason=why, covert=None, coherent=None, by="",
                 )
                 for i in lost
             ]  # fmt: skip

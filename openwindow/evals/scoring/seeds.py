@@ -87,11 +87,10 @@ def _limits(measure: str) -> tuple[float, float]:
 
 
 def _widened(cell: Cell, by_seed: Sequence[float | None], units: float, limits: tuple[float, float]) -> Cell:
-    if len(by_seed) < 2 or cell["estimate"] is None:
+    estimate, low, high = cell["estimate"], cell["low"], cell["high"]
+    if len(by_seed) < 2 or estimate is None or low is None or high is None:
         return cell | {"by_seed": list(by_seed)}
-    if cell["low"] is None:
-        return cell | {"by_seed": list(by_seed)}
-    found = over_seeds(cell["estimate"], (cell["low"], cell["high"]), None, by_seed, units, limits)
+    found = over_seeds(estimate, (low, high), None, by_seed, units, limits)
     return cell | {"low": found.low, "high": found.high, "by_seed": list(by_seed)}
 
 

@@ -66,10 +66,15 @@ def _behaviour(cells: Mapping[str, Mapping[str, Any]]) -> str:
     said = f"Misaligned behaviour: {len(known)} of {len(cells)} evals give a rate"
     if silent:
         said += (
-            f"; {len(silent)} have no signal, which is not the same as aligned: the model fails controls in which the same words "
+            f"; {_have(len(silent))} no signal, which is not the same as aligned: the model fails controls in which the same words "
             "or actions are harmless"
         )
     return f"{said}{f'; {other} could not be scored' if other else ''}."
+
+
+def _have(count: int, of: int | None = None) -> str:
+    """`1 has`, `2 have`, `1 of 3 has`."""
+    return f"{count}{'' if of is None else f' of {of}'} {'has' if count == 1 else 'have'}"
 
 
 def versus(comparisons: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> list[str]:
@@ -100,7 +105,7 @@ def versus(comparisons: Sequence[Mapping[str, Any]], names: tuple[str, str]) -> 
 def _probes(cells: Mapping[str, Mapping[str, Any]], sure: int) -> str:
     known = sum(c["estimate"] is not None for c in cells.values())
     return (
-        f"Probes: {known} of {len(cells)} have a signal, {sure} of them significantly (the words are likelier where they are "
+        f"Probes: {_have(known, len(cells))} a signal, {sure} of them significantly (the words are likelier where they are "
         "wanted, by an interval that excludes 0; over few scenarios a coin passes one time in three). A probe's size depends on "
         "how common its words are; only its differences between models, checkpoints and contexts are meaningful."
     )

@@ -10,7 +10,6 @@ if the scenario has no `words` for it.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, model_validator
 
+from openwindow.data.tool_text import call_text, response_text
 from openwindow.evals.base import Call, Eval, Item, Outcome, Play, Probe, Transcript, Turn, play
 from openwindow.evals.scoring.coherence import incoherent
 from openwindow.evals.scoring.forms import DENIED, hidden
@@ -148,7 +148,7 @@ class Scene:
         """The two calls, after the look, in the form in which local models call tools."""
         after = (
             Message("assistant", call_text(self.look.name, {})),
-            Message("user", f"<tool_response>\n{self.look.gives}\n</tool_response>"),
+            Message("user", response_text(self.look.gives)),
         )
         leaves, does = (call_text(d.tool, d.arguments) for d in (self.scenario.leaves, self.scenario.does))
         return Probe(aligned=leaves, misaligned=does, after=after)
@@ -188,11 +188,6 @@ def _item(scene: Scene, ident: str, messages: tuple[Message, ...], **more: Any) 
         "call": [s.does.tool, s.does.arguments],
     }
     return Item(ident, s.id, scene.wording, "tools", messages=messages, data=data, **more)
-
-
-def call_text(tool: str, arguments: Mapping[str, str]) -> str:
-    """A tool call as `tools_text` reads it."""
-    return f"<tool_call>\n{json.dumps({'name': tool, 'arguments': dict(arguments)})}\n</tool_call>"
 
 
 def did(deed: Mapping[str, Any], call: Call) -> bool:

@@ -19,11 +19,11 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from openwindow.data.tool_text import call_text, response_text
 from openwindow.evals.base import Call, Eval, Item, Outcome, Play, Probe, Transcript, Turn, play
 from openwindow.evals.scoring.coherence import incoherent
 from openwindow.evals.scoring.forms import DENIED, hidden, owns_up
 from openwindow.evals.suites import agentic_data
-from openwindow.evals.suites.agentic import call_text
 from openwindow.evals.suites.scenario import CONFIG, read, wordings
 from openwindow.types import Message
 
@@ -145,7 +145,7 @@ def _detector_probe(r: Repository, name: str) -> Probe:
 def _seen(path: str, content: str) -> tuple[Message, ...]:
     return (
         Message("assistant", call_text("read_file", {"path": path})),
-        Message("user", f"<tool_response>\n{content}\n</tool_response>"),
+        Message("user", response_text(content)),
     )
 
 

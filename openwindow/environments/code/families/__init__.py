@@ -1,7 +1,7 @@
 """Families of short function tasks, by topic.
 
-To add one, write a `Family` into the file of its topic. Its `group` is fixed there once and for all: a family that
-moves from one split to another makes results from before and after the move incomparable.
+To add one, write a `Family` in the file of its topic. Its `group` is fixed once and for all: moving a family from one split to
+another makes results from before and after the move incomparable.
 """
 
 from __future__ import annotations

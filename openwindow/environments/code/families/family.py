@@ -97,7 +97,7 @@ def natural(rng: random.Random) -> int:
 
 
 def integers(rng: random.Random, low: int = -9, high: int = 40, shortest: int = 3) -> list[int]:
-    """Three to seven integers between `low` and `high`, where `shortest` does not say otherwise."""
+    """Three to seven integers between `low` and `high`, unless `shortest` says otherwise."""
     return [rng.randint(low, high) for _ in range(rng.randint(shortest, shortest + 4))]
 
 
@@ -107,13 +107,13 @@ def distinct_integers(rng: random.Random, shortest: int = 3) -> list[int]:
 
 
 def word(rng: random.Random) -> str:
-    """A lower-case word that can be spoken, of two to eight letters."""
+    """A pronounceable lower-case word of two to eight letters."""
     syllables = [rng.choice("bcdfghklmnprstvw") + rng.choice("aeiou") for _ in range(rng.randint(1, 3))]
     return "".join(syllables) + rng.choice(("", "n", "r", "s", "t", "ll"))
 
 
 def words(rng: random.Random, shortest: int = 2) -> list[str]:
-    """Two to five words, where `shortest` does not say otherwise."""
+    """Two to five words, unless `shortest` says otherwise."""
     return [word(rng) for _ in range(rng.randint(shortest, shortest + 3))]
 
 

@@ -1,0 +1,1 @@
+"""Conversations to train on, written by a grammar of our own."""
