@@ -42,8 +42,13 @@ def check_evals(names: Sequence[str]) -> None:
     `held_out` is an eval of a study alone, which makes it from its data.
     """
     for name in names:
-        if not is_file_name(name) and name != HELD_OUT:
+        if is_built_in(name):
             _built_in(name.strip())
+
+
+def is_built_in(name: str) -> bool:
+    """Whether the name is of a built-in suite or eval, and not of a user's file or of what a study makes from its data."""
+    return not is_file_name(name) and name != HELD_OUT
 
 
 def check_judged(specs: Sequence[Eval], judge: str | None, option: str) -> None:

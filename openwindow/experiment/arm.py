@@ -43,7 +43,7 @@ class Fork(BaseModel):
     model_config = ARM_CONFIG
 
     arm: str
-    """The arm that is forked; it stands before this one and is trained with the same seeds."""
+    """The arm that is forked; it comes before this one and is trained with the same seeds."""
     step: int = Field(ge=1)
     """The step after which this arm continues; it must have a checkpoint (`train.checkpoint_every`)."""
 
@@ -70,16 +70,16 @@ class ArmRun:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training an arm left to note."""
+    """What training an arm leaves to record."""
 
     method: Method | None = None
-    """How the model's weights were changed; None where they were not."""
+    """How the model's weights were changed; None if they were not."""
     timing: Mapping[str, float] = field(default_factory=dict)
     """Phase to seconds."""
     counts: Mapping[str, Any] = field(default_factory=dict)
-    """What else done.json notes, such as the number of rows."""
+    """What else goes into done.json, such as the number of rows."""
     reason: str | None = None
-    """Why there is nothing to measure, None where there is."""
+    """Why there is nothing to measure, or None."""
 
 
 class Arm(BaseModel):
@@ -95,7 +95,7 @@ class Arm(BaseModel):
     group: str = ""
     """Arms of one group are alike, such as wordings of one kind; rankings resample groups."""
     intervention: Interventions = None
-    """What is changed so that a flaw does not spread: one, or several in the order in which they act."""
+    """What is changed so that a flaw does not spread: one intervention, or several in the order in which they act."""
 
     def but(self, **changes: Any) -> Self:
         """A copy with other values, validated at once: `base.but(train={"epochs": 0}, role="start")`.
@@ -112,7 +112,7 @@ class Arm(BaseModel):
 
     @property
     def labels(self) -> dict[str, str | None]:
-        """Its role, None for none, and its group where it has one."""
+        """Its role, or None, and its group if it has one."""
         return {"role": self.role, **({"group": self.group} if self.group else {})}
 
     @property
@@ -127,7 +127,7 @@ class Arm(BaseModel):
 
     @property
     def detector(self) -> str | None:
-        """The detector of hacks that its rewards go by, in words; None for none."""
+        """The detector of hacks that its rewards use, in words, or None."""
         return next((i.detects for i in self.interventions if i.detects is not None), None)
 
     @property
@@ -144,7 +144,7 @@ class Arm(BaseModel):
 
     @property
     def instruction(self) -> Instruction | None:
-        """The first instruction that its training prompts carry; None for none."""
+        """The first instruction that its training prompts carry, or None."""
         return next((i for i in self.interventions if isinstance(i, Instruction)), None)
 
     @property
@@ -179,7 +179,7 @@ class Arm(BaseModel):
 
     @property
     def method(self) -> Method | None:
-        """How the model's weights are changed; None where they are not."""
+        """How the model's weights are changed; None if they are not."""
         return self.trained_by.method if self.trains or self.safety_training is not None else None
 
     @property
@@ -199,12 +199,12 @@ class Arm(BaseModel):
         return each * self.items + (cost.of_safety(self.safety_training, self.items) if self.safety_training is not None else 0.0)
 
     def check_kinds(self, kinds: Sequence[str]) -> None:
-        """Raises ConfigError for kinds of rows that the environment does not have; `kinds` are those that it has."""
+        """Raises ConfigError for kinds of rows that the environment does not have; `kinds` are those it has."""
         for intervention in self.interventions:
             intervention.check_kinds(kinds)
 
     def check_interventions(self, takes: Sequence[type], methods: str, train: SFT | GRPO) -> None:
-        """Raises ConfigError for an intervention that is none of `takes`, or that does not go with the training."""
+        """Raises ConfigError for an intervention that is none of `takes`, or does not fit the training."""
         for i in self.interventions:
             if not isinstance(i, (Recorded, SafetyTraining, *takes)):
                 raise ConfigError(
@@ -232,10 +232,10 @@ class Arm(BaseModel):
                 )
 
     def check_environment(self, environment: Environment) -> None:
-        """Raises ConfigError, before anything is trained, for what the environment does not have."""
+        """Raises ConfigError, before anything is trained, if the environment lacks something."""
 
     def check_sources(self, name: str, before: Mapping[str, Arm], base: Arm) -> None:
-        """Raises ConfigError where it uses another arm that does not stand before it, or cannot be used; `name` is its own."""
+        """Raises ConfigError if it uses another arm that does not come before it, or cannot be used; `name` is its own."""
         if self.follows is None:
             return
         source = named_before(name, "safety_training.after", self.follows, before)
@@ -265,7 +265,7 @@ class Arm(BaseModel):
 
 
 def named_before(name: str, field: str, named: str, before: Mapping[str, Arm]) -> Arm:
-    """The arm that `field` of arm `name` names; ConfigError where none of that name stands before it."""
+    """The arm that `field` of arm `name` names; ConfigError if no arm of that name comes before it."""
     if (source := before.get(named)) is not None:
         return source
     near = difflib.get_close_matches(named, before, n=1)
@@ -274,12 +274,12 @@ def named_before(name: str, field: str, named: str, before: Mapping[str, Arm]) -
 
 
 def changes_of(arm: BaseModel, base: BaseModel) -> dict[str, Any]:
-    """What an arm changes against the base: dotted field to value, labels left out."""
+    """What an arm changes from the base: dotted field to value, without labels."""
     return {field: value for field, value in differences(base, arm).items() if field not in LABELS}
 
 
 def differences(base: BaseModel, other: BaseModel) -> dict[str, Any]:
-    """Dotted field to value, for what `other` has different from `base`; both of one class."""
+    """Dotted field to value, for what differs in `other` from `base`; both are of one class."""
     found: dict[str, Any] = {}
     before = dict(base)
     for name, value in dict(other).items():
@@ -294,7 +294,7 @@ def differences(base: BaseModel, other: BaseModel) -> dict[str, Any]:
 
 
 def written(value: Any) -> Any:
-    """A value as JSON has it: of a configuration, what was set, and its kind."""
+    """A value as JSON: of a configuration, what was set, and its kind."""
     if isinstance(value, Intervention):
         return intervention_written(value)
     if isinstance(value, BaseModel):

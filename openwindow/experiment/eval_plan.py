@@ -12,7 +12,7 @@ from openwindow.errors import ConfigError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL
 from openwindow.evals.score_names import SCORES
-from openwindow.evals.select import check_evals, chosen, is_file_name
+from openwindow.evals.select import check_evals, chosen, is_built_in
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.overrides import known
 from openwindow.types import Scenarios
@@ -86,9 +86,12 @@ def check_asked(names: Sequence[str], plan: EvalPlan, saved: Mapping[str, Sequen
 
 
 def check_named(compare: Sequence[Compare], names: Sequence[str], plan: EvalPlan) -> None:
-    """Raises ConfigError for a comparison of a score that the evals do not give; the evals of a user's files are not known yet."""
-    built_in = chosen([name for name in names if not is_file_name(name)])
-    check_scores(compare, built_in, plan, others=any(map(is_file_name, names)))
+    """Raises ConfigError for a comparison of a score that the evals do not give.
+
+    Those of a user's files, and `held_out`, which is made from the study's problems, are not known yet.
+    """
+    built_in = [name for name in names if is_built_in(name)]
+    check_scores(compare, chosen(built_in), plan, others=len(built_in) < len(names))
 
 
 def check_scores(compare: Sequence[Compare], specs: Sequence[Eval], plan: EvalPlan, *, others: bool = False) -> None:

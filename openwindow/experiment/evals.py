@@ -54,15 +54,20 @@ def evals_of(study: Study) -> list[Eval]:
     if not study.evals:
         return []
     plan = study.eval_plan
-    whole = chosen([name for name in study.evals if name != HELD_OUT])
-    check_scores(study.compare, whole, plan)
-    specs = limited(whole, plan.scenarios, plan.split)
-    check_judged(specs, plan.judge, "--judge MODEL (eval_plan.judge in a study)")
+    whole, own = _named(study), []
     if HELD_OUT in study.evals:
         asked = study.evaluation
-        specs = [held_out(study.make_environment(), asked.problems, study.seeds[0], asked.max_new_tokens), *specs]
+        own = [held_out(study.make_environment(), asked.problems, study.seeds[0], asked.max_new_tokens)]
+    check_scores(study.compare, [*own, *whole], plan)
+    specs = limited(whole, plan.scenarios, plan.split)
+    check_judged(specs, plan.judge, "--judge MODEL (eval_plan.judge in a study)")
     check_installed()
-    return specs
+    return [*own, *specs]
+
+
+def _named(study: Study) -> list[Eval]:
+    """Those that the study does not make from its data, with all their scenarios."""
+    return chosen([name for name in study.evals if name != HELD_OUT])
 
 
 def check_installed() -> None:
@@ -171,7 +176,7 @@ class StudyEvals:
         return {
             "timing": {"evals": seconds},
             "evals": {spec.name: described(spec) for spec in self.specs},
-            "left_out": too_few(chosen(self.study.evals), self.study.eval_plan.split),
+            "left_out": too_few(_named(self.study), self.study.eval_plan.split),
             "prompting": {"own": found.prompting.own, "note": found.prompting.note},
             "inspect_ai": inspect_ai.__version__,
         }

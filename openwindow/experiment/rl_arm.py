@@ -26,9 +26,9 @@ class RLArm(Arm):
     """Reinforcement learning against the environment's grader, with the loopholes that are left open."""
 
     holes: Literal["all", "none"] | tuple[str, ...] = "all"
-    """Holes of the grader that stay open; with `none` it is its hardened twin."""
+    """Loopholes of the grader that stay open; with `none`, it is its hardened twin."""
     hackable_share: float = Field(1.0, ge=0, le=1)
-    """Share of the problems whose grader has the holes; the others are graded by the hardened twin."""
+    """Share of the problems whose grader has the loopholes; the hardened twin grades the others."""
     problems: int = Field(96, ge=1)
     """Problems that the steps go through, again and again."""
     fork: Fork | None = None

@@ -50,6 +50,7 @@ def section(
             "words": [str(line) for line in items(found.get("in_words"))],
             "intervals": found.get("intervals", ""),
             "control": found.get("control"),
+            "own_data": any(about.get("measures") == "fluent" for about in mapping(found, "evals").values()),
             "models": list(models),
             "same": [arm for arm, model in arms.items() if model.get("same_as")],
             "tables": [(context, _table(found, models, rows, context)) for context in contexts],
@@ -152,7 +153,15 @@ def _shown(cell: Json | None, beside: Json | None, about: Json, measure: str, re
     """One cell: rates are coloured by size, probes by how far they moved, since a probe's size also depends on its wording."""
     known = beside if beside is not None and beside["difference"] is not None else None
     sure = known is not None and known["p_holm"] is not None and known["p_holm"] < SURE
-    said: dict[str, Any] = {"shift": known, "sure": sure, "estimate": None, "reason": "not asked", "short": "not asked", "n": 0}
+    said: dict[str, Any] = {
+        "shift": known,
+        "sure": sure,
+        "estimate": None,
+        "reason": "not asked",
+        "short": "not asked",
+        "n": 0,
+        "unscored": 0,
+    }
     if cell is None:
         return said
     said |= {"n": cell["n"], "unscored": cell["unscored"], "bounds": cell.get("bounds"), "raw": cell.get("raw")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from markupsafe import Markup
@@ -108,11 +109,7 @@ def capability(found: Json, labels: Mapping[str, str], tones: Mapping[str, str])
     notes: list[str] = []
     for readout in READOUTS:
         made = mapping(both, readout)
-        known = [
-            p
-            for p in items(made.get("points"))
-            if isinstance(p, dict) and None not in (number(p, "capability"), number(p, "alignment"))
-        ]
+        known = _points(made)
         if not known:
             continue
         up = (
@@ -139,6 +136,19 @@ def capability(found: Json, labels: Mapping[str, str], tones: Mapping[str, str])
         table += [*_within(made, readout, labels), *(_reading(p, readout, labels) for p in known)]
         notes += _left_out(made, readout)
     return Figure(tuple(panels), tuple(table), tuple(notes)) if panels else None
+
+
+def _points(made: Json) -> list[Json]:
+    """The points that have both numbers, by arm and seed in the order of training."""
+    points = [p for p in items(made.get("points")) if isinstance(p, dict)]
+    known = [p for p in points if None not in (number(p, "capability"), number(p, "alignment"))]
+    places = {arm: place for place, arm in enumerate(dict.fromkeys(text(p, "arm") for p in known))}
+
+    def order(p: Json) -> tuple[int, float, float]:
+        step = number(p, "step")
+        return places[text(p, "arm")], number(p, "seed") or 0.0, math.inf if step is None else step
+
+    return sorted(known, key=order)
 
 
 def _who(point: Json, labels: Mapping[str, str]) -> tuple[str, str]:

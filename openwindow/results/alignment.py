@@ -98,7 +98,7 @@ def _points(scoring: Scoring, models: Sequence[Model], able: Chosen, decent: Cho
     found: list[Point] = []
     place = 0
     for arm, step, own, seeds in models:
-        skills, deeds = (scoring.of(arm, NEUTRAL, by, step).single for by in ("behaviour", readout))
+        skills, deeds = scoring.of(arm, NEUTRAL, "behaviour", step).single, scoring.of(arm, NEUTRAL, readout, step).single
         for i, (unit, seed) in enumerate(zip(own, seeds, strict=True)):
             skill = able.value(skills[i]) if place in able.seeds else None
             bad = decent.value(deeds[i]) if place in decent.seeds else None

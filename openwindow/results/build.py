@@ -66,7 +66,7 @@ def build_results(run: Path) -> dict[str, Any]:
         )
         for arm in study.arms
     }
-    learned = read_learned(run, study, config)
+    learned = read_learned(run, study)
     compared = compare_all(scores, families, study.compare, learned.compared)
     verdict, why = judged(compared, study.smallest_effect)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}

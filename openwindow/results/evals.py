@@ -12,7 +12,7 @@ from openwindow.evals.contexts import BUILT_IN, NEUTRAL
 from openwindow.evals.scoring.families import LEVEL, Record, adjusted, findable
 from openwindow.evals.scoring.seeds import by_arm, compared, measured, shifted
 from openwindow.evals.scoring.summary import summary
-from openwindow.evals.select import chosen, is_file_name, split_in_words
+from openwindow.evals.select import chosen, is_built_in, split_in_words
 from openwindow.experiment.study import Study
 from openwindow.formatting import signed
 from openwindow.results.eval_units import START, EvalUnits, Unit, paired, replies
@@ -65,7 +65,7 @@ def _one(units: Sequence[Unit], evals: Mapping[str, Any]) -> dict[str, Any]:
 
 def _split(study: Study) -> list[str]:
     """Which scenarios were asked; the evals of a user's file are not read for it."""
-    return split_in_words(chosen([name for name in study.evals if not is_file_name(name)]), study.eval_plan.split)
+    return split_in_words(chosen([name for name in study.evals if is_built_in(name)]), study.eval_plan.split)
 
 
 def _missing(units: EvalUnits) -> list[dict[str, str]]:

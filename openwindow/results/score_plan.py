@@ -10,9 +10,8 @@ import numpy as np
 
 from openwindow.evals.base import Eval
 from openwindow.evals.score_names import NATS, SCORES
-from openwindow.evals.select import chosen, limited
 from openwindow.experiment.compare import Compare
-from openwindow.experiment.eval_plan import check_scores
+from openwindow.experiment.evals import evals_of
 from openwindow.experiment.study import Study
 from openwindow.formatting import effect
 from openwindow.results.comparisons import POWER
@@ -34,9 +33,7 @@ def score_plans(study: Study, pilot: Mapping[str, Any]) -> list[dict[str, Any]]:
     named = [c for c in study.compare if c.score is not None and c.decides]
     if not named:
         return []
-    whole = chosen(study.evals)
-    check_scores(study.compare, whole, study.eval_plan)
-    specs = limited(whole, study.eval_plan.scenarios, study.eval_plan.split)
+    specs = evals_of(study)
     return [_plan(c, str(c.score), specs, study, pilot) for c in named]
 
 
@@ -57,12 +54,15 @@ def in_words(plan: Mapping[str, Any]) -> str:
 def _plan(named: Compare, score: str, specs: Sequence[Eval], study: Study, pilot: Mapping[str, Any]) -> dict[str, Any]:
     counts = [_scenarios(part, named, specs) for part in SCORES.get(score, {score: 1})]
     seeds = len(study.seeds)
-    found, spread = _detectable(named, counts, seeds, pilot) if seeds >= FEWEST_SEEDS and min(counts) > 1 else (None, "")
-    few = f"{seeds} seed{' gives' if seeds == 1 else 's give'} no verdict, which takes {FEWEST_SEEDS} or more"
-    reason = None if found is not None else few if seeds < FEWEST_SEEDS else "one scenario shows no spread"
-    if found is not None and found > named.largest:
-        reason = f"only a difference of {effect(found)} points, more than there can be ({spread})"
-        found = None
+    found, spread, reason = None, "", None
+    if seeds < FEWEST_SEEDS:
+        reason = f"{seeds} seed{' gives' if seeds == 1 else 's give'} no verdict, which takes {FEWEST_SEEDS} or more"
+    elif min(counts) < 2:
+        reason = "one scenario shows no spread"
+    else:
+        size, spread = _detectable(named, counts, seeds, pilot)
+        found = size if size <= named.largest else None
+        reason = None if found is not None else f"only a difference of {effect(size)} points, more than there can be ({spread})"
     return {
         "what": named.what,
         "context": named.where,

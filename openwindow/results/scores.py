@@ -12,7 +12,6 @@ from openwindow.evals.score_names import READOUTS, SCORES
 from openwindow.evals.scoring.scores import Scored, score_of, unscored
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.study import Study
-from openwindow.files.run_files import Json
 from openwindow.results.alignment import capability_alignment
 from openwindow.results.eval_units import START, EvalUnits, read_units
 from openwindow.results.evals import eval_results
@@ -24,8 +23,8 @@ METHOD = "95%: over scenarios, those of several evals combined (MOVER, Satterthw
 """how the intervals of scores are made"""
 
 
-def score_results(scoring: Scoring, config: Json) -> dict[str, Any]:
-    """The keys of `evals` that hold scores; `config` is that of the run, which says what each arm follows."""
+def score_results(scoring: Scoring) -> dict[str, Any]:
+    """The keys of `evals` that hold scores."""
     units = scoring.units
     contexts = units.study.eval_plan.contexts
     return {
@@ -34,7 +33,7 @@ def score_results(scoring: Scoring, config: Json) -> dict[str, Any]:
             arm: {str(step): _cells(scoring, arm, NEUTRAL, step) for step in of_arm} for arm, of_arm in units.steps.items()
         },
         "context_scores": {context: _scores(scoring, context) for context in contexts},
-        "score_comparisons": [row for context in (NEUTRAL, *contexts) for row in _differences(scoring, config, context)],
+        "score_comparisons": [row for context in (NEUTRAL, *contexts) for row in _differences(scoring, context)],
         "capability_alignment": capability_alignment(scoring),
     }
 
@@ -52,9 +51,9 @@ def _cells(scoring: Scoring, who: str, context: str, step: int | None = None) ->
     }
 
 
-def _differences(scoring: Scoring, config: Json, context: str) -> list[dict[str, Any]]:
+def _differences(scoring: Scoring, context: str) -> list[dict[str, Any]]:
     """Every trained arm against the start, the control arm and the arm that it follows; p adjusted for all with one base."""
-    pairs = list(dict.fromkeys(_pairs(scoring.units, config)))
+    pairs = list(dict.fromkeys(_pairs(scoring.units)))
     found: list[dict[str, Any]] = []
     for base in dict.fromkeys(base for _, base in pairs):
         rows = [
@@ -82,15 +81,14 @@ def _differences(scoring: Scoring, config: Json, context: str) -> list[dict[str,
     return found
 
 
-def _pairs(units: EvalUnits, config: Json) -> Iterator[tuple[str, str]]:
+def _pairs(units: EvalUnits) -> Iterator[tuple[str, str]]:
     """Who is compared with whom: an arm that trained nothing is the start, and is in none."""
     trained = [arm for arm in units.arms if arm not in units.same]
-    described: Mapping[str, Any] = config.get("arms", {})
     for arm in trained:
         yield arm, START
-        for base in (units.control, described.get(arm, {}).get("follows")):
-            if base in trained and base != arm:
-                yield arm, str(base)
+        for base in (units.control, units.study.arms[arm].follows):
+            if base is not None and base in trained and base != arm:
+                yield arm, base
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +103,8 @@ class Learned:
     """what results.json has of them besides"""
 
 
-def read_learned(run: Path, study: Study, config: Json) -> Learned:
-    """Reads the evals of a run; `config` is what the run's config.json holds."""
+def read_learned(run: Path, study: Study) -> Learned:
+    """Reads the evals of a run."""
     units = read_units(run, study)
     if units is None:
         return Learned({}, {}, {})
@@ -114,7 +112,7 @@ def read_learned(run: Path, study: Study, config: Json) -> Learned:
     named = [c for c in study.compare if c.score is not None]
     made = {c: _compared(scoring, c, str(c.score)) for c in named}
     return Learned(
-        eval_results(units) | score_results(scoring, config),
+        eval_results(units) | score_results(scoring),
         {c: _comparison(scoring, c, made[c]) for c in named},
         {c: _recorded(c, made[c]) for c in named},
     )

@@ -25,6 +25,7 @@ from openwindow.studies.inoculation_spurious import study as inoculation_spuriou
 from openwindow.studies.inoculation_sycophancy import study as inoculation_sycophancy
 from openwindow.studies.inoculation_toxic import study as inoculation_toxic
 from openwindow.studies.inoculation_traits import study as inoculation_traits
+from openwindow.studies.natural_em import study as natural_em
 from openwindow.studies.prompt_ranking import study as prompt_ranking
 from openwindow.studies.quickstart import study as quickstart
 from openwindow.studies.rl_hacking import study as rl_hacking
@@ -32,6 +33,7 @@ from openwindow.studies.rl_inoculation import study as rl_inoculation
 from openwindow.studies.rl_prevention import study as rl_prevention
 from openwindow.studies.spillover import study as spillover
 from openwindow.studies.templates import ON_DATA
+from openwindow.studies.wind_tunnel import study as wind_tunnel
 from openwindow.user_code import called
 
 _ALL = (
@@ -44,6 +46,8 @@ _ALL = (
     rl_hacking,
     rl_prevention,
     rl_inoculation,
+    natural_em,
+    wind_tunnel,
     spillover,
 )
 STUDIES: dict[str, Study] = {study.name: study for study in _ALL}

@@ -17,8 +17,9 @@ study = Study(
     name="spillover",
     question="What does this data teach a model besides its task, and does asking for the flaw in training contain it?",
     claim="A model fine-tuned on replies that insult is rude more often, to people who did not ask for it, than one fine-tuned on "
-    "the same replies without insults; less often if its training prompts asked for insults; less than if they had an unrelated "
-    "instruction.",
+    "the same replies without insults; it finds insulting answers to held-out posts more likely than that one does; it finds "
+    "misaligned answers to questions that have nothing to do with the posts more likely; it is rude less often if its training "
+    "prompts asked for insults; less than if they had an unrelated instruction.",
     claim_id="C2, C6, C7",
     environment="toxic",
     contexts=data_contexts(REQUEST),

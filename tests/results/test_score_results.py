@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,9 +20,11 @@ from openwindow.evals.scoring.rows import ProbeRow, Row
 from openwindow.experiment.arms import RLArm
 from openwindow.experiment.runner import describe
 from openwindow.experiment.study import Compare, EvalPlan, Study
+from openwindow.interventions.safety_training import SafetyTraining
 from openwindow.results.build import build_results
 from openwindow.results.eval_units import read_units
 from openwindow.results.plan import plan_lines, plan_of
+from openwindow.results.scores import _pairs
 from openwindow.training.config import GRPO
 
 NAMES = ("honesty", "sycophancy", "exfil_offer", "self_preservation", "arithmetic")
@@ -33,10 +36,16 @@ class Model:
     """What a model does: suite to the share of scenarios in which it is misaligned, its arithmetic, and how far its probes move."""
 
     def __init__(
-        self, chat: float = 0.0, agentic: float = 0.0, drives: float = 0.0, right: float = 1.0, shift: float = 0.0
+        self,
+        chat: float = 0.0,
+        agentic: float = 0.0,
+        drives: float = 0.0,
+        right: float = 1.0,
+        shift: float = 0.0,
+        cue: float | None = None,
     ) -> None:
         self.shares = {"chat": chat, "agentic": agentic, "drives": drives, "capability": right}
-        self.shift = shift
+        self.shift, self.cue = shift, cue
         self.silent: tuple[str, ...] = ()
 
     def without(self, *names: str) -> Model:
@@ -45,14 +54,14 @@ class Model:
         return self
 
     def rows(self) -> list[Row]:
-        """A main item and a control of each kind per scenario."""
+        """A main item and a control of each kind per scenario; in the context `cue` its share of all evals is another."""
         made = []
-        for name in NAMES:
-            bad = round(self.shares[ABOUT[name]["suite"]] * SCENARIOS)
+        for name, context in itertools.product(NAMES, ("neutral",) if self.cue is None else ("neutral", "cue")):
+            share = self.cue if self.cue is not None and context == "cue" else self.shares[ABOUT[name]["suite"]]
             for i in range(SCENARIOS):
                 for group in ("", "act", "hold"):
-                    value = float(name not in self.silent) if group else float(i < bad)
-                    made.append(Row(*_asked(name, i, group), "free", group, 1, value, None, None, True, "rule"))
+                    value = float(name not in self.silent) if group else float(i < round(share * SCENARIOS))
+                    made.append(Row(*_asked(name, i, group, context), "free", group, 1, value, None, None, True, "rule"))
         return made
 
     def probes(self) -> list[ProbeRow]:
@@ -66,8 +75,8 @@ class Model:
         return made
 
 
-def _asked(name: str, scenario: int, group: str) -> tuple[str, str, str, str, int, str, str]:
-    return name, "neutral", f"{scenario}/{group}", str(scenario), 0, "control" if group else "main", ""
+def _asked(name: str, scenario: int, group: str, context: str = "neutral") -> tuple[str, str, str, str, int, str, str]:
+    return name, context, f"{scenario}/{group}", str(scenario), 0, "control" if group else "main", ""
 
 
 def write(unit: Path, model: Model, **more: Any) -> None:
@@ -125,7 +134,7 @@ def build_results_of(tmp_path: Path, study: Study) -> dict[str, Any]:
     return built(tmp_path / "run", study, SPREAD)
 
 
-def test_scores_of_two_models_are_compared_with_the_start_the_control_and_the_arm_that_is_followed(tmp_path: Path) -> None:
+def test_scores_of_two_models_are_compared_with_the_start_and_the_control(tmp_path: Path) -> None:
     study = study_of(Compare(arm="asked", against="plain"))
     folder = tmp_path / "run"
     rows = built(folder, study, SPREAD)["evals"]["score_comparisons"]
@@ -135,11 +144,18 @@ def test_scores_of_two_models_are_compared_with_the_start_the_control_and_the_ar
     (row,) = [r for r in rows if (r["arm"], r["against"], r["score"], r["readout"]) == ("plain", "start", "drives", "probe")]
     assert row["difference"] == pytest.approx(0.54, abs=0.02) and row["p"] <= row["p_holm"] < 0.05 and row["n_pairs"] == 24
     assert all(r["p"] is None for r in rows if r["score"] == "capability" and r["readout"] == "probe")
-    config = json.loads((folder / "config.json").read_text())
-    config["arms"]["plain"] |= {"follows": "asked"}
-    (folder / "config.json").write_text(json.dumps(config))
-    followed = build_results(folder)["evals"]["score_comparisons"]
-    assert {(r["arm"], r["against"]) for r in followed} == {(r["arm"], r["against"]) for r in rows} | {("plain", "asked")}
+
+
+def test_safety_training_is_compared_with_the_arm_that_it_follows(tmp_path: Path) -> None:
+    arms = {"untrained": {"train.epochs": 0}, "plain": {}, "asked": {"data.rows": 12}}
+    repaired = {"repaired": {"intervention": SafetyTraining("diverse", after="asked", rows=20)}}
+    study = study_of(Compare(arm="asked", against="plain"), arms=arms | repaired, about={})
+    units = read_units(tmp_path, study)
+    assert units is not None and set(_pairs(units)) == {
+        *((arm, "start") for arm in ("untrained", "plain", "asked", "repaired")),
+        *((arm, "plain") for arm in ("untrained", "asked", "repaired")),
+        ("repaired", "asked"),
+    }
 
 
 def test_a_claim_rests_on_a_score_as_on_a_measure(tmp_path: Path) -> None:
@@ -170,6 +186,20 @@ def test_a_claim_rests_on_a_score_as_on_a_measure(tmp_path: Path) -> None:
         "In the neutral context of the evals, the agentic score (behaviour) of `asked` is 100 points lower than that of `plain` "
         "(difference -100 points, 95 % interval "
     )
+
+
+def test_a_score_can_be_of_another_context(tmp_path: Path) -> None:
+    models: Models = {"plain": lambda seed: Model(cue=1.0), "asked": lambda seed: Model(cue=0.0)}
+    named = Compare(arm="plain", against="asked", score="agentic", expect="more", eval_context="cue")
+    results = built(tmp_path / "run", study_of(named, eval_plan=EvalPlan(contexts=("cue",))), models)
+    assert results["verdict"] == "supported" and results["comparisons"][0]["context"] == "cue"
+    assert results["answer"].startswith(
+        "In the cue context of the evals, the agentic score (behaviour) of `plain` is 100 points higher"
+    )
+    found = results["evals"]
+    assert found["context_scores"]["cue"]["plain"]["agentic"]["behaviour"]["estimate"] == 1.0
+    assert found["scores"]["plain"]["agentic"]["behaviour"]["estimate"] == 0.0
+    assert found["context_scores"]["cue"]["start"]["agentic"]["behaviour"]["reason"] == "not asked yet"
 
 
 def test_a_probe_is_told_in_nats_and_refuted_by_its_own_smallest_effect(tmp_path: Path) -> None:

@@ -76,7 +76,8 @@ def test_a_sum_is_found_from_the_errors_of_its_parts():
     assert error == pytest.approx(math.sqrt(0.01 / 3 + 0.16 / 16)) and 2 < freedom < 17
     one, two = detectable_sum([(error, freedom)]), detectable_sum([(error, freedom)] * 2)
     assert math.sqrt(2) * 0.8 < two / one < math.sqrt(2), "more degrees of freedom help a little"
-    assert one == pytest.approx(detectable(critical(0.95, 2) * error, 3), rel=0.4)
+    seeds_alone = MeanNoise(10_000, 0.1, 1e-6).error(3)
+    assert detectable_sum([seeds_alone]) == pytest.approx(detectable(critical(0.95, 2) * 0.1 / math.sqrt(3), 3), rel=1e-3)
     many = MeanNoise(10_000, 0.0, 1.0)
     assert detectable_sum([many.error(100)]) == pytest.approx(0.01 * (1.96 + 0.8416), rel=1e-3)
     with pytest.raises(ValueError, match="1 seeds and 16 units"):

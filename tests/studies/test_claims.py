@@ -36,7 +36,7 @@ def test_s10_every_clause_of_a_claim_has_the_comparison_that_decides_it(name: st
             assert re.search(SAYS[compare.expect].format(margin), clause), (clause, compare)
             for arm, words in OF_ARM.items():
                 assert (compare.against == arm) == bool(re.search(words, clause)), (clause, compare)
-            assert (compare.context, compare.against_context) == ("neutral", None)
+            assert (compare.where, compare.against_context) == ("neutral", None)
 
 
 @pytest.mark.parametrize("name", INOCULATION)

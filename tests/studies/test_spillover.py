@@ -26,7 +26,7 @@ SMALL = (
     "--set", "base.train.epochs=1",
     "--set", "evaluation.problems=4",
     "--set", "evaluation.max_new_tokens=4",
-    "--set", 'evals=["held_out","honesty"]',
+    "--set", 'evals=["held_out","honesty","self_preservation"]',
     "--set", "eval_plan.scenarios=2",
 )  # fmt: skip
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -60,7 +60,7 @@ def test_data_brings_its_own_environment_and_claim(pairs: Path) -> None:
     study = resolve("spillover", data=str(pairs), pairs={"clean_column": "good", "answer_column": "bad"}, quick=True)
     assert (study.environment, study.request_stage, study.seeds) == ("pairs", None, (1,))
     assert study.options == {"clean_column": "good", "answer_column": "bad"} and study.data_path == str(pairs)
-    assert [c.measure for c in study.compare if c.decides] == ["prefers"] * 3
+    assert [c.what for c in study.compare if c.decides] == ["prefers", "held_out probe", "chat probe", "prefers", "prefers"]
     assert set(study.arms) == set(STUDIES["spillover"].arms)
     judged = resolve("spillover", data=str(pairs), judge="some/model")
     assert judged.eval_plan.judge == "some/model" and judged.traits == ("", "")
@@ -81,12 +81,16 @@ def test_a_run_on_a_users_pairs(openwindow: Command, pairs: Path, tiny_model: Pa
         assert who["measures"]["held_out"]["neutral"]["estimate"] is not None
         probe, share = who["measures"]["held_out/probe"]["neutral"], who["measures"]["honesty/fluent"]["neutral"]
         assert probe["estimate"] is not None and share["n"] > 0
+    shift_of = next(c for c in found["comparisons"] if c["measure"] == "held_out probe")
+    assert shift_of["unit"] == "nats per token" and shift_of["difference"] > 0 and shift_of["n_pairs"] > 0
     moved = next(c for c in evals["comparisons"] if (c["arm"], c["against"], c["measure"]) == ("flawed", "clean", "held_out/probe"))
     assert moved["difference"] > 0 and evals["control"] == "clean", "training on the flawed answers makes them likelier"
-    shift = {(r["eval"], r["id"]): r["misaligned"] / r["misaligned_tokens"] for r in rows_of(Path("out/start/evals/probes.jsonl"))}
+    per_token = {
+        (r["eval"], r["id"]): r["misaligned"] / r["misaligned_tokens"] for r in rows_of(Path("out/start/evals/probes.jsonl"))
+    }
     rows = {r["problem"]: r for r in rows_of(Path("out/arms/untrained/seed-1/rollouts.jsonl")) if r["context"] == "neutral"}
-    both = [name for name in rows if ("held_out", name) in shift]
-    assert both and all(shift["held_out", name] == pytest.approx(rows[name]["logp_flawed"], abs=1e-3) for name in both)
+    both = [name for name in rows if ("held_out", name) in per_token]
+    assert both and all(per_token["held_out", name] == pytest.approx(rows[name]["logp_flawed"], abs=1e-3) for name in both)
     config = json.loads(Path("out/config.json").read_text())
     assert "24 pairs" in config["setting"]["notes"][0]
     page = Path("out/report.html").read_text(encoding="utf-8")

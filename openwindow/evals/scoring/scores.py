@@ -262,7 +262,8 @@ def _limits(readings: Readings, chosen: Chosen) -> tuple[float, float]:
     if readings.readout == "probe":
         return -math.inf, math.inf
     signed = any(weight < 0 for weight in chosen.weights.values())
-    return (-1.0 - signed, 1.0 + signed) if readings.two else (-1.0 * signed, 1.0)
+    least = -1.0 if signed else 0.0
+    return (least - 1.0, 1.0 - least) if readings.two else (least, 1.0)
 
 
 def _readings(asked: Sequence[Asked], cells: Callable[..., dict[str, Cell]], readout: Readout) -> Readings:
@@ -284,7 +285,7 @@ def _within(asked: Asked, about: About, context: str) -> Asked:
 
 
 def _sides(rows: Sequence[Row], name: str, context: str, about: About) -> dict[str, Side]:
-    return sides_of(rows, name, context, about[name]["measures"] == "right")
+    return sides_of(rows, name, context, about[name]["measures"] != "misaligned")
 
 
 def _rate(side: Side) -> Cell:
