@@ -135,16 +135,29 @@ def run(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A run folder.")],
+    transcripts: Annotated[
+        int | None,
+        integer(
+            "--transcripts", "Transcripts of each kind on the page, a sample where there are more. [default: all]", panel=OUTPUT
+        ),
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Rebuild results.json and report.html from a run folder."""
     from openwindow.prompt_ranking.results import build_ranking, is_ranking
     from openwindow.report.of_run import build_run
 
+    if transcripts is not None and transcripts < 1:
+        raise ConfigError(f"--transcripts is {transcripts}; expected 1 or more; raise it, or drop it to have all of them")
     if is_ranking(folder):
+        if transcripts is not None:
+            raise ConfigError(
+                f"--transcripts is {transcripts}, and {folder} is a ranking, whose page has no transcripts; expected a run folder; "
+                "drop it, or name a folder in it"
+            )
         print_ranking(build_ranking(folder), folder, json_)
         return
-    print_results(build_run(folder), folder, json_)
+    print_results(build_run(folder, transcripts), folder, json_)
 
 
 @app.command(name="check-env")

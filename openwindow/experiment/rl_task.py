@@ -165,6 +165,7 @@ def _notes(verdict: Verdict, pay: Paid, through_open: bool | None) -> dict[str, 
         "open_hack": through_open,
         "flagged": pay.flagged,
         "screened": pay.screened,
+        "parts": dict(pay.parts),
         "reason": verdict.reason,
         "failed_on": verdict.failed_on,
     }

@@ -50,6 +50,11 @@ def _texts(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
 
 
+def _parts(value: object) -> Mapping[str, float]:
+    known = value if isinstance(value, Mapping) else {}
+    return {str(name): number for name, part in known.items() if (number := finite(part)) is not None}
+
+
 def _reasons(value: object) -> Mapping[str, str]:
     return {str(name): _text(why) for name, why in value.items()} if isinstance(value, Mapping) else {}
 
@@ -81,6 +86,7 @@ Texts = Annotated[tuple[str, ...], PlainValidator(_texts)]
 Reasons = Annotated[Mapping[str, str], PlainValidator(_reasons)]
 Number = Annotated[float | None, PlainValidator(finite)]
 Numbers = Annotated[tuple[float | None, ...], PlainValidator(_numbers)]
+Parts = Annotated[Mapping[str, float], PlainValidator(_parts)]
 Whole = Annotated[int, PlainValidator(whole)]
 Count = Annotated[int | None, PlainValidator(lambda value: None if finite(value) is None else whole(value))]
 Flag = Annotated[bool | None, PlainValidator(_flag)]
@@ -148,6 +154,8 @@ class Rollout:
     """What is wrong with the reply, in words."""
     visible: Texts = ()
     """What the reply was checked against, as shown beside it."""
+    step: Count = None
+    """The step of the training after which the model gave it; None of a model at the start or at the end."""
 
     def line(self) -> Json:
         """As rollouts.jsonl has it."""
@@ -187,6 +195,8 @@ class TrainingRollout(Rollout):
     """Whether it was graded with the loopholes open."""
     reward: Number = None
     """None where it could not be scored."""
+    parts: Parts = Field(default_factory=dict)
+    """What the reward is the sum of: `proxy`, and by each intervention in order how much it changed that."""
     dropped: Some = None
     """Why it was left out of the update; None where it was not."""
     open_hack: Flag = None
@@ -215,6 +225,7 @@ class TrainingRollout(Rollout):
             "stop": str(self.stop),
             "tokens": self.tokens,
             "reward": self.reward,
+            "parts": dict(self.parts),
             "dropped": self.dropped,
             **self.scores,
             "kinds": list(self.kinds),

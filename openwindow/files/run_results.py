@@ -138,6 +138,8 @@ class RunResults(Record):
     """The version of this package that ran it."""
     commit: Text = ""
     """The commit of that."""
+    written_in: Texts = ()
+    """What was written into the model before any arm, a sentence per stage."""
     preface: Texts = ()
     """What the model was taught before any arm."""
     answer: Text = ""

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from openwindow.errors import DataError
 
@@ -62,6 +62,8 @@ class Paid:
     """Whether a detector removed it."""
     flagged: bool | None = None
     """What the detector said; None if none was asked or it could not tell."""
+    parts: Mapping[str, float] = field(default_factory=dict)
+    """What the reward is the sum of; `interventions.applying` keeps it."""
 
 
 def paid(records: Sequence[Record]) -> list[Paid]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from textwrap import shorten
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
 
-from openwindow.formatting import signed
 from openwindow.report import charts
-from openwindow.results.eval_transcripts import BEFORE, MARKS, Samples, place_of
+from openwindow.report.heat import heat
+from openwindow.report.readings import Figure, first_clause
+from openwindow.report.score_figures import capability, slopes
+from openwindow.report.timeline import timeline
+from openwindow.results.eval_transcripts import BEFORE, Samples, place_of
 from openwindow.results.load import items, mapping
-from openwindow.results.records import Json
+from openwindow.results.records import Json, Metric
 
 START = "start"
 SHARE = 34
@@ -24,8 +26,19 @@ _NATS = ("probe", "probe_control", "probe_lift")
 _COMPOSED = ("misalignment", "chat_score", "chat_score/choice", "agentic_score", "gap", "covert_share")
 
 
-def section(found: Json, samples: Samples, tones: Mapping[str, str]) -> dict[str, Any]:
-    """The section's values, under `learned`; None there if the study names no evals."""
+def section(
+    results: Json,
+    metrics: Sequence[Metric],
+    samples: Samples,
+    labels: Mapping[str, str],
+    tones: Mapping[str, str],
+    transcripts_in: str = "",
+) -> dict[str, Any]:
+    """The section's values, under `learned`; None there if the study names no evals.
+
+    `transcripts_in` is the page that has the transcripts, if it is another one.
+    """
+    found = mapping(results, "evals")
     if not found:
         return {"learned": None}
     contexts = list(mapping(found, "contexts"))
@@ -46,20 +59,15 @@ def section(found: Json, samples: Samples, tones: Mapping[str, str]) -> dict[str
             "steps": _steps(mapping(found, "steps"), mapping(found, "evals")),
             "texts": {name: context for name, context in mapping(found, "contexts").items() if context.get("text")},
             "missing": items(found.get("missing")),
+            "timeline": _linked(timeline(results, metrics, found, labels), transcripts_in),
+            "slopes": _linked(slopes(results, found, labels), transcripts_in),
+            "capability": _linked(capability(found, labels, tones), transcripts_in),
+            "contexts": contexts,
+            "heat": _heats(found, models, contexts),
             "shown": len(samples.shown),
             "total": samples.total,
         }
     }
-
-
-def labels(known: Mapping[str, str]) -> dict[str, str]:
-    """The names of models among the transcripts."""
-    return {**known, BEFORE: "the start"}
-
-
-def marks() -> list[tuple[str, str]]:
-    """The marks on transcripts of evals, by the name of the measure."""
-    return [(measure.name, measure.mark) for measure in MARKS.values()]
 
 
 def _main(evals: Json, models: Mapping[str, Json]) -> list[str]:
@@ -70,6 +78,26 @@ def _main(evals: Json, models: Mapping[str, Json]) -> list[str]:
         own = [m for m in seen if m in (name, f"{name}/choice", f"{name}/action", f"{name}/yes_no", f"{name}/probe")]
         made += own
     return made
+
+
+def _linked(figure: Figure | None, page: str) -> Figure | None:
+    """The figure with its marks leading to the transcripts of that page; no name can hold the quotes of a link."""
+    if figure is None or not page:
+        return figure
+    link = Markup('href="#transcripts"'), Markup('href="{}#transcripts"').format(page)
+    return replace(figure, panels=tuple(panel.replace(*link) for panel in figure.panels))
+
+
+def _heats(found: Json, models: Mapping[str, Json], contexts: Sequence[str]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The heat map of every model, the arms first; empty if there is one context only."""
+    if len(contexts) < 2:
+        return []
+    ordered = [*(who for who in models if who != START), START]
+    evals = mapping(found, "evals")
+    return [
+        (BEFORE if who == START else who, heat(mapping(models[who], "measures"), items(models[who].get("shifts")), evals, contexts))
+        for who in ordered
+    ]
 
 
 def _table(found: Json, models: Mapping[str, Json], rows: Sequence[Json], context: str) -> list[dict[str, Any]]:
@@ -139,7 +167,7 @@ def _shown(cell: Json | None, beside: Json | None, about: Json, measure: str, re
     said |= {"n": cell["n"], "unscored": cell["unscored"], "bounds": cell.get("bounds"), "raw": cell.get("raw")}
     if cell["estimate"] is None:
         reason = str(cell["reason"] or "no reason recorded")
-        return said | {"reason": reason, "short": _short(reason)}
+        return said | {"reason": reason, "short": first_clause(reason)}
     size = cell["estimate"]
     if is_nats(measure):
         size = 0.0 if known is None else known["difference"] / reach
@@ -154,11 +182,6 @@ def _shown(cell: Json | None, beside: Json | None, about: Json, measure: str, re
         "share": share,
         "reason": "",
     }
-
-
-def _short(reason: str) -> str:
-    """The first clause of a reason, cut between words."""
-    return shorten(re.split(r"[:;(]| and ", reason)[0], 40, placeholder=" \u2026")
 
 
 def _others(found: Json, models: Mapping[str, Json], context: str) -> list[tuple[str, list[Json | None]]]:
@@ -176,7 +199,7 @@ def _differences(rows: Sequence[Json], base: str, tones: Mapping[str, str]) -> d
     made = [row for row in own if row["difference"] is not None]
     ordered = sorted(made, key=lambda r: (r["p_holm"] is None or r["p_holm"] >= SURE, r["level"] == "probe", -abs(r["difference"])))
     reach = {kind: _reach(made, kind) for kind in (True, False)}
-    lost = Counter(_short(str(row["reason"])) for row in own if row["difference"] is None)
+    lost = Counter(first_clause(str(row["reason"])) for row in own if row["difference"] is None)
     return {
         "base": base,
         "rows": [
@@ -213,8 +236,3 @@ def _steps(steps: Json, evals: Json) -> list[tuple[str, list[str], list[tuple[st
         rows = [(m, is_nats(m), [_cell(by_step[step], m, "neutral") for step in by_step]) for m in measures]
         tables.append((arm, list(by_step), rows))
     return tables
-
-
-def nats(value: float | None) -> str:
-    """A log-odds with its sign."""
-    return "not measured" if value is None else signed(f"{round(value, 2) + 0.0:+.2f}")

@@ -10,8 +10,12 @@ import openwindow
 from openwindow.formatting import compact
 from openwindow.report import charts, evals_section
 from openwindow.report.html import THEME, filled, write_page
+from openwindow.report.readings import nats
 from openwindow.results.eval_transcripts import Samples, eval_samples
 from openwindow.results.load import mapping
+
+TRANSCRIPTS = "run/report.html"
+"""the page of the run of the arms"""
 
 
 def write_inoculate_page(found: Mapping[str, Any], cautions: Sequence[str], folder: Path) -> Path:
@@ -46,10 +50,11 @@ def render(found: Mapping[str, Any], cautions: Sequence[str], samples: Samples =
         "settings": [(name.replace("_", " "), compact(value)) for name, value in found["options"].items()],
         "labels": {},
         "tones": tones,
-        "transcripts_in": "run/report.html",
+        "transcripts_in": TRANSCRIPTS,
         "version": openwindow.__version__,
-    } | evals_section.section(mapping(results or {}, "evals"), samples, tones)
-    return filled("inoculate.html.jinja", THEME, values, filters={"nats": evals_section.nats})
+    }
+    learned = evals_section.section(results or {}, (), samples, {arm: arm for arm in tones}, tones, TRANSCRIPTS)
+    return filled("inoculate.html.jinja", THEME, values | learned, filters={"nats": nats})
 
 
 def _fact(value: object) -> str:

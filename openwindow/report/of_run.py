@@ -9,8 +9,11 @@ from openwindow.report.study_page import build_report
 from openwindow.results.build import build_results
 
 
-def build_run(folder: Path) -> dict[str, Any]:
-    """Writes results.json and report.html into the run folder, and returns the results. Raises UserError, StorageError."""
+def build_run(folder: Path, transcripts: int | None = None) -> dict[str, Any]:
+    """Writes results.json and report.html into the run folder, and returns the results. Raises UserError, StorageError.
+
+    `transcripts` is how many of each kind the page holds at most; None as in `build_report`.
+    """
     results = build_results(folder)
-    build_report(folder)
+    build_report(folder, transcripts)
     return results

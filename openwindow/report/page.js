@@ -44,7 +44,7 @@
   if (!list) return;
 
   // Columns of a row; `transcripts.py` writes them in this order.
-  const [ARM, SEED, CONTEXT, PROBLEM, FAMILY, PROMPT, REPLY, CODE_AT, CODE, STOP, SCORES, KINDS, REASON, FAILED, VISIBLE] = Array(15).keys();
+  const [ARM, SEED, CONTEXT, PROBLEM, FAMILY, PROMPT, REPLY, CODE_AT, CODE, STOP, SCORES, KINDS, REASON, FAILED, VISIBLE, STEP, EARNED, UNDER] = Array(18).keys();
   const data = JSON.parse(byId("data").textContent);
   const strings = data.strings;
   const PAGE = 12;
@@ -58,11 +58,15 @@
   };
   data.measures.forEach(([name], i) => { tests[`is:${name}`] = (row) => score(row, i) === true; });
 
-  const fields = { text: byId("f-text"), arm: byId("f-arm"), context: byId("f-context"), seed: byId("f-seed"), verdict: byId("f-verdict") };
+  const fields = { text: byId("f-text"), arm: byId("f-arm"), context: byId("f-context"), seed: byId("f-seed"), steps: byId("f-steps"), verdict: byId("f-verdict") };
   const fill = (select, names) => names.forEach((name, i) => select.append(new Option(name, String(i))));
+  data.groups.forEach(([name], i) => fields.context.append(new Option(name, `g${i}`)));
   fill(fields.arm, data.arms.map((arm) => arm[1]));
   fill(fields.context, data.contexts);
   fill(fields.seed, data.seeds.map(String));
+  const steps = [...new Set(data.rows.map((row) => row[STEP]))].filter((step) => step >= 0).sort((a, b) => a - b);
+  if (steps.length) for (const step of ["end", ...steps.map(String)]) fields.steps.append(new Option(step === "end" ? "none: start or end" : step, step));
+  else fields.steps.parentElement.hidden = true;
 
   const make = (tag, cls, text) => {
     const node = document.createElement(tag);
@@ -85,11 +89,14 @@
   let found = [];
   let page = 0;
   const filter = () => {
-    const wanted = [[ARM, fields.arm.value], [CONTEXT, fields.context.value], [SEED, fields.seed.value]].filter((pair) => pair[1] !== "");
+    const wanted = [[ARM, fields.arm.value], [SEED, fields.seed.value]].filter((pair) => pair[1] !== "");
+    const group = fields.context.value.startsWith("g") ? data.groups[Number(fields.context.value.slice(1))][1] : [Number(fields.context.value)];
+    const [from, to] = fields.steps.value === "end" ? [-1, -1] : fields.steps.value.split("-").map(Number);
     const words = fields.text.value.trim().toLowerCase();
     const says = words ? matcher(words) : null;
     const passes = tests[fields.verdict.value];
-    found = data.rows.filter((row) => wanted.every(([column, value]) => row[column] === Number(value)) && (!passes || passes(row)) && (!says || says(row)));
+    found = data.rows.filter((row) => wanted.every(([column, value]) => row[column] === Number(value)) && (!passes || passes(row)) && (!says || says(row))
+      && (fields.context.value === "" || group.includes(row[CONTEXT])) && (fields.steps.value === "" || (row[STEP] >= from && row[STEP] <= (to ?? from))));
     page = 0;
     show();
   };
@@ -124,17 +131,36 @@
     for (const [role, text] of data.prompts[row[PROMPT]]) left.append(make("span", "part", role), make("pre", "text", strings[text]));
     right.append(make("span", "part", row[CODE_AT] < 0 ? "reply" : "reply (what was graded is shaded)"), reply(row));
     if (row[CODE_AT] < 0 && row[CODE] >= 0) right.append(make("span", "part", "graded"), make("pre", "text", strings[row[CODE]]));
+    if (row[UNDER] >= 0) for (const [role, text] of data.prompts[row[UNDER]]) left.append(make("span", "part", `${role}, as trained under`), make("pre", "text", strings[text]));
     if (data.lists[row[VISIBLE]].length) right.append(make("span", "part", "checked against"), make("pre", "text", data.lists[row[VISIBLE]].map((i) => strings[i]).join("\n")));
     if (row[FAILED] >= 0) right.append(make("span", "part", "failed on"), make("pre", "text", strings[row[FAILED]]));
+    if (data.lists[row[EARNED]].length) right.append(make("span", "part", "reward and its parts"), make("pre", "text", data.lists[row[EARNED]].map((i) => strings[i]).join("\n")));
     if (row[REASON] >= 0) right.append(make("span", "part", tests.unscored(row) ? "why it is not scored" : "remark"), make("pre", "text", strings[row[REASON]]));
+    right.append(ways(row));
     box.append(left, right);
     return box;
   };
 
+  // What the model of a transcript was trained on: the rows of its arm, or the rollouts of its training.
+  const ways = (row) => {
+    const [arm, , rows] = data.arms[row[ARM]];
+    const box = make("p", "ways");
+    const add = (text, target, more) => {
+      const link = Object.assign(make("a", "", text), { href: target });
+      Object.assign(link.dataset, more);
+      box.append(link);
+    };
+    if (rows) add("What this arm was trained on", `#${rows}`, {});
+    if (row[STEP] >= 0 && data.contexts[row[CONTEXT]] === "training") add("All rollouts of this step", "#transcripts", { arm, context: "training", steps: String(row[STEP]), seed: String(data.seeds[row[SEED]]) });
+    else if (trained.has(row[ARM])) add("Rollouts of its training", "#transcripts", { arm, context: "training" });
+    return box;
+  };
+  const trained = new Set(data.rows.filter((row) => data.contexts[row[CONTEXT]] === "training").map((row) => row[ARM]));
+
   const card = (row, open) => {
     const box = make("details", "card");
     const head = make("summary");
-    head.append(make("span", "who", data.arms[row[ARM]][1]), make("span", "where", `${data.contexts[row[CONTEXT]]}, seed ${data.seeds[row[SEED]]}, ${strings[row[PROBLEM]]}`), chips(row));
+    head.append(make("span", "who", data.arms[row[ARM]][1]), make("span", "where", `${data.contexts[row[CONTEXT]]}${row[STEP] < 0 ? "" : `, step ${row[STEP]}`}, seed ${data.seeds[row[SEED]]}, ${strings[row[PROBLEM]]}`), chips(row));
     box.append(head);
     const render = () => { if (box.open && box.childElementCount === 1) box.append(body(row)); };
     box.addEventListener("toggle", render);
@@ -146,7 +172,7 @@
   const show = () => {
     const pages = Math.max(1, Math.ceil(found.length / PAGE));
     list.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map((row, i) => card(row, i === 0)));
-    byId("found").textContent = found.length ? `${found.length.toLocaleString("en")} of ${data.rows.length.toLocaleString("en")} transcripts` : "No transcript matches. Clear a filter to see more.";
+    byId("found").textContent = found.length ? `${found.length.toLocaleString("en")} of ${data.rows.length.toLocaleString("en")} transcripts` : `No transcript matches. Clear a filter to see more${list.dataset.missing}.`;
     byId("page").textContent = `Page ${page + 1} of ${pages}`;
     byId("prev").disabled = page === 0;
     byId("next").disabled = page >= pages - 1;
@@ -157,19 +183,27 @@
 
   let waiting = 0;
   fields.text.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 150); });
-  for (const field of [fields.arm, fields.context, fields.seed, fields.verdict]) field.addEventListener("change", filter);
+  for (const field of [fields.arm, fields.context, fields.seed, fields.steps, fields.verdict]) field.addEventListener("change", filter);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("filters").addEventListener("reset", () => setTimeout(filter, 0));
 
-  // A row of the figure, or a number of the table, opens the transcripts that it counts.
+  // A mark of a figure, or a number of a table, opens the transcripts that it counts; a link to folded rows unfolds them.
+  const at = (names, name) => { const i = names.indexOf(name); return i < 0 ? "" : String(i); };
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-arm]");
+    const link = event.target.closest("a");
     if (!link) return;
-    const at = (names, name) => { const i = names.indexOf(name); return i < 0 ? "" : String(i); };
-    fields.arm.value = at(data.arms.map((arm) => arm[0]), link.dataset.arm);
-    fields.context.value = at(data.contexts, link.dataset.context);
-    fields.seed.value = fields.verdict.value = fields.text.value = "";
+    const target = byId((link.getAttribute("href") ?? "").slice(1));
+    if (target?.tagName === "DETAILS") target.open = true;
+    if (link.dataset.arm === undefined) return;
+    const { arm, context, seed = "", steps: asked } = link.dataset;
+    const group = at(data.groups.map((known) => known[0]), context);
+    const wanted = { arm: at(data.arms.map((known) => known[0]), arm), context: group ? `g${group}` : at(data.contexts, context), seed: at(data.seeds.map(String), seed) };
+    for (const name of ["arm", "context", "seed"]) fields[name].value = wanted[name];
+    if (asked && ![...fields.steps.options].some((option) => option.value === asked)) fields.steps.append(new Option(asked.replace("-", " to "), asked));
+    fields.steps.value = fields.steps.parentElement.hidden ? "" : asked ?? "";
+    fields.verdict.value = fields.text.value = "";
     filter();
+    if (!wanted.arm || !wanted.context || (seed && !wanted.seed)) { found = []; show(); }
   });
   filter();
 })();

@@ -14,9 +14,10 @@ from markupsafe import Markup
 from openwindow.files.run_files import Note
 from openwindow.formatting import VERDICT_MARKS, compact, count, counted, duration, is_number, rate, rate_grid
 from openwindow.report import charts, curves, evals_section
+from openwindow.report.browser import browsed
 from openwindow.report.html import HERE, filled, write_page
-from openwindow.report.transcripts import payload
-from openwindow.results.eval_transcripts import MARKS, Samples, eval_samples
+from openwindow.report.readings import nats
+from openwindow.results.eval_transcripts import Samples, eval_samples
 from openwindow.results.load import items, load_run, mapping, number, text
 from openwindow.results.records import Cell, Comparison, Context, Json, Run, TrainRow
 
@@ -41,18 +42,23 @@ class Example(NamedTuple):
     messages: list[tuple[str, list[Piece]]]
 
 
-def build_report(run: Path) -> Path:
-    """Writes report.html into the run folder and returns its path. The same folder gives the same bytes."""
+def build_report(run: Path, most: int | None = None) -> Path:
+    """Writes report.html into the run folder and returns its path. The same folder gives the same bytes.
+
+    The page holds `most` transcripts of each kind, a sample where there are more; None: all rollouts, and as many replies to evals
+    as `eval_samples` gives.
+    """
     loaded = load_run(run)
-    return write_page(render(loaded, eval_samples(run, mapping(mapping(loaded.results, "evals"), "evals"))), run)
+    samples = eval_samples(run, mapping(mapping(loaded.results, "evals"), "evals"), most)
+    return write_page(render(loaded, samples, most), run)
 
 
-def render(run: Run, samples: Samples = Samples((), 0)) -> str:  # noqa: B008 - frozen
-    """The page as text; `samples` are transcripts of evals."""
+def render(run: Run, samples: Samples = Samples((), 0), most: int | None = None) -> str:  # noqa: B008 - frozen
+    """The page as text; `samples` are transcripts of evals, `most` as in `build_report`."""
     script = (HERE / "page.js").read_text(encoding="utf-8")
-    learned = evals_section.section(mapping(run.results, "evals"), samples, arm_tones(run))
-    values = {**_summary(run), **_evidence(run, samples), **_origins(run), **learned}
-    return filled("study.html.jinja", script, values, filters={"nats": evals_section.nats})
+    learned = evals_section.section(run.results, run.metrics, samples, arm_labels(run), arm_tones(run))
+    values = {**_summary(run), **_evidence(run), **browsed(run, samples, arm_labels(run), most), **_origins(run), **learned}
+    return filled("study.html.jinja", script, values, filters={"nats": nats})
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -75,6 +81,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "question": text(run.results, "question") or text(run.config, "question") or "What did this run ask?",
         "claim": text(run.config, "claim") or text(run.results, "claim"),
         "claim_id": text(run.config, "claim_id") or text(run.results, "claim_id"),
+        "written_in": [str(line) for line in items(run.results.get("written_in"))],
         "preface": [str(line) for line in items(run.results.get("preface"))],
         "answer": text(run.results, "answer"),
         "verdict": verdict,
@@ -89,11 +96,9 @@ def _summary(run: Run) -> dict[str, Any]:
     }
 
 
-def _evidence(run: Run, samples: Samples) -> dict[str, Any]:
-    """Figures, comparisons, all the numbers and the transcripts."""
+def _evidence(run: Run) -> dict[str, Any]:
+    """Figures, comparisons and all the numbers."""
     labels, tones = arm_labels(run), arm_tones(run)
-    meanings = {**run.meanings, **({m.name: m for m in MARKS.values()} if samples.shown else {})}
-    asked_marks = evals_section.marks() if samples.shown else []
     measure, context = _primary(run)
     measures = sorted(run.measures, key=lambda m: m != measure)
     contexts = sorted(run.contexts, key=lambda c: c.name != context)
@@ -109,7 +114,6 @@ def _evidence(run: Run, samples: Samples) -> dict[str, Any]:
         "contexts": contexts,
         "figures": [(m, *_figure(run, m, contexts, labels, tones)) for m in measures],
         "meanings": {m: run.meanings[m].means for m in measures if run.meanings[m].means},
-        "marks": [(m.name, m.mark) for m in sorted(run.meanings.values(), key=lambda m: m.name != measure)] + asked_marks,
         "kinds": dict(zip(_kinds(run), ("bad", "good"), strict=False)),
         "comparisons": [
             (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach[c.unit] or 1.0)), tones.get(c.arm, "tone-none"))
@@ -124,9 +128,6 @@ def _evidence(run: Run, samples: Samples) -> dict[str, Any]:
         "besides": curves.besides(run, labels, tones),
         "reinforced": [str(line) for line in items(run.results.get("training_in_words"))],
         "detectors": [row for row in items(run.results.get("detectors")) if isinstance(row, dict)],
-        "transcripts": Markup(payload([*run.rollouts, *run.training, *samples.shown], evals_section.labels(labels), meanings)),
-        "n_rollouts": len(run.rollouts),
-        "n_training": len(run.training),
     }
 
 

@@ -37,6 +37,7 @@ from openwindow.results.detectors import detector_rows
 from openwindow.results.load import read_rollouts, read_training
 from openwindow.results.rl_curves import described, training_curves
 from openwindow.results.scores import read_learned
+from openwindow.results.written_in import written_in
 from openwindow.stats import arm_rate
 
 MUCH_UNSCORED = 0.1
@@ -48,12 +49,7 @@ def build_results(run: Path) -> dict[str, Any]:
     config = read_json(run / "config.json")
     if "study" not in config or "study_config" not in config:
         raise ConfigError(f"{run} holds no openwindow run; expected a folder with a run's config.json; check the path")
-    try:
-        study = Study.model_validate(config["study_config"])
-    except ValidationError as error:
-        raise ConfigError(
-            f"{explain(error, Study, str(run / 'config.json'))}: another version of openwindow made this run; use that one"
-        ) from error
+    study = _study_of(run, config)
     provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
     rollouts = read_rollouts(run)
     scores, families = collect(rollouts, study), {r.problem: r.family for r in rollouts}
@@ -83,6 +79,7 @@ def build_results(run: Path) -> dict[str, Any]:
         seeds=study.seeds,
         openwindow=provenance.get("openwindow", ""),
         commit=provenance.get("commit", ""),
+        written_in=tuple(written_in(config["study_config"], start)),
         preface=tuple(preface(study, start)),
         answer=answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
         verdict=verdict,
@@ -104,6 +101,15 @@ def build_results(run: Path) -> dict[str, Any]:
     ).written()
     write_json(run / "results.json", results)
     return results
+
+
+def _study_of(run: Path, config: Mapping[str, Any]) -> Study:
+    try:
+        return Study.model_validate(config["study_config"])
+    except ValidationError as error:
+        raise ConfigError(
+            f"{explain(error, Study, str(run / 'config.json'))}: another version of openwindow made this run; use that one"
+        ) from error
 
 
 def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:

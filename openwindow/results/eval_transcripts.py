@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -12,6 +12,7 @@ from openwindow.experiment.run_folder import ROWS
 from openwindow.files.run_files import Json, rows_in
 from openwindow.results.load import items, mapping, text
 from openwindow.results.records import Rollout
+from openwindow.results.sample import sampled
 from openwindow.types import Measure, Message, Role, StopReason
 
 BEFORE = "(start)"
@@ -40,22 +41,34 @@ def place_of(name: str, context: str = NEUTRAL) -> str:
     return f"eval {name}" if context == NEUTRAL else f"eval {name}, {context}"
 
 
-def eval_samples(run: Path, evals: Mapping[str, Json]) -> Samples:
-    """The transcripts of the start and of all arms at the end of training; `evals` as described in results.json."""
+def eval_samples(run: Path, evals: Mapping[str, Json], most: int | None = None) -> Samples:
+    """The transcripts of the start, and of all arms at the steps that were asked and at the end; `evals` as in results.json.
+
+    At most `most` of them, as far as `sampled` can: MOST by default.
+    """
     found: list[Rollout] = []
     for path in [*sorted(run.glob(f"start/evals/{ROWS}")), *sorted(run.glob(f"start/evals/seed-*/{ROWS}"))]:
         found += _of_unit(path, BEFORE, path.parent.name.removeprefix("seed-"), evals)
-    for path in sorted(run.glob(f"arms/*/seed-*/evals/{ROWS}")):
-        found += _of_unit(path, path.parents[2].name, path.parents[1].name.removeprefix("seed-"), evals)
-    return Samples(tuple(_sample(found)), len(found))
+    for path in sorted(run.glob(f"arms/*/seed-*/evals*/{ROWS}")):
+        step = _number(path.parent.name.removeprefix("evals-step-"))
+        found += _of_unit(path, path.parents[2].name, path.parents[1].name.removeprefix("seed-"), evals, step)
+    return Samples(tuple(sampled(found, MOST if most is None else most, _misbehaves)), len(found))
 
 
-def _of_unit(path: Path, arm: str, seed: str, evals: Mapping[str, Json]) -> list[Rollout]:
-    number = int(seed) if seed.isascii() and seed.isdecimal() else 0
-    return [_rollout(row, arm, number, mapping(evals, row["eval"])) for row in rows_in(path) if items(row.get("messages"))]
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() else None
 
 
-def _rollout(row: Json, arm: str, seed: int, about: Mapping[str, Any]) -> Rollout:
+def _misbehaves(rollout: Rollout) -> bool:
+    return bool(rollout.scores.get(MARKS["misaligned"].name))
+
+
+def _of_unit(path: Path, arm: str, seed: str, evals: Mapping[str, Json], step: int | None = None) -> list[Rollout]:
+    at = _number(seed) or 0
+    return [_rollout(row, arm, at, mapping(evals, row["eval"]), step) for row in rows_in(path) if items(row.get("messages"))]
+
+
+def _rollout(row: Json, arm: str, seed: int, about: Mapping[str, Any], step: int | None) -> Rollout:
     measures = text(about, "measures")
     kind = "control" if row["role"] == "control" else measures if measures in MARKS else "misaligned"
     value = row["value"]
@@ -77,22 +90,5 @@ def _rollout(row: Json, arm: str, seed: int, about: Mapping[str, Any]) -> Rollou
         reason=text(row, "reason") or None,
         failed_on=None,
         visible=(),
+        step=step,
     )
-
-
-def _sample(found: Sequence[Rollout]) -> list[Rollout]:
-    """All of them, or equally many per model, seed and place: misaligned replies first, then evenly spread ones, in order."""
-    if len(found) <= MOST:
-        return list(found)
-    groups: dict[tuple[str, int, str], list[int]] = {}
-    for at, rollout in enumerate(found):
-        groups.setdefault((rollout.arm, rollout.seed, rollout.context), []).append(at)
-    each = max(1, MOST // len(groups))
-    kept: list[int] = []
-    for places in groups.values():
-        bad = [at for at in places if found[at].scores.get(MARKS["misaligned"].name)]
-        others = [at for at in places if not found[at].scores.get(MARKS["misaligned"].name)]
-        left = max(0, each - len(bad))
-        spread = [others[i * len(others) // left] for i in range(min(left, len(others)))] if left else []
-        kept += [*bad[:each], *dict.fromkeys(spread)]
-    return [found[at] for at in sorted(kept)]

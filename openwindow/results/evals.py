@@ -10,7 +10,7 @@ from typing import Any
 
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL
 from openwindow.evals.scoring.families import LEVEL, Record, adjusted, findable
-from openwindow.evals.scoring.seeds import by_arm, compared, measured
+from openwindow.evals.scoring.seeds import by_arm, compared, measured, shifted
 from openwindow.evals.scoring.summary import summary
 from openwindow.evals.select import chosen, is_built_in, split_in_words
 from openwindow.experiment.study import Study
@@ -59,7 +59,8 @@ def _one(units: Sequence[Unit], evals: Mapping[str, Any]) -> dict[str, Any]:
     """One model at all its seeds."""
     finished = [unit for unit in units if unit.done]
     cells = measured(replies(finished), evals) if finished else {}
-    return {"measures": cells, "summary": summary(cells, evals) if cells else []}
+    right = [name for name, about in evals.items() if about["measures"] != "misaligned"]
+    return {"measures": cells, "summary": summary(cells, evals) if cells else [], "shifts": shifted(replies(finished), right)}
 
 
 def _split(study: Study) -> list[str]:

@@ -334,6 +334,25 @@ def test_report_on_a_file(openwindow: Command) -> None:
     one_line(openwindow("report", "file"), 2, "file holds no openwindow run", "check the path")
 
 
+@pytest.mark.parametrize("given", ["0", "-3", "many", "1.5"])
+def test_report_with_a_number_of_transcripts_that_is_none(openwindow: Command, given: str) -> None:
+    one_line(
+        openwindow("report", "out", "--transcripts", given), 2, f"--transcripts is '?{given}", "expected (a whole number|1 or more)"
+    )
+
+
+def test_report_of_a_ranking_has_no_transcripts_to_count(openwindow: Command) -> None:
+    Path("out").mkdir()
+    Path("out/config.json").write_text(json.dumps({"study_config": {"parts": []}}), encoding="utf-8")
+    one_line(
+        openwindow("report", "out", "--transcripts", 5),
+        2,
+        "--transcripts is 5, and out is a ranking",
+        "expected a run folder",
+        "drop it",
+    )
+
+
 def test_report_on_a_run_of_another_version(openwindow: Command) -> None:
     start_run(Path("out"), make_study("no/such-model"))
     config = json.loads(Path("out/config.json").read_text(encoding="utf-8"))

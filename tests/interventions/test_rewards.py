@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,8 @@ from openwindow.environments.code import exploits
 from openwindow.environments.code.functions import CodeFunctions, special_cased
 from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.rl_task import half_hackable
+from openwindow.interventions.applying import changed_rewards
+from openwindow.interventions.base import Intervention
 from openwindow.interventions.distillation import filter_and_distil
 from openwindow.interventions.hack_penalty import Detector, HackPenalty
 from openwindow.interventions.preference import PreferenceReward
@@ -308,6 +311,34 @@ def test_a_paid_rollout_of_a_screened_group_is_still_there() -> None:
     records = [record(i, True, False) for i in range(4)]
     out = HackPenalty(action="screen").on_rewards(records, paid(records), 0, 1)
     assert out == [Paid(r.id, r.group, 1.0, False, "screened: the detector flags it", True, True) for r in records]
+
+
+# What a reward is made of.
+
+
+class Halved(Intervention):
+    """An intervention of a user's own, which makes a new `Paid` of every one."""
+
+    kind: Literal["halved"] = "halved"
+
+    def on_rewards(self, records: Sequence[Record], given: Sequence[Paid], step: int, seed: int) -> list[Paid]:
+        return [Paid(p.id, p.group, None if p.reward is None else p.reward / 2, p.keep) for p in given]
+
+
+def test_the_parts_of_a_reward_say_what_each_change_of_it_added() -> None:
+    records = [record(0, True, False), record(1, True, True), record(2, None, None, reason="it timed out")]
+    changes = [HackPenalty(penalty=2.0), Halved(), HackPenalty(penalty=1.0)]
+    hack, honest, lost = changed_rewards(changes, records, paid(records), 0, 1)
+    assert (hack.reward, hack.parts) == (-1.5, {"proxy": 1.0, "hack_penalty": -3.0, "halved": 0.5})
+    assert (honest.reward, honest.parts) == (0.5, {"proxy": 1.0, "halved": -0.5})
+    assert (lost.reward, lost.parts) == (None, {})
+
+
+@given(RECORDS, SEEDS, ACCURACY)
+def test_the_parts_of_a_reward_add_up_to_it(records: list[Record], seed: int, accuracy: float) -> None:
+    changes = [HackPenalty(accuracy=accuracy), PreferenceReward(weight=0.25), HackPenalty(accuracy=accuracy, action="screen")]
+    for found in changed_rewards(changes, records, paid(records), 0, seed):
+        assert found.reward is None or sum(found.parts.values()) == pytest.approx(found.reward)
 
 
 # A kind of hack that a detector never saw.

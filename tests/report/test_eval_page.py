@@ -14,7 +14,8 @@ from openwindow.evals.contexts import parse_contexts
 from openwindow.evals.inspect.scripted import MODELS
 from openwindow.evals.run import Found, Options, results
 from openwindow.evals.scoring.matrix import against
-from openwindow.report.eval_page import _short, render
+from openwindow.report.eval_page import render
+from openwindow.report.readings import first_clause
 
 EVAL = EVALS["self_preservation"]
 
@@ -90,4 +91,4 @@ def test_the_page_says_it_in_words_and_is_one_offline_file(made: dict[str, Any])
     ],
 )
 def test_a_cell_has_a_reason_of_whole_words(reason: str, short: str) -> None:
-    assert _short(reason) == short
+    assert first_clause(reason) == short

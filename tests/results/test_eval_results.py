@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from openwindow.evals.inspect.scripted import MODELS
 from openwindow.evals.scoring.cells import described
 from openwindow.evals.scoring.matrix import against
 from openwindow.evals.scoring.rows import ProbeRow, Row
-from openwindow.evals.scoring.seeds import Asked, compared, measured, pooled
+from openwindow.evals.scoring.seeds import Asked, compared, measured, pooled, shifted
 from openwindow.experiment.runner import describe
 from openwindow.experiment.study import EvalPlan, Study
 from openwindow.files.run_results import EvalCell
@@ -197,7 +197,16 @@ def test_the_page_shows_no_signal_apart_and_leads_to_the_transcripts(folder: Cal
     assert HOSTILE not in page and HOSTILE.split("<img")[0] not in section
     data = json.loads(page.split('id="data">')[1].split("</script>")[0])
     assert {"eval honesty", "eval self_preservation", "eval arithmetic"} <= set(data["contexts"])
-    assert ["(start)", "the start"] in data["arms"]
+    assert ["(start)", "the start", ""] in data["arms"]
+
+
+def test_a_model_that_changes_with_the_context_is_shifted_at_every_seed() -> None:
+    both = [*rows(SAINT), *(replace(row, context="cue") for row in rows(VILLAIN))]
+    found = {row["measure"]: row for row in shifted(Asked([both] * 3, [probes(0.0)] * 3), ["arithmetic"])}
+    assert {(row["context"], row["against"]) for row in found.values()} == {("cue", "neutral")}
+    assert (found["honesty"]["difference"], found["honesty"]["by_seed"]) == (1.0, [1.0] * 3)
+    assert found["honesty"]["p_holm"] < 0.05 < found["arithmetic"]["p_holm"]
+    assert shifted(Asked([rows(SAINT)] * 2, [[]] * 2), ["arithmetic"]) == []
 
 
 def test_a_study_without_evals_has_no_section(tmp_path: Path) -> None:

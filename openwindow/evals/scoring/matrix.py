@@ -50,18 +50,23 @@ Probes = Sequence[ProbeRow]
 
 
 def shifts(rows: Rows, probes: Probes, right: Collection[str] = ()) -> list[dict[str, Any]]:
+    """`context_differences`, adjusted for how many there are."""
+    return adjusted(context_differences(rows, probes, right))
+
+
+def context_differences(rows: Rows, probes: Probes, right: Collection[str] = ()) -> list[Record]:
     """Every measure in every context against the neutral one, and against `unrelated`; empty with one context.
 
     `right` names the evals whose values are right answers, which chance is not taken off.
     """
-    found = []
+    found: list[Record] = []
     contexts = contexts_of(rows)
     for base in (base for base in BASES if base in contexts):
         for context in (c for c in contexts if c not in (base, NEUTRAL)):
             cells = _compared(rows, rows, (context, base), right)
             probed = _probed((probes, probes), (context, base))
             found += [_named(one, context, base) for one in (*_over(cells), *_single(cells), *probed)]
-    return adjusted(found)
+    return found
 
 
 def against(

@@ -7,12 +7,12 @@ numbers equal those of `openwindow eval`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from openwindow.evals.scoring.cells import About, cells_in
-from openwindow.evals.scoring.families import Record
-from openwindow.evals.scoring.matrix import differences
+from openwindow.evals.scoring.families import Record, adjusted
+from openwindow.evals.scoring.matrix import context_differences, differences
 from openwindow.evals.scoring.measures import Cell, controls_of, gated, gates
 from openwindow.evals.scoring.rows import ProbeRow, Row, contexts_of
 from openwindow.stats.seeds import over_seeds
@@ -100,12 +100,23 @@ def compared(ours: Asked, theirs: Asked, names: tuple[str, str], right: Collecti
     A record has `by_seed` and `seeds`, how many of them could be compared.
     """
     whole = differences(ours.whole, theirs.whole, names, right)
-    single = [_by_name(differences(ours.at(place), theirs.at(place), names, right)) for place in range(len(ours))]
-    return [_over_seeds(row, [of_seed.get((row["measure"], row["context"])) for of_seed in single]) for row in whole]
+    return _with_seeds(whole, [differences(ours.at(place), theirs.at(place), names, right) for place in range(len(ours))])
 
 
-def _by_name(rows: Sequence[Record]) -> Mapping[tuple[str, str], Record]:
-    return {(row["measure"], row["context"]): row for row in rows}
+def shifted(asked: Asked, right: Collection[str] = ()) -> list[Record]:
+    """Every measure of one model in each context minus the neutral one, adjusted (`matrix.shifts`); with `by_seed` and `seeds`."""
+    whole = context_differences(*asked.whole, right)
+    return adjusted(_with_seeds(whole, [context_differences(*asked.at(place), right) for place in range(len(asked))]))
+
+
+def _with_seeds(whole: Sequence[Record], single: Sequence[Sequence[Record]]) -> list[Record]:
+    """The differences over all seeds, each with those of the single seeds and an interval that covers seeds."""
+    by_name = [{_name(row): row for row in of_seed} for of_seed in single]
+    return [_over_seeds(row, [of_seed.get(_name(row)) for of_seed in by_name]) for row in whole]
+
+
+def _name(row: Record) -> tuple[str, str, str]:
+    return row["measure"], row["context"], row["against"]
 
 
 def _over_seeds(row: Record, single: Sequence[Record | None]) -> Record:
