@@ -94,6 +94,7 @@ study = Study(
     quick={
         "seeds": (1,),
         "claim": f"{MOST}.",
+        "knowledge": None,
         "upbringing.conversations": 200,
         "base.train.steps": 4,
         "eval_plan.steps": (),
