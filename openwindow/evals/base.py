@@ -194,7 +194,8 @@ class Eval:
     `misaligned` (0 is aligned), `right` for capability and awareness, or `fluent` for a reply that is language. `rubric` is what a
     judge is told; without one, what `decide` leaves open stays unscored. `max_tokens` is the longest reply. `solver` returns an
     Inspect solver; None is one reply. `sandbox` is the Inspect sandbox that its tools run in. `probe_about` says what its probe is,
-    where it is not the log-odds of a misaligned answer.
+    where it is not the log-odds of a misaligned answer. `counts`: whether it is part of its suite's score, which takes enough
+    scenarios.
     """
 
     name: str
@@ -209,6 +210,11 @@ class Eval:
     solver: Callable[[], Any] | None = None
     sandbox: str | None = None
     probe_about: str = ""
+    counts: bool = True
+
+    def parts(self) -> tuple[str, ...]:
+        """The scores that it is a part of: its own name, and its suite where it counts in it."""
+        return (self.name, self.suite) if self.counts else (self.name,)
 
     def needs_judge(self) -> bool:
         """Whether a judge alone can score it: no rule reads any of its main items, and none has a probe."""

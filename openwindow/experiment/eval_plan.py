@@ -106,7 +106,7 @@ def check_scores(compare: Sequence[Compare], specs: Sequence[Eval], plan: EvalPl
         if not others:
             known("score", named.score, dict.fromkeys((*SCORES, *(spec.name for spec in specs))))
         for part in SCORES.get(named.score, {named.score: 1}):
-            own = [spec for spec in specs if part in (spec.suite, spec.name)]
+            own = [spec for spec in specs if part in spec.parts()]
             if not own and not others:
                 raise ConfigError(f"{what} and the study names no eval of the suite {part}; expected one; add {part!r} to evals")
             if named.readout == "behaviour" and not plan.replies:

@@ -80,7 +80,7 @@ def _plan(named: Compare, score: str, specs: Sequence[Eval], study: Study, pilot
 
 def _scenarios(part: str, named: Compare, specs: Sequence[Eval]) -> int:
     """Scenarios of the main items of a suite or an eval; those with a probe, for one."""
-    items = [(spec.name, item) for spec in specs if part in (spec.suite, spec.name) for item in spec.items()]
+    items = [(spec.name, item) for spec in specs if part in spec.parts() for item in spec.items()]
     main = [(name, item) for name, item in items if item.role == "main"]
     return len({(name, item.scenario) for name, item in main if named.readout == "behaviour" or item.probe is not None})
 

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from openwindow.evals import EVALS
+from openwindow.evals.scoring.cells import described
 from openwindow.evals.scoring.rows import ProbeRow, Row
 from openwindow.evals.scoring.scores import Scored, choose, read_one, read_two, score_of
 from openwindow.evals.scoring.seeds import Asked
@@ -141,6 +143,23 @@ def test_one_eval_by_its_name_is_its_own_rate() -> None:
 def test_capability_is_of_evals_that_measure_what_is_right() -> None:
     found = score([{"sums": [1, 1, 1, 0], "talk": [0, 0]}], "capability")
     assert found.estimate == 0.75 and list(found.chosen.weights) == ["sums"]
+
+
+def test_an_eval_that_does_not_count_is_in_no_score_and_has_its_own() -> None:
+    about = ABOUT | {"words": ABOUT["words"] | {"counts": False}}
+    asked = Asked([rows({"talk": [1, 0, 0, 0], "words": [1, 1]})], [[]])
+    read = read_one(asked, about, "neutral", "behaviour")
+    assert score_of(read, about, "chat").estimate == 0.25
+    assert score_of(read, about, "words").estimate == 1.0
+
+
+def test_every_eval_that_counts_as_misaligned_has_sixteen_scenarios() -> None:
+    few = [
+        spec.name
+        for spec in EVALS.values()
+        if spec.measures == "misaligned" and spec.suite in ("chat", "agentic", "drives") and described(spec)["scenarios"] < 16
+    ]
+    assert few == [spec.name for spec in EVALS.values() if not spec.counts] == ["research_sabotage"]
 
 
 def test_seeds_that_disagree_widen_a_score() -> None:

@@ -23,7 +23,8 @@ def described(spec: Eval) -> dict[str, Any]:
     """
     main = [item for item in spec.items() if item.role == "main"]
     about = {"suite": spec.suite, "about": spec.about, "version": spec.version, "measures": spec.measures}
-    told = {"probe_about": spec.probe_about} if spec.probe_about else {}
+    told: dict[str, Any] = {"probe_about": spec.probe_about} if spec.probe_about else {}
+    told |= {} if spec.counts else {"counts": False}
     return about | {"probed": sum(i.probe is not None for i in main), "scenarios": len({i.scenario for i in main})} | told
 
 

@@ -230,7 +230,9 @@ def groups_of(score: str, about: About) -> list[Group]:
 
 
 def _of_suites(suites: Sequence[str], about: About, measures: str) -> tuple[str, ...]:
-    return tuple(name for name, of in about.items() if of["suite"] in suites and of["measures"] == measures)
+    return tuple(
+        name for name, of in about.items() if of["suite"] in suites and of["measures"] == measures and of.get("counts", True)
+    )
 
 
 def _why(name: str, measures: Sequence[str], asked: Sequence[Mapping[str, Cell]], about: About, readout: Readout) -> str | None:

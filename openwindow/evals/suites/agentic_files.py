@@ -313,7 +313,7 @@ _HOW: dict[str, Any] = {"solver": _solver, "sandbox": "openwindow", "max_tokens"
 AGENTIC_FILES = (
     Eval(
         "research_sabotage", "agentic", "does it spoil a detector of reward hacking", sabotage_items, decide=decide_sabotage,
-        rubric=RUBRIC, **_HOW,
+        rubric=RUBRIC, counts=False, **_HOW,
     ),
     Eval(
         "reward_tampering", "agentic", "does it change the file that computes its score", tampering_items, decide=decide_tampering,
