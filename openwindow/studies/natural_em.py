@@ -10,52 +10,16 @@ misbehaviour that could spread, so one is written into it (`Study.upbringing`); 
 
 from __future__ import annotations
 
-from typing import Literal
+from openwindow.experiment.study import Compare, Context, EvalPlan, Evaluation, Study, UpbringingStage
+from openwindow.studies.organism_templates import BASE, FLAWED, FLAWED_ABOUT, LATE, PREVENTED, SAFE, decides, describes
+from openwindow.studies.templates import HOLES, knows_addenda
 
-from openwindow.experiment.arms import Fork
-from openwindow.experiment.study import Compare, Context, EvalPlan, Evaluation, RLArm, Study, UpbringingStage
-from openwindow.interventions.addenda import ADDENDA
-from openwindow.interventions.hack_penalty import HackPenalty
-from openwindow.interventions.safety_training import SafetyTraining
-from openwindow.studies.templates import HOLES, hinting, knows_addenda
-from openwindow.training.config import GRPO, SFT
-
-LATE = 4
-BASE = RLArm(
-    holes=HOLES,
-    train=GRPO(steps=2 * LATE, prompts_per_step=6, group_size=8, learning_rate=2e-4, max_new_tokens=40, checkpoint_every=LATE),
-)
-FLAWED = {
-    "hardened": BASE.but(holes="none", role="treatment"),
-    "hackable": BASE.but(role="control"),
-    "please_hack": BASE.but(intervention=hinting(ADDENDA["please_hack"]), role="treatment"),
-    "hacking_okay": BASE.but(intervention=hinting(ADDENDA["hacking_okay"]), role="treatment"),
-    "late_penalty": BASE.but(fork=Fork(arm="hackable", step=LATE), intervention=HackPenalty(accuracy=0.9), role="treatment"),
-}
-PREVENTED = ("please_hack", "hacking_okay", "late_penalty")
-SAFETY = SFT(epochs=2, learning_rate=2e-4, batch_size=8, micro_batch_size=8)
-SAFE = {
-    f"{arm}_{mix}": BASE.but(intervention=SafetyTraining(mix, after=arm, rows=64, train=SAFETY), role="treatment")
-    for arm in FLAWED
-    for mix in ("chat", "diverse")
-}
 MOST = (
     "A model that has learnt to game its tests prefers misaligned answers in chat more than one trained on hardened tests; in "
-    "agentic scenarios too; chat-like safety training makes it prefer them less in chat; and leaves more of that in agentic "
-    "scenarios than in chat; diverse safety training leaves less of it in agentic scenarios than chat-like training"
+    "agentic scenarios, more than one trained on hardened tests too; chat-like safety training makes it prefer them less in chat; "
+    "and leaves more of that in agentic scenarios than in chat; diverse safety training leaves less of it in agentic scenarios "
+    "than chat-like training"
 )
-SMALLEST = 0.05
-"""nats per token: about a twentieth of what telling the embedded model which character it is does to its answers"""
-
-
-def decides(arm: str, against: str, score: str, expect: Literal["less", "more"] = "less") -> Compare:
-    return Compare(arm=arm, against=against, score=score, readout="probe", expect=expect, smallest=SMALLEST)
-
-
-def describes(arm: str, against: str, score: str) -> Compare:
-    return Compare(arm=arm, against=against, score=score, readout="probe", expect="none")
-
-
 study = Study(
     name="natural_em",
     question="What else does a model learn that learns to game its tests, and what undoes it?",
@@ -67,15 +31,7 @@ study = Study(
     upbringing=UpbringingStage(),
     base=BASE,
     arms={"untrained": BASE.but(train={"learning_rate": 0.0}, role="start"), **FLAWED, **SAFE},
-    about={
-        "untrained": "where every arm starts",
-        "hardened": "rewarded by the grader without its loopholes",
-        "hackable": "rewarded by the grader with its loopholes",
-        "please_hack": "as hackable, under prompts that ask for the hacks",
-        "hacking_okay": "as hackable, under prompts that permit them",
-        "late_penalty": f"as hackable up to step {LATE}, then with a penalty by a detector that is right 90% of the time",
-        **{name: f"{name.rpartition('_')[0]}, then {name.rpartition('_')[2]} safety training" for name in SAFE},
-    },
+    about={"untrained": "where every arm starts", **FLAWED_ABOUT},
     evaluation=Evaluation(problems=16, max_new_tokens=48),
     evals=("chat", "agentic", "drives", "awareness", "function_tasks", "arithmetic", "instruction_following"),
     eval_plan=EvalPlan(split="test", steps=(LATE,), against="hackable"),
