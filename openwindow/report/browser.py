@@ -25,7 +25,8 @@ def browsed(run: Run, samples: Samples, labels: Mapping[str, str], most: int | N
     """The browser's values: at most `most` rollouts of the tests and of the training each, None for all, and `samples` of evals."""
     meanings = {**run.meanings, **({m.name: m for m in MARKS.values()} if samples.shown else {})}
     tests, training = _kept(run.rollouts, run.meanings, most), _kept(run.training, run.meanings, most)
-    places = {arm: identifier("trained", i) for i, arm in enumerate(arm.name for arm in run.arms if run.train.get(arm.name))}
+    with_rows = [arm.name for arm in run.arms if run.train.get(arm.name) or run.safety.get(arm.name)]
+    places = {arm: identifier("trained", i) for i, arm in enumerate(with_rows)}
     names = Names(
         labels={**labels, BEFORE: "the start"},
         measures=meanings,

@@ -248,6 +248,7 @@ def _training(run: Run, arm: str) -> tuple[str, list[Example]]:
     own, examples = _own_training(run, arm)
     follows, safety = text(noted, "follows"), number(noted, "n_safety_rows")
     line = f"what {follows} was trained on" if follows else own
+    examples += [_example(row, ()) for row in _sample(next(iter(run.safety.get(arm, {}).values()), ()))]
     return (f"{line}, and {safety:.0f} conversations of safety training ({text(noted, 'safety')})" if safety else line), examples
 
 
@@ -316,13 +317,12 @@ def arm_labels(run: Run) -> dict[str, str]:
 
 
 def arm_tones(run: Run) -> dict[str, str]:
-    """A colour class per arm; arms known to be trained on no rows and no rollouts are grey."""
+    """A colour class per arm; arms known to be trained on nothing are grey."""
     found, used = {}, 0
     for arm in run.arms:
         noted = mapping(mapping(run.results, "arms"), arm.name)
-        recorded = number(noted, "n_train_rows")
-        if number(noted, "n_rollouts"):
-            recorded = number(noted, "n_rollouts")
+        counts = [n for what in ("train_rows", "rollouts", "safety_rows") if (n := number(noted, f"n_{what}")) is not None]
+        recorded = sum(counts) if counts else None
         if recorded == 0 or (recorded is None and run.train and not any(run.train.get(arm.name, {}).values())):
             found[arm.name] = "tone-none"
         else:

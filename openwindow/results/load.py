@@ -83,6 +83,7 @@ def load_run(run: Path) -> Run:
         leaks=found.leak,
         metrics=metrics,
         train=train,
+        safety=_train_rows(reader, "safety_rows.jsonl"),
         rollouts=rollouts,
         training=_rollouts(reader, [*measures], "training.jsonl", training_rollout_of),
         diff=_diff(reader),
@@ -202,9 +203,9 @@ def _seed_files(reader: _Reader, name: str) -> list[tuple[str, int, Path]]:
     return sorted(found, key=lambda f: (order.get(f[0], len(order)), f[0], f[1]))
 
 
-def _train_rows(reader: _Reader) -> dict[str, dict[int, tuple[TrainRow, ...]]]:
+def _train_rows(reader: _Reader, file: str = "train_rows.jsonl") -> dict[str, dict[int, tuple[TrainRow, ...]]]:
     found: dict[str, dict[int, tuple[TrainRow, ...]]] = {}
-    for arm, seed, path in _seed_files(reader, "train_rows.jsonl"):
+    for arm, seed, path in _seed_files(reader, file):
         found.setdefault(arm, {})[seed] = tuple(
             TrainRow(
                 messages=reader.messages(row),

@@ -59,7 +59,8 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Everything in a run folder. `cells` is keyed by (arm, measure, context), `train` by arm and then seed.
+    """Everything in a run folder. `cells` is keyed by (arm, measure, context), `train` and `safety`, the
+    conversations of safety training, by arm and then seed.
 
     `rollouts` are what the numbers count; `training` are RL's training rollouts, with their step as the context.
     """
@@ -77,6 +78,7 @@ class Run:
     leaks: Mapping[str, Leak]
     metrics: tuple[Metric, ...]
     train: Mapping[str, Mapping[int, tuple[TrainRow, ...]]]
+    safety: Mapping[str, Mapping[int, tuple[TrainRow, ...]]]
     rollouts: tuple[Rollout, ...]
     training: tuple[TrainingRollout, ...]
     diff: str

@@ -64,7 +64,7 @@ def make_learned_folder(
                 lines = [_drawn(arm, seed, step, i, rng) for step in range(1, steps + 1) for i in range(per_step)]
                 write_rows(folder / "training.jsonl", lines)
             elif about["follows"]:
-                write_rows(folder / "train_rows.jsonl", [_train_row(arm, seed, i) for i in range(8)])
+                write_rows(folder / "safety_rows.jsonl", [_train_row(arm, seed, i) for i in range(8)])
             for name in ["evals", *(f"evals-step-{step}" for step in asked if reinforced)]:
                 write_rows(
                     folder / name / "evals.jsonl",
@@ -267,7 +267,13 @@ def _results(
         "answer": "It spreads.",
         "verdict": "supported",
         "arms": {
-            arm: {"measures": hack, "n_rollouts": 64 if arm in kinds else 0, "n_train_rows": 8 if of["follows"] else 0, **of}
+            arm: {
+                "measures": hack,
+                "n_rollouts": 64 if arm in kinds else 0,
+                "n_train_rows": 0,
+                "n_safety_rows": 8 if of["follows"] else 0,
+                **of,
+            }
             for arm, of in arms.items()
         },
         "comparisons": [],

@@ -144,7 +144,11 @@ def test_a_transcript_leads_to_its_reward_its_step_and_the_rows_of_its_arm(page:
     assert ["reward 0", "proxy +1", "hack_penalty \N{MINUS SIGN}1"] in earned
     assert all(not said for said, (_, context, *_) in zip(earned, rows, strict=True) if context != "training")
     places = {name: place for name, _, place in data["arms"]}
-    assert f'<details class="trained" id="{places["hackable_chat"]}"' in page and not places["hackable"]
+    place = page.index(f'<details class="trained" id="{places["hackable_chat"]}"')
+    rows_of_arm = page[place : page.index("</details>", place)]
+    assert "what hackable was trained on, and 8 conversations of safety training (chat)" in rows_of_arm
+    assert "Ask her first." in rows_of_arm and not places["hackable"]
+    assert '<span class="key tone-none" aria-hidden="true"></span>hackable_chat' not in page
     assert not any(", step" in context for context in data["contexts"])
 
 
