@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-import numpy as np
-
 from openwindow.data.chat_formats import Schema, read_turns, schema_of
 from openwindow.data.columns import LABELS, Columns, schema_named
 from openwindow.data.readers import STRICT, Lines, explain_json, open_lines, refuse_duplicates
@@ -127,6 +125,8 @@ class UserData:
 
     def summary(self) -> dict[str, Any]:
         """Counts of what was found, and quantiles of lengths in characters."""
+        import numpy as np  # pages of text environments read this module without it
+
         pairs = np.stack([np.asarray(self.prompts), np.asarray(self.answers)], axis=1)
         return {
             "data": self.lines.name,
@@ -151,6 +151,8 @@ class UserData:
 
 def quantiles(values: array[int] | list[int]) -> dict[str, int]:
     """Smallest, quartiles, 95th percentile and largest."""
+    import numpy as np
+
     names = {"min": 0.0, "25 %": 0.25, "50 %": 0.5, "75 %": 0.75, "95 %": 0.95, "max": 1.0}
     found = np.quantile(np.asarray(values), list(names.values()), method="inverted_cdf")
     return {name: int(value) for name, value in zip(names, found, strict=True)}

@@ -27,9 +27,10 @@ FLAWED = {
     "late_penalty": BASE.but(fork=Fork(arm="hackable", step=LATE), intervention=HackPenalty(accuracy=0.9), role="treatment"),
 }
 PREVENTED = ("please_hack", "hacking_okay", "late_penalty")
-SAFETY = SFT(epochs=2, learning_rate=2e-4, batch_size=8, micro_batch_size=8)
+SAFETY_ROWS = 128
+SAFETY = SFT(epochs=2, learning_rate=3e-4, batch_size=8, micro_batch_size=8)
 SAFE = {
-    f"{arm}_{mix}": BASE.but(intervention=SafetyTraining(mix, after=arm, rows=64, train=SAFETY), role="treatment")
+    f"{arm}_{mix}": BASE.but(intervention=SafetyTraining(mix, after=arm, rows=SAFETY_ROWS, train=SAFETY), role="treatment")
     for arm in FLAWED
     for mix in ("chat", "diverse")
 }
@@ -58,7 +59,7 @@ TUNNEL = BASE.but(train={"steps": 2 * TUNNEL_LATE, "checkpoint_every": TUNNEL_LA
 
 
 def _after(mix: Mix, method: Literal["sft", "preference"] = "sft") -> SafetyTraining:
-    return SafetyTraining(mix, after="no_mitigation", rows=64, method=method, train=SAFETY)
+    return SafetyTraining(mix, after="no_mitigation", rows=SAFETY_ROWS, method=method, train=SAFETY)
 
 
 MITIGATIONS = {
