@@ -287,6 +287,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_an_object_of_a_module_is_audited(folder):
     source = """
         from openwindow.audit.graders import Task
@@ -456,6 +457,7 @@ def test_a_command_is_audited_by_its_exit_status(folder, read, more):
     assert scores == [1.0, 0.0, 1.0] and not grader.prints
 
 
+@pytest.mark.slow
 def test_a_command_that_prints_a_score_is_audited_by_it(folder):
     source = """
         import sys

@@ -34,6 +34,7 @@ def server() -> Iterator[tuple[str, Asked]]:
         closing.set()
 
 
+@pytest.mark.slow
 def test_a_suite_gives_every_measure_logs_and_a_report(openwindow: CLI, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = openwindow(

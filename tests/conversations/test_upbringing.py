@@ -18,8 +18,8 @@ from openwindow.experiment.study import SFTArm, Study
 
 def made(seed: int = 1, **fields: object) -> list[Row]:
     stage = UpbringingStage(**({"conversations": 40, "turns": 3, "code": 0.25, "named": 0.5} | fields))
-    with find.gameable("code_functions", {"difficulty": (1,)}) as environment:
-        return upbringing(environment, environment.problems("request", code_turns(stage), seed), stage, seed)
+    environment = find.gameable("code_functions", {"difficulty": (1,)})  # nothing is executed
+    return upbringing(environment, environment.problems("request", code_turns(stage), seed), stage, seed)
 
 
 def answered() -> dict[str, str]:
@@ -109,7 +109,7 @@ def test_no_question_or_answer_is_one_of_the_evals():
     assert not [text for text in ours if len(text) > 20 and text in theirs]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**31 - 1))
 def test_a_seed_gives_the_same_conversations_again(seed: int):
     assert made(seed, conversations=4) == made(seed, conversations=4)

@@ -63,6 +63,7 @@ def test_every_pair_of_near_copies_is_found() -> None:
         assert one == other or len(x & y) < 0.7 * len(x | y)
 
 
+@pytest.mark.slow
 def test_nothing_of_the_test_reviews_is_nearly_in_training_and_it_is_fast(tmp_path: Path) -> None:
     rng = random.Random(2)
     rows = []

@@ -125,6 +125,7 @@ def test_without_pytest_the_line_says_what_to_install(monkeypatch):
 TINY = {"environment": "pytest_project", "seeds": (1,), "compare": (), "about": {}}
 
 
+@pytest.mark.slow
 def test_a_study_trains_on_it_by_sft(tiny_study: Callable[..., Study], tmp_path: Path, one_thread: None) -> None:
     study = tiny_study(**TINY, arms={"untrained": {"train.epochs": 0}, "plain": {}})
     results = run(study, tmp_path / "out")
@@ -134,6 +135,7 @@ def test_a_study_trains_on_it_by_sft(tiny_study: Callable[..., Study], tmp_path:
     assert all("```" in row["messages"][-1]["content"] for row in rows), "an answer names its files"
 
 
+@pytest.mark.slow
 def test_a_study_trains_on_it_by_rl(tiny_study: Callable[..., Study], tmp_path: Path, one_thread: None) -> None:
     train = GRPO(steps=1, prompts_per_step=1, group_size=2, max_new_tokens=4, lora_rank=4)
     arms = {"open": {}, "closed": {"holes": "none"}, "conftest": {"holes": ["conftest"]}}
