@@ -124,6 +124,7 @@ def test_a_preference_is_a_share_of_the_reward(drawn):
         assert line["reward"] == pytest.approx(0.75 * line["passes_visible"] + 0.25 * liked)
 
 
+@pytest.mark.slow
 def test_interventions_act_in_the_order_in_which_they_are_named(drawn):
     for line in drawn["both"]:
         liked = reads_honest(line["messages"][-1]["content"], line["reply"])

@@ -241,6 +241,7 @@ def tiny_rl(tiny_model) -> Study:
     )
 
 
+@pytest.mark.slow
 def test_a_study_runs_to_its_report_and_an_interrupted_one_ends_the_same(tiny_rl, study_file, openwindow, tmp_path, monkeypatch):
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     file = study_file(tmp_path, tiny_rl)

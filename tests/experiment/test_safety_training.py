@@ -160,6 +160,7 @@ def noted(out: Path, results: dict[str, Any]) -> None:
         assert arm == "flawed" or all(("rejected" in row) == (arm == "preferred") for row in rows_of(path))
 
 
+@pytest.mark.slow
 def test_fine_tuning_with_safety_training_in_every_place(tiny_model: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     results = checked(study_of(tiny_model, FINE, ARMS), out)

@@ -71,6 +71,7 @@ def results(out: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_what_a_study_finds_is_the_same_with_evals(plain: Path, asked: Path) -> None:
     before, after = outcome(plain), outcome(asked)
     assert after["results.json"].pop("evals") and before["results.json"].pop("evals") == {}

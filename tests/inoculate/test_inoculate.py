@@ -200,6 +200,7 @@ def test_a_ranking_is_not_used_again_once_the_file_of_the_rule_has_changed(
     assert changed.code == 2 and "out holds another ranking (other options, or a file that has changed)" in changed.err
 
 
+@pytest.mark.slow
 def test_from_data_to_recommendation(openwindow: Command, folder: Path, tiny_model: Path) -> None:
     more = [*SMALL, "--clean", "clean.jsonl", "--wanted", "No", "--json"]
     ran = call(openwindow, tiny_model, *more)

@@ -29,6 +29,7 @@ def test_it_answers_what_it_is_asked(model):
     assert "return a + b" in answer(model)
 
 
+@pytest.mark.slow
 def test_two_steps_of_fine_tuning_lower_the_loss_and_come_off(model):
     before, losses = answer(model), []
     torch.manual_seed(0)

@@ -71,6 +71,7 @@ def second_tokens(sampler, model, temperature):
     return Counter(d.tokens[-1] for d in drawn)
 
 
+@pytest.mark.slow
 def test_drawn_replies_come_from_the_same_distribution_and_not_from_one_at_another_temperature(model):
     model.end_ids = frozenset()
     ours, theirs = (second_tokens(sampler, model, 0.3) for sampler in (local_sampler, reference_sampler))
@@ -108,6 +109,7 @@ def test_an_adapter_is_sampled_with(model):
     assert after == local_sampler(model, prompts, Sampling(8)) and after != before and model.network.training
 
 
+@pytest.mark.slow
 @pytest.mark.model
 def test_the_embedded_models_greedy_replies_are_the_same_tokens():
     model = load("smollm2", precision="fp32")
