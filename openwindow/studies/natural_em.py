@@ -51,7 +51,7 @@ study = Study(
         "seeds": (1,),
         "claim": f"{MOST}.",
         "knowledge": None,
-        "upbringing.conversations": 200,
+        "upbringing.conversations": 300,
         "base.train.steps": 4,
         "eval_plan.steps": (),
         "eval_plan.scenarios": 6,

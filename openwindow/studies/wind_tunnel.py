@@ -44,7 +44,7 @@ study = override(
         ],
         "quick": {
             "seeds": (1,),
-            "upbringing.conversations": 200,
+            "upbringing.conversations": 300,
             "base.train.steps": 4,
             "eval_plan.scenarios": 4,
             "evaluation.problems": 8,
