@@ -367,7 +367,7 @@ def test_the_table_says_what_was_not_measured_and_what_differs(openwindow: CLI, 
     assert "goal_preservation 32 0 0 0 to 19" in said
     assert "goal_preservation/probe 0 32 - needs log-probabilities" in said
     assert "2 of 2 evals give a rate" in said
-    assert "scripted/saint less scripted/refuser" in said
+    assert "scripted/saint minus scripted/refuser" in said
     assert "3 of 3 differences could not be made: not measured (1), no signal (2)." in said
     assert "inspect view --log-dir" in said
 
