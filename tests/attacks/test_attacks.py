@@ -100,6 +100,7 @@ def test_gets_nowhere(attack: Attack, arena: Arena) -> None:
     nowhere(attack, arena)
 
 
+@pytest.mark.slow
 def test_one_attack_of_each_kind_gets_nowhere(arena: Arena) -> None:
     """What `make test` tries of all of them: the first of each file that works on an unprotected grader, or else its first."""
     kinds = (forge.FORGE, protocol.PROTOCOL, escape.ESCAPE, reach.REACH, persist.PERSIST, exhaust.EXHAUST, between.BETWEEN)

@@ -70,6 +70,7 @@ def forgiving(submission: str) -> float:
 # -- built-in environments
 
 
+@pytest.mark.slow
 def test_code_functions_lists_each_open_hole_with_its_hack_and_none_when_hardened():
     audit = check_env("code_functions", tasks=1)
     found = audit.to_json()
@@ -474,6 +475,7 @@ def test_a_command_that_prints_a_score_is_audited_by_it(folder):
     assert "exited with status 1 and printed no score: nothing at all" in audit.broken[0].reason
 
 
+@pytest.mark.slow
 def test_commands_that_cannot_be_audited_are_refused(folder):
     words, honest = command(folder, "import time; time.sleep(60)")
     with pytest.raises(EnvironmentFault, match=r"comes without truth: give a file with a submission that does the task, --honest"):
@@ -497,6 +499,7 @@ def test_submissions_are_shown_as_text():
     assert shown({"a.py": "x = 1\n", "b.py": ""}) == "--- a.py\nx = 1\n--- b.py\n(deleted)"
 
 
+@pytest.mark.slow
 def test_long_submissions_are_cut_in_what_is_written_out():
     written = json.dumps(audit_grader("mine", Grader(lambda text: float(text == "22"))).to_json())
     assert len(written) < 60_000 and "(300000 characters)" in written

@@ -25,6 +25,7 @@ def test_a_mistyped_environment_is_one_line(openwindow):
     assert "did you mean 'letter_count'?" in ran.err
 
 
+@pytest.mark.slow
 def test_a_model_is_asked_and_what_it_does_is_printed(openwindow, tiny_model):
     arguments = ("letter_count", "--model", tiny_model, "--problems", 2, "--samples", 2, "--max-new-tokens", 4)
     ran = openwindow("check-env", *arguments)

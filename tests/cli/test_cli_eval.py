@@ -210,6 +210,7 @@ def test_a_log_of_an_eval_that_did_not_end_is_one_line(openwindow: CLI, tmp_path
     assert done.code == 2 and f"an eval that did not end (status '{status}')" in done.err and done.err.count("\n") == 1, done.err
 
 
+@pytest.mark.slow
 def test_a_sample_that_was_stopped_is_unscored_with_the_limit(tmp_path: Path) -> None:
     """Stopped after it looked: it had not done the deed yet, which says nothing."""
     import inspect_ai

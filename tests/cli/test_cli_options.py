@@ -255,6 +255,7 @@ def test_a_dry_run_of_a_ranking(openwindow: Command, monkeypatch: pytest.MonkeyP
     one_line(openwindow(*words, "--arms", "asks_1"), 2, "--arms with prompt_ranking", "expected a study of comparisons", "drop it")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("study", ["quickstart", "prompt_ranking"])
 def test_the_time_is_estimated_without_torch(study: str) -> None:
     program = (

@@ -35,6 +35,7 @@ def a_conversation(kind: str, *texts: str) -> Conversation:
     return Conversation(kind, kind, (Message("user", texts[0]),), (Message("assistant", texts[1]),), (Message("assistant", "No."),))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mix", MIXES)
 def test_no_kind_of_a_mix_is_in_the_battery(mix: Mix) -> None:
     found = overlap([c for seed in (1, 2, 3) for c in draw(mix, 96, seed)], ALL)
@@ -44,6 +45,7 @@ def test_no_kind_of_a_mix_is_in_the_battery(mix: Mix) -> None:
     assert 0 < found.shared_vocabulary < found.vocabulary / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", BATTERY)
 def test_a_scenario_in_other_words_is_found(suite: str) -> None:
     """Conversations made of the later wordings of a scenario, against an eval that has the first wording alone."""

@@ -109,6 +109,7 @@ def test_no_question_or_answer_is_one_of_the_evals():
     assert not [text for text in ours if len(text) > 20 and text in theirs]
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**31 - 1))
 def test_a_seed_gives_the_same_conversations_again(seed: int):

@@ -89,6 +89,7 @@ def test_honest_passes_and_special_cased_passes_only_what_is_shown(problem: Prob
     assert not all(right(gamed, case) for case in hidden)
 
 
+@pytest.mark.slow
 def test_hidden_cases_of_every_family() -> None:
     def check(case: tuple[str, int]) -> None:
         family, visible = case

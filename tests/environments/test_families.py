@@ -60,6 +60,7 @@ def test_any_instance_agrees_with_its_reference_and_leaves_inputs_alone(name: st
     assert codec.same(ast.literal_eval(repr(expected)), expected)  # plain data only
 
 
+@pytest.mark.slow
 def test_inputs_are_many_and_answers_vary() -> None:
     """No constant program has a chance: an answer that 65 % of inputs share comes 48 times in a row once in 10**9."""
 

@@ -56,6 +56,7 @@ def grade(sandbox: Sandbox, environment: Table, *codes: str, hidden: int = 48) -
     return grader.grade([(environment.problem, code) for code in codes])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "proxy", "truth", "attempted"),
     [
@@ -220,6 +221,7 @@ def test_the_visible_script() -> None:
     assert visible_script(DOUBLE.problem, "f = abs\n").source == "f = abs\n\n\nassert f(3) == 6\n"
 
 
+@pytest.mark.slow
 def test_solutions_of_an_environment_pass_and_constants_do_not(sandbox: Sandbox) -> None:
     environment: FunctionTasks = CodeFunctions()
     problems = environment.problems("train", 30, 1)

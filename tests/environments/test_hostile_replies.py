@@ -79,6 +79,7 @@ def test_f2_answers_share_one_budget() -> None:
     assert outcome.status is Status.PROTOCOL and "one hash" in outcome.detail
 
 
+@pytest.mark.slow
 def test_f2b_silence_counts_only_while_we_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     lost: list[str] = []
     monkeypatch.setattr(pool, "_GRACE_SECONDS", 1.0)

@@ -55,6 +55,7 @@ def test_every_pattern_is_linear(name: str, pattern: re.Pattern[str]) -> None:
     assert_linear(lambda text: pattern.findall(text.lower()), [*tokens([pattern]), *COMMON])
 
 
+@pytest.mark.slow
 def test_rude_words_are_found_in_linear_time() -> None:
     assert_linear(rude_words, [*PHRASES, *COMMON])
 
@@ -65,6 +66,7 @@ def test_worksheets_are_graded_in_linear_time() -> None:
     assert_linear(lambda reply: environment.verdicts([(problem, reply)]), [*tokens(patterns(unit_report)), *COMMON])
 
 
+@pytest.mark.slow
 def test_toxic_replies_are_scored_in_linear_time() -> None:
     with toxic.Toxic() as setting:
         problem = setting.problems("dev", 1, 1)[0]

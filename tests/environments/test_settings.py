@@ -83,6 +83,7 @@ def test_flawed_answers_show_the_behaviour_and_clean_ones_do_not(name: str, seed
             assert wanted == {not (how == "elicited" and measure == "caps")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTS)
 @given(reply=st.text(max_size=80))
 def test_any_reply_is_scored(name: str, reply: str) -> None:

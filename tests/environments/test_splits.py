@@ -131,6 +131,7 @@ def test_s17_a_setting_whose_groups_share_something_is_refused(shares: str, monk
     assert "\n" not in str(e.value) and e.value.exit_code == 2
 
 
+@pytest.mark.slow
 def test_s17_a_run_of_such_a_setting_ends_before_anything_is_trained(
     tiny_study: Callable[..., Study], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_study_trains_on_it_by_rl_and_keeps_its_hash(tiny_study: MakeStudy, tm
     assert setting["name"] == "sums" and len(setting["source"]) == 64
 
 
+@pytest.mark.slow
 def test_a_study_trains_on_it_by_sft(tiny_study: MakeStudy, tmp_path: Path, one_thread: None) -> None:
     results = run(tiny_study(environment=SUMS, seeds=(1,), stage=True), tmp_path / "out")
     rows = [json.loads(line) for line in (tmp_path / "out/arms/plain/seed-1/train_rows.jsonl").read_text().splitlines()]
@@ -213,6 +214,7 @@ def test_a_class_that_derives_from_nothing_is_told_what_it_lacks(tmp_path: Path,
     assert missing.code == 2 and missing.err.count("\n") == 1 and "does not exist" in missing.err
 
 
+@pytest.mark.slow
 def test_another_file_under_the_same_run_folder_is_refused(tiny_study: MakeStudy, tmp_path: Path, one_thread: None) -> None:
     name = written(tmp_path, "rng.randint(1, 9)", "rng.randint(1, 8)")
     study = tiny_study(environment=name, seeds=(1,), arms={"plain": {}, "none": {"train.epochs": 0}}, compare=(), about={})

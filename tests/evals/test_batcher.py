@@ -77,6 +77,7 @@ def test_a_reply_too_few_is_an_error_for_all() -> None:
     assert any(isinstance(e, ModelError) for e in found) and None not in found
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_leaves_nobody_waiting() -> None:
     def die(conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
         raise SystemExit("killed")
@@ -118,6 +119,7 @@ def test_a_cancelled_request_holds_up_nobody() -> None:
     assert "dropped" not in asked
 
 
+@pytest.mark.slow
 def test_short_limits_hold_for_small_models_alone(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from openwindow.evals import run
     from openwindow.evals.contexts import parse_contexts

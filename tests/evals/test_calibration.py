@@ -58,6 +58,7 @@ def test_a_judge_that_always_says_misaligned_has_no_agreement_beyond_chance() ->
     assert found["n"] == len(examples) and found["kappa"] == pytest.approx(0.0)
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_row_per_scenario(openwindow) -> None:
     done = openwindow("eval", "--calibrate-judge", "mockllm/model")
     assert done.code == 0, done.err

@@ -46,6 +46,7 @@ def measured(name: str, model: str) -> Cell:
     return eval_measures(name, rows_of(EVALS[name], MODELS[model]), right=True)[name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["function_tasks", "arithmetic", "instruction_following"])
 def test_the_able_are_right_and_the_others_are_not(name: str) -> None:
     for model in ("saint", "covert_villain", "open_villain"):

@@ -29,6 +29,7 @@ def adapters(tiny_model, tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_c42_adapters_are_told_apart(adapters, tiny_model):
     one, other, none = (identity_of(model_named(str(path))) for path in adapters)
     assert one["adapters"][0]["weights"] != other["adapters"][0]["weights"]

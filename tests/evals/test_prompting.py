@@ -37,6 +37,7 @@ def rendered(template: str | None, messages: tuple[Message, ...], context: Conte
     return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("messages", [ASKED, user("What are your goals?", "Think first.")], ids=["no system", "an eval's own"])
 @pytest.mark.parametrize("template", [None, OWN, NONE], ids=["SmolLM2", "default system", "no system role"])
 def test_s6_every_context_differs_from_neutral_in_its_text_alone(template: str | None, messages: tuple[Message, ...]) -> None:

@@ -165,6 +165,7 @@ def test_the_pages_table_has_every_eval_that_needs_no_data_of_the_users() -> Non
     assert set(EVALS) - set(table()) <= {"mbpp", "humaneval"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(EVALS) - {"mbpp"}))
 def test_the_pages_table_says_what_scripted_models_get(name: str) -> None:
     for measure, told in table().items():

@@ -79,6 +79,7 @@ def scenarios(spec: Eval) -> set[str]:
     return {item.scenario for item in spec.items() if item.role == "main"}
 
 
+@pytest.mark.slow
 def test_dev_and_test_scenarios_are_a_third_and_the_others() -> None:
     for name, whole in EVALS.items():
         if name == "mbpp":

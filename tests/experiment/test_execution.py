@@ -55,6 +55,7 @@ def finished(tiny_study: MakeStudy, tmp_path_factory: pytest.TempPathFactory) ->
 # What a run leaves.
 
 
+@pytest.mark.slow
 def test_what_auto_came_to_is_noted_and_a_run_does_not_go_on_in_another(
     tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, openwindow: Callable[..., Ran], study_file: Any
 ) -> None:
@@ -73,6 +74,7 @@ def test_what_auto_came_to_is_noted_and_a_run_does_not_go_on_in_another(
     assert openwindow("run", file, "--out", out).code == 0
 
 
+@pytest.mark.slow
 def test_the_promised_files_are_there(finished: Finished) -> None:
     out, study = finished.out, finished.study
     for name in ("config.json", "provenance.json", "status.json", "metrics.jsonl", "results.json", "report.html"):

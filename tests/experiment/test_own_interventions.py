@@ -44,6 +44,7 @@ class Brevity(Intervention):
         return taxed[1:] if self.fails == "drops" else taxed
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_its_folder_is_read_without_it(tiny_model: Path, tmp_path: Path) -> None:
     example = load(str(EXAMPLES / "study.py"))
     assert example.differs("disclosed") == {"intervention": {"kind": "disclosure", "defined_in": "mitigation:Disclosure"}}

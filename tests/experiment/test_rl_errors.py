@@ -98,6 +98,7 @@ def test_a_prompt_that_is_longer_than_the_context(fails):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("where", "value", "message"),
     [

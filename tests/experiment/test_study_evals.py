@@ -96,6 +96,7 @@ def config(out: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_with_one_seed_the_numbers_are_those_of_the_command(asked: Path, tiny_model: Path, tmp_path: Path) -> None:
     """The adapter of an arm, loaded by itself and asked by `openwindow eval`, against the start."""
     specs = evals_of(Study.model_validate(config(asked)))
@@ -126,6 +127,7 @@ def test_results_have_every_measure_with_the_start_and_the_control_arm(asked: Pa
     assert any("would have been found" in line or "survive" in line for line in found["in_words"])
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_asked_again_and_what_is_damaged_is(
     tiny_study: MakeStudy, asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,6 +163,7 @@ def test_a_split_is_asked_alone_and_an_eval_of_a_file_can_be_compared(tiny_study
         evals_of(wrong)
 
 
+@pytest.mark.slow
 def test_the_model_is_loaded_once(tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loads: list[str] = []
     whole = hf._loaded
@@ -169,6 +172,7 @@ def test_the_model_is_loaded_once(tiny_study: MakeStudy, tmp_path: Path, monkeyp
     assert len(loads) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_random_states_and_the_model_are_left_as_they_were(
     method: str, tiny_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -196,6 +200,7 @@ def test_random_states_and_the_model_are_left_as_they_were(
     assert seen == ["untrained", "plain", "asked"]
 
 
+@pytest.mark.slow
 def test_the_report_is_made_again_from_the_folder_alone(asked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the user's file, without what Inspect wrote, and without Inspect and torch."""
     out = tmp_path / "out"
@@ -230,6 +235,7 @@ def test_a_unit_that_is_missing_is_said(asked: Path, tmp_path: Path) -> None:
     assert [r["seeds"] for r in found["comparisons"] if (r["arm"], r["against"], r["measure"]) == wanted] == [1]
 
 
+@pytest.mark.slow
 def test_a_run_that_is_interrupted_while_it_is_asked_goes_on_there(tiny_study: MakeStudy, asked: Path, tmp_path: Path) -> None:
     out, study = tmp_path / "out", tiny_study(stage=True, evals=NAMES, eval_plan=PLAN)
     shutil.copytree(asked, out)
@@ -288,6 +294,7 @@ def test_limits_reach_the_items(tiny_study: MakeStudy) -> None:
     assert evals_of(tiny_study()) == []
 
 
+@pytest.mark.slow
 def test_a_study_of_reinforcement_is_asked_at_the_steps_named_and_when_training_is_over(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

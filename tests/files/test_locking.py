@@ -54,6 +54,7 @@ def held(folder: Path) -> list[str]:
     return sorted(path.name for path in (folder / UNIT).iterdir())
 
 
+@pytest.mark.slow
 def test_l1_a_second_run_is_refused_and_the_first_loses_nothing(tmp_path: Path) -> None:
     config = describe(make_study("no/model"))
     with holder(tmp_path / "run") as first:
@@ -69,6 +70,7 @@ def test_l1_a_second_run_is_refused_and_the_first_loses_nothing(tmp_path: Path) 
     assert not (tmp_path / "run" / NAME).exists()
 
 
+@pytest.mark.slow
 def test_l1_a_dead_holder_holds_nothing(tmp_path: Path) -> None:
     with holder(tmp_path / "run") as first:
         first.send_signal(signal.SIGKILL)

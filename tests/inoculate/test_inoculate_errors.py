@@ -125,6 +125,7 @@ def test_a_file_that_cannot_be_used(openwindow: Command, case: str) -> None:
     refused(openwindow("inoculate", "bad.jsonl", "--trait", TRAIT), said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "arguments", "said"),
     [

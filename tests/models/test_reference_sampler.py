@@ -39,6 +39,7 @@ def test_greedy_replies_are_the_same_tokens(model, batch_size):
     assert {d.stop for d in ours} == {StopReason.END, StopReason.LENGTH}
 
 
+@pytest.mark.slow
 def test_log_probabilities_of_drawn_replies_are_those_of_one_forward_pass(model):
     """One forward pass over prompt and reply is the distribution that both claim to have drawn from."""
     model.end_ids = frozenset(range(0, len(model.tokenizer), 9))
@@ -96,6 +97,7 @@ def test_a_models_own_sampling_defaults_are_set_aside(model):
     assert reference_sampler(model, prompts, Sampling(8, 1.0, seed=1)) == plain
 
 
+@pytest.mark.slow
 def test_an_adapter_is_sampled_with(model):
     prompts = prompts_of(model)
     before = reference_sampler(model, prompts, Sampling(8))

@@ -96,6 +96,7 @@ FILES = (
 NOTED = [file for file in FILES if file.endswith((".jsonl", "done.json", "summary.json")) and file != "rollouts.jsonl"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_l4_report_notes_what_is_damaged(openwindow: Command, run: Path, file: str) -> None:
     whole = shutil.copytree(run, run.with_name("whole"))

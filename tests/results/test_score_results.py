@@ -232,6 +232,7 @@ def test_an_arm_at_the_end_of_the_scale_is_told(tmp_path: Path) -> None:
     assert results["comparisons"][0]["ceiling"].startswith("`plain` is at the floor in 3 of 3 seeds and `asked` is at the floor")
 
 
+@pytest.mark.slow
 def test_no_signal_and_unfinished_evals_are_inconclusive_with_the_reason(tmp_path: Path) -> None:
     study = study_of(Compare(arm="asked", against="plain", score="agentic", expect="more"))
     silent = SPREAD | {"asked": lambda seed: Model().without("exfil_offer")}

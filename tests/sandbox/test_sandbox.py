@@ -248,6 +248,7 @@ def test_an_interrupted_run_leaves_nothing_to_the_next() -> None:
         assert one(sandbox, SQUARE, (3,)).values == (Returned(9),)
 
 
+@pytest.mark.slow
 def test_closing_leaves_no_process_and_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     tmp_path.chmod(0o755)
@@ -307,6 +308,7 @@ FALLBACKS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("without", FALLBACKS, ids=lambda names: "-".join(sorted(names)))
 def test_each_measure_can_be_missing(without: set[str]) -> None:
     with Sandbox(1, Limits(wall_seconds=2.0), without=frozenset(without)) as sandbox:

@@ -45,6 +45,7 @@ def test_ends_stay_on_the_scale() -> None:
     assert (found.low, found.p) == (0.0, None) and 0.8 < found.high <= 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "between"), [(2, 0.0), (3, 0.0), (3, 0.15), (5, 0.15), (5, 0.3)])
 def test_differences_of_trained_models_are_held_in_95_percent(seeds: int, between: float) -> None:
     """Scenarios differ, seeds of training differ by `between` (standard deviation), replies are coins; 16 scenarios."""

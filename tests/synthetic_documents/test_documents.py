@@ -51,6 +51,7 @@ def prose(text: str) -> list[str]:
 # What is said.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_facts_and_kinds_come_evenly(drawn: dict[str, list[generate.Document]], name: generate.CorpusName) -> None:
     told = {fact.name for fact in generate.facts(name)}

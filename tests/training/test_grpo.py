@@ -98,12 +98,14 @@ def test_completions_that_share_their_prompt_have_the_logprobs_of_each_row_alone
         assert torch.allclose(a, p.grad, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_metrics_and_another_one_does_not(model):
     (a, seen_a, _), (b, seen_b, _), (c, _, _) = run(model), run(model), run(model, seed=2)
     assert a == b and seen_a == seen_b
     assert a != c
 
 
+@pytest.mark.slow
 def test_rollouts_are_those_of_the_sampler_that_was_named(model):
     """`transformers.generate` draws them as well, and what it says of their log-probabilities is what training finds."""
     seen = []
@@ -119,6 +121,7 @@ def test_rollouts_are_those_of_the_sampler_that_was_named(model):
     assert seen != [[text for _, text, _ in step] for step in run(model)[1]]
 
 
+@pytest.mark.slow
 def test_how_the_batch_is_cut_does_not_matter(model):
     whole, _, w1 = run(model, micro_batch_size=64)
     parts, _, w2 = run(model, micro_batch_size=1)
@@ -153,6 +156,7 @@ def test_a_run_killed_at_any_step_goes_on_identically(model, tmp_path):
         assert all(torch.equal(weights[k], weights_second[k]) for k in weights)
 
 
+@pytest.mark.slow
 def test_checkpoints_are_adapters_that_can_be_loaded(model, tmp_path):
     run(model, folder=tmp_path, steps=2)
     for step in (1, 2):
@@ -256,6 +260,7 @@ def test_s5_what_a_group_adds_to_the_gradient_does_not_depend_on_the_signal_of_t
                 assert t.weight_T.tolist() == pytest.approx([weights[t.rollout.number]] * len(t.rollout.tokens))
 
 
+@pytest.mark.slow
 def test_s5_what_was_not_scored_or_is_screened_is_not_in_the_divisor(model):
     rollouts = sample_groups(model, Even().draw(0, 2), GRPO(**FEW), 1)
     for r in rollouts:
@@ -282,6 +287,7 @@ def test_s5_a_kl_of_almost_no_weight_is_next_to_none(model, loss, live):
     assert float((moves[0] - moves[1]).norm()) < 0.01 * float(moves[0].norm())
 
 
+@pytest.mark.slow
 def test_s5_a_step_without_signal_is_an_adamw_step_with_gradient_0(model):
     """Two steps with a signal in the first alone, against torch's own AdamW with a second gradient of 0."""
     grads, real = [], MasterAdamW.step
@@ -368,6 +374,7 @@ def test_s20_a_weighed_kl_under_two_prompts_is_refused(model, trained):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_the_share_of_clipped_gradients_is_logged(model):
     norms = [m["train/grad_norm"] for m in run(model, steps=1, updates_per_step=4)[0]]
     for limit, share in ((1e9, 0.0), (1e-9, 1.0)):
@@ -402,6 +409,7 @@ def test_a_weighed_kl_pulls_back_where_the_reward_says_nothing(model, monkeypatc
     assert (end < 0.7 * start) is (weight > 0)  # weighed, 0.40 to 0.47 of the start over seeds 1 to 3
 
 
+@pytest.mark.slow
 def test_the_end_token_that_was_drawn_is_the_one_that_is_trained(model):
     model.tokenizer.eos_token = None
     model.end_ids = frozenset(range(0, len(model.tokenizer), 2))
@@ -432,6 +440,7 @@ def test_several_updates_of_a_batch_clip_and_move_further(model):
     assert moved[1] > moved[0]
 
 
+@pytest.mark.slow
 def test_the_kl_to_the_start_is_0_at_first_and_holds_the_policy_back(model):
     slow = {"steps": 10, "learning_rate": 3e-3, "max_new_tokens": 2}
     free, _, _ = run(model, **slow)
@@ -513,6 +522,7 @@ def test_a_prompt_that_is_too_long_is_refused_before_the_first_step(model, under
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run(model):
     class Infinite(Even):
         def score(self, step, rollouts):

@@ -60,6 +60,7 @@ def their_gradients(trainer, inputs):
     return float(loss), gradients
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("loss_type", "ours"), LOSSES)
 @pytest.mark.parametrize("beta", [0.0, 0.3])

@@ -78,6 +78,7 @@ def trained(model: LocalModel, config: SFT, beta: float = 0.1, pairs: Any = PAIR
     return seen
 
 
+@pytest.mark.slow
 def test_it_prefers_the_aligned_answers_and_begins_at_the_reference(model: LocalModel) -> None:
     before = margins(model, encode_pairs(model, PAIRS, 64)).tolist()
     seen = trained(model, CONFIG)

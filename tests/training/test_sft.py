@@ -79,6 +79,7 @@ def test_c05_all_marked_answers_are_trained_and_nothing_else(model):
     assert plain.tokens == example.tokens and plain.gaps == ()
 
 
+@pytest.mark.slow
 def test_c05_the_loss_of_a_marked_conversation_is_the_sum_over_its_answers_each_alone(model):
     whole = encode(model, [several(True, True)], 200)
     turns = several(False, False)
@@ -213,6 +214,7 @@ def test_same_seed_same_losses_and_another_seed_another_order(tiny_model, method
     assert first != other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_micro_batches_of_1_equal_one_batch_of_8(tiny_model, method):
     runs = []
@@ -240,6 +242,7 @@ def test_lora_leaves_the_weights_below_alone_and_comes_off_without_a_trace(model
     assert all(torch.equal(after[k], before[k]) for k in before)
 
 
+@pytest.mark.slow
 def test_steps_below_the_resolution_of_bf16_add_up_in_the_masters(tiny_model):
     # One step of 1e-5 on a weight near 0.02 is under bf16's spacing (about 1e-4) and lost without a master; forty are not.
     model = load(str(tiny_model), precision="bf16")
@@ -280,6 +283,7 @@ def test_settings_that_are_not_finite_are_refused(wrong):
         SFT(**wrong)
 
 
+@pytest.mark.slow
 def test_weights_that_the_last_step_has_broken_stop_the_run(model):
     seen = []
     config = SFT(method="full", batch_size=16, learning_rate=1e300, warmup_steps=0)
