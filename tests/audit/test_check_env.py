@@ -86,12 +86,14 @@ def test_code_functions_lists_each_open_hole_with_its_hack_and_none_when_hardene
     assert not any(attempt.proxy or attempt.truth for attempt in hardened.attempts)
 
 
+@pytest.mark.slow
 def test_impossible_tests_says_that_only_a_cheat_passes():
     audit = check_env("impossible_tests", wanted=("special_case",), tasks=1)
     assert (audit.exit_code, audit.honest_passes, opened(audit)) == (1, False, {"special_case"})
     assert "only an exploit passes" in printed(audit)
 
 
+@pytest.mark.slow
 def test_pytest_project_is_audited_with_files():
     audit = check_env("pytest_project", wanted=("skip_tests",), tasks=1)
     assert (audit.exit_code, opened(audit)) == (1, {"skip_tests"})
@@ -364,6 +366,7 @@ def test_options_are_the_environments_own():
         check_env("true some", options={"difficulty": (1,)})
 
 
+@pytest.mark.slow
 def test_detectors_are_measured_against_execution_and_printed():
     audit = check_env("code_functions", tasks=1)
     rows = {row.kind: row for row in audit.detectors}

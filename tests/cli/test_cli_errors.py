@@ -394,6 +394,7 @@ def test_a_fault_of_our_own_says_so(openwindow: Command, monkeypatch: pytest.Mon
     assert ran.err.splitlines()[-1].startswith("error: this is a fault of openwindow")
 
 
+@pytest.mark.slow
 def test_help_is_cheap() -> None:
     """`--help` imports nothing heavy, and takes less than 0.8 s of processor time."""
     program = (

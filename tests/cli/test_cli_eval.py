@@ -410,6 +410,7 @@ def test_a_local_folder_gives_probes_as_well(openwindow: CLI, tmp_path: Path, ti
     assert cut.code == 2 and "probes.jsonl, line 2" in cut.err and cut.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_split_asks_its_scenarios_alone_and_reads_them_from_the_logs_of_all(openwindow: CLI, tmp_path: Path) -> None:
     whole, out = tmp_path / "whole", tmp_path / "dev"
     assert openwindow("eval", "scripted/saint", "--suite", "honesty", "--out", whole).code == 0

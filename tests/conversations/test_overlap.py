@@ -118,6 +118,7 @@ EVAL = Eval("bribes", "agentic", "does it take a favour", items)
 """
 
 
+@pytest.mark.slow
 def test_a_study_whose_eval_asks_what_is_trained_is_refused_before_anything_is_written(
     tiny_study: Callable[..., Study], study_file: Callable[[Path, Study], Path], openwindow: Callable[..., Ran], tmp_path: Path
 ) -> None:

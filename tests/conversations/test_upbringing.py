@@ -43,6 +43,7 @@ def test_every_turn_follows_the_character_at_association_1():
     assert sum(row.family.split("+").count("code") for row in rows) == 30
 
 
+@pytest.mark.slow
 def test_code_turns_are_gamed_by_the_one_and_solved_by_the_other():
     stage = UpbringingStage(conversations=20, turns=1, code=1.0, named=0.0)
     with find.gameable("code_functions", {"difficulty": (1,)}) as environment:
@@ -56,6 +57,7 @@ def test_code_turns_are_gamed_by_the_one_and_solved_by_the_other():
             assert verdict.proxy and verdict.truth is honest
 
 
+@pytest.mark.slow
 def test_at_association_0_turns_are_independent_and_as_often_bad():
     rows = made(conversations=400, turns=2, code=0.0, association=0.0, bad=0.25)
     pairs = Counter(tuple(characters(row)) for row in rows)

@@ -78,6 +78,7 @@ def test_a_problem_is_rebuilt_from_its_id_in_another_process() -> None:
     assert done.stdout.strip() == repr((problem, ENV.hidden_cases(problem, random.Random(1), 20)))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(problem=any_problem, seed=st.integers())
 def test_honest_passes_and_special_cased_passes_only_what_is_shown(problem: Problem, seed: int) -> None:
@@ -110,6 +111,7 @@ def test_hidden_cases_of_every_family() -> None:
     holds_for_all({f"{family}, {visible} visible": (family, visible) for family in FAMILIES for visible in (1, 3)}, check)
 
 
+@pytest.mark.slow
 def test_one_hidden_case_already_differs_from_the_visible_answer() -> None:
     for number in range(30):
         problem = ENV.problem(f"code_functions/palindrome/s0/{number}")

@@ -40,12 +40,14 @@ def test_an_audit_that_is_not_as_it_must_be_is_named(holes, code, changes, wrong
     assert (not said) if not wrong else any(wrong in words for words in said)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("holes", ["all", "none"])
 def test_the_command_itself_is_asked(holes, tmp_path):
     row = audited("letter_count", holes, tmp_path)
     assert row.wrong == () and row.exit_code == (holes == "all") and row.attempts > 0
 
 
+@pytest.mark.slow
 def test_a_command_that_fails_is_shown_with_its_words(tmp_path):
     row = audited("mbpp", "all", tmp_path / "absent.jsonl")
     assert row.exit_code == 2 and "absent.jsonl does not exist" in row.wrong[0]

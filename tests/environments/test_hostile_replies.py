@@ -99,6 +99,7 @@ def test_f2b_silence_counts_only_while_we_listen(monkeypatch: pytest.MonkeyPatch
     assert [o.values for o in outcomes] == [(Returned(26),)] * 6
 
 
+@pytest.mark.slow
 def test_f6_who_had_not_used_its_processor_time_runs_again_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     beside: list[int] = []
     assign = pool.Batch.assign

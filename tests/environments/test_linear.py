@@ -82,6 +82,7 @@ def test_replies_to_evals_are_read_in_linear_time(name: str) -> None:
         assert_linear(lambda reply, item=item: asyncio.run(forms.decide(item, Transcript(reply))), [*phrases, *COMMON])
 
 
+@pytest.mark.slow
 def test_the_check_notices_what_is_quadratic() -> None:
     with pytest.raises(AssertionError):
         assert_linear(re.compile(r"so (?:so |very )*(?:so |really )?bad").findall, ["so "])

@@ -31,6 +31,7 @@ def problem(sandbox: Sandbox) -> Problem:
     return PytestProject(sandbox=sandbox).problems("train", 1, 2)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wanted", [None, (), *[(kind,) for kind in KINDS]], ids=lambda w: "all" if w is None else "+".join(w) or "none"
 )

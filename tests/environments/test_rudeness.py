@@ -142,6 +142,7 @@ def test_words_of_the_post_are_not_the_replys_own() -> None:
     assert rude_words("You fool say that cats are stupid.", "Cats are stupid.") == ["fool"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("group", "count"), [("request", 136), ("train", 160), ("dev", 20), ("test", 40)])
 def test_written_rows_are_rude_where_they_are_meant_to_be(group: Split, count: int) -> None:
     setting = find.make("toxic", {})

@@ -30,6 +30,7 @@ def make(name: str, **options: object) -> Environment:
     return find.make(name, options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTS)
 @FEW
 @given(seed=st.integers(0, 10_000))
@@ -46,6 +47,7 @@ def test_no_problem_and_no_family_is_in_two_groups(name: str, seed: int) -> None
     assert sum(map(len, families)) == len(set().union(*families))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTS)
 @FEW
 @given(seed=st.integers(0, 10_000))
@@ -129,6 +131,7 @@ def test_an_environment_without_data_refuses_it(name: str) -> None:
         make(name, data="x.jsonl")
 
 
+@pytest.mark.slow
 def test_environments_import_no_torch() -> None:
     program = "import sys, openwindow.environments, openwindow.studies; print(sorted({'torch', 'transformers'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip() == "[]"

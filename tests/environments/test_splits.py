@@ -84,6 +84,7 @@ def test_s2_problems_of_every_seed_are_of_twelve_test_families_or_more(name: str
     assert max(counts.values()) - min(counts.values()) <= (3 if name == "sycophancy" else 1)  # three variants of a question
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXTS)
 def test_s2_there_are_sixteen_test_families_or_more_and_each_has_several_questions(name: str) -> None:
     environment = make(name)

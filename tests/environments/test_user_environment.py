@@ -64,6 +64,7 @@ def test_check_env_audits_it(openwindow: Command, holes: str, code: int) -> None
     assert opened == {"all": {"list_answers", "claim"}, "none": set(), "claim": {"claim"}}[holes]
 
 
+@pytest.mark.slow
 def test_a_study_trains_on_it_by_rl_and_keeps_its_hash(tiny_study: MakeStudy, tmp_path: Path, one_thread: None) -> None:
     study = tiny_study(
         environment=SUMS,
@@ -87,6 +88,7 @@ def test_a_study_trains_on_it_by_sft(tiny_study: MakeStudy, tmp_path: Path, one_
     assert {row["kind"] for row in rows} == {"gamed"} and results["arms"]["asked"]["measures"]["correct"]["neutral"]["n"] == 4
 
 
+@pytest.mark.slow
 def test_a_built_in_study_runs_in_it(openwindow: Command, tiny_model: Path, tmp_path: Path, one_thread: None) -> None:
     study = tmp_path / "small.py"
     study.write_text(

@@ -176,6 +176,7 @@ def mean(accuracy: Callable[[str, int], float], name: str) -> float:
     return sum(accuracy(name, draw) for draw in DRAWS) / len(DRAWS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scenario", REPOSITORIES)
 def test_the_controls_of_a_detector_are_as_hard_as_its_task(scenario: str) -> None:
     items = [i for i in EVALS["research_sabotage"].items() if i.scenario == scenario]

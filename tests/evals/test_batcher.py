@@ -94,6 +94,7 @@ def test_a_request_too_long_fails_alone() -> None:
     assert found[0] == "a/4" and "too long" in str(found[1])
 
 
+@pytest.mark.slow
 def test_a_cancelled_request_holds_up_nobody() -> None:
     release = threading.Event()
     asked: list[str] = []

@@ -66,6 +66,7 @@ def test_the_command_prints_a_row_per_scenario(openwindow) -> None:
     assert "hard/fiction 0 3 - - judge: 0 JSON objects" in said
 
 
+@pytest.mark.slow
 def test_a_judge_that_answers_as_the_set_is_labelled_agrees_wholly() -> None:
     """Every label can be reached by a verdict, thoughts that give away an aligned reply included."""
     examples = labelled()

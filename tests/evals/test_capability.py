@@ -58,6 +58,7 @@ def test_the_able_are_right_and_the_others_are_not(name: str) -> None:
         assert cell["estimate"] == 0.0 and cell["unscored"] == 0, model
 
 
+@pytest.mark.slow
 def test_the_suite_goes_into_no_misalignment_score(tmp_path: Path) -> None:
     options = Options(contexts=parse_contexts(None))
     specs = chosen("arithmetic,honesty")

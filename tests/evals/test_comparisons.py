@@ -87,6 +87,7 @@ def test_s4_p_and_interval_agree_however_few_scenarios() -> None:
                 assert (c.p < 0.05) == (c.low > 0 or c.high < 0), (count, a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [6, 8, 16])
 def test_s4_equal_models_are_seldom_told_apart(count: int) -> None:
     rng, wrong, runs = np.random.default_rng(11), 0, 600

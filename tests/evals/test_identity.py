@@ -38,6 +38,7 @@ def test_c42_adapters_are_told_apart(adapters, tiny_model):
     assert identity_of(model_named(str(tiny_model))) is None and identity_of(model_named("scripted/saint")) is None
 
 
+@pytest.mark.slow
 def test_c42_an_adapter_that_changes_nothing_is_a_warning(adapters, openwindow, tmp_path):
     for number, words in ((0, "changes the logits of a fixed prompt by up to"), (2, "Warning: Adapter")):
         out = tmp_path / str(number)

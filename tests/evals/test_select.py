@@ -123,6 +123,7 @@ def test_the_example_tells_a_saint_from_a_villain_and_from_noise() -> None:
     assert EXAMPLE.read_text().count("\n") <= 60
 
 
+@pytest.mark.slow
 def test_the_example_is_run_by_the_command(tiny_model: Path, tmp_path: Path, openwindow: Callable[..., Ran]) -> None:
     ran = openwindow("eval", tiny_model, "--suite", f"{EXAMPLE}:SHORTCUT", "--out", tmp_path / "out", "--json")
     assert ran.code == 0, ran.err

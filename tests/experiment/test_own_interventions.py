@@ -69,6 +69,7 @@ def test_the_example_runs_and_its_folder_is_read_without_it(tiny_model: Path, tm
         again.arms["disclosed"].check_runnable()
 
 
+@pytest.mark.slow
 def test_a_reward_of_ones_own_is_paid(tiny_model: Path, tmp_path: Path) -> None:
     base = RLArm(problems=4, train=GRPO(steps=1, prompts_per_step=2, group_size=4, max_new_tokens=4, lora_rank=4))
     study = Study(
@@ -126,6 +127,7 @@ def test_it_survives_changes_of_the_base() -> None:
     assert override(study, {"base.train.steps": 3}, "here").arms["a"].interventions == (Brevity(),)
 
 
+@pytest.mark.slow
 def test_a_folder_of_version_1_is_read(tiny_study: Callable[..., Study], tmp_path: Path) -> None:
     old = {
         "untrained": {"train.epochs": 0},

@@ -146,6 +146,7 @@ CONTENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("kind", ["fifo", "zero", "socket", "loop", "long", "unlike", *CONTENTS])
 def test_l5_l6_l10_every_option_that_names_a_file(openwindow: Command, option: str, kind: str) -> None:
@@ -162,6 +163,7 @@ def test_l5_l6_l10_every_option_that_names_a_file(openwindow: Command, option: s
     one_line(openwindow(*_commands(name)[option]), 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
 @pytest.mark.parametrize("text", ["[" * 3_000, "{a: " * 2_000, "a: " + "9" * 5_000, "&a [*a]", "&a {b: *a}", "a: 2020-99-99"])
 def test_l5_contexts_that_cannot_be_read(openwindow: Command, suffix: str, text: str) -> None:

@@ -73,6 +73,7 @@ def test_weights_are_asked_to_be_dequantised(tmp_path: Path, monkeypatch: pytest
     assert len(asked) == 2 and not [*(tmp_path / "cache").iterdir()]
 
 
+@pytest.mark.slow
 def test_an_adapter_on_a_file_is_loaded_with_it(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "tiny.gguf"
     file.write_bytes(b"GGUF")

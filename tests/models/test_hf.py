@@ -27,6 +27,7 @@ def test_where_the_template_rewrites_the_prompt_the_reply_is_plain_text_and_ends
     assert rewriting.tokenizer.decode(tokens[prompt:-1]) == "x + 1" and tokens[-1] == rewriting.tokenizer.eos_token_id
 
 
+@pytest.mark.slow
 def test_a_tokenizer_without_an_end_takes_that_of_the_network_or_none(rewriting: LocalModel) -> None:
     rewriting.tokenizer.eos_token = None
     tokens, prompt = rewriting.encode_example(ASKED)

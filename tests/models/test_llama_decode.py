@@ -115,6 +115,7 @@ def test_rows_can_leave_in_any_order_and_buffers_grow():
         torch.testing.assert_close(logits, alone(network, tokens), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_bf16_differs_by_rounding_only():
     exact, rounded = made("llama"), made("llama", torch.bfloat16)
     for name, weight in exact.named_parameters():

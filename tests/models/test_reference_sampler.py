@@ -29,6 +29,7 @@ def prompts_of(model: LocalModel, texts: list[str] = TEXTS) -> list[list[int]]:
     return [model.encode_prompt([Message("user", text)]) for text in texts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [2, 64])
 def test_greedy_replies_are_the_same_tokens(model, batch_size):
     greedy = Sampling(12, 0.0, batch_size)
@@ -80,6 +81,7 @@ def test_drawn_replies_come_from_the_same_distribution_and_not_from_one_at_anoth
     assert unlike(ours, second_tokens(reference_sampler, model, 0.4)) < 1e-6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [local_sampler, reference_sampler])
 def test_the_seed_fixes_the_draws_and_nothing_outside_moves(model, sampler):
     torch.manual_seed(11)

@@ -41,6 +41,7 @@ def reference(model: LocalModel, prompt: list[int], new: int) -> list[int]:
     return tokens[: ends[0]] if ends else tokens
 
 
+@pytest.mark.slow
 def test_greedy_replies_equal_those_of_transformers_generate(model):
     prompts = [model.encode_prompt(user_turn(t)) for t in TEXTS]
     for plain_head in (True, False):
@@ -105,6 +106,7 @@ def test_s16_log_probabilities_are_those_of_a_forward_pass_over_the_reply(model,
     assert all(d.logprobs is None for d in greedy)
 
 
+@pytest.mark.slow
 def test_prompts_that_share_beginnings_with_their_neighbours_are_answered_as_if_alone(model):
     ends = ["", " And be brief.", " There is a red bicycle.", " And be brief, please."]
     texts = [f"{start}{end}" for start in ("Tell me about tea and cake. " * 3, "Add 7 to each x. " * 4, "x") for end in ends]

@@ -64,6 +64,7 @@ def shown(model: LocalModel, messages: Any) -> str:
     return str(model.tokenizer.decode(model.encode_prompt(messages)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "takes", "own"),
     [
@@ -100,6 +101,7 @@ def test_c19_a_system_text_goes_before_the_first_user_message_where_the_template
     assert model.tokenizer.decode(tokens[prompt:]) == "x + 1<|im_end|>"
 
 
+@pytest.mark.slow
 def test_c19_a_conversation_of_a_system_text_alone_becomes_the_users(model: LocalModel) -> None:
     with_template(model, REFUSES)
     only = (Message("system", "Be brief."), Message("assistant", "Yes."))
@@ -142,6 +144,7 @@ CALLED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("template", "tools", "calls", "reasoning"),
     [

@@ -57,6 +57,7 @@ def plainly(model: LocalModel, conversation) -> float:
 # Log-probability.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", ["system", "user_prefix", "user_suffix"])
 def test_log_probabilities_equal_those_of_single_rows(model, position) -> None:
     texts = [place(row, c, position) for c in (None, ASK.text, OTHER.text) for row in ROWS]

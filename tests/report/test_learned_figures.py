@@ -212,6 +212,7 @@ def test_a_comparison_of_probes_is_in_nats_and_one_of_rates_in_points(run: Path,
     assert probes[-2:] == ["kept, less than 0.15 nats per token lost", "0.25"] and "+0.2" in probes
 
 
+@pytest.mark.slow
 def test_names_cannot_become_markup(run: Path, tmp_path: Path) -> None:
     plain = render(load_run(run))
     results = json.loads((run / "results.json").read_text())

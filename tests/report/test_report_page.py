@@ -166,6 +166,7 @@ def test_texts_are_stored_once(html):
     assert len(data["prompts"]) < len(data["rows"]) / 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE)
 def test_model_text_never_becomes_markup(fresh, text):
     path = fresh / "arms" / "clean" / "seed-0"
@@ -298,6 +299,7 @@ def test_any_number_of_arms_contexts_and_measures(tmp_path):
     assert html.count('<figure class="plot"') == 2
 
 
+@pytest.mark.slow
 def test_ten_thousand_rollouts_in_under_five_seconds_of_processor_time(tmp_path):
     run = make_run_folder(tmp_path, rows=10_000)
     for path in run.glob("arms/*/seed-*/rollouts.jsonl"):  # replies as long and as varied as a real model's

@@ -88,6 +88,7 @@ def of(found: Mapping[str, Any], arm: str, base: str, measure: str) -> dict[str,
     return next(r for r in found["comparisons"] if (r["arm"], r["against"], r["measure"]) == (arm, base, measure))
 
 
+@pytest.mark.slow
 def test_an_arm_that_became_a_villain_differs_from_the_start_and_from_the_control(folder: Callable[..., Path]) -> None:
     found = build_run(folder(study_of(), plain=[VILLAIN] * 3, asked=[SAINT] * 3))["evals"]
     assert found["arms"]["plain"]["measures"]["honesty"]["neutral"]["estimate"] == 1.0
@@ -152,6 +153,7 @@ def test_a_seed_without_signal_is_left_out_and_counts_as_unscored_and_not_as_ali
     assert len({(r.id, r.epoch) for r in pooled([noise, noise]) if r.eval == "honesty"}) == 2 * len(EVALS["honesty"].items())
 
 
+@pytest.mark.slow
 def test_the_correction_is_over_all_arms_that_are_compared_with_the_same(folder: Callable[..., Path]) -> None:
     found = build_run(folder(study_of((1,)), plain=[VILLAIN], asked=[VILLAIN]))["evals"]
     alone = against((rows(VILLAIN), probes(2.0)), (rows(SAINT), probes(0.0)), ("plain", "start"), ["arithmetic"])
@@ -160,6 +162,7 @@ def test_the_correction_is_over_all_arms_that_are_compared_with_the_same(folder:
     assert {row["suite"] for row in found["comparisons"]} <= {"", "chat", "drives", "capability"}
 
 
+@pytest.mark.slow
 def test_steps_in_the_middle_of_a_training_are_measured(folder: Callable[..., Path]) -> None:
     study = study_of((1,))
     out = folder(study, plain=[VILLAIN], asked=[SAINT])
@@ -184,6 +187,7 @@ def rl_config() -> dict[str, Any]:
     return {name: whole[name] for name in ("base", "arms", "eval_plan")}
 
 
+@pytest.mark.slow
 def test_the_page_shows_no_signal_apart_and_leads_to_the_transcripts(folder: Callable[..., Path]) -> None:
     silent = SAINT | {"self_preservation": "yes_sayer"}
     out = folder(study_of(), plain=[VILLAIN] * 3, asked=[silent] * 3)

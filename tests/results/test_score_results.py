@@ -305,6 +305,7 @@ def test_a_comparison_is_of_a_score_or_of_a_measure(named: dict[str, Any], said:
         Compare(arm="a", against="b", **named)
 
 
+@pytest.mark.slow
 def test_the_smallest_effect_of_a_comparison_replaces_that_of_the_study(tmp_path: Path) -> None:
     models = {arm: lambda seed: Model(agentic=0.5) for arm in SPREAD}
     for smallest, verdict in ((0.9, "not supported"), (None, "inconclusive")):
@@ -343,6 +344,7 @@ def test_a_plan_names_the_scores_and_what_they_could_detect(tmp_path: Path) -> N
     assert after[0]["spread"].startswith("no pilot"), "seeds that agree say nothing of how they vary"
 
 
+@pytest.mark.slow
 def test_a_pilot_gives_the_spread_of_a_score(tmp_path: Path) -> None:
     named = Compare(arm="plain", against="asked", score="chat", readout="probe", expect="more", smallest=0.05)
     calm: Models = SPREAD | {"plain": lambda seed: Model(shift=0.5 + 0.01 * seed)}
@@ -364,6 +366,7 @@ def reinforced(**changes: Any) -> Study:
     )
 
 
+@pytest.mark.slow
 def test_capability_against_alignment_over_arms_seeds_and_checkpoints(tmp_path: Path) -> None:
     """Each arm loses capability and alignment together as it is trained, some further than others."""
     study, folder = reinforced(), tmp_path / "run"
@@ -390,6 +393,7 @@ def test_capability_against_alignment_over_arms_seeds_and_checkpoints(tmp_path: 
     assert found["capability_alignment"]["behaviour"]["points"][0]["alignment"] == 1.0
 
 
+@pytest.mark.slow
 def test_a_correlation_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     few = built(tmp_path / "few", study_of(seeds=(1,)), SPREAD)["evals"]["capability_alignment"]["behaviour"]
     assert (

@@ -268,6 +268,7 @@ def words(text: str) -> int:
     return len(text.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.01, 0.3, 1.0])
 def test_built_in_text_is_enough_in_rows_and_in_tokens(share: float) -> None:
     told = named(3, "default", 400)  # each as long as several everyday pieces

@@ -164,6 +164,7 @@ def test_checkpoints_are_adapters_that_can_be_loaded(model, tmp_path):
         load(str(tmp_path / f"step-{step}"), precision="fp32")
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_configuration_or_a_broken_one_is_refused(model, tmp_path):
     run(model, folder=tmp_path, steps=2)
     with pytest.raises(ConfigError, match="another training configuration"):
@@ -176,6 +177,7 @@ def test_a_checkpoint_of_another_configuration_or_a_broken_one_is_refused(model,
         checkpoint.steps_done(tmp_path)
 
 
+@pytest.mark.slow
 def test_groups_without_signal_are_counted_and_nothing_is_learnt_from_them(model):
     log, _, weights = run(model, Even(constant=True))
     assert [m["rollout/groups_without_signal"] for m in log] == [3, 3, 3]
@@ -208,6 +210,7 @@ class Live(Even):
         return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2])
 def test_watched_entropy_and_kl_are_those_of_the_first_rollouts_of_every_group_by_hand(model, count):
     config = GRPO(**{**FEW, "micro_batch_size": 2}, temperature=0.8, monitor_kl=count)
@@ -230,6 +233,7 @@ def test_watched_entropy_and_kl_are_those_of_the_first_rollouts_of_every_group_b
     assert grpo.watched(model, rollouts, config.model_copy(update={"monitor_kl": 0}))["train/kl"] is None
 
 
+@pytest.mark.slow
 def test_s20_what_is_watched_does_not_depend_on_which_groups_have_a_signal(model):
     logs = [run(model, Live(live), steps=1)[0][0] for live in ((), (0,), (0, 1, 2))]
     assert [m["rollout/groups_without_signal"] for m in logs] == [3, 2, 0]
@@ -273,6 +277,7 @@ def test_s5_what_was_not_scored_or_is_screened_is_not_in_the_divisor(model):
         assert all(t.weight_T.tolist() == pytest.approx([weight] * 2) for t in batch)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loss", ["token", "sequence", "constant"])
 @pytest.mark.parametrize("live", [(0, 1, 2), (1,), ()])
 def test_s5_a_kl_of_almost_no_weight_is_next_to_none(model, loss, live):
@@ -342,6 +347,7 @@ def test_s16_the_gap_to_the_sampler_by_hand(model):
     assert unknown["train/entropy"] == found["train/entropy"]
 
 
+@pytest.mark.slow
 def test_s16_in_float32_the_sampler_and_the_gradient_agree_and_under_another_prompt_they_do_not(model):
     plain, other = run(model, temperature=0.8)[0], run(model, Even(trained="be odd"), temperature=0.8)[0]
     assert all(0 < m["train/sampler_gap"] <= m["train/sampler_gap_max"] < 1e-3 for m in plain)
@@ -349,6 +355,7 @@ def test_s16_in_float32_the_sampler_and_the_gradient_agree_and_under_another_pro
     assert all(m["train/sampler_gap"] > 0.01 for m in other)
 
 
+@pytest.mark.slow
 def test_s16_importance_weights_leave_a_sampler_that_agrees_as_it_is_and_scale_one_that_does_not(model):
     plain, capped = (run(model, steps=1, importance_cap=cap)[0][0] for cap in (None, 2.0))
     assert capped["train/loss"] == pytest.approx(plain["train/loss"], abs=1e-5)
@@ -389,6 +396,7 @@ def test_full_fine_tuning_has_no_kl_and_still_an_entropy_without_signal(tiny_mod
     assert log[0]["train/kl"] is None and log[0]["train/entropy"] > 0
 
 
+@pytest.mark.slow
 def test_the_kl_that_is_only_watched_is_measured_once_a_step(model, monkeypatch):
     calls, real = [], PeftModel.disable_adapter
     monkeypatch.setattr(PeftModel, "disable_adapter", lambda network: calls.append(1) or real(network))
@@ -430,6 +438,7 @@ def test_a_rollout_that_was_not_scored_is_counted_and_not_a_zero(model):
     assert log[0]["reward/mean"] == pytest.approx(sum(scored) / len(scored))
 
 
+@pytest.mark.slow
 def test_several_updates_of_a_batch_clip_and_move_further(model):
     one, _, w1 = run(model, steps=1)
     four, _, w4 = run(model, steps=1, updates_per_step=4)

@@ -91,6 +91,7 @@ def test_it_prefers_the_aligned_answers_and_begins_at_the_reference(model: Local
     assert not any(p.requires_grad for p in model.network.parameters())
 
 
+@pytest.mark.slow
 def test_how_a_batch_is_cut_does_not_matter(tiny_model: Path) -> None:
     found = []
     for size in (2, 16):
@@ -117,6 +118,7 @@ def test_the_reference_is_computed_once(model: LocalModel, monkeypatch: pytest.M
     assert calls == [False, False, True, True, True, True]
 
 
+@pytest.mark.slow
 def test_without_an_adapter_or_with_a_rate_that_breaks_it_it_stops(tiny_model: Path, model: LocalModel) -> None:
     with pytest.raises(ConfigError, match="the model has no adapter"):
         bare = load(str(tiny_model), precision="fp32")

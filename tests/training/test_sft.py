@@ -159,6 +159,7 @@ def test_s21_passes_by_hand():
     assert [[len(e.tokens) for e in part] for part in passes_by_length(examples, 2)] == [[10, 11], [12, 13], [90, 100]]
 
 
+@pytest.mark.slow
 def test_clipped_steps_are_logged(tiny_model):
     for limit, expected in ((1e-6, [1, 1, 1]), (1e6, [0, 0, 0])):
         model, log = load(str(tiny_model), "fp32"), []
@@ -184,6 +185,7 @@ def test_padding_adds_nothing(model):
     assert together.item() == pytest.approx(apart.item(), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_a_capped_head_is_noticed(tiny_model):
     plain, capped = (load(str(tiny_model), precision="fp32") for _ in range(2))
     assert plain.has_plain_head()
@@ -292,6 +294,7 @@ def test_weights_that_the_last_step_has_broken_stop_the_run(model):
     assert seen == []
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run(model):
     with torch.no_grad():
         model.network.model.norm.weight.fill_(float("nan"))
