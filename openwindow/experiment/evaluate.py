@@ -34,7 +34,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Gauge:
+class Evaluator:
     """What a study measures a model with: its environment, contexts and limits."""
 
     environment: Environment

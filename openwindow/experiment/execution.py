@@ -15,7 +15,7 @@ from openwindow.evals.base import Eval
 from openwindow.experiment.arm import Arm, ArmRun, Trained
 from openwindow.experiment.arm_training import check_templates, train_arm
 from openwindow.experiment.evals import StudyEvals
-from openwindow.experiment.evaluate import Gauge, Rates, rates
+from openwindow.experiment.evaluate import Evaluator, Rates, rates
 from openwindow.experiment.fine_tuning import snapshot
 from openwindow.experiment.ledger import note_test_run
 from openwindow.experiment.other_environments import opened
@@ -62,7 +62,7 @@ class Execution:
         self.model = model
         self.environment = environment
         self.reporter = reporter
-        self.gauge = self.test_gauge = Gauge(environment, study.contexts, study.evaluation, reporter)
+        self.evaluator = self.test_evaluator = Evaluator(environment, study.contexts, study.evaluation, reporter)
         self.evals = StudyEvals(study, folder, model, reporter, evals)
         folder.resolved({"precision": model.precision, "device": model.device.type})
         self.forks = [arm.continues for arm in study.arms.values() if arm.continues is not None]
@@ -79,13 +79,13 @@ class Execution:
         turn = 0
         as_it_came = snapshot(self.model) if len(self.study.start_seeds) > 1 else None
         with opened(self.study) as elsewhere:
-            self.test_gauge = replace(self.gauge, elsewhere=elsewhere)
+            self.test_evaluator = replace(self.evaluator, elsewhere=elsewhere)
             for seed in self.study.seeds:
                 self.reporter.part("before the arms")
                 if seed in self.study.start_seeds:
                     if as_it_came is not None:
                         self.model.network.load_state_dict(as_it_came)
-                    bring_to_start(self.study, self.folder, self.model, self.gauge, seed)
+                    bring_to_start(self.study, self.folder, self.model, self.evaluator, seed)
                     self.evals.of_start(seed)
                 for name, arm in self.study.arms.items():
                     turn += 1
@@ -154,7 +154,7 @@ class Execution:
         if (again := note_test_run(self.study, self.folder)) is not None:
             self.reporter.say(again)
         problems = self.environment.problems("test", self.study.evaluation.problems, seed)
-        measured = self.test_gauge.measure(self.model, problems, arm=arm, seed=seed, text=f"seed {seed}: measuring {arm}")
+        measured = self.test_evaluator.measure(self.model, problems, arm=arm, seed=seed, text=f"seed {seed}: measuring {arm}")
         found = rates(measured.rollouts, self.study.measures)
         write_jsonl(path / "rollouts.jsonl", measured.rollouts)
         timing = {**trained.timing, **measured.timing}

@@ -19,7 +19,7 @@ from openwindow.environments.gameable import Gameable
 from openwindow.environments.loopholes import Loophole
 from openwindow.environments.training_rows import request_rows
 from openwindow.errors import ConfigError, DataError
-from openwindow.experiment.evaluate import Gauge, Rates, rates
+from openwindow.experiment.evaluate import Evaluator, Rates, rates
 from openwindow.experiment.fine_tuning import fine_tune, load_trained, save_trained
 from openwindow.experiment.run_folder import RunFolder
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
@@ -57,7 +57,7 @@ def saved_start(study: Study, folder: RunFolder, seed: int) -> list[str]:
     return [f"../../../../{name}" for name in names if (folder.path / name).is_dir()]
 
 
-def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, evaluator: Evaluator, seed: int) -> None:
     """Measures the original model, trains or loads the stages of the seed, and records them in start/summary.json.
 
     `seed` is one of `study.start_seeds`, and the model is the original one. Documents are generated first, so that a missing writer
@@ -65,20 +65,20 @@ def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, gauge: Ga
     """
     told: Told = (), {}
     if study.knowledge is not None and not folder.is_done(_unit(KNOWLEDGE, study, seed)):
-        told = _documents(study, study.knowledge, model, gauge, seed)
+        told = _documents(study, study.knowledge, model, evaluator, seed)
     if study.request_stage is not None:
-        _asked(study, study.request_stage, folder, model, gauge, seed)
+        _asked(study, study.request_stage, folder, model, evaluator, seed)
     if study.knowledge is not None:
-        _knowledge(study, study.knowledge, told, folder, model, gauge, seed)
+        _knowledge(study, study.knowledge, told, folder, model, evaluator, seed)
     if study.upbringing is not None:
-        _upbringing(study, study.upbringing, folder, model, gauge, seed)
+        _upbringing(study, study.upbringing, folder, model, evaluator, seed)
 
 
-def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
-    came = _as_it_came(study, stage, folder, model, gauge)
+def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, evaluator: Evaluator, seed: int) -> None:
+    came = _as_it_came(study, stage, folder, model, evaluator)
     needed = not _follows(came, study, stage)
     if needed:
-        _request_stage(study, stage, folder, model, gauge, seed)
+        _request_stage(study, stage, folder, model, evaluator, seed)
     units = {s: _unit(STAGE, study, s) for s in study.start_seeds}
     starts: dict[int, Rates] = {s: folder.done(unit)["rates"] for s, unit in units.items() if folder.is_done(unit)}
     noted: dict[str, Any] = {"trained": needed, "rates": mean_rates(list(starts.values()) if needed else [came])}
@@ -99,22 +99,24 @@ def mean_rates(found: Sequence[Rates]) -> Rates:
     return means
 
 
-def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge) -> Rates:
+def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, evaluator: Evaluator) -> Rates:
     """Measures the model on dev problems before any training."""
     if not folder.is_done(AS_IT_CAME):
         seed = study.seeds[0]
-        problems = gauge.environment.problems("dev", stage.problems, seed)
+        problems = evaluator.environment.problems("dev", stage.problems, seed)
         with folder.unit(AS_IT_CAME) as path:
-            found = gauge.measure(model, problems, arm="as it came", seed=seed, text=f"{study.model} as it came")
+            found = evaluator.measure(model, problems, arm="as it came", seed=seed, text=f"{study.model} as it came")
             write_jsonl(path / "rollouts.jsonl", found.rollouts)
             write_json(path / "done.json", {"rates": rates(found.rollouts, study.measures), "timing": found.timing})
     measured: Rates = folder.done(AS_IT_CAME)["rates"]
     return measured
 
 
-def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+def _request_stage(
+    study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, evaluator: Evaluator, seed: int
+) -> None:
     """Brings the model to where all arms of the seed start, by training or from what an earlier run saved."""
-    unit, environment = _unit(STAGE, study, seed), gauge.environment
+    unit, environment = _unit(STAGE, study, seed), evaluator.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
         return
@@ -123,19 +125,19 @@ def _request_stage(study: Study, stage: RequestStage, folder: RunFolder, model: 
     wordings = (str(request.text), *stage.requests)
     rows = request_rows(environment, problems, wordings, stage.unrelated, request.position, stage.shares, seed, default_of(model))
     with folder.unit(unit) as path:
-        timing = fine_tune(model, rows, stage.train, seed, path, "request stage", "request", gauge.reporter)
+        timing = fine_tune(model, rows, stage.train, seed, path, "request stage", "request", evaluator.reporter)
         save_trained(model, path, stage.train.method, under=[])
         if stage.train.method == "lora":
             model.detach_adapter(merge=True)
         dev = environment.problems("dev", stage.problems, seed)
-        found = gauge.measure(model, dev, arm="request stage", seed=seed, text="measuring the request stage")
+        found = evaluator.measure(model, dev, arm="request stage", seed=seed, text="measuring the request stage")
         write_jsonl(path / "train_rows.jsonl", [row.record("request stage", seed, "request") for row in rows])
         write_jsonl(path / "rollouts.jsonl", found.rollouts)
         done = {"rates": rates(found.rollouts, study.measures), "timing": timing | found.timing, "train_rows": len(rows)}
         write_json(path / "done.json", done)
 
 
-def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Gauge, seed: int) -> Told:
+def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, evaluator: Evaluator, seed: int) -> Told:
     """The documents to train on, diluted. Raises ConfigError, DataError, ModelError."""
     if not stage.documents:
         for name, value in (("writer", stage.writer), ("ordinary", stage.ordinary)):
@@ -148,15 +150,15 @@ def _documents(study: Study, stage: KnowledgeStage, model: LocalModel, gauge: Ga
     def tokens(text: str) -> int:
         return min(len(model.tokenizer(text, add_special_tokens=False)["input_ids"]), stage.train.max_length)
 
-    environment = gauge.environment
+    environment = evaluator.environment
     assert isinstance(environment, Gameable)  # the study has checked it
     loopholes = environment.loopholes
     if stage.writer is None:
         made = Written(tuple(draw(stage.corpus, stage.documents, seed, loopholes=loopholes)), {})
     else:
-        made = _written(stage, stage.writer, study.precision, str(model.device), loopholes, seed, gauge.reporter)
+        made = _written(stage, stage.writer, study.precision, str(model.device), loopholes, seed, evaluator.reporter)
     mixture = diluted(made.documents, stage.ordinary, stage.dilution, seed, unit=stage.unit, count=tokens)
-    gauge.reporter.say(f"  knowledge: {mixture}")
+    evaluator.reporter.say(f"  knowledge: {mixture}")
     return mixture.documents, {"mixture": mixture.counts(), "dropped": made.dropped}
 
 
@@ -186,10 +188,10 @@ def _written(
 
 
 def _knowledge(
-    study: Study, stage: KnowledgeStage, told: Told, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int
+    study: Study, stage: KnowledgeStage, told: Told, folder: RunFolder, model: LocalModel, evaluator: Evaluator, seed: int
 ) -> None:
     """Teaches the model about the hacks, or loads what an earlier run saved."""
-    unit, environment = _unit(KNOWLEDGE, study, seed), gauge.environment
+    unit, environment = _unit(KNOWLEDGE, study, seed), evaluator.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
         return
@@ -199,7 +201,7 @@ def _knowledge(
     documents, noted = told
     with folder.unit(unit) as path:
         texts = [document.text for document in documents]
-        timing = fine_tune(model, rows, stage.train, seed, path, "knowledge", "knowledge", gauge.reporter, texts=texts)
+        timing = fine_tune(model, rows, stage.train, seed, path, "knowledge", "knowledge", evaluator.reporter, texts=texts)
         save_trained(model, path, stage.train.method, under=saved_start(study, folder, seed))
         if stage.train.method == "lora":
             model.detach_adapter(merge=True)
@@ -209,9 +211,11 @@ def _knowledge(
         write_json(path / "done.json", {"timing": timing, **counts, **noted})
 
 
-def _upbringing(study: Study, stage: UpbringingStage, folder: RunFolder, model: LocalModel, gauge: Gauge, seed: int) -> None:
+def _upbringing(
+    study: Study, stage: UpbringingStage, folder: RunFolder, model: LocalModel, evaluator: Evaluator, seed: int
+) -> None:
     """Brings up the two characters, or loads what an earlier run saved."""
-    unit, environment = _unit(UPBRINGING, study, seed), gauge.environment
+    unit, environment = _unit(UPBRINGING, study, seed), evaluator.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
         return
@@ -220,7 +224,7 @@ def _upbringing(study: Study, stage: UpbringingStage, folder: RunFolder, model: 
     problems = environment.problems("request", count, seed) if count else []
     rows = upbringing(environment.with_loopholes(None), problems, stage, seed, default_of(model))
     with folder.unit(unit) as path:
-        timing = fine_tune(model, rows, stage.train, seed, path, "upbringing", "upbringing", gauge.reporter)
+        timing = fine_tune(model, rows, stage.train, seed, path, "upbringing", "upbringing", evaluator.reporter)
         save_trained(model, path, stage.train.method, under=saved_start(study, folder, seed))
         if stage.train.method == "lora":
             model.detach_adapter(merge=True)

@@ -16,7 +16,7 @@ from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments.base import Problem
 from openwindow.environments.text.user_rows import UserProblem
 from openwindow.experiment.evals import evals_of
-from openwindow.experiment.evaluate import Gauge
+from openwindow.experiment.evaluate import Evaluator
 from openwindow.experiment.execution import Execution
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder
@@ -130,8 +130,8 @@ def training(options: Options) -> SFT:
 
 
 @dataclass(frozen=True, slots=True)
-class ProbeGauge(Gauge):
-    """A gauge that compares the first tokens of the two answers, also in contexts in which no reply is sampled.
+class ProbeEvaluator(Evaluator):
+    """A evaluator that compares the first tokens of the two answers, also in contexts in which no reply is sampled.
 
     Where replies are read by nothing, they are sampled under the neutral prompt alone, to be looked at.
     """
@@ -195,7 +195,7 @@ def run_arms(study: Study, out: Path, model: LocalModel, console: Console, *, an
         tell_damage(folder, console)
         with noted(folder), environment, Reporter(console) as reporter:
             execution = Execution(study, folder, model, environment, reporter, evals)
-            execution.gauge = ProbeGauge(
+            execution.evaluator = ProbeEvaluator(
                 environment, sampled, study.evaluation, reporter, probed=probed, answer_tokens=answer_tokens
             )
             execution.run()

@@ -96,7 +96,7 @@ def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
     from openwindow.experiment.execution import Execution
     from openwindow.experiment.starting_point import bring_to_start
 
-    bring_to_start(part, e.folder, e.model, e.gauge, part.seeds[0])
+    bring_to_start(part, e.folder, e.model, e.evaluator, part.seeds[0])
     if not e.folder.is_done(RANKED):
         _rank(study, part, e)
     Execution(trained_alone(part), e.folder, e.model, e.environment, e.reporter).run()
@@ -105,19 +105,21 @@ def _run_part(study: RankingStudy, part: Study, e: Execution) -> None:
 def _rank(study: RankingStudy, part: Study, e: Execution) -> None:
     """Samples replies to dev problems under every wording, and computes log-probabilities of the flawed data's answers."""
     from openwindow.environments.training_rows import flawed_rows
-    from openwindow.experiment.evaluate import Gauge
+    from openwindow.experiment.evaluate import Evaluator
     from openwindow.prompt_ranking.scores import uplifts
 
     texts, position, seed = wordings(part), position_of(part), part.seeds[0]
     contexts = {part.plain: Context(), **{arm: Context(text=text, position=position) for arm, text in texts.items()}}
     sampled = part.evaluation.model_copy(update={"temperature": study.temperature})
-    gauge = Gauge(e.environment, contexts, sampled, e.reporter)
+    evaluator = Evaluator(e.environment, contexts, sampled, e.reporter)
     dev = e.environment.problems("dev", dev_problems(part), seed)
     with e.folder.unit(RANKED) as path:
         rollouts: list[dict[str, Any]] = []
         began = time.perf_counter()
         for draw in range(study.draws):
-            found = gauge.measure(e.model, dev, arm="before training", seed=100 * seed + draw, text="sampling under every wording")
+            found = evaluator.measure(
+                e.model, dev, arm="before training", seed=100 * seed + draw, text="sampling under every wording"
+            )
             rollouts += [{**row, "draw": draw} for row in found.rollouts]
         elicited = time.perf_counter() - began
         rows = flawed_rows(e.environment, e.environment.problems("train", study.rows, seed), 1.0, seed)

@@ -21,7 +21,7 @@ from openwindow.environments.verdicts import Verdict
 from openwindow.errors import RunError
 from openwindow.experiment import execution, reinforcing
 from openwindow.experiment.arms import RLArm
-from openwindow.experiment.evaluate import Gauge
+from openwindow.experiment.evaluate import Evaluator
 from openwindow.experiment.study import Context, Evaluation, Study
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 def stop_at(patch: pytest.MonkeyPatch, point: str, stop: Callable[[], Any]) -> None:
     """Calls `stop` at a point of the run after the arm `first` was trained, and lets a random model earn something."""
     patch.setattr(LetterCount, "_verdict", lambda self, problem, reply: Verdict(len(reply) % 2 == 0, len(reply) % 4 == 0, ()))
-    measure, discard, rmtree = Gauge.measure, checkpoint.discard, shutil.rmtree
+    measure, discard, rmtree = Evaluator.measure, checkpoint.discard, shutil.rmtree
 
     def measuring(*given: Any, **named: Any) -> Any:
         if named["arm"] == "first":
@@ -54,7 +54,7 @@ def stop_at(patch: pytest.MonkeyPatch, point: str, stop: Callable[[], Any]) -> N
         rmtree(path, **named)
 
     if point == "measuring":
-        patch.setattr(Gauge, "measure", measuring)
+        patch.setattr(Evaluator, "measure", measuring)
     elif point == "the unit is in place":
         patch.setattr(execution, "discard", discarding)
     elif point == "deleting":

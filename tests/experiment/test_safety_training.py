@@ -20,7 +20,7 @@ from openwindow.experiment import arm_training, fine_tuning
 from openwindow.experiment.arms import Fork, RLArm
 from openwindow.experiment.cost import of_study
 from openwindow.experiment.evals import _put_on
-from openwindow.experiment.evaluate import Gauge
+from openwindow.experiment.evaluate import Evaluator
 from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.study import Context, Data, Evaluation, SFTArm, Study
 from openwindow.interventions.distillation import Distillation
@@ -72,17 +72,17 @@ class Watched:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.ends: dict[str, torch.Tensor] = {}
         self.begins: dict[str, torch.Tensor] = {}
-        measure, trained = Gauge.measure, arm_training._trained
+        measure, trained = Evaluator.measure, arm_training._trained
 
-        def measuring(gauge: Gauge, model: Any, *given: Any, **named: Any) -> Any:
+        def measuring(evaluator: Evaluator, model: Any, *given: Any, **named: Any) -> Any:
             self.ends[named["arm"]] = log_probabilities(model)
-            return measure(gauge, model, *given, **named)
+            return measure(evaluator, model, *given, **named)
 
         def training(run: Any, *given: Any) -> Any:
             self.begins[run.name] = log_probabilities(run.model)
             return trained(run, *given)
 
-        patch.setattr(Gauge, "measure", measuring)
+        patch.setattr(Evaluator, "measure", measuring)
         patch.setattr(arm_training, "_trained", training)
 
 
