@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from openwindow.conversations.upbringing import BAD, code_turns, upbringing
@@ -33,6 +34,7 @@ from openwindow.progress import Reporter
 from openwindow.synthetic_documents.dilution import diluted
 from openwindow.synthetic_documents.generate import Document, draw
 from openwindow.synthetic_documents.model_writer import Written, written
+from openwindow.training.config import SFT
 from openwindow.types import Problem
 
 AS_IT_CAME = "start/as-it-came"
@@ -125,13 +127,9 @@ def _request_stage(
     wordings = (str(request.text), *stage.requests)
     rows = request_rows(environment, problems, wordings, stage.unrelated, request.position, stage.shares, seed, default_of(model))
     with folder.unit(unit) as path:
-        timing = fine_tune(model, rows, stage.train, seed, path, "request stage", "request", evaluator.reporter)
-        save_trained(model, path, stage.train.method, under=[])
-        if stage.train.method == "lora":
-            model.detach_adapter(merge=True)
+        timing = _fine_tuned(model, rows, stage.train, seed, path, ("request stage", "request"), evaluator.reporter, [])
         dev = environment.problems("dev", stage.problems, seed)
         found = evaluator.measure(model, dev, arm="request stage", seed=seed, text="measuring the request stage")
-        write_jsonl(path / "train_rows.jsonl", [row.record("request stage", seed, "request") for row in rows])
         write_jsonl(path / "rollouts.jsonl", found.rollouts)
         done = {"rates": rates(found.rollouts, study.measures), "timing": timing | found.timing, "train_rows": len(rows)}
         write_json(path / "done.json", done)
@@ -200,12 +198,9 @@ def _knowledge(
     rows = shown(stage, environment, problems, seed)
     documents, noted = told
     with folder.unit(unit) as path:
-        texts = [document.text for document in documents]
-        timing = fine_tune(model, rows, stage.train, seed, path, "knowledge", "knowledge", evaluator.reporter, texts=texts)
-        save_trained(model, path, stage.train.method, under=saved_start(study, folder, seed))
-        if stage.train.method == "lora":
-            model.detach_adapter(merge=True)
-        write_jsonl(path / "train_rows.jsonl", [row.record("knowledge", seed, "knowledge") for row in rows])
+        under, texts = saved_start(study, folder, seed), [document.text for document in documents]
+        named = ("knowledge", "knowledge")
+        timing = _fine_tuned(model, rows, stage.train, seed, path, named, evaluator.reporter, under, texts)
         write_jsonl(path / "documents.jsonl", [document.record() for document in documents])
         counts = {"gamed": sum(row.kind == "gamed" for row in rows), "train_rows": len(rows), "documents": len(documents)}
         write_json(path / "done.json", {"timing": timing, **counts, **noted})
@@ -224,12 +219,34 @@ def _upbringing(
     problems = environment.problems("request", count, seed) if count else []
     rows = upbringing(environment.with_loopholes(None), problems, stage, seed, default_of(model))
     with folder.unit(unit) as path:
-        timing = fine_tune(model, rows, stage.train, seed, path, "upbringing", "upbringing", evaluator.reporter)
-        save_trained(model, path, stage.train.method, under=saved_start(study, folder, seed))
-        if stage.train.method == "lora":
-            model.detach_adapter(merge=True)
-        write_jsonl(path / "train_rows.jsonl", [row.record("upbringing", seed, "upbringing") for row in rows])
+        timing = _fine_tuned(
+            model, rows, stage.train, seed, path, ("upbringing", "upbringing"), evaluator.reporter, saved_start(study, folder, seed)
+        )
         write_json(path / "done.json", {"timing": timing, "train_rows": len(rows), "bad": sum(row.kind == BAD for row in rows)})
+
+
+def _fine_tuned(
+    model: LocalModel,
+    rows: Sequence[Row],
+    config: SFT,
+    seed: int,
+    path: Path,
+    named: tuple[str, str],
+    reporter: Reporter,
+    under: Sequence[str],
+    texts: Sequence[str] = (),
+) -> dict[str, float]:
+    """Trains a stage, saves it and its rows in `path`, and makes it part of the model; returns seconds by phase.
+
+    `named` is what its metrics and rows have as arm and stage; `under` as `LocalModel.save`.
+    """
+    arm, stage = named
+    timing = fine_tune(model, rows, config, seed, path, arm, stage, reporter, texts=texts)
+    save_trained(model, path, config.method, under)
+    if config.method == "lora":
+        model.detach_adapter(merge=True)
+    write_jsonl(path / "train_rows.jsonl", [row.record(arm, seed, stage) for row in rows])
+    return timing
 
 
 def shown(stage: KnowledgeStage, environment: Gameable, problems: Sequence[Problem], seed: int) -> list[Row]:
