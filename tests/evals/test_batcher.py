@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -137,7 +138,8 @@ def test_short_limits_hold_for_small_models_alone(tiny_model: Path, tmp_path: Pa
     def asked(**more: int) -> set[int]:
         limits.clear()
         options = run.Options(contexts=parse_contexts(None), **more)
-        run.ask(str(tiny_model), chosen("honesty"), options, tmp_path, lambda _: None)
+        found = run.ask(str(tiny_model), chosen("honesty"), options, tmp_path, lambda _: None)
+        assert limits, f"nothing was generated: {Counter(row.reason for row in found.rows)}"
         return set(limits)
 
     monkeypatch.setattr(LocalModel, "generate", generate)
