@@ -51,6 +51,7 @@ ORDER = (
     ("prompt_ranking",),
     ("inoculate",),
     ("studies",),
+    ("api",),
     ("cli",),
 )
 FLOOR = {part: floor for floor, row in enumerate(ORDER) for part in row}

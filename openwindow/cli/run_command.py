@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openwindow import api, studies
 from openwindow.cli.dry_run import ranking_plan, study_plan
 from openwindow.cli.options import assigned, with_options
 from openwindow.cli.printing import note, print_json, print_ranking, print_results
 from openwindow.errors import ConfigError
-from openwindow.experiment.overrides import known, override
+from openwindow.experiment.overrides import override
 from openwindow.experiment.study import Study
 from openwindow.models.base import Precision
 from openwindow.progress import make_console
@@ -69,17 +70,12 @@ def run(given: Given) -> None:
     if given.arms is not None:
         study = only_arms(study, given.arms)
     _note_count(count, study.seeds)
-    folder = given.out or default_out(study.name, given.quick, given.env)
+    folder = given.out or api.default_out(study.name, given.quick, given.env)
     if given.dry_run:
         plan, lines = study_plan(study, given.pilot, given.device, folder)
         print_json(plan) if given.json else print("\n".join(lines))
         return
-    from openwindow.experiment.runner import run_study
-    from openwindow.report.of_run import build_run
-
-    console = make_console(stderr=given.json)
-    run_study(study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device)
-    print_results(build_run(folder), folder, given.json)
+    print_results(_run(study, folder, given), folder, given.json)
 
 
 def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
@@ -88,21 +84,19 @@ def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
     if given.pilot is not None:
         raise ConfigError(f"--pilot with {study.name}, which decides by correlations; expected a study of comparisons; drop it")
     _note_count(count, study.seeds)
-    folder = given.out or default_out(study.name, given.quick)
+    folder = given.out or api.default_out(study.name, given.quick)
     if given.dry_run:
         plan, lines = ranking_plan(study, given.device, folder)
         print_json(plan) if given.json else print("\n".join(lines))
         return
-    from openwindow.prompt_ranking.run import run_ranking
+    print_ranking(_run(study, folder, given), folder, given.json)
 
+
+def _run(study: Study | RankingStudy, folder: Path, given: Given) -> dict[str, Any]:
+    """Runs the study and returns its results."""
     console = make_console(stderr=given.json)
-    found = run_ranking(study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device)
-    print_ranking(found, folder, given.json)
-
-
-def default_out(name: str, quick: bool, env: str | None = None) -> Path:
-    """The default run folder of a study of that name, in another environment if one is given."""
-    return Path("runs") / f"{name}{'' if env is None else '-' + env.rpartition(':')[2]}{'-quick' if quick else ''}"
+    found = api.run(study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device)
+    return found.results
 
 
 def seeds_of(text: str) -> tuple[int | None, tuple[int, ...] | None]:
@@ -120,9 +114,7 @@ def seeds_of(text: str) -> tuple[int | None, tuple[int, ...] | None]:
 def only_arms(study: Study, text: str) -> Study:
     """The study with only these arms; prints what is left out. Raises ConfigError."""
     kept = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    for arm in kept:
-        known("arm in --arms", arm, study.arms)
-    fewer = override(study, {"quick_arms": kept, "quick": {}}, "--arms").quickened()
+    fewer = studies.only_arms(study, kept)
     left = [arm for arm in study.arms if arm not in kept]
     lost = len(study.compare) - len(fewer.compare)
     if left:

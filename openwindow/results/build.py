@@ -46,6 +46,13 @@ MUCH_UNSCORED = 0.1
 
 def build_results(run: Path) -> dict[str, Any]:
     """Computes results.json from the run folder, writes it, and returns it. Raises ConfigError if there is no run."""
+    results = results_of(run)
+    write_json(run / "results.json", results)
+    return results
+
+
+def results_of(run: Path) -> dict[str, Any]:
+    """The results of what the run folder holds so far; writes nothing. Raises ConfigError if there is no run."""
     config = read_json(run / "config.json")
     if "study" not in config or "study_config" not in config:
         raise ConfigError(f"{run} holds no openwindow run; expected a folder with a run's config.json; check the path")
@@ -70,7 +77,7 @@ def build_results(run: Path) -> dict[str, Any]:
     compared = compare_all(scores, families, study.compare, learned.compared)
     verdict, why = judged(compared, study.smallest_effect)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
-    results = RunResults(
+    return RunResults(
         records=VERSION,
         study=study.name,
         question=study.question,
@@ -99,8 +106,6 @@ def build_results(run: Path) -> dict[str, Any]:
         unmeasured=(*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)),
         timing=_timing(run),
     ).written()
-    write_json(run / "results.json", results)
-    return results
 
 
 def _study_of(run: Path, config: Mapping[str, Any]) -> Study:

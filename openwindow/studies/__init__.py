@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import runpy
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments import ENVIRONMENTS, find
 from openwindow.environments.code.environment import CodeFunctionsEnvironment, MbppEnvironment
 from openwindow.errors import ConfigError, ForeignError
-from openwindow.experiment.overrides import explain, override
+from openwindow.experiment.overrides import explain, known, override
 from openwindow.experiment.study import MOST_SEEDS, Study
 from openwindow.files.bounded import missing, open_regular
 from openwindow.prompt_ranking.study import RankingStudy
@@ -57,7 +57,7 @@ RANKINGS: dict[str, RankingStudy] = {prompt_ranking.name: prompt_ranking}
 
 
 def resolve(
-    name: str,
+    study: str | Study,
     *,
     model: str | None = None,
     seeds: int | None = None,
@@ -68,8 +68,8 @@ def resolve(
     judge: str | None = None,
     pairs: Mapping[str, Any] | None = None,
 ) -> Study:
-    """The study of that name or file, with the command line's changes; `pairs`: options of `pairs`. Raises ConfigError."""
-    study = load(name)
+    """The study, or that of a name or file, with the command line's changes; `pairs`: options of `pairs`. Raises ConfigError."""
+    name, study = (study, load(study)) if isinstance(study, str) else (study.name, study)
     if env is not None:
         study = override(study, study.in_environment(env), f"--env {env}")
     if data is not None and name in ON_DATA:
@@ -105,6 +105,13 @@ def resolve(
     if judge is not None:
         changes |= _judging(study, judge)
     return override(study, changes, "the command line") if changes else study
+
+
+def only_arms(study: Study, arms: Sequence[str]) -> Study:
+    """The study with only these arms, and the comparisons between them. Raises ConfigError for an arm that it does not have."""
+    for arm in arms:
+        known("arm in --arms", arm, study.arms)
+    return override(study, {"quick_arms": tuple(arms), "quick": {}}, "--arms").quickened()
 
 
 def _known_pairs(study: Study, pairs: Mapping[str, Any]) -> Mapping[str, Any]:
