@@ -29,7 +29,7 @@ from openwindow.report.figure import Figure, figure_of
 from openwindow.results import frames
 from openwindow.results.build import results_of
 from openwindow.results.load import mapping, read_meanings
-from openwindow.studies import RANKINGS, only_arms, resolve
+from openwindow.studies import RANKINGS, resolve
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -127,7 +127,6 @@ def load_study(
     *,
     model: str | None = None,
     seeds: int | Sequence[int] | None = None,
-    arms: Sequence[str] | None = None,
     quick: bool = False,
     env: str | None = None,
     data: str | Path | None = None,
@@ -141,7 +140,6 @@ def load_study(
         study: a name of `openwindow list`, a path, or a study.
         model: `smollm2`, a hub name, a folder or a .gguf file.
         seeds: how many seeds, or which ones.
-        arms: only these arms; comparisons of others are left out.
         quick: fewer seeds and problems.
         env: the environment that it runs in: a built-in one, or the user's own as `my_env.py:MyEnv`.
         data: problems from this file, where the environment reads one.
@@ -165,8 +163,7 @@ def load_study(
         judge=judge,
     )
     changes = {**fields, **({} if values is None else {"seeds": values})}
-    found = override(found, changes, "load_study") if changes else found
-    return found if arms is None else only_arms(found, arms)
+    return override(found, changes, "load_study") if changes else found
 
 
 def run(

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openwindow import __version__
-from openwindow.cli import exits
+from openwindow.cli import doctor_command, exits
 from openwindow.cli.old_names import renamed
 from openwindow.cli.options import (
     DATA,
@@ -356,6 +356,9 @@ def list_(json_: JsonOption = False) -> None:
         for name, what in entries.items():
             table.add_row(f"  {name}", what)
         console.print(table)
+
+
+app.command()(doctor_command.doctor)
 
 
 def main() -> None:

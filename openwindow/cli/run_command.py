@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openwindow import api, studies
+from openwindow import api
 from openwindow.cli.dry_run import ranking_plan, study_plan
 from openwindow.cli.options import assigned, with_options
 from openwindow.cli.printing import note, print_json, print_ranking, print_results
 from openwindow.errors import ConfigError
-from openwindow.experiment.overrides import override
+from openwindow.experiment.overrides import known, override
 from openwindow.experiment.study import Study
 from openwindow.models.base import Precision
 from openwindow.progress import make_console
@@ -114,7 +114,9 @@ def seeds_of(text: str) -> tuple[int | None, tuple[int, ...] | None]:
 def only_arms(study: Study, text: str) -> Study:
     """The study with only these arms; prints what is left out. Raises ConfigError."""
     kept = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    fewer = studies.only_arms(study, kept)
+    for arm in kept:
+        known("arm in --arms", arm, study.arms)
+    fewer = override(study, {"quick_arms": kept, "quick": {}}, "--arms").quickened()
     left = [arm for arm in study.arms if arm not in kept]
     lost = len(study.compare) - len(fewer.compare)
     if left:

@@ -131,7 +131,7 @@ def evals(results: RunResults) -> DataFrame:
 def scores(results: RunResults) -> DataFrame:
     """One row per model, step, context, score and readout of the evals; none where the study names no evals."""
     found, neutral = results.evals, next(iter(mapping(results.evals, "contexts")), "neutral")
-    at = [(model, None, neutral, of) for model, of in mapping(found, "scores").items()]
+    at: list[tuple[str, int | None, str, Any]] = [(model, None, neutral, of) for model, of in mapping(found, "scores").items()]
     at += [(m, int(step), neutral, of) for m, steps in mapping(found, "step_scores").items() for step, of in steps.items()]
     at += [(m, None, context, of) for context, models in mapping(found, "context_scores").items() for m, of in models.items()]
     rows = [
@@ -147,7 +147,7 @@ def eval_replies(run: Path, notes: list[Note]) -> DataFrame:
     """One row per reply to an eval, of the start and of every arm at the steps that were asked."""
     reader = Reader(run, notes)
     start = [*sorted(run.glob(f"start/evals/{ROWS}")), *sorted(run.glob(f"start/evals/seed-*/{ROWS}"))]
-    places = [(path, START, path.parent.name, None) for path in start]
+    places: list[tuple[Path, str, str, int | None]] = [(path, START, path.parent.name, None) for path in start]
     for path in sorted(run.glob(f"arms/*/seed-*/evals*/{ROWS}")):
         step = path.parent.name.removeprefix("evals-step-")
         places.append((path, path.parents[2].name, path.parents[1].name, int(step) if step.isdecimal() else None))

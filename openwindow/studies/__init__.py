@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import runpy
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from openwindow.data.trait_rules import TraitSpec
 from openwindow.environments import ENVIRONMENTS, find
 from openwindow.environments.code.environment import CodeFunctionsEnvironment, MbppEnvironment
 from openwindow.errors import ConfigError, ForeignError
-from openwindow.experiment.overrides import explain, known, override
+from openwindow.experiment.overrides import explain, override
 from openwindow.experiment.study import MOST_SEEDS, Study
 from openwindow.files.bounded import missing, open_regular
 from openwindow.prompt_ranking.study import RankingStudy
@@ -105,13 +105,6 @@ def resolve(
     if judge is not None:
         changes |= _judging(study, judge)
     return override(study, changes, "the command line") if changes else study
-
-
-def only_arms(study: Study, arms: Sequence[str]) -> Study:
-    """The study with only these arms, and the comparisons between them. Raises ConfigError for an arm that it does not have."""
-    for arm in arms:
-        known("arm in --arms", arm, study.arms)
-    return override(study, {"quick_arms": tuple(arms), "quick": {}}, "--arms").quickened()
 
 
 def _known_pairs(study: Study, pairs: Mapping[str, Any]) -> Mapping[str, Any]:

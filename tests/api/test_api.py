@@ -69,7 +69,6 @@ def test_the_package_offers_what_it_names() -> None:
         ("quickstart", {"seeds": (3, 5)}, ["--seeds", "3,5"]),
         ("inoculation_toxic", {"model": "org/large"}, ["--model", "org/large"]),
         ("rl_hacking", {"env": "code_functions"}, ["--env", "code_functions"]),
-        ("quickstart", {"arms": ["clean", "untrained"]}, ["--arms", "clean,untrained"]),
         (
             "quickstart",
             {"difficulty": (1,), "evaluation.problems": 8, "base.train.learning_rate": 1e-4},
@@ -100,7 +99,7 @@ def test_a_study_is_changed_like_its_name() -> None:
             "prompt_ranking ranks prompts in several environments; expected a single study; give its name to run()",
         ),
         ("quickstart", {"seeds": 0}, "expected 1 or more"),
-        ("quickstart", {"arms": ["clena"]}, "unknown arm in --arms: 'clena'; did you mean 'clean'?"),
+        ("quickstart", {"arms": {"clena": {}}}, "unknown arm in compare: 'inoculated'; choose one of clena"),
         ("quickstart", {"evaluation.problmes": 3}, "unknown field of load_study: 'evaluation.problmes'"),
         ("quickstart", {"env": "no_such.py:Env"}, "no_such.py does not exist"),
         ("no/such_study.py", {}, "no study file no/such_study.py"),
