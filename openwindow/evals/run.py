@@ -32,6 +32,7 @@ from openwindow.evals.scoring.probe_measures import UNIT
 from openwindow.evals.scoring.probe_measures import VERSION as PROBE_VERSION
 from openwindow.evals.scoring.rows import Key, ProbeRow, Row, Said, contexts_of, read_probes, write_jsonl
 from openwindow.evals.scoring.summary import summary
+from openwindow.evals.select import sampled
 from openwindow.models.base import Conversation, Precision, Progress
 from openwindow.sandbox.shell import Shell
 from openwindow.types import Scenarios
@@ -46,7 +47,7 @@ HOTTEST = 100
 PROBES = "probes.jsonl"
 LOCAL_SANDBOXES = 32
 """folders at a time: as many samples with files as a local model answers together; each is one idle process"""
-NOT_ASKED = "not asked: --probes-only"
+NOT_ASKED = "not asked: probes only"
 Say = Callable[[str], None]
 
 
@@ -89,8 +90,8 @@ class Options(BaseModel):
     """Address of the judge's server."""
     timeout: int = 300
     """Seconds for one attempt at a remote reply."""
-    behaviour: bool = True
-    """Whether replies are sampled; if not, local models are only probed."""
+    behaviour: bool | tuple[str, ...] = True
+    """Whether replies are sampled, or of which evals and suites; of the others, local models are only probed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +155,17 @@ def ask_model(model: Model, name: str, specs: Sequence[Eval], options: Options, 
     timing: dict[str, float] = {}
     if not options.behaviour and not local:
         raise ConfigError(f"{name} gives no log-probabilities of given texts; expected a local model; leave --probes-only out")
-    why = _no_sandbox(specs) if options.behaviour else NOT_ASKED
-    runnable = [s for s in specs if options.behaviour and (s.sandbox is None or why is None)]
+    asked = [s for s in specs if sampled(s, options.behaviour)]
+    why = _no_sandbox(asked)
+    runnable = [s for s in asked if s.sandbox is None or why is None]
     if runnable:
         say(f"asking {name}: {', '.join(s.name for s in runnable)}")
     wanted = list(_wanted(specs, options.contexts, prompting))
     probing = _watch(model, wanted, _counting(say, f"asking {name}", "replies")) if local else None
     logs = _behaviour(model, judge, runnable, options, folder, prompting) if runnable else []
     rows = [row for log in logs for row in rows_of(log)]
-    rows += [row for s in specs if s not in runnable for row in _unasked(s, options.contexts, str(why))]
+    lost = [(s, str(why) if s in asked else NOT_ASKED) for s in specs if s not in runnable]
+    rows += [row for s, reason in lost for row in _unasked(s, options.contexts, reason)]
     timing["ask"] = time.monotonic() - started
     probes: list[ProbeRow] = []
     if probing is not None:
