@@ -16,6 +16,7 @@ SMALL = {
     "evaluation.max_new_tokens": 6,
     "request_stage": None,
     "evals": (),
+    "eval_plan": {},
     "base.data.rows": 8,
     "base.train.epochs": 1,
 }
