@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from report_folder import make_run_folder
 from tiny_runs import Ran
 from typer.main import get_command
 
@@ -29,6 +31,7 @@ from openwindow.cli import doctor_command
 from openwindow.cli.app import app
 from openwindow.errors import SandboxError
 from openwindow.sandbox.sandbox import Sandbox
+from openwindow.studies import RANKINGS, STUDIES
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -136,6 +139,39 @@ def test_pins_are_those_of_what_is_installed() -> None:
     made = script["pinned"]([Requirement("rich"), Requirement("no-such-package-here")])
     assert {"rich", "markdown-it-py", "pygments", "mdurl"} <= set(made) and "no-such-package-here" not in made
     assert {canonicalize_name(requirement.name) for requirement in script["declared"]()} <= set(pins())
+
+
+WITHOUT_EXTRAS = """
+import sys
+from importlib.abc import MetaPathFinder
+
+
+class Refused(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1].split(","):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Refused())
+import openwindow
+from openwindow.cli.catalogue import catalogue
+
+run = openwindow.read_run(sys.argv[2])
+print(len(catalogue()["studies"]), run.verdict, run.figure().title, openwindow.load_study("rl_hacking").name)
+"""
+
+
+@pytest.mark.slow
+def test_what_reads_and_lists_needs_no_extra(tmp_path: Path) -> None:
+    script = runpy.run_path(str(ROOT / "docs" / "make_constraints.py"))
+    core = {*script["pinned"](map(Requirement, PROJECT["dependencies"])), "openwindow"}
+    owners = importlib.metadata.packages_distributions()
+    refused = sorted(top for top, dists in owners.items() if not core & {canonicalize_name(dist) for dist in dists})
+    assert {"torch", "pandas", "inspect_ai", "transformers"} <= set(refused)
+    words = [sys.executable, "-c", WITHOUT_EXTRAS, ",".join(refused), str(make_run_folder(tmp_path, rows=30))]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == f"{len(STUDIES) + len(RANKINGS)} supported hack by arm and context rl_hacking\n"
 
 
 # Docker.
