@@ -11,6 +11,7 @@ The command line runs studies through the same functions. Everything that a user
 
 from __future__ import annotations
 
+import asyncio
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -199,6 +200,7 @@ def run(
         from openwindow.prompt_ranking.run import run_ranking
 
         return Run(folder, run_ranking(ready, folder, overwrite=overwrite, command=command, console=console, device=device))
+    _check_loop(ready)
     from openwindow.experiment.runner import run_study
     from openwindow.report.of_run import build_run
 
@@ -233,6 +235,19 @@ def _ready(
     if values is None:
         return found
     return override(found, {"parts": {name: override(part, {"seeds": values}, name) for name, part in found.parts.items()}}, "run")
+
+
+def _check_loop(study: Study) -> None:
+    """Raises ConfigError for evals in a notebook, before anything is trained: Inspect needs an event loop of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if study.evals:
+        raise ConfigError(
+            f"{study.name} names evals, and this is a notebook, whose event loop they cannot share; expected none, or a process of "
+            "its own; load it with evals=(), eval_plan={}, or give `openwindow run` on the command line and read_run here"
+        )
 
 
 def _seeds(seeds: int | Sequence[int] | None) -> tuple[int | None, tuple[int, ...] | None]:

@@ -42,7 +42,11 @@ def examined() -> dict[str, Any]:
 def extras() -> dict[str, dict[str, str | None]]:
     """Extra to package to its version; None for one that is not installed."""
     found: dict[str, dict[str, str | None]] = {}
-    for requirement in importlib.metadata.requires("openwindow") or ():
+    try:
+        needed = importlib.metadata.requires("openwindow") or []
+    except importlib.metadata.PackageNotFoundError:  # run from a folder that is not installed
+        needed = []
+    for requirement in needed:
         if (match := _NEEDED.fullmatch(requirement)) is not None and match["extras"] is None:
             found.setdefault(match[3], {})[match[1]] = version_of(match[1])
     return found

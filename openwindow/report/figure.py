@@ -12,7 +12,7 @@ from openwindow.errors import ConfigError
 from openwindow.files.writing import storing
 from openwindow.report.html import HERE
 from openwindow.report.study_page import arm_labels, arm_tones, rates_figure
-from openwindow.results.load import load_run
+from openwindow.results.load import load_run, mapping, text
 
 _MARGIN = 18
 _STYLE = re.compile(r"^:root \{.*?^\}|^@media \(prefers-color-scheme: dark\) \{.*?^\} \}|^\.(?:tone-|chart)[^\n]*$", re.M | re.S)
@@ -43,7 +43,7 @@ def figure_of(folder: Path, measure: str | None = None) -> Figure:
     """Rates of one measure by arm and context with their intervals; the study's first measure by default. Raises ConfigError."""
     run = load_run(folder)
     if measure is None:
-        measure = str(run.config.get("primary", {}).get("measure") or next(iter(run.measures), ""))
+        measure = text(mapping(run.config, "primary"), "measure") or next(iter(run.measures), "")
     if measure not in run.measures:
         names = ", ".join(run.measures) or "no measures"
         raise ConfigError(f"{folder} has no measure {measure!r}; expected one of its own ({names}); choose one")

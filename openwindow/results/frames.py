@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from openwindow.errors import ConfigError
 from openwindow.experiment.run_folder import ROWS
-from openwindow.files.records import Cell, Rollout, messages_of
+from openwindow.files.records import Cell, Rollout, messages_of, object_of
 from openwindow.files.run_files import Json, Note, Reader
 from openwindow.files.run_results import RunResults
 from openwindow.results.eval_units import START
@@ -122,8 +122,8 @@ def evals(results: RunResults) -> DataFrame:
     rows = [
         {**cell, **_bounds(items(cell.get("bounds"))), "model": model, "step": step, "measure": measure, "context": context}
         for model, step, measures in _models(results.evals)
-        for measure, by_context in measures.items()
-        for context, cell in by_context.items()
+        for measure, by_context in _each(measures)
+        for context, cell in _each(by_context)
     ]
     return _frame(rows, EVALS)
 
@@ -131,14 +131,14 @@ def evals(results: RunResults) -> DataFrame:
 def scores(results: RunResults) -> DataFrame:
     """One row per model, step, context, score and readout of the evals; none where the study names no evals."""
     found, neutral = results.evals, next(iter(mapping(results.evals, "contexts")), "neutral")
-    at: list[tuple[str, int | None, str, Any]] = [(model, None, neutral, of) for model, of in mapping(found, "scores").items()]
-    at += [(m, int(step), neutral, of) for m, steps in mapping(found, "step_scores").items() for step, of in steps.items()]
-    at += [(m, None, context, of) for context, models in mapping(found, "context_scores").items() for m, of in models.items()]
+    at: list[tuple[str, int | None, str, Json]] = [(model, None, neutral, of) for model, of in _each(found.get("scores"))]
+    at += [(m, _number(step), neutral, of) for m, steps in _each(found.get("step_scores")) for step, of in _each(steps)]
+    at += [(m, None, context, of) for context, models in _each(found.get("context_scores")) for m, of in _each(models)]
     rows = [
         {**cell, "model": model, "step": step, "context": context, "score": score, "readout": readout}
         for model, step, context, of in at
-        for score, readouts in of.items()
-        for readout, cell in readouts.items()
+        for score, readouts in _each(of)
+        for readout, cell in _each(readouts)
     ]
     return _frame(rows, SCORES)
 
@@ -149,10 +149,16 @@ def eval_replies(run: Path, notes: list[Note]) -> DataFrame:
     start = [*sorted(run.glob(f"start/evals/{ROWS}")), *sorted(run.glob(f"start/evals/seed-*/{ROWS}"))]
     places: list[tuple[Path, str, str, int | None]] = [(path, START, path.parent.name, None) for path in start]
     for path in sorted(run.glob(f"arms/*/seed-*/evals*/{ROWS}")):
-        step = path.parent.name.removeprefix("evals-step-")
-        places.append((path, path.parents[2].name, path.parents[1].name, int(step) if step.isdecimal() else None))
+        step = _number(path.parent.name.removeprefix("evals-step-"))
+        places.append((path, path.parents[2].name, path.parents[1].name, step))
     rows = (
-        {**row, "model": model, "seed": _seed(seed), "step": step, "messages": _turns(messages_of(row.get("messages")))}
+        {
+            **row,
+            "model": model,
+            "seed": _number(seed.removeprefix("seed-")),
+            "step": step,
+            "messages": _turns(messages_of(row.get("messages"))),
+        }
         for path, model, seed, step in places
         for row in reader.rows(path)
     )
@@ -199,22 +205,26 @@ def _replies(found: Sequence[Rollout]) -> Iterator[Json]:
         yield r.line() | {"unscored": unscored, "messages": shared[id(r.messages)]}
 
 
-def _models(found: Mapping[str, Any]) -> Iterator[tuple[str, int | None, Mapping[str, Any]]]:
+def _models(found: Mapping[str, Any]) -> Iterator[tuple[str, int | None, Json]]:
     """Model, step (None at the end) and measures of the start and of every arm."""
     if "start" in found:
         yield START, None, mapping(mapping(found, "start"), "measures")
-    for arm, of_arm in mapping(found, "arms").items():
+    for arm, of_arm in _each(found.get("arms")):
         yield arm, None, mapping(of_arm, "measures")
-    for arm, steps in mapping(found, "steps").items():
-        for step, measures in steps.items():
-            yield arm, int(step), measures
+    for arm, steps in _each(found.get("steps")):
+        for step, measures in _each(steps):
+            yield arm, _number(step), measures
+
+
+def _each(found: object) -> Iterator[tuple[str, Json]]:
+    """The objects of an object by name; what is of another form is passed over."""
+    yield from ((str(name), inner) for name, inner in object_of(found).items() if isinstance(inner, dict))
+
+
+def _number(text: str) -> int | None:
+    """A seed or step that a name ends in; None for any other text, such as the start's that all seeds share."""
+    return int(text) if text.isascii() and text.isdecimal() else None
 
 
 def _turns(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [{"role": m.role, "content": m.content} for m in messages]
-
-
-def _seed(folder: str) -> int | None:
-    """The seed that a folder is named after; None of the start that all seeds share."""
-    name = folder.removeprefix("seed-")
-    return int(name) if name.isdecimal() else None

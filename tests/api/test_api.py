@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shutil
@@ -127,6 +128,17 @@ def test_the_command_line_runs_by_the_same_function(
     for name in ("quickstart", "prompt_ranking"):
         assert openwindow("run", name, "--out", tmp_path / name, "--device", "cpu").err == "error: this far and no further\n"
     assert called == [(name, tmp_path / name, False, "cpu") for name in ("quickstart", "prompt_ranking")]
+
+
+def test_evals_in_a_notebook_are_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    async def cell() -> None:
+        ow.run("quickstart", tmp_path / "out", quick=True)
+
+    with pytest.raises(
+        ConfigError, match=r"^quickstart names evals, and this is a notebook, .*; load it with evals=\(\), eval_plan=\{\}"
+    ):
+        asyncio.run(cell())
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_ranking_is_ready_with_its_changes() -> None:

@@ -15,8 +15,6 @@ SMALL = {
     "evaluation.problems": 2,
     "evaluation.max_new_tokens": 6,
     "request_stage": None,
-    "evals": (),
-    "eval_plan": {},
     "base.data.rows": 8,
     "base.train.epochs": 1,
 }
