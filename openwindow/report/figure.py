@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
@@ -23,7 +23,7 @@ _STYLE = re.compile(r"^:root \{.*?^\}|^@media \(prefers-color-scheme: dark\) \{.
 class Figure:
     """An SVG with its own style; a notebook shows it, light or dark as the reader's system is."""
 
-    svg: str
+    svg: str = field(repr=False)
     title: str
 
     def save(self, path: str | Path) -> Path:
