@@ -205,7 +205,7 @@ def _replies(found: Sequence[Rollout]) -> Iterator[Json]:
         yield r.line() | {"unscored": unscored, "messages": shared[id(r.messages)]}
 
 
-def _models(found: Mapping[str, Any]) -> Iterator[tuple[str, int | None, Json]]:
+def _models(found: Mapping[str, Any]) -> Iterator[tuple[str, int | None, Mapping[str, Any]]]:
     """Model, step (None at the end) and measures of the start and of every arm."""
     if "start" in found:
         yield START, None, mapping(mapping(found, "start"), "measures")
