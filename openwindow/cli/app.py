@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openwindow import __version__
-from openwindow.cli import exits
+from openwindow.cli import compare_command, exits
 from openwindow.cli.old_names import renamed
 from openwindow.cli.options import (
     DATA,
@@ -158,6 +158,9 @@ def report(
         print_ranking(build_ranking(folder), folder, json_)
         return
     print_results(build_run(folder, transcripts), folder, json_)
+
+
+app.command()(compare_command.compare)
 
 
 @app.command(name="check-env")
