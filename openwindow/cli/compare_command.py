@@ -29,8 +29,11 @@ MOST = 12
 
 
 def compare(
-    run_a: Annotated[Path, typer.Argument(help="A run folder, or a folder of `openwindow eval`: the one that B is compared with.")],
-    run_b: Annotated[Path, typer.Argument(help="Another of the same kind. Differences are B minus A.")],
+    run_a: Annotated[
+        Path,
+        typer.Argument(metavar="RUN_A", help="A run folder, or a folder of `openwindow eval`: the one that B is compared with."),
+    ],
+    run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another of the same kind. Differences are B minus A.")],
     transcripts: Transcripts = None,
     out: Annotated[
         Path | None, option("--out", "-o", what="Folder of the comparison. [default: runs/compare-A-B]", panel=OUTPUT)

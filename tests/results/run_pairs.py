@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from openwindow.environments.gameable import MEASURES
 from tiny_runs import jsonl
+
+from openwindow.environments.gameable import MEASURES
 
 ARMS = ("untrained", "plain", "asked")
 COMPARE = (
@@ -57,7 +58,12 @@ def write_run(folder: Path, made: Made) -> Path:
              for a in made.arms for s in made.seeds for i in range(3)]  # fmt: skip
     (folder / "metrics.jsonl").write_bytes(jsonl(*steps))
     (folder / "config.json").write_text(json.dumps(_config(made)))
-    provenance = {"openwindow": "0.1.0", "commit": "abc", "dirty": False, "started": f"2026-01-01T00:00:0{len(folder.name) % 10}"}
+    provenance = {
+        "openwindow": "0.1.0",
+        "commit": "abc",
+        "dirty": False,
+        "started": f"2026-01-01T00:00:{ord(folder.name[-1]) % 60:02d}",
+    }
     (folder / "provenance.json").write_text(json.dumps({**provenance, **made.provenance}))
     (folder / "status.json").write_text(json.dumps({"state": made.state, "message": "stopped" if made.state != "done" else ""}))
     return folder

@@ -34,12 +34,12 @@ from openwindow.types import Measure
 
 INTERVALS = (
     "95 %, as within a study: over seeds and problem families, or problems where the families are few; of evals, over scenarios. "
-    "Holm's p is corrected over all rates of wanted and unwanted measures, over all other rates, over the contrasts that decide, over "
-    "those that describe, over all scores of a context, and for evals by suite"
+    "Holm's p is corrected over all rates of wanted and unwanted measures, over all other rates, over the contrasts that decide, "
+    "over those that describe, over all scores of a context, and for evals by suite"
 )
 DETECTABLE = (
-    "the smallest effect, of either sign, that this comparison would have shown in 80 % of such runs, if the spread that it saw is the "
-    "true one; before Holm's correction"
+    "the smallest effect, of either sign, that this comparison would have shown in 80 % of such runs, if the spread that it saw is "
+    "the true one; before Holm's correction"
 )
 Record = dict[str, Any]
 
@@ -105,8 +105,9 @@ def _both_asked(a: Side, b: Side) -> tuple[list[Rollout], list[Rollout]]:
 def _nothing(a: Side, b: Side, replies: Paired, shared: SharedEvals) -> str:
     """Why two runs share nothing, by what stands in the way of most replies."""
     left = sorted([*replies.left, *shared.left], key=lambda row: -row.count)
+    worst = [next((row for row in left if row.run == run), None) for run in (*NAMES, "both")]
     if left:
-        return "; ".join(f"{_of(row)}{row.why}" for row in left[:2])
+        return "; ".join(f"{_of(row)}{row.why}" for row in worst if row is not None)
     return f"{a.path.name} and {b.path.name} have no reply to the same problem or eval"
 
 

@@ -27,7 +27,7 @@ _MOST = 200
 
 def differing(a: Side, b: Side) -> dict[str, list[dict[str, str]]]:
     """`differs`: group, field, and its value in A and in B; `same`: group, field and value of what is worth saying of both."""
-    one, other = _fields(a, _normal(a, b)[0]), _fields(b, _normal(a, b)[1])
+    one, other = (_fields(side, study) for side, study in zip((a, b), _normal(a, b), strict=True))
     found: dict[str, list[dict[str, str]]] = {"differs": [], "same": []}
     for group, field in dict.fromkeys([*one, *other]):
         x, y = one.get((group, field)), other.get((group, field))

@@ -193,10 +193,7 @@ def score_contrasts(shared: SharedEvals, named: Sequence[Compare]) -> list[Recor
 
 def _contrast(shared: SharedEvals, named: Compare) -> Record:
     made = [_within(own, shared, named) for own in (shared.a, shared.b)]
-    told = {
-        name: {"difference": None if of is None else of.estimate, "low": of and of.low, "high": of and of.high}
-        for name, of in zip(("a", "b"), made, strict=True)
-    }
+    told: Record = {name: _ends(of) for name, of in zip(("a", "b"), made, strict=True)}
     one, other = made
     seeds = len(next(iter(shared.a.values()), []))
     empty: Record = dict.fromkeys(("difference", "low", "high", "p", "detectable"))
@@ -209,6 +206,12 @@ def _contrast(shared: SharedEvals, named: Compare) -> Record:
     if lost is not None:
         return told | empty | {"reason": lost}
     return told | _combined(one, other, named)
+
+
+def _ends(made: Scored | None) -> Record:
+    if made is None:
+        return dict.fromkeys(("difference", "low", "high"))
+    return {"difference": made.estimate, "low": made.low, "high": made.high}
 
 
 def _combined(a: Scored, b: Scored, named: Compare) -> Record:

@@ -1,4 +1,4 @@
-"""Reads one of the two folders that are compared: a run of a study, or what `openwindow eval` left. Reads nothing of a user's code."""
+"""Reads one of the two folders that are compared: a run of a study, or what `openwindow eval` left."""
 
 from __future__ import annotations
 

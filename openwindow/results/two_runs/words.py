@@ -47,8 +47,8 @@ def _unexplained(found: Record) -> list[str]:
     if any(row["group"] in ("study", "model", "seeds", "code", "grader", "evals") for row in found["differs"]):
         return []
     return [
-        "Neither study nor model, seeds or code differ, and yet the replies or the training do: something is not deterministic, such "
-        "as another machine or number of threads."
+        "Neither study nor model, seeds or code differ, and yet the replies or the training do: something is not deterministic, "
+        "such as another machine or number of threads."
     ]
 
 
@@ -86,8 +86,8 @@ def _replies(found: Record) -> list[str]:
         return []
     verdicts = found["other_verdict"] + found["same_reply_other_verdict"]
     return [
-        f"Of {found['paired']:,} pairs of replies {found['equal']:,} are equal, {found['other_reply']:,} differ in wording alone, and "
-        f"{verdicts:,} in a verdict."
+        f"Of {found['paired']:,} pairs of replies {found['equal']:,} are equal, {found['other_reply']:,} differ in wording alone, "
+        f"and {verdicts:,} in a verdict."
     ]
 
 
