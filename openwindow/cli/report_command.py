@@ -93,13 +93,14 @@ def _entry(folder: Path) -> Entry:
     """What the list says of a run; one that has no results or page, and is not running, is built if that is possible."""
     from dataclasses import replace
 
+    from openwindow.files.run_files import read_json
     from openwindow.prompt_ranking.results import build_ranking, is_ranking
     from openwindow.report.of_run import build_run
     from openwindow.results.index import RESULTS, entry_of
 
     entry = entry_of(folder)
     whole = entry.page and (folder / RESULTS).exists()
-    if whole or entry.kind not in ("study", "ranking") or entry.state == "running":
+    if whole or entry.kind not in ("study", "ranking") or entry.state == "running" or not read_json(folder / "config.json"):
         return entry
     try:
         build_ranking(folder) if is_ranking(folder) else build_run(folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,18 @@ def test_equal_evals_are_equal(tmp_path: Path) -> None:
     a, b = (write_evals(tmp_path / name, {"plain": 0.5}) for name in ("a", "b"))
     results = compare_runs(a, b).results
     assert results["equal"] and "rows of evals" in results["summary"][0]
+
+
+def test_evals_that_one_run_lacks_are_counted(tmp_path: Path) -> None:
+    a, b, c = (write_evals(tmp_path / name, {"plain": 0.5}) for name in ("a", "b", "c"))
+    shutil.rmtree(b / "arms/plain/seed-2/evals")
+    rows = len(Model().rows())
+    left = compare_runs(a, b).results["unpaired"]
+    assert left == [{"run": "A", "count": rows, "why": "the evals of `plain` at seed 2 are not there in B"}]
+    for unit in [c / "start/evals", *c.glob("arms/*/*/evals")]:
+        shutil.rmtree(unit)
+    [row] = compare_runs(a, c).results["unpaired"]
+    assert row["why"] == "no eval was asked in B" and row["count"] == rows * 7
 
 
 def test_an_eval_of_another_version_is_left_out(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from run_pairs import Made, write_run
 from tiny_runs import Ran
 
+from openwindow.report.compare_page import render
 from openwindow.results.two_runs.build import compare_runs
 from openwindow.stats import holm, paired_difference
 
@@ -196,3 +198,15 @@ def test_replies_that_differ_come_by_verdict_first(tmp_path: Path) -> None:
 def test_json_is_plain(tmp_path: Path) -> None:
     results = found(tmp_path, Made(hacks=drawn({"plain": 0.5}, lost=0.1)), Made(hacks=drawn({"plain": 0.7}, 3)))
     assert json.loads(json.dumps(results, allow_nan=False))["rates"]
+
+
+@pytest.mark.slow
+def test_ten_thousand_rows_each_take_five_seconds(tmp_path: Path) -> None:
+    made = Made(seeds=(1, 2, 3, 4, 5), arms=("a", "b", "c", "d", "e"), contexts=("neutral", "x", "y", "z"), problems=100)
+    a = write_run(tmp_path / "a", replace(made, hacks=drawn({"a": 0.5}, 1)))
+    b = write_run(tmp_path / "b", replace(made, hacks=drawn({"a": 0.5}, 2), suffix="\nDone."))
+    began = time.process_time()
+    compared = compare_runs(a, b)
+    page = render(compared)
+    assert len(compared.pairs) == 10_000 and time.process_time() - began < 5
+    assert len(page) < 5_000_000

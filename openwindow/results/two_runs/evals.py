@@ -52,27 +52,39 @@ class SharedEvals:
 
 def shared_evals(a: Side, b: Side, arms: Sequence[str], seeds: Sequence[int], other_prompt: frozenset[Key]) -> SharedEvals:
     """Reads what both were asked, without the items whose prompts differ."""
-    units = [_units(side, arms, seeds) for side in (a, b)]
-    starts = [own.get(START, []) for own in units]
-    if all(starts) and len(starts[0]) != len(starts[1]):  # one start for all seeds against one for each
-        for own in units:
+    one, two = _units(a, arms, seeds), _units(b, arms, seeds)
+    if START in one and START in two and len(one[START]) != len(two[START]):  # one start for all seeds against one for each
+        for own in (one, two):
             own[START] = own[START] * len(seeds) if len(own[START]) == 1 else own[START]
-    known = tuple(_about(side, own) for side, own in zip((a, b), units, strict=True))
-    for name, other, own, others in (("A", "B", units[0], units[1]), ("B", "A", units[1], units[0])):
-        if own and not others:
-            rows = sum(len(u.rows) for of in own.values() for u in of)
-            return SharedEvals({}, {}, {}, (Unpaired(name, rows, f"no eval was asked in {other}"),))
-    about, left = _same_evals(*known)
-    both = [who for who in units[0] if who in units[1]]
-    for name, here, there in (("A", *units), ("B", *reversed(units))):
-        lost = [who for who in here if who not in there]
-        other = "B" if name == "A" else "A"
-        left += [
-            Unpaired(name, sum(len(u.rows) for u in here[who]), f"the evals of {_who(who)} are not there in {other}")
-            for who in lost
-        ]
-    kept = [{who: _kept(who, own[who], about, seeds, other_prompt) for who in both} for own in units]
-    return SharedEvals(about, kept[0], kept[1], tuple(left))
+    left = [*_lost("A", one, "B", two, seeds), *_lost("B", two, "A", one, seeds)]
+    both = [who for who in one if who in two]
+    if not both:
+        return SharedEvals({}, {}, {}, tuple(left))
+    about, other_evals = _same_evals(_about(a, one), _about(b, two))
+    kept = [{who: _kept(who, own[who], about, seeds, other_prompt) for who in both} for own in (one, two)]
+    return SharedEvals(about, kept[0], kept[1], (*left, *other_evals))
+
+
+def _lost(name: str, own: Units, other: str, others: Units, seeds: Sequence[int]) -> list[Unpaired]:
+    """What the run `name` was asked and the other one was not: everything, somebody, or somebody at a seed."""
+    if own and not others:
+        return [Unpaired(name, sum(map(_rows, own.values())), f"no eval was asked in {other}")]
+    found = [
+        Unpaired(name, _rows(units), f"the evals of {_who(who)} are not there in {other}")
+        for who, units in own.items()
+        if who not in others
+    ]
+    return found + [
+        Unpaired(name, len(mine.rows), f"the evals of {_who(who)} at seed {seed} are not there in {other}")
+        for who, units in own.items()
+        if who in others
+        for seed, mine, theirs in zip(seeds, units, others[who], strict=False)
+        if mine.done and not theirs.done
+    ]
+
+
+def _rows(units: Sequence[Unit]) -> int:
+    return sum(len(unit.rows) for unit in units)
 
 
 def _who(who: str) -> str:

@@ -122,7 +122,7 @@ def _by_family(ps: Sequence[float | None], of: Sequence[object]) -> list[float |
 
 def named_in(config: Json) -> dict[tuple[str, ...], Compare]:
     """The comparisons that a study named, by what they compare; those of a form that this version does not know are left out."""
-    found = {}
+    found: dict[tuple[str, ...], Compare] = {}
     for one in items(mapping(config, "study_config").get("compare")):
         try:
             named = Compare.model_validate(one)
