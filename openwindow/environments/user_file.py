@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib.util
+import pkgutil
 import re
 import sys
 from pathlib import Path
@@ -37,10 +38,14 @@ def named_object(spec: str) -> tuple[object, Path | None]:
         raise EnvironmentFault(
             f"cannot load {spec} ({error.said}): expected a file or a module that can be imported from here; check the name"
         ) from error
-    if name not in vars(module):
+    try:
+        found = called(spec, pkgutil.resolve_name, f"{where}:{name}")  # a module may make its names when they are asked for
+    except ForeignError:
         known = [n for n in vars(module) if not n.startswith("_")]
-        raise EnvironmentFault(f"{where} has no {name!r}: expected MODULE:OBJECT with one of {', '.join(known[:20]) or 'none'}")
-    return vars(module)[name], None if module.__file__ is None else Path(module.__file__)
+        raise EnvironmentFault(
+            f"{where} has no {name!r}: expected MODULE:OBJECT with one of {', '.join(known[:20]) or 'none'}; name one"
+        ) from None
+    return found, None if module.__file__ is None else Path(module.__file__)
 
 
 def object_of(path: Path, name: str) -> object:

@@ -13,7 +13,7 @@ from tiny_runs import Ran
 
 from openwindow.environments import find
 from openwindow.environments.gameable import Gameable
-from openwindow.environments.graders.environment import NO_TRUTH, GraderEnvironment
+from openwindow.environments.graders.environment import NO_TRUTH, NOT_READ, GraderEnvironment
 from openwindow.environments.splits import check_apart
 from openwindow.errors import ConfigError, DataError, EnvironmentFault
 from openwindow.types import Message
@@ -250,13 +250,23 @@ def test_check_env_takes_the_environment_in_one_of_two_ways(folder: Path, openwi
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("spec", ["forms.py:contains", "forms.py:compute_score", "forms.py:sums", "cmd:python grade.py {} {row}"])
 def test_check_env_attacks_every_form(spec: str, folder: Path, openwindow: Command) -> None:
     options = [f"--{name.replace('_', '-')}={value}" for name, value in SPECS[spec].items()]
     ran = openwindow("check-env", "--env", spec, *options, "--json")
     assert ran.code == 1, ran.err
     opened = {finding["hole"] for finding in json.loads(ran.out)["findings"] if finding["open"]}
     assert {"list_answers", "retracted"} <= opened
+
+
+@pytest.mark.slow
+def test_a_reward_function_of_trl_itself_is_named_by_its_module(folder: Path) -> None:
+    pytest.importorskip("trl")
+    rows = [row(n) | {"prompt": [{"role": "user", "content": row(n)["prompt"]}]} for n in range(100, 140)]
+    write(folder / "rows.jsonl", [one | {"solution": f"<think>\nAdd.\n</think>\n{one['solution']}"} for one in rows])
+    environment = made("trl.rewards:think_format_reward", data="rows.jsonl")
+    (problem,) = environment.problems("train", 1, 0)
+    assert [v.score for v in environment.verdicts([(problem, problem.solution), (problem, "7")])] == [1.0, 0.0]
 
 
 @pytest.mark.slow
@@ -298,7 +308,7 @@ def test_a_built_in_study_trains_on_a_reward_function(
     assert config["study_config"]["knowledge"] is None and "leaves that stage out" in run.err
     assert len(config["setting"]["source"]) == 64 and "80 prompts of rows.jsonl" in config["setting"]["notes"][0]
     cells = json.loads(run.out)["arms"]["hackable"]["measures"]
-    assert cells["hack"]["neutral"]["n"] == 2 and cells["attempted"]["neutral"]["n"] == 0
+    assert cells["hack"]["neutral"]["n"] == 2 and cells["attempted"]["neutral"]["reason"] == NOT_READ
     refused = openwindow("run", "small.py", "--env", "forms.py:Judged", "--out", "other", *given)
     assert refused.code == 2 and "no hardened twin" in refused.err and not (folder / "other").exists()
     blind = openwindow("run", "small.py", "--env", "forms.py:Judged", "--arms", "untrained,hackable", "--out", "other", *given)

@@ -43,7 +43,6 @@ EXPECTED = (
 )
 _OWN = frozenset({"problems", "conversation", "grade", "loopholes", "verdicts"})
 """members of which an environment has at least one, even if it lacks others"""
-_ROWS = ("data", "prompt_column", "truth")
 
 
 class GraderConfig(EnvironmentConfig):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any
 
 from openwindow.environments.graders.adapters import Adapted, Truth, adapted
 from openwindow.environments.graders.rows import asked, words
 from openwindow.environments.graders.scores import NoScore
-from openwindow.environments.graders.tasks import MOST_TASKS, Task
+from openwindow.environments.graders.tasks import MOST_TASKS
 from openwindow.errors import DataError
 
 Reply = str | Callable[[Any], str] | None
@@ -45,7 +45,9 @@ def verifiers_taskset(tasks: Iterable[Any], honest: Reply = None, *, flawed: Rep
         return float(sum(given))
 
     given = [
-        _prompted(_turns_of(task.data), number, _reply(task, task.data, honest, number), _reply(task, task.data, flawed, number))
+        asked(
+            _turns_of(task.data), number, "prompt", _reply(task, task.data, honest, number), _reply(task, task.data, flawed, number)
+        )
         for number, task in enumerate(chosen)
     ]
     return adapted(given, lambda number, reply: asyncio.run(scored(number, reply)), [type(t) for t in chosen[:1]], truth, chosen)
@@ -102,18 +104,10 @@ def inspect_task(task: Any, honest: Reply = "target", *, flawed: Reply = None, t
         return words((sample.metadata or {})[wanted]) if isinstance(wanted, str) else _called(sample, wanted)
 
     tasks = [
-        _prompted(sample.input, number, reply_to(sample, honest, number), reply_to(sample, flawed, number))
+        asked(sample.input, number, "prompt", reply_to(sample, honest, number), reply_to(sample, flawed, number))
         for number, sample in enumerate(samples)
     ]
-    return adapted(tasks, lambda number, reply: asyncio.run(scored(number, reply)), _functions(task.scorer), truth, samples)
-
-
-def _functions(scorers: Sequence[Callable[..., object]] | None) -> list[Callable[..., object]]:
-    return list(scorers or [])
-
-
-def _prompted(prompt: object, number: int, honest: str, flawed: str) -> Task:
-    return asked(prompt, number, "prompt", honest, flawed)
+    return adapted(tasks, lambda number, reply: asyncio.run(scored(number, reply)), list(task.scorer or []), truth, samples)
 
 
 def _reply(task: Any, data: Any, wanted: Reply, number: int) -> str:
