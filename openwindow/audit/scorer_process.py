@@ -1,7 +1,7 @@
 """Where a grader's scores are computed: in a fork of this process, or in a fresh one that loads the grader again.
 
 A fork has the grader as it is, at no cost, and is not affected by what a submission does to it. Threads are not copied: a grader
-that started some when it was loaded (a pool, an event loop) hangs there, so it is loaded again for every score.
+that needs some which were started when it was loaded (a pool, an event loop) hangs there, so it is loaded again for every score.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from openwindow.environments.graders.processes import answer as answered
 from openwindow.environments.graders.tasks import OwnGrader, Task, tasks_of
 
 _BOOT = "from openwindow.audit.scorer_process import main; main()"
+_TRIAL = 5.0  # seconds that the first score in a fork may take, where threads are missing
 _LOADING = 600.0  # seconds that loading a grader may take
 
 
@@ -96,9 +97,16 @@ class Anew:
         return Mark(float(said.value)) if isinstance(said.value, int | float) else Mark(None, said.reason)
 
 
-def scorer_of(grader: OwnGrader, tasks: Sequence[Task], where: tuple[str, Mapping[str, Any]] | None) -> Scorer:
-    """Where the grader's scores are computed; `where` is given for one that has started threads."""
-    return Forked(grader, tasks) if where is None else Anew(*where)
+def scorer_of(grader: OwnGrader, tasks: Sequence[Task], where: tuple[str, Mapping[str, Any]] | None, seconds: float) -> Scorer:
+    """Where the grader's scores are computed; `where` is given for one whose loading started threads or made pools.
+
+    Many libraries do, and few graders need them: a fresh process for every score, which costs seconds, is taken only for one that
+    does not score in a fork.
+    """
+    forked = Forked(grader, tasks)
+    if where is None or forked.score(1, tasks[0].honest, min(seconds, _TRIAL)).score is not None:
+        return forked
+    return Anew(*where)
 
 
 def alive() -> int:

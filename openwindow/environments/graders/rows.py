@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, cast
 
-from openwindow.data.readers import open_lines
+from openwindow.data.readers import Lines, open_lines
 from openwindow.data.turns import RowError, Turn, chat
 from openwindow.environments.graders.tasks import MOST_TASKS, Task
 from openwindow.errors import DataError
@@ -19,14 +20,15 @@ Row = Mapping[str, Any]
 
 def read_rows(name: str) -> list[Row]:
     """The rows of a file, a folder or a hub data set, at most `MOST_TASKS` and one more. Raises DataError."""
-    found = list(islice(_rows(name), MOST_TASKS + 1))
+    lines = open_lines(name)
+    with contextlib.closing(lines.file):
+        found = list(islice(_rows(name, lines), MOST_TASKS + 1))
     if not found:
         raise DataError(f"{name} holds no rows; expected a row for each prompt; add some")
     return found
 
 
-def _rows(name: str) -> Iterator[Row]:
-    lines = open_lines(name)
+def _rows(name: str, lines: Lines) -> Iterator[Row]:
     for number, raw in enumerate(lines.file, 1):
         if raw.strip():
             where = f"{name}: {lines.unit} {number}"
