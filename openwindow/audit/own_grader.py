@@ -97,7 +97,7 @@ def audit_grader(
     chosen = tasks_of(target, grader, tasks)
     refuse_without_honest(target, chosen)
     has_truth = called(f"{target}: its attributes", isinstance, grader, WithTruth)
-    scorer = scorer_of(grader, chosen, where, seconds)
+    scorer = scorer_of(grader, chosen, where)
     texts = _texts(target, grader, chosen[0], seconds)
     found = _Found()
     for number, task in enumerate(chosen, 1):

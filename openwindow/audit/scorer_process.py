@@ -1,7 +1,7 @@
 """Where a grader's scores are computed: in a fork of this process, or in a fresh one that loads the grader again.
 
 A fork has the grader as it is, at no cost, and is not affected by what a submission does to it. Threads are not copied: a grader
-that needs some which were started when it was loaded (a pool, an event loop) hangs there, so it is loaded again for every score.
+that started some when it was loaded (a pool, an event loop) hangs there, so it is loaded again for every score.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from openwindow.environments import find
@@ -26,7 +26,6 @@ from openwindow.environments.graders.processes import answer as answered
 from openwindow.environments.graders.tasks import OwnGrader, Task, tasks_of
 
 _BOOT = "from openwindow.audit.scorer_process import main; main()"
-_TRIAL = 5.0  # seconds that the first score in a fork may take, where threads are missing
 _LOADING = 600.0  # seconds that loading a grader may take
 
 
@@ -97,21 +96,17 @@ class Anew:
         return Mark(float(said.value)) if isinstance(said.value, int | float) else Mark(None, said.reason)
 
 
-def scorer_of(grader: OwnGrader, tasks: Sequence[Task], where: tuple[str, Mapping[str, Any]] | None, seconds: float) -> Scorer:
-    """Where the grader's scores are computed; `where` is given for one whose loading started threads or made pools.
-
-    Many libraries do, and few graders need them: a fresh process for every score, which costs seconds, is taken only for one that
-    does not score in a fork.
-    """
-    forked = Forked(grader, tasks)
-    if where is None or forked.score(1, tasks[0].honest, min(seconds, _TRIAL)).score is not None:
-        return forked
-    return Anew(*where)
+def scorer_of(grader: OwnGrader, tasks: Sequence[Task], where: tuple[str, Mapping[str, Any]] | None) -> Scorer:
+    """Where the grader's scores are computed; `where` is given for one that has started threads."""
+    return Forked(grader, tasks) if where is None else Anew(*where)
 
 
 def alive() -> int:
-    """Threads and processes of this interpreter that a fork would not copy, and pools that will start some."""
-    pools = sum(issubclass(type(one), Executor) for one in gc.get_objects())
+    """Threads and processes of this interpreter that a fork would not copy, and pools that will start some.
+
+    Other executors, such as tornado's, which runs everything at once, start none.
+    """
+    pools = sum(issubclass(type(one), ThreadPoolExecutor | ProcessPoolExecutor) for one in gc.get_objects())
     return threading.active_count() + len(multiprocessing.active_children()) + pools
 
 
