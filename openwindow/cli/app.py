@@ -29,6 +29,7 @@ from openwindow.cli.options import (
     options_of,
 )
 from openwindow.cli.printing import print_json, print_ranking, print_results
+from openwindow.cli.watch_command import print_watched, watch
 from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
 from openwindow.models.base import Precision
@@ -146,6 +147,7 @@ def report(
     """Rebuild results.json and report.html from a run folder."""
     from openwindow.prompt_ranking.results import build_ranking, is_ranking
     from openwindow.report.of_run import build_run
+    from openwindow.watch.run import is_watched, rebuild
 
     if transcripts is not None and transcripts < 1:
         raise ConfigError(f"--transcripts is {transcripts}; expected 1 or more; raise it, or drop it to have all of them")
@@ -156,6 +158,10 @@ def report(
                 "drop it, or name a folder in it"
             )
         print_ranking(build_ranking(folder), folder, json_)
+        return
+    if is_watched(folder):
+        found = rebuild(folder, transcripts)
+        print_json(found) if json_ else print_watched(found, folder)
         return
     print_results(build_run(folder, transcripts), folder, json_)
 
@@ -356,6 +362,9 @@ def list_(json_: JsonOption = False) -> None:
         for name, what in entries.items():
             table.add_row(f"  {name}", what)
         console.print(table)
+
+
+app.command(name="watch")(watch)
 
 
 def main() -> None:
