@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,8 @@ def figures(results: Mapping[str, Any], lines: Lines) -> tuple[Markup, ...]:
     onset = results["onset"]["step"]
     marked = () if onset is None else (Marked(onset, f"onset of hacking at step {onset}", Link(ARM, TRAINING, str(onset))),)
 
-    def panel(title: str, subtitle: str, *strips: Strip) -> Panel:
+    def panel(title: str, subtitle: str, *asked: Strip) -> Panel:
+        strips = _drawn(asked)
         said = "; ".join(c.measured[-1].note for s in strips for c in s.curves if c.measured)
         return Panel(title, subtitle, strips, ends, said or "not measured", marked)
 
@@ -189,6 +190,15 @@ def _strip(
     if not curves and not missing:
         missing.append("none was seen")
     return Strip(title, scale_of(curves, percent=share), tuple(curves), tuple(missing))
+
+
+def _drawn(strips: Sequence[Strip]) -> tuple[Strip, ...]:
+    """The strips that have a curve, the last of which says what the others lack; all of them if none has one."""
+    curved = [strip for strip in strips if strip.curves]
+    if not curved:
+        return tuple(strips[:1])
+    lacks = [line for strip in strips if not strip.curves for line in strip.absent]
+    return (*curved[:-1], replace(curved[-1], absent=(*curved[-1].absent, *lacks)))
 
 
 def _spot(window: Window, label: str, key: str, share: bool) -> Spot | None:

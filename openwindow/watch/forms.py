@@ -55,14 +55,15 @@ def read_openwindow(record: Json, path: Path) -> Iterator[Seen]:
     known = {k: v for k, v in record.items() if k not in KEYS and k != CUT and (v is None or isinstance(v, bool))}
     parts = record.get("parts")
     tokens = finite(record.get("tokens"))
+    messages, problem = messages_of(record.get("messages")), str(record.get("problem") or "")
     yield Seen(
-        messages=messages_of(record.get("messages")),
+        messages=messages,
         reply=_text(record, "reply"),
         reward=reward_of(record, ["reward"])[0],
         step=step_of(record.get("step"), "step"),
         parts={str(k): n for k, v in parts.items() if (n := finite(v)) is not None} if isinstance(parts, Mapping) else {},
-        problem=str(record.get("problem") or ""),
-        group=str(record.get("group", "")),
+        problem=problem,
+        group=f"{record.get('group', '')}/{problem or hash(messages)}",
         tokens=None if tokens is None else int(tokens),
         cut=None if stop in (None, StopReason.ERROR) or CUT in record else stop == StopReason.LENGTH,
         failed=str(record.get("reason") or "the generation failed") if stop == StopReason.ERROR else None,
