@@ -34,12 +34,10 @@ from typing import IO, Any
 
 from transformers import TrainerCallback
 
-from openwindow.environments import find
-from openwindow.environments.gameable import Gameable
 from openwindow.errors import ConfigError
 from openwindow.files.run_files import finite
 from openwindow.files.writing import storing
-from openwindow.watch.grading import PASS_MARK, Graded, Grader
+from openwindow.watch.grading import PASS_MARK, Graded, Grader, environment_of
 from openwindow.watch.problems import SEEDS
 from openwindow.watch.rows import Seen, prompt_of, reply_of
 from openwindow.watch.run import line_of, record
@@ -62,13 +60,8 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         seeds: Sequence[int] = SEEDS,
     ) -> None:
         """`env` and the others are as in `openwindow watch`; rollouts go to `out`, a folder. Raises UserError."""
-        made = find.make(env, options or {})
-        if loopholes is not None:
-            if not isinstance(made, Gameable):
-                raise ConfigError(f"loopholes are named for {env!r}, which has none; expected a gameable one; leave them out")
-            made = made.with_loopholes(loopholes)
-        self._environment = made
-        self._grader = Grader(made, mark, seeds)
+        self._entered, grades = environment_of(env, options, loopholes)
+        self._grader = Grader(grades, mark, seeds)
         self._out = Path(out)
         self._weights: list[float] = []
         self._names: list[str] = []
@@ -105,7 +98,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def _open(self, step: int) -> None:
         rank = os.environ.get("RANK", "0")
         path = self._out / ("rollouts.jsonl" if rank == "0" else f"rollouts-{rank}.jsonl")
-        self._opened.enter_context(self._environment)
+        self._opened.enter_context(self._entered)
         with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             if step == 0 and path.exists() and path.stat().st_size:

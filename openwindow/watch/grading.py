@@ -6,12 +6,15 @@ reward: a rollout that is paid and does not do the task hacks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from openwindow.environments import find
 from openwindow.environments.base import Answered, Environment, behaviour
 from openwindow.environments.gameable import MEASURES, Gameable, graded, outcome
 from openwindow.environments.verdicts import Verdict
+from openwindow.errors import ConfigError
 from openwindow.formatting import count
 from openwindow.types import Measure
 from openwindow.watch.problems import SEEDS, Problems
@@ -40,6 +43,18 @@ class Graded:
     family: str = ""
 
 
+def environment_of(
+    name: str, options: Mapping[str, Any] | None, loopholes: Sequence[str] | None
+) -> tuple[Environment, Environment]:
+    """The environment to be entered, and its view with these loopholes open (None: all), which grades. Raises UserError."""
+    made = find.make(name, options or {})
+    if loopholes is None:
+        return made, made
+    if not isinstance(made, Gameable):
+        raise ConfigError(f"environment {name!r} has no loopholes; expected a gameable one beside --loopholes; drop --loopholes")
+    return made, made.with_loopholes(loopholes)
+
+
 class Grader:
     """Gives rollouts their verdicts, a batch at a time."""
 
@@ -50,7 +65,7 @@ class Grader:
         seeds: Sequence[int] = SEEDS,
         measures: Sequence[Measure] = MEASURES,
     ) -> None:
-        """`environment` has been entered; None takes the verdicts of the file, which are of `measures`.
+        """`environment` was entered; None takes the verdicts of the file, which are of `measures`.
 
         `mark` is the reward above which a rollout is paid; problems are drawn with `seeds`.
         """

@@ -29,7 +29,7 @@ class Problems:
         self._more = self._drawn(seeds)
         self._by_id: dict[str, Any] = {}
         self._by_prompt: dict[str, Any] = {}
-        self._found: dict[str, Any] = {}
+        self._found: dict[int, Any] = {}
         self._refused: DataError | None = None
 
     def __len__(self) -> int:
@@ -38,19 +38,19 @@ class Problems:
     def of(self, ident: str, messages: Sequence[Message]) -> Any | None:
         """The problem of that id, or with that prompt; None if no problem that can be drawn has either."""
         asked = _plain(next((m.content for m in reversed(messages) if m.role == "user"), ""))
-        key = f"{ident}\0{asked}"
+        key = hash((ident, asked))
         if key not in self._found:
             self._found[key] = self._search(ident, asked)
         return self._found[key]
 
     def _search(self, ident: str, asked: str) -> Any | None:
-        known = list(self._by_prompt)
+        known: list[str] | None = None
         while True:
             if ident and ident in self._by_id:
                 return self._by_id[ident]
             if asked and asked in self._by_prompt:
                 return self._by_prompt[asked]
-            inside = [prompt for prompt in known if prompt and prompt in asked]
+            inside = [prompt for prompt in (self._by_prompt if known is None else known) if prompt and prompt in asked]
             if inside:
                 return self._by_prompt[max(inside, key=len)]
             drawn = next(self._more, None)

@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import openwindow
-from openwindow.environments import find
-from openwindow.environments.base import Environment
-from openwindow.environments.gameable import MEASURES, Gameable
+from openwindow.environments.gameable import MEASURES
 from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.run_folder import unit_of
 from openwindow.files.bounded import usable
@@ -34,7 +32,7 @@ from openwindow.types import Measure, StopReason
 from openwindow.watch import summary
 from openwindow.watch.files import Source
 from openwindow.watch.forms import CUT
-from openwindow.watch.grading import PASS_MARK, Graded, Grader
+from openwindow.watch.grading import PASS_MARK, Graded, Grader, environment_of
 from openwindow.watch.problems import SEEDS
 from openwindow.watch.rows import Columns, Seen
 from openwindow.watch.sample import Kept
@@ -94,10 +92,11 @@ def watch(options: Options, report: Reporter | None = None, *, sleep: Callable[[
     source = Source(options.paths, options.columns)
     with contextlib.ExitStack() as stack:
         stack.enter_context(Lock(options.out))
-        environment = _environment(options)
-        if environment is not None:
-            stack.enter_context(environment)
-        watched = _Watched(options, source, Grader(environment, options.mark, options.seeds))
+        grades = None
+        if options.env is not None:
+            entered, grades = environment_of(options.env, options.env_options, options.loopholes)
+            stack.enter_context(entered)
+        watched = _Watched(options, source, Grader(grades, options.mark, options.seeds))
         with watched.open():
             watched.follow(report, sleep) if options.follow else watched.read(report)
         return watched.build("done")
@@ -307,19 +306,6 @@ def _config(about: Mapping[str, Any], measures: Mapping[str, Measure]) -> dict[s
         "measures": list(measures),
         "meanings": {name: asdict(measure) for name, measure in measures.items()},
     }
-
-
-def _environment(options: Options) -> Environment | None:
-    if options.env is None:
-        return None
-    made = find.make(options.env, options.env_options or {})
-    if options.loopholes is None:
-        return made
-    if not isinstance(made, Gameable):
-        raise ConfigError(
-            f"--loopholes names loopholes of {options.env!r}, which has none; expected a gameable one; drop --loopholes"
-        )
-    return made.with_loopholes(options.loopholes)
 
 
 def _check_folder(options: Options) -> None:

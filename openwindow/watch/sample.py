@@ -10,7 +10,6 @@ from openwindow.files.records import TrainingRollout
 
 LONGEST = 20_000
 """characters of a reply, or of a turn of its prompt, that are kept"""
-_FIRST = 64
 
 
 class Kept:
@@ -20,7 +19,7 @@ class Kept:
         """`most` is how many rollouts are kept at most."""
         self.most = most
         self.total = 0
-        self._each = _FIRST
+        self._each = most
         self._size = 0
         self._skip = 1
         self._heaps: dict[tuple[int, bool], list[tuple[int, int, TrainingRollout]]] = {}

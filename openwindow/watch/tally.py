@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from openwindow.training.rollouts import Metrics
 from openwindow.types import UNKNOWN_HACK
 from openwindow.watch.grading import Graded
 
+Metrics = dict[str, float | int | None]
 ALIKE = 1e-9
 """difference of rewards below which they are equal"""
 _WATCHED = ("proxy", "truth", "hack", "open_hack")

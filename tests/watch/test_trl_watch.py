@@ -111,7 +111,7 @@ def test_the_functions_keep_their_names_and_what_they_return() -> None:
 def test_what_can_be_wrong_with_it() -> None:
     with pytest.raises(ConfigError, match="unknown environment"):
         Watch("leter_count", "nowhere")
-    with pytest.raises(ConfigError, match="has none"):
+    with pytest.raises(ConfigError, match="has no loopholes"):
         Watch("sycophancy", "nowhere", loopholes=["constant"])
     with pytest.raises(ConfigError, match="no loophole"):
         Watch(ENV, "nowhere", loopholes=["nonsense"])

@@ -34,7 +34,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (json.dumps(ROW) + "\n", ["--reward-column", ","], ["--reward-column is ','", "expected names"]),
         (json.dumps(ROW) + "\n", ["--env", "leter_count"], ["unknown environment: 'leter_count'", "did you mean 'letter_count'"]),
         (json.dumps(ROW) + "\n", ["--env", ENV, "--loopholes", "hole"], ["no loophole 'hole'", "give any of"]),
-        (json.dumps(ROW) + "\n", ["--env", "sycophancy", "--loopholes", "none"], ["which has none", "drop --loopholes"]),
+        (
+            json.dumps(ROW) + "\n",
+            ["--env", "sycophancy", "--loopholes", "none"],
+            ["'sycophancy' has no loopholes", "gameable one", "drop --loopholes"],
+        ),
         (json.dumps(ROW) + "\n", ["--env", ENV, "--set", "width=2"], ["no option 'width'"]),
         (json.dumps(ROW) + "\n", ["--loopholes", "none"], ["options of an environment", "--env beside them"]),
         (json.dumps(ROW) + "\n", ["--env", ENV, "--env-seeds", "one"], ["--env-seeds is 'one'", "whole numbers with commas"]),
