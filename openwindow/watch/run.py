@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from typing import IO, Any
 import openwindow
 from openwindow.environments.gameable import MEASURES
 from openwindow.errors import ConfigError, DataError
+from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import unit_of
 from openwindow.files.bounded import usable
 from openwindow.files.locking import Lock
@@ -134,7 +136,9 @@ class _Watched:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
-        """Opens training.jsonl for the rollouts that come."""
+        """Writes provenance.json, and opens training.jsonl for the rollouts that come."""
+        made_with = provenance(sys.argv)
+        write_json(self.options.out / "provenance.json", {key: value for key, value in made_with.items() if key != "diff"})
         path = self.options.out / UNIT / "training.jsonl"
         with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -146,10 +150,10 @@ class _Watched:
         total = self.source.size / MEGABYTE
         with report.step("rollouts read, MB", total) if report else contextlib.nullcontext() as advance:
             self._take(lambda size: advance(size / MEGABYTE) if advance else None, growing=False)
-        if not self.tally.count:
-            why = "; ".join(f"{what}: {reason}" for what, reason in self.source.notes()[:2]) or "there is none"
-            where = ", ".join(map(str, self.options.paths))[:200]
-            raise DataError(f"{where} holds no rollout ({why}); expected at least one; check that the training wrote it")
+            if not self.tally.count:
+                why = "; ".join(f"{what}: {reason}" for what, reason in self.source.notes()[:2]) or "there is none"
+                where = ", ".join(map(str, self.options.paths))[:200]
+                raise DataError(f"{where} holds no rollout ({why}); expected at least one; check that the training wrote it")
 
     def follow(self, report: Reporter | None, sleep: Callable[[float], None]) -> None:
         """Reads what comes, and builds the page after each time something has, until idle or interrupted."""

@@ -110,7 +110,7 @@ def test_what_is_unscored_cut_failed_or_unreadable_is_counted(tmp_path: Path) ->
     rows[1] |= {"completion": None, "error": {"error": "VLLMError", "error_chain_str": "the server is gone"}}
     rows[2] |= {"completion": None}
     rows[3] |= {"reward": "high"}
-    rows[4] |= {"prompt": "What nobody asks."}
+    rows[4] |= {"prompt": "What nobody asks.", "example_id": 17}
     path = making.write(tmp_path / "step_1.jsonl", rows)
     path.write_text(path.read_text() + "[1]\nnot json\n" + '{"prompt": "cut o', encoding="utf-8")
     made = watch(Options((path,), tmp_path / "out", env=ENV))
