@@ -40,6 +40,7 @@ Seeds = Annotated[
         "--env-seeds", what="Seeds to look for the prompts' problems with. [default: 0,1,2,3]", metavar="A,B,...", panel=GRADING
     ),
 ]
+Problems = Annotated[int, integer("--env-problems", "Problems of each split to look through for them.", panel=GRADING)]
 PassMark = Annotated[float, option("--pass-mark", what="Reward above which a rollout counts as paid.", panel=GRADING)]
 Prompt = Annotated[str | None, option("--prompt-column", what="The column of the prompts.", panel=DATA)]
 Reply = Annotated[str | None, option("--reply-column", what="The column of the replies, for files of no known form.", panel=DATA)]
@@ -67,7 +68,9 @@ def watch(
     loopholes: Loopholes = None,
     set_: Set = None,
     env_seeds: Seeds = None,
-    pass_mark: PassMark = 0.5,
+    env_problems: Problems = 8192,
+    pass_mark: Problems = Annotated[int, integer("--env-problems", "Problems of each split to look through for them.", panel=GRADING)]
+PassMark = 0.5,
     prompt_column: Prompt = None,
     reply_column: Reply = None,
     reward_column: Reward = None,
@@ -96,6 +99,7 @@ def watch(
         env_options=options_of(set_ or (), None, None),
         loopholes=parse(loopholes),
         seeds=SEEDS if env_seeds is None else _seeds(env_seeds),
+        problems=env_problems,
         mark=pass_mark,
         transcripts=transcripts,
         follow=follow,

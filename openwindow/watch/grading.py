@@ -17,7 +17,7 @@ from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
 from openwindow.formatting import count
 from openwindow.types import Measure
-from openwindow.watch.problems import SEEDS, Problems
+from openwindow.watch.problems import MOST, SEEDS, Problems
 from openwindow.watch.rows import Seen
 
 PASS_MARK = 0.5
@@ -64,15 +64,16 @@ class Grader:
         mark: float = PASS_MARK,
         seeds: Sequence[int] = SEEDS,
         measures: Sequence[Measure] = MEASURES,
+        most: int = MOST,
     ) -> None:
         """`environment` was entered; None takes the verdicts of the file, which are of `measures`.
 
-        `mark` is the reward above which a rollout is paid; problems are drawn with `seeds`.
+        `mark` is the reward above which a rollout is paid; problems are drawn with `seeds`, at most `most` of a split.
         """
         self.environment = environment
         self.measures = tuple(measures if environment is None else environment.measures)
         self.mark = mark
-        self.problems = None if environment is None else Problems(environment, seeds)
+        self.problems = None if environment is None else Problems(environment, seeds, most)
         self.unmatched = 0
 
     @property

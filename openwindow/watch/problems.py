@@ -13,8 +13,10 @@ from openwindow.environments.base import Environment
 from openwindow.errors import DataError
 from openwindow.types import Message, Split
 
-DRAWN = (512, 128, 32, 8, 2)
-"""problems of a split to draw at once; fewer where it has fewer"""
+FIRST = 512
+"""problems that are drawn of each split with each seed before more are drawn with the first seed"""
+MOST = 8192
+"""problems that are drawn of each split at most, unless more are asked for; all, where it has fewer"""
 SEEDS = (0, 1, 2, 3)
 _SPLITS: tuple[Split, ...] = ("train", *[split for split in get_args(Split) if split != "train"])
 _TEMPLATED = ("<|im_end|>", "<|im_start|>", "<|eot_id|>", "<end_of_turn>")
@@ -23,10 +25,10 @@ _TEMPLATED = ("<|im_end|>", "<|im_start|>", "<|eot_id|>", "<end_of_turn>")
 class Problems:
     """The problems of an environment by id and by prompt, as many as were needed so far."""
 
-    def __init__(self, environment: Environment, seeds: Sequence[int] = SEEDS) -> None:
-        """`seeds` are those that problems are drawn with."""
+    def __init__(self, environment: Environment, seeds: Sequence[int] = SEEDS, most: int = MOST) -> None:
+        """`seeds` are those that problems are drawn with, at most `most` of a split."""
         self._environment = environment
-        self._more = self._drawn(seeds)
+        self._more = self._drawn(seeds, most)
         self._by_id: dict[str, Any] = {}
         self._by_prompt: dict[str, Any] = {}
         self._found: dict[int, Any] = {}
@@ -73,15 +75,35 @@ class Problems:
             prompts.append(prompt)
         return prompts
 
-    def _drawn(self, seeds: Sequence[int]) -> Iterator[Sequence[Any]]:
+    def _drawn(self, seeds: Sequence[int], most: int) -> Iterator[Sequence[Any]]:
         for seed in seeds:
             for split in _SPLITS:
-                for count in DRAWN:
-                    try:
-                        yield self._environment.problems(split, count, seed)
-                        break
-                    except DataError as error:
-                        self._refused = error
+                yield self._up_to(split, min(FIRST, most), seed)
+        if most > FIRST:
+            for split in _SPLITS:
+                yield self._up_to(split, most, seeds[0])
+
+    def _up_to(self, split: Split, most: int, seed: int) -> Sequence[Any]:
+        """`most` problems of the split, or all that it has, whose number is found by halving."""
+        least, found = 0, self._of(split, most, seed)
+        if found is not None:
+            return found
+        best: Sequence[Any] = ()
+        while most - least > 1:
+            middle = (least + most) // 2
+            found = self._of(split, middle, seed)
+            if found is None:
+                most = middle
+            else:
+                least, best = middle, found
+        return best
+
+    def _of(self, split: Split, count: int, seed: int) -> Sequence[Any] | None:
+        try:
+            return self._environment.problems(split, count, seed)
+        except DataError as error:
+            self._refused = error
+            return None
 
 
 def _plain(text: str) -> str:

@@ -35,7 +35,7 @@ from openwindow.watch import summary
 from openwindow.watch.files import Source
 from openwindow.watch.forms import CUT
 from openwindow.watch.grading import PASS_MARK, Graded, Grader, environment_of
-from openwindow.watch.problems import SEEDS
+from openwindow.watch.problems import MOST, SEEDS
 from openwindow.watch.rows import Columns, Seen
 from openwindow.watch.sample import Kept
 from openwindow.watch.tally import Tally
@@ -63,6 +63,8 @@ class Options:
     """Those that stay open in the proxy; None for all."""
     seeds: tuple[int, ...] = SEEDS
     """Seeds that the environment's problems are drawn with."""
+    problems: int = MOST
+    """Problems of each split to look through at most."""
     mark: float = PASS_MARK
     transcripts: int = TRANSCRIPTS
     """Rollouts on the page at most."""
@@ -74,7 +76,11 @@ class Options:
 
     def __post_init__(self) -> None:
         """Raises ConfigError for what cannot be."""
-        for name, value, least in (("--transcripts", self.transcripts, 1), ("--every", self.every, 0.1)):
+        for name, value, least in (
+            ("--transcripts", self.transcripts, 1),
+            ("--env-problems", self.problems, 1),
+            ("--every", self.every, 0.1),
+        ):
             if value < least:
                 raise ConfigError(f"{name} is {value:g}; expected at least {least:g}; raise it")
         if self.idle is not None and not self.follow:
@@ -98,7 +104,7 @@ def watch(options: Options, report: Reporter | None = None, *, sleep: Callable[[
         if options.env is not None:
             entered, grades = environment_of(options.env, options.env_options, options.loopholes)
             stack.enter_context(entered)
-        watched = _Watched(options, source, Grader(grades, options.mark, options.seeds))
+        watched = _Watched(options, source, Grader(grades, options.mark, options.seeds, most=options.problems))
         with watched.open():
             watched.follow(report, sleep) if options.follow else watched.read(report)
         return watched.build("done")
