@@ -69,8 +69,7 @@ def watch(
     set_: Set = None,
     env_seeds: Seeds = None,
     env_problems: Problems = 8192,
-    pass_mark: Problems = Annotated[int, integer("--env-problems", "Problems of each split to look through for them.", panel=GRADING)]
-PassMark = 0.5,
+    pass_mark: PassMark = 0.5,
     prompt_column: Prompt = None,
     reply_column: Reply = None,
     reward_column: Reward = None,
