@@ -25,6 +25,8 @@ SUFFIXES = (".jsonl", ".ndjson", ".parquet", ".json", ".jsonl.gz", ".eval")
 INSPECT = ".eval"
 LONGEST = 1 << 26
 """maximum length of a line, in bytes"""
+REASONS = 100
+"""different reasons that are told apart"""
 _SHOWN = 20
 _DECODER = json.JSONDecoder(parse_constant=lambda word: None)
 
@@ -42,8 +44,6 @@ class _File:
     number: int = 0
     whole: bool = False
     """Whether it was read to its end, and cannot grow."""
-    size: int = -1
-    """Its size when it was read last."""
 
 
 @dataclass
@@ -84,7 +84,10 @@ class Source:
         for path in self._found():
             known = self._known(path)
             size = _size(path)
-            if known.whole or size in (0, known.size):
+            if known.whole or size in (0, known.at):
+                continue
+            if size < known.at:
+                self.unread[str(path)] = "it became shorter after it was read, so what it holds now is left out"
                 continue
             try:
                 yield from self._of_file(known, arrived, growing)
@@ -93,7 +96,6 @@ class Source:
                 if not growing and len(self.paths) == 1 and path == self.paths[0]:
                     raise
                 self.unread[str(path)] = str(error)
-            known.size = size
 
     def _found(self) -> list[Path]:
         """All files, those of folders in the order of their names with numbers by value."""
@@ -183,6 +185,7 @@ class Source:
         return reader_of(form, self.columns)
 
     def _is_bad(self, reason: str, known: _File, unit: str) -> None:
+        reason = reason if reason in self.bad or len(self.bad) < REASONS else "for other reasons"
         self.bad[reason] += 1
         self.first_bad.setdefault(reason, f"{known.path.name}, {unit} {known.number}")
 

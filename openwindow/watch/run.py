@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any
 
 import openwindow
@@ -91,10 +94,11 @@ class Options:
             )
 
 
-def watch(options: Options, report: Reporter | None = None, *, sleep: Callable[[float], None] = time.sleep) -> dict[str, Any]:
+def watch(options: Options, report: Reporter | None = None, *, sleep: Callable[[float], object] | None = None) -> dict[str, Any]:
     """Reads the rollouts, writes the folder and its page, and returns the results. Raises UserError, RunError.
 
     With `follow` it returns once nothing has come for so long as `idle` says, or when interrupted, with all that had come by then.
+    `sleep` waits between two looks; None waits so that Ctrl-C ends it.
     """
     _check_folder(options)
     source = Source(options.paths, options.columns)
@@ -161,11 +165,11 @@ class _Watched:
                 where = ", ".join(map(str, self.options.paths))[:200]
                 raise DataError(f"{where} holds no rollout ({why}); expected at least one; check that the training wrote it")
 
-    def follow(self, report: Reporter | None, sleep: Callable[[float], None]) -> None:
+    def follow(self, report: Reporter | None, sleep: Callable[[float], object] | None) -> None:
         """Reads what comes, and builds the page after each time something has, until idle or interrupted."""
         last = time.monotonic()
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
+        with _interrupted() as ended, contextlib.suppress(KeyboardInterrupt):
+            while not ended.is_set():
                 before = self.tally.count
                 self._take(lambda size: None, growing=True)
                 if self.tally.count > before:
@@ -175,7 +179,7 @@ class _Watched:
                         report.say(f"{self.tally.count:,} rollouts, to step {made['steps']['last']}: {made['summary'][0]}")
                 if self.options.idle is not None and time.monotonic() - last >= self.options.idle:
                     break
-                sleep(self.options.every)
+                (sleep or ended.wait)(self.options.every)
         self._take(lambda size: None, growing=False)
         if not self.tally.count:
             raise DataError(
@@ -266,6 +270,26 @@ class _Watched:
             "unmeasured": notes,
             "timing": {"watching": round(time.monotonic() - self.began, 1)},
         }
+
+
+@contextlib.contextmanager
+def _interrupted() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets, so that following ends between two looks and loses nothing; the second one interrupts."""
+    ended = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield ended
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        ended.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, end)
+    try:
+        yield ended
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def record(one: Graded, group: int, number: int) -> TrainingRollout:

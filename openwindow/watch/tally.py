@@ -14,6 +14,8 @@ from openwindow.watch.grading import Graded
 Metrics = dict[str, float | int | None]
 ALIKE = 1e-9
 """difference of rewards below which they are equal"""
+REASONS = 100
+"""different reasons that are told apart"""
 _WATCHED = ("proxy", "truth", "hack", "open_hack")
 
 
@@ -113,7 +115,8 @@ class Tally:
         if one.truth is None:
             step.ungraded += 1
             if one.reason:
-                self.reasons[one.reason[:120]] += 1
+                why = one.reason[:120]
+                self.reasons[why if why in self.reasons or len(self.reasons) < REASONS else "for other reasons"] += 1
         self._judge(one, step)
         paid = None if seen.reward is None else seen.reward > self.mark
         if paid is not None and one.truth is not None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
+import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from tiny_runs import Ran
 
 from openwindow.environments import find
 from openwindow.results.load import load_run
+from openwindow.watch.rows import Columns
 from openwindow.watch.run import Options, rebuild, watch
 
 MADE = making.run_of()
@@ -84,8 +89,6 @@ def test_columns_are_named_and_a_truth_of_the_users_own_is_held_against_the_rewa
         {"q": one.prompt, "a": one.reply, "r": one.reward, "n": one.step, "ok": int(one.truth), "id": one.problem} for one in MADE
     ]
     path = making.write(tmp_path / "mine.jsonl", rows)
-    from openwindow.watch.rows import Columns
-
     made = watch(Options((path,), tmp_path / "out", Columns("q", "a", ("r",), "n", "id", "ok")))
     assert made["onset"]["step"] == 3, "without detectors a hack is what is paid and wrong"
     assert "--env" in {note["what"]: note["reason"] for note in made["unmeasured"]}["hacks by kind"]
@@ -198,15 +201,36 @@ def test_following_a_run_while_it_is_written(tmp_path: Path) -> None:
 
 def test_following_ends_when_nothing_comes_any_more(tmp_path: Path) -> None:
     path = making.write(tmp_path / "left.jsonl", [making.verl(one) for one in MADE])
+    path.write_text(path.read_text().rstrip("\n"))
     made = watch(Options((path,), tmp_path / "out", follow=True, every=0.1, idle=0.0), sleep=lambda seconds: None)
+    assert made["state"] == "done" and made["rollouts"] == len(MADE), "the last line counts without its end"
+
+
+def test_ctrl_c_ends_following_with_all_that_had_come(tmp_path: Path) -> None:
+    path = making.write(tmp_path / "left.jsonl", [making.verl(one) for one in MADE])
+    before = signal.getsignal(signal.SIGINT)
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    made = watch(Options((path,), tmp_path / "out", follow=True, every=600.0))
     assert made["state"] == "done" and made["rollouts"] == len(MADE)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_file_that_is_begun_anew_is_named(tmp_path: Path) -> None:
+    path = making.write(tmp_path / "left.jsonl", [making.verl(one) for one in MADE])
+
+    def begun_anew(seconds: float) -> None:
+        making.write(path, [making.verl(MADE[0])])
+        if (begun_anew.turns := begun_anew.turns + 1) == 2:
+            raise KeyboardInterrupt
+
+    begun_anew.turns = 0
+    made = watch(Options((path,), tmp_path / "out", follow=True), sleep=begun_anew)
+    assert made["rollouts"] == len(MADE) and "became shorter" in str(made["unmeasured"])
 
 
 def test_rollouts_of_our_own_training_and_an_environment_without_loopholes(tmp_path: Path) -> None:
     environment = find.make("sycophancy", {})
     problems = environment.problems("train", 4, 0)
-    import random
-
     rows = []
     for problem in problems:
         for kind in ("clean", "flawed"):
