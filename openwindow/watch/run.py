@@ -274,7 +274,7 @@ class _Watched:
 
 @contextlib.contextmanager
 def _interrupted() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets, so that following ends between two looks and loses nothing; the second one interrupts."""
+    """An event that the first Ctrl-C sets, so that following ends between two looks and loses nothing; a second one interrupts."""
     ended = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield ended

@@ -220,7 +220,8 @@ def test_a_file_that_is_begun_anew_is_named(tmp_path: Path) -> None:
 
     def begun_anew(seconds: float) -> None:
         making.write(path, [making.verl(MADE[0])])
-        if (begun_anew.turns := begun_anew.turns + 1) == 2:
+        begun_anew.turns += 1
+        if begun_anew.turns == 2:
             raise KeyboardInterrupt
 
     begun_anew.turns = 0
