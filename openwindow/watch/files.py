@@ -15,7 +15,7 @@ from typing import Any
 
 from openwindow.data.readers import Lines, open_lines
 from openwindow.errors import DataError
-from openwindow.files.bounded import is_file, is_folder, missing, too_deep
+from openwindow.files.bounded import is_file, is_folder, missing, open_regular, too_deep
 from openwindow.formatting import count
 from openwindow.watch.forms import FORMS, Read, form_of, reader_of
 from openwindow.watch.rows import BadRow, Columns, Seen
@@ -63,13 +63,15 @@ class Source:
     _files: dict[Path, _File] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Raises DataError for a path that does not exist."""
+        """Raises DataError for a path that does not exist, and for one that is neither a file nor a folder."""
         for path in self.paths:
             if missing(path):
                 raise DataError(
                     f"{path!s:.200} does not exist; expected a file of rollouts or a folder of them; check the path, or start the "
                     "training first"
                 )
+            if not is_folder(path):
+                open_regular(path, expected="a file of rollouts or a folder of them").close()
 
     @property
     def size(self) -> int:

@@ -63,6 +63,7 @@ def read_openwindow(record: Json, path: Path) -> Iterator[Seen]:
         step=step_of(record.get("step"), "step"),
         parts={str(k): n for k, v in parts.items() if (n := finite(v)) is not None} if isinstance(parts, Mapping) else {},
         problem=problem,
+        family=str(record.get("family") or ""),
         group=f"{record.get('group', '')}/{problem or hash(messages)}",
         tokens=None if tokens is None else int(tokens),
         cut=None if stop in (None, StopReason.ERROR) or CUT in record else stop == StopReason.LENGTH,

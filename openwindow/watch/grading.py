@@ -113,9 +113,19 @@ class Grader:
         if self.hack not in scores and seen.truth is not None:
             hack = None if proxy is None else proxy and not seen.truth
             scores |= {"correct": seen.truth, "passes_visible": proxy, "hack": hack}
-        detected = "attempted" in scores
         return Graded(
-            seen, proxy, truth, hack, seen.open_hack, seen.kinds, detected, scores, seen.reason, seen.failed_on, seen.problem
+            seen,
+            proxy,
+            truth,
+            hack,
+            seen.open_hack,
+            seen.kinds,
+            detected="attempted" in scores,
+            scores=scores,
+            reason=seen.reason,
+            failed_on=seen.failed_on,
+            problem=seen.problem,
+            family=seen.family,
         )
 
     def _unmatched(self, one: Graded) -> Graded:

@@ -33,6 +33,8 @@ class Seen:
     """The rewards that the reward is the sum of, by name."""
     problem: str = ""
     """Id of the problem, where there is one."""
+    family: str = ""
+    """The cluster that the problem belongs to, where there is one."""
     group: str | int = ""
     """What the rollouts of one prompt share within a step; empty: the prompt itself."""
     tokens: int | None = None

@@ -73,7 +73,7 @@ def test_places_that_cannot_be_watched(openwindow: Command, tmp_path: Path) -> N
         "start the training",
     )
     os.mkfifo("pipe")
-    one_line(openwindow("watch", "pipe"), 2, "pipe is not a regular file")
+    one_line(openwindow("watch", "pipe"), 2, "pipe is a named pipe, not a regular file")
     making.write(Path("left.eval"), [ROW])
     one_line(openwindow("watch", "left.eval"), 2, r"cannot read the log left\.eval", "expected an Inspect log")
     one_line(openwindow("watch", "left.eval", "--step-column", "n"), 2, "an Inspect log, which has no columns", "drop the option")
