@@ -49,6 +49,8 @@ QUESTION = "Does this run learn the task, or its grader?"
 BATCH = 256
 """rollouts that are graded at once"""
 MEGABYTE = 1e6
+TURN = 0.1
+"""seconds after which a wait looks whether it was interrupted"""
 TRANSCRIPTS = 2000
 """rollouts on a page, unless more or fewer are asked for"""
 
@@ -169,7 +171,7 @@ class _Watched:
         """Reads what comes, and builds the page after each time something has, until idle or interrupted."""
         last = time.monotonic()
         with _interrupted() as ended, contextlib.suppress(KeyboardInterrupt):
-            while not ended.is_set():
+            while not ended:
                 before = self.tally.count
                 self._take(lambda size: None, growing=True)
                 if self.tally.count > before:
@@ -179,7 +181,7 @@ class _Watched:
                         report.say(f"{self.tally.count:,} rollouts, to step {made['steps']['last']}: {made['summary'][0]}")
                 if self.options.idle is not None and time.monotonic() - last >= self.options.idle:
                     break
-                (sleep or ended.wait)(self.options.every)
+                sleep(self.options.every) if sleep else _wait(self.options.every, ended)
         self._take(lambda size: None, growing=False)
         if not self.tally.count:
             raise DataError(
@@ -273,16 +275,16 @@ class _Watched:
 
 
 @contextlib.contextmanager
-def _interrupted() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets, so that following ends between two looks and loses nothing; a second one interrupts."""
-    ended = threading.Event()
+def _interrupted() -> Iterator[list[int]]:
+    """A list that the first Ctrl-C adds to, so that following ends between two looks and loses nothing; a second one interrupts."""
+    ended: list[int] = []
     if threading.current_thread() is not threading.main_thread():
         yield ended
         return
     before = signal.getsignal(signal.SIGINT)
 
     def end(number: int, frame: FrameType | None) -> None:
-        ended.set()
+        ended.append(number)
         signal.signal(signal.SIGINT, before)
 
     signal.signal(signal.SIGINT, end)
@@ -290,6 +292,13 @@ def _interrupted() -> Iterator[threading.Event]:
         yield ended
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _wait(seconds: float, ended: list[int]) -> None:
+    """Waits until the time is over or Ctrl-C was pressed."""
+    over = time.monotonic() + seconds
+    while not ended and (left := over - time.monotonic()) > 0:
+        time.sleep(min(left, TURN))
 
 
 def record(one: Graded, group: int, number: int) -> TrainingRollout:

@@ -8,6 +8,7 @@ import random
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -209,7 +210,13 @@ def test_following_ends_when_nothing_comes_any_more(tmp_path: Path) -> None:
 def test_ctrl_c_ends_following_with_all_that_had_come(tmp_path: Path) -> None:
     path = making.write(tmp_path / "left.jsonl", [making.verl(one) for one in MADE])
     before = signal.getsignal(signal.SIGINT)
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    def press() -> None:
+        while not (tmp_path / "out" / "report.html").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=press, daemon=True).start()
     made = watch(Options((path,), tmp_path / "out", follow=True, every=600.0))
     assert made["state"] == "done" and made["rollouts"] == len(MADE)
     assert signal.getsignal(signal.SIGINT) is before
