@@ -127,9 +127,10 @@ class Source:
             return
         lines = open_lines(str(known.path))
         plain = lines.form == "JSONL"
-        if plain and known.at:
-            lines.file.seek(known.at)
-        yield from self._of_lines(known, lines, arrived if plain else lambda count: None, growing and plain)
+        with lines.file:
+            if plain and known.at:
+                lines.file.seek(known.at)
+            yield from self._of_lines(known, lines, arrived if plain else lambda count: None, growing and plain)
         if not plain:
             known.whole = True
             arrived(_size(known.path))

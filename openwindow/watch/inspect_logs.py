@@ -1,6 +1,6 @@
 """Reads the samples of an Inspect log, one at a time; needs inspect_ai.
 
-Source: `inspect_ai.log.read_eval_log_samples` and `EvalSample` (inspect_ai 0.3.285). A sample is a rollout of the problem that its
+Source: `inspect_ai.log.read_eval_log_sample_summaries`, `read_eval_log_sample` and `EvalSample` (inspect_ai 0.3.285). A sample is a rollout of the problem that its
 id names; its epochs are the rollouts of a group. The score is the mean of its scorers' values, with grades as Inspect's own
 `value_to_float` has them.
 """
@@ -26,15 +26,16 @@ _NOT_READ = {"events", "store", "attachments", "timelines", "events_data"}
 def samples(path: Path) -> Iterator[Seen]:
     """The samples of a log, finished or not. Raises DataError."""
     try:
-        from inspect_ai.log import read_eval_log_samples
+        from inspect_ai.log import read_eval_log_sample, read_eval_log_sample_summaries
         from inspect_ai.scorer import value_to_float
     except ImportError:
         raise DataError(f"{path} is an Inspect log, which needs inspect_ai; pip install 'openwindow[evals]'") from None
     number = value_to_float()
     try:
-        found = read_eval_log_samples(str(path), all_samples_required=False, resolve_attachments=True, exclude_fields=_NOT_READ)
-        yield from (_seen(sample, path, number) for sample in found)
-    except (OSError, ValueError, KeyError, EOFError, RecursionError, zipfile.BadZipFile) as error:
+        for known in read_eval_log_sample_summaries(str(path)):
+            sample = read_eval_log_sample(str(path), known.id, known.epoch, resolve_attachments=True, exclude_fields=_NOT_READ)
+            yield _seen(sample, path, number)
+    except (OSError, ValueError, LookupError, EOFError, RecursionError, zipfile.BadZipFile) as error:
         why = " ".join(str(error).split())[:160] or type(error).__name__
         raise DataError(f"cannot read the log {path} ({why}); expected an Inspect log; run the eval again") from error
 
