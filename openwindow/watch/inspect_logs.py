@@ -1,8 +1,8 @@
 """Reads the samples of an Inspect log, one at a time; needs inspect_ai.
 
-Source: `inspect_ai.log.read_eval_log_sample_summaries`, `read_eval_log_sample` and `EvalSample` (inspect_ai 0.3.285). A sample is a rollout of the problem that its
-id names; its epochs are the rollouts of a group. The score is the mean of its scorers' values, with grades as Inspect's own
-`value_to_float` has them.
+Source: `inspect_ai.log.read_eval_log_sample_summaries`, `read_eval_log_sample` and `EvalSample` (inspect_ai 0.3.285). A sample is a
+rollout of the problem that its id names; its epochs are the rollouts of a group. The score is the mean of its scorers' values, with
+grades as Inspect's own `value_to_float` has them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from openwindow.watch.rows import Seen, prompt_of, step_of_path
 if TYPE_CHECKING:
     from inspect_ai.log import EvalSample
 
-_NOT_READ = {"events", "store", "attachments", "timelines", "events_data"}
+_NOT_READ = {"events", "store", "timelines", "events_data"}
 
 
 def samples(path: Path) -> Iterator[Seen]:
