@@ -37,6 +37,7 @@ from openwindow.cli.options import (
     options_of,
 )
 from openwindow.cli.printing import print_json
+from openwindow.cli.watch_command import watch
 from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
 from openwindow.models.base import Precision
@@ -346,6 +347,9 @@ def list_(json_: JsonOption = False) -> None:
         for name, what in entries.items():
             table.add_row(f"  {name}", what)
         console.print(table)
+
+
+app.command(name="watch")(watch)
 
 
 def main() -> None:
