@@ -219,7 +219,8 @@ def read_run(folder: str | Path) -> Run:
 
 def default_out(name: str, quick: bool, env: str | None = None) -> Path:
     """The default run folder of a study of that name, in another environment if one is given."""
-    return Path("runs") / f"{name}{'' if env is None else '-' + env.rpartition(':')[2]}{'-quick' if quick else ''}"
+    where = "" if env is None else "-command" if env.startswith("cmd:") else f"-{env.rpartition(':')[2]}"
+    return Path("runs") / f"{name}{where}{'-quick' if quick else ''}"
 
 
 def _ready(

@@ -19,16 +19,25 @@ from openwindow.cli.options import (
     OUTPUT,
     REMOTE,
     SIZE,
+    Column,
+    Data,
     DeviceOption,
+    Env,
+    EnvOptions,
+    Gamed,
     JsonOption,
     ModelOption,
     PrecisionOption,
+    Right,
+    Truth,
     integer,
     names_of,
+    one_of,
     option,
     options_of,
 )
 from openwindow.cli.printing import print_json
+from openwindow.cli.watch_command import watch
 from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
 from openwindow.models.base import Precision
@@ -59,7 +68,6 @@ def _openwindow(
     pass
 
 
-Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
 Answers = Annotated[
     str | None,
     option(
@@ -92,9 +100,7 @@ def run(
         bool, option("--dry-run", what="Print what would be run, how long it takes, and what would count as support; run nothing.")
     ] = False,
     pilot: Annotated[Path | None, option("--pilot", what="With --dry-run: take the spread between seeds from this run.")] = None,
-    env: Annotated[
-        str | None, option("--env", what="Run in this environment: a built-in one, or your own as my_env.py:MyEnv.")
-    ] = None,
+    env: Env = None,
     model: ModelOption = None,
     precision: Annotated[
         Precision | None, option("--precision", what="Precision of the weights. [default: the study's, usually auto]", panel=MODEL)
@@ -104,14 +110,13 @@ def run(
         str | None,
         option("--judge", what="The model that reads replies which rules cannot, such as openai/MODEL.", panel=MODEL),
     ] = None,
-    data: Annotated[
-        Path | None, option("--data", what="Problems from this file, where the environment reads one.", panel=DATA)
-    ] = None,
+    data: Data = None,
     clean: Clean = None,
     prompt_column: Column = None,
     answer_column: Answers = None,
     clean_column: CleanAnswers = None,
     skip_bad: SkipBad = False,
+    truth: Truth = None,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's problems, from this file or folder.", panel=DATA)] = None,
     out: Annotated[
         Path | None, option("--out", "-o", what="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]", panel=OUTPUT)
@@ -123,7 +128,7 @@ def run(
     from openwindow.cli.run_command import Given, run
 
     pairs: dict[str, str | bool | None] = {"skip_bad": skip_bad, "clean": clean}
-    pairs |= {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column}
+    pairs |= {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column, "truth": truth}
     # fmt: off
     run(Given(
         study, env, model, seeds, arms, set_ or (), quick, precision, device,
@@ -138,7 +143,10 @@ app.command()(compare_command.compare)
 
 @app.command(name="check-env")
 def check_env_(
-    target: Annotated[str, typer.Argument(metavar="ENV", help="Built-in, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND.")],
+    target: Annotated[
+        str | None, typer.Argument(metavar="ENV", help="Built-in, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND.")
+    ] = None,
+    env: Env = None,
     loopholes: Annotated[
         str | None, option("--loopholes", what="Loopholes to leave open: all, none, or names with commas. [default: all]")
     ] = None,
@@ -146,10 +154,7 @@ def check_env_(
         str | None,
         option("--difficulty", what="How hard the tasks are: 1, 2, 3, or several with commas; as in a study.", metavar="LEVELS"),
     ] = None,
-    options: Annotated[
-        list[str] | None,
-        option("--set", what="An option of the environment, as --set length=6; repeatable.", metavar="NAME=VALUE"),
-    ] = None,
+    options: EnvOptions = None,
     honest: Annotated[
         list[Path] | None, option("--honest", what="A file with an honest submission, for a command; repeatable.", panel=DATA)
     ] = None,
@@ -157,6 +162,11 @@ def check_env_(
         Path | None,
         option("--score-file", what="The file that a command writes its score to; removed before each score.", panel=DATA),
     ] = None,
+    data: Data = None,
+    prompt_column: Column = None,
+    answer_column: Gamed = None,
+    clean_column: Right = None,
+    truth: Truth = None,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's file or folder.", panel=DATA)] = None,
     model: Annotated[
         str | None,
@@ -173,15 +183,12 @@ def check_env_(
     from openwindow.audit.run import asking_of, check_env, render
     from openwindow.environments.loopholes import parse
 
-    sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, found where the command is run
+    columns = {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column}
+    asking = asking_of(model, problems=problems, samples=samples, tokens=max_new_tokens, precision=precision, device=device)
+    named, given = one_of("ENV", target, "--env", env), options_of(options or (), difficulty, mbpp, data, truth=truth, **columns)
+    console = make_console(stderr=True)
     audit = check_env(
-        target,
-        wanted=parse(loopholes),
-        honest=honest,
-        score_file=score_file,
-        options=options_of(options or (), difficulty, mbpp),
-        asking=asking_of(model, problems=problems, samples=samples, tokens=max_new_tokens, precision=precision, device=device),
-        console=make_console(stderr=True),
+        named, wanted=parse(loopholes), honest=honest, score_file=score_file, options=given, asking=asking, console=console
     )
     print_json(audit.to_json()) if json_ else make_console().print(render(audit))
     raise typer.Exit(audit.exit_code)
@@ -269,8 +276,14 @@ def eval_(
         typer.Argument(help="smollm2, a folder, a run's ARM/seed-N, a hub name, or an Inspect name such as openai/gpt-4o-mini."),
     ] = None,
     suite: Annotated[
-        str, option("--suite", what="chat, agentic, drives, awareness, capability, loud, all, or evals by name.")
-    ] = "all",
+        str | None,
+        option("--suite", what="chat, agentic, drives, awareness, capability, loud, all, or evals by name. [default: all]"),
+    ] = None,
+    env: Env = None,
+    data: Data = None,
+    truth: Truth = None,
+    problems: Annotated[int | None, integer("--problems", "With --env: held-out problems to ask. [default: 32]")] = None,
+    options: EnvOptions = None,
     split: Annotated[Scenarios, option("--split", what="Scenarios of each eval: dev (a third), test (the rest), all.")] = "all",
     contexts: Annotated[str | None, option("--contexts", what="all, names with commas, or a YAML file. [default: neutral]")] = None,
     against: Annotated[str | None, option("--against", what="A second model, compared on the same samples.")] = None,
@@ -310,8 +323,10 @@ def eval_(
         agreement = eval_command.calibrated(calibrate, judge_base_url or model_base_url)
         print_json(agreement) if json_ else eval_table.print_agreement(agreement, make_console())
         return
-    with working(make_console(stderr=True), "") as say, eval_command.mbpp_at(mbpp):
-        made, folder = eval_command.evaluate(model, suite, contexts, against, logs, out, settings, say)
+    given = options_of(options or (), None, None, data, truth=truth)
+    asked = eval_command.specs_of(suite, env, given, problems, max_new_tokens)
+    with working(make_console(stderr=True), "") as say, eval_command.mbpp_at(mbpp), asked as specs:
+        made, folder = eval_command.evaluate(model, specs, contexts, against, logs, out, settings, say)
     print_json(made) if json_ else eval_table.print_table(made, folder, make_console())
 
 
@@ -334,6 +349,7 @@ def list_(json_: JsonOption = False) -> None:
         console.print(table)
 
 
+app.command(name="watch")(watch)
 app.command()(doctor_command.doctor)
 
 

@@ -54,8 +54,10 @@ def report(
 
 
 def _rebuild(folder: Path, transcripts: int | None, json_: bool) -> None:
+    from openwindow.cli.watch_command import print_watched
     from openwindow.prompt_ranking.results import build_ranking, is_ranking
     from openwindow.report.of_run import build_run
+    from openwindow.watch.run import is_watched, rebuild
 
     if is_ranking(folder):
         if transcripts is not None:
@@ -64,6 +66,10 @@ def _rebuild(folder: Path, transcripts: int | None, json_: bool) -> None:
                 "drop it, or name a folder in it"
             )
         print_ranking(build_ranking(folder), folder, json_)
+        return
+    if is_watched(folder):
+        found = rebuild(folder, transcripts)
+        print_json(found) if json_ else print_watched(found, folder)
         return
     print_results(build_run(folder, transcripts), folder, json_)
 

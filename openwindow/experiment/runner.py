@@ -32,6 +32,8 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
     study.check_options()
     environment = study.make_environment()
     environment.check()
+    for arm in study.arms.values():
+        arm.check_environment(environment)  # before a model is loaded
     evals, found = evals_of(study), overlaps(study)
     for line in notes_of(environment):
         console.print(line, highlight=False, soft_wrap=True)
