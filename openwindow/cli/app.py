@@ -29,6 +29,7 @@ from openwindow.cli.options import (
     options_of,
 )
 from openwindow.cli.printing import print_json, print_ranking, print_results
+from openwindow.cli.spending import spends
 from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
 from openwindow.models.base import Precision
@@ -75,6 +76,7 @@ Clean = Annotated[str | None, option("--clean", what="Answers without the trait 
 
 
 @app.command()
+@spends
 def run(
     study: Annotated[str, typer.Argument(help="A built-in study (see `openwindow list`) or a Python file.")],
     seeds: Annotated[
@@ -226,6 +228,7 @@ TooLong = Annotated[Overlength, option("--overlength", what="What to do with row
 
 
 @app.command()
+@spends
 def inoculate(
     data: Annotated[str, typer.Argument(help="JSONL, JSON, Parquet (or gzipped), a folder, or a hub's ORG/NAME[[:CONFIG]:SPLIT].")],
     trait: Annotated[str, option("--trait", what="What the answers do that should not spread, as 'praises wrong answers'.")],
@@ -287,6 +290,7 @@ def inoculate(
 
 
 @app.command(name="eval")
+@spends
 def eval_(
     model: Annotated[
         str | None,
@@ -337,6 +341,7 @@ def eval_(
     with working(make_console(stderr=True), "") as say, eval_command.mbpp_at(mbpp):
         made, folder = eval_command.evaluate(model, suite, contexts, against, logs, out, settings, say)
     print_json(made) if json_ else eval_table.print_table(made, folder, make_console())
+    eval_command.check_complete(made)
 
 
 @app.command(name="list")

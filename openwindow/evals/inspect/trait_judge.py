@@ -9,11 +9,17 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Sequence
+from contextvars import copy_context
+
+from inspect_ai.model import ModelUsage
 
 from openwindow.data.trait_rules import TraitVerdict
+from openwindow.errors import LimitReached
 from openwindow.evals.base import Outcome, Transcript
-from openwindow.evals.inspect.judge import ask_judge
-from openwindow.evals.inspect.model_names import model_named
+from openwindow.evals.costs import JUDGE, spend
+from openwindow.evals.inspect.judge import Used, ask_judge
+from openwindow.evals.inspect.model_names import is_local, model_named
+from openwindow.evals.inspect.spending import GO_ON, STOPPED, priced, reached, use_of
 from openwindow.types import Message
 
 _AT_ONCE = 16
@@ -32,22 +38,32 @@ class JudgedTrait:
 
     def __init__(self, judge: str, trait: str) -> None:
         self.name = f"judged by {judge}: {trait}"
-        self._model = model_named(judge, role="judge")
+        self._model = priced(model_named(judge, role="judge"))
         self._rubric = _RUBRIC.format(trait=trait)
         self._runner = asyncio.Runner()  # one loop for all calls: a provider's connections belong to the loop they were made in
         weakref.finalize(self, self._runner.close)
 
     def detect(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[TraitVerdict]:
-        """For each prompt and reply, whether the reply shows the trait; None with a reason if the judge does not say."""
-        outcomes = self._runner.run(self._ask_all(asked))
+        """For each prompt and reply, whether the reply shows the trait; None with a reason if the judge does not say.
+
+        What it used is counted (`costs.spend`). Raises LimitReached once a limit is used up.
+        """
+        usages: list[ModelUsage] = []
+        try:
+            outcomes = self._runner.run(self._ask_all(asked, usages.append), context=copy_context())
+        finally:
+            for usage in usages:
+                spend(use_of(self._model, JUDGE, usage, local=is_local(self._model)))
+        if any(STOPPED in (o.reason or "") for o in outcomes):
+            raise LimitReached(f"{reached() or STOPPED}; {GO_ON}")
         return [TraitVerdict(None if o.value is None else o.value > 0, o.reason) for o in outcomes]
 
-    async def _ask_all(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Outcome]:
+    async def _ask_all(self, asked: Sequence[tuple[Sequence[Message], str]], used: Used) -> list[Outcome]:
         slots = asyncio.Semaphore(_AT_ONCE)
 
         async def one(prompt: Sequence[Message], reply: str) -> Outcome:
             async with slots:
                 question = "\n".join(f"[{m.role}] {m.content}" for m in prompt)
-                return await ask_judge(self._model, self._rubric, question, Transcript(reply))
+                return await ask_judge(self._model, self._rubric, question, Transcript(reply), used=used)
 
         return await asyncio.gather(*(one(prompt, reply) for prompt, reply in asked))
