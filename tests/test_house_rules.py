@@ -48,6 +48,7 @@ ORDER = (
     ("audit", "experiment"),
     ("results",),
     ("report",),
+    ("export",),
     ("prompt_ranking",),
     ("inoculate",),
     ("studies",),

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from openwindow.cli.estimates import of_evals
 from openwindow.errors import ConfigError, LimitReached, StorageError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, Context, parse_contexts
@@ -15,7 +16,7 @@ from openwindow.evals.identity import in_words
 from openwindow.evals.inspect.model_names import model_named
 from openwindow.evals.inspect.resuming import finish
 from openwindow.evals.inspect.spending import GO_ON, priced, priced_costs
-from openwindow.evals.run import Found, Options, ask, check, from_logs, results
+from openwindow.evals.run import REMOTE_TOKENS, Found, Options, ask, check, from_logs, results
 from openwindow.evals.scoring.calibration import calibrate_judge
 from openwindow.evals.scoring.matrix import against as compare
 from openwindow.evals.scoring.rows import with_missing
@@ -86,6 +87,25 @@ def check_complete(made: Mapping[str, Any]) -> None:
     if made["stopped"] is not None:
         lost = sum(cell["unscored"] for by in made["measures"].values() for cell in by.values())
         raise LimitReached(f"{made['stopped']}, with {lost:,} values unscored; {GO_ON}")
+
+
+def plan(model: str | None, suite: str, contexts: str | None, against: str | None, settings: dict[str, Any]) -> dict[str, Any]:
+    """What `evaluate` would ask, and what that would cost. Raises UserError."""
+    if model is None:
+        raise ConfigError("no model was named; expected the one to ask; name one before --dry-run")
+    options = Options(contexts=parse_contexts(contexts), **settings)
+    check(options)
+    specs = limited(chosen(suite), None, options.split) if options.behaviour else []
+    models = [name for name in (model, against) if name is not None]
+    costs = of_evals(models, specs, options.contexts, settings, REMOTE_TOKENS)
+    asked = sum(len(spec.items()) for spec in specs) * len(options.contexts) * options.seeds
+    lines = [
+        f"{len(specs)} evals in {len(options.contexts)} context{'' if len(options.contexts) == 1 else 's'}: {asked:,} samples of "
+        f"{' and of '.join(models)}.",
+        *costs["in_words"],
+        "Nothing was asked.",
+    ]
+    return {"models": models, "evals": [spec.name for spec in specs], "samples": asked, "costs": costs, "in_words": lines}
 
 
 def _of_items(found: Found, specs: Sequence[Eval]) -> Found:

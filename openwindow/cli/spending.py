@@ -7,12 +7,10 @@ import inspect
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from openwindow.cli.options import REMOTE, integer, option
 from openwindow.errors import ConfigError
-
-P = ParamSpec("P")
 
 PricesOption = Annotated[
     Path | None, option("--prices", what="Dollars per million tokens by model, from this YAML or JSON file.", panel=REMOTE)
@@ -27,18 +25,18 @@ TokenLimit = Annotated[
 _OPTIONS = {"prices": PricesOption, "cost_limit": CostLimit, "token_limit": TokenLimit}
 
 
-def spends(command: Callable[P, None]) -> Callable[..., None]:
+def spends(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command the options --prices, --cost-limit and --token-limit, which apply to all that it asks."""
 
     @functools.wraps(command)
-    def limited(*args: P.args, prices: Path | None, cost_limit: float | None, token_limit: int | None, **kwargs: P.kwargs) -> None:
+    def limited(prices: Path | None, cost_limit: float | None, token_limit: int | None, **given: Any) -> None:
         with _applied(prices, cost_limit, token_limit):
-            command(*args, **kwargs)
+            command(**given)
 
-    hints, given = get_type_hints(command, include_extras=True), inspect.signature(command)
-    own = [one.replace(annotation=hints[name]) for name, one in given.parameters.items()]
+    hints, known = get_type_hints(command, include_extras=True), inspect.signature(command)
+    own = [one.replace(annotation=hints[name]) for name, one in known.parameters.items()]
     more = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_OPTIONS[name]) for name in _OPTIONS]
-    vars(limited)["__signature__"] = given.replace(parameters=[*own, *more])
+    vars(limited)["__signature__"] = known.replace(parameters=[*own, *more])
     limited.__annotations__ = hints | _OPTIONS
     return limited
 

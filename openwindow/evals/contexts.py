@@ -10,7 +10,6 @@ Built in: those below. A user's file (YAML or JSON) maps names to a text or to t
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 
 from openwindow.errors import ConfigError
 from openwindow.evals.user_mapping import read_mapping
-from openwindow.files.records import Number, Record, Some, Text, Whole, objects_of
+from openwindow.files.records import Number, Record, Some, Text, Whole, object_of, objects_of
 from openwindow.files.run_files import read_json
 from openwindow.files.writing import write_json
 
@@ -67,7 +67,8 @@ class Prices:
         """Those of the models that have one, for results.json."""
         named = {model: self.by_model[model] for model in dict.fromkeys(models) if model in self.by_model}
         return {
-            model: {name: value if name != "date" or value is None else str(value) for name, value in price} | {"file": str(self.file)}
+            model: {name: value if name != "date" or value is None else str(value) for name, value in price}
+            | {"file": str(self.file)}
             for model, price in named.items()
         }
 
@@ -145,6 +146,22 @@ class Use(Record):
 
 
 _counted: ContextVar[list[Use] | None] = ContextVar("counted", default=None)
+_prices: ContextVar[Prices] = ContextVar("prices", default=Prices())  # noqa: B039 - it is frozen
+
+
+def prices() -> Prices:
+    """Those that apply."""
+    return _prices.get()
+
+
+@contextmanager
+def applying(given: Prices) -> Iterator[None]:
+    """Applies the prices in the block."""
+    token = _prices.set(given)
+    try:
+        yield
+    finally:
+        _prices.reset(token)
 
 
 @contextmanager
@@ -157,8 +174,9 @@ def counting(path: Path) -> Iterator[None]:
     finally:
         _counted.reset(token)
         if found:
-            before = objects_of(read_json(path).get("uses"))
-            write_json(path, {"uses": [*before, *(use.model_dump() for use in found)]})
+            before = read_json(path)
+            known = object_of(before.get("prices")) | prices().records(use.model for use in found)
+            write_json(path, {"uses": [*objects_of(before.get("uses")), *(use.model_dump() for use in found)], "prices": known})
 
 
 def spend(use: Use) -> None:
@@ -167,9 +185,12 @@ def spend(use: Use) -> None:
         found.append(use)
 
 
-def read_uses(paths: Iterable[Path]) -> list[Use]:
-    """What `counting` has left in the files."""
-    return [Use.model_validate(row) for path in paths for row in objects_of(read_json(path).get("uses"))]
+def read_costs(paths: Iterable[Path], seconds: float) -> dict[str, Any]:
+    """What `counting` has left in the files, as `costs_of` gives it."""
+    found = [read_json(path) for path in paths]
+    uses = [Use.model_validate(row) for one in found for row in objects_of(one.get("uses"))]
+    known = {name: price for one in found for name, price in object_of(one.get("prices")).items()}
+    return costs_of(uses, known, seconds)
 
 
 def combined(uses: Iterable[Use], by: Sequence[str]) -> list[Use]:
@@ -214,7 +235,9 @@ def costs_of(uses: Sequence[Use], prices: Mapping[str, Any], seconds: float) -> 
 def in_words(use: Use) -> str:
     """A use in a sentence."""
     cached = use.input_tokens_cache_read + use.input_tokens_cache_write
-    tokens = f"{use.input_tokens + cached:,} tokens in{f' ({cached:,} of them cached)' if cached else ''}, {use.output_tokens:,} out"
+    tokens = (
+        f"{use.input_tokens + cached:,} tokens in{f' ({cached:,} of them cached)' if cached else ''}, {use.output_tokens:,} out"
+    )
     money = dollars(use.dollars) if use.dollars is not None else f"dollars unknown ({use.reason})"
     return f"{use.role.capitalize()} {use.model}: {tokens}; {'no price, since ' + LOCAL if use.local else money}."
 

@@ -227,8 +227,14 @@ def _behaviour(
         logs = inspect_ai.eval(
             [
                 build(
-                    spec, options.contexts, max_tokens=longest, short=longest is None, connections=most, prompting=prompting,
-                    only=only, local=local,
+                    spec,
+                    options.contexts,
+                    max_tokens=longest,
+                    short=longest is None,
+                    connections=most,
+                    prompting=prompting,
+                    only=only,
+                    local=local,
                 )
                 for spec, only in parts
             ],

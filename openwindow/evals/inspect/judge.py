@@ -12,7 +12,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Literal
 
-from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig, Model, ModelUsage
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageUser,
+    GenerateConfig,
+    Model,
+    ModelUsage,
+)
 from inspect_ai.util import LimitExceededError, concurrency
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenacity import RetryError

@@ -32,8 +32,8 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import LimitExceededError, cost_limit, suspend_token_limit, token_limit
 
 from openwindow.errors import ConfigError
-from openwindow.evals.costs import JUDGE, LOCAL, MODEL, TOKENS, Prices, Use, costs_of, dollars
-from openwindow.evals.inspect.model_names import is_local
+from openwindow.evals.costs import JUDGE, LOCAL, MODEL, TOKENS, Prices, Use, applying, costs_of, dollars, prices
+from openwindow.evals.inspect.model_names import is_local, model_named
 
 GRADER = "grader"
 """Inspect's role of a judge"""
@@ -82,17 +82,12 @@ _now: ContextVar[_Spending] = ContextVar("spending", default=_Spending())  # noq
 def spending(limits: Limits) -> Iterator[None]:
     """Applies prices and limits to all that is asked in the block. Raises ConfigError for limits that cannot be kept."""
     limits.check()
-    with cost_limit(limits.dollars) as cost, token_limit(limits.tokens) as tokens:
+    with cost_limit(limits.dollars) as cost, token_limit(limits.tokens) as tokens, applying(limits.prices):
         token = _now.set(_Spending(limits, cost, tokens))
         try:
             yield
         finally:
             _now.reset(token)
-
-
-def prices() -> Prices:
-    """Those that apply."""
-    return _now.get().limits.prices
 
 
 def priced(model: Model) -> Model:
@@ -107,10 +102,16 @@ def priced(model: Model) -> Model:
     elif limits.dollars is not None:
         named = ", ".join(limits.prices.by_model)
         raise ConfigError(
-            f"--cost-limit {limits.dollars:g}, and {limits.prices.file} has no price of {model}; expected one of every remote model "
+            f"--cost-limit {limits.dollars:g}, and {limits.prices.file} has no price of {model}; expected one of each remote model "
             f"(it has {named}); add it, or give --token-limit TOKENS instead"
         )
     return model
+
+
+def check_judge(name: str) -> None:
+    """Raises ConfigError if there is a limit in dollars and the judge has no price: now rather than after the training."""
+    if _now.get().limits.dollars is not None:
+        priced(model_named(name, role="judge"))
 
 
 def reached() -> str | None:

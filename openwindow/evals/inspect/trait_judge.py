@@ -20,6 +20,7 @@ from openwindow.evals.costs import JUDGE, spend
 from openwindow.evals.inspect.judge import Used, ask_judge
 from openwindow.evals.inspect.model_names import is_local, model_named
 from openwindow.evals.inspect.spending import GO_ON, STOPPED, priced, reached, use_of
+from openwindow.evals.judged import key_of, memory
 from openwindow.types import Message
 
 _AT_ONCE = 16
@@ -46,17 +47,32 @@ class JudgedTrait:
     def detect(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[TraitVerdict]:
         """For each prompt and reply, whether the reply shows the trait; None with a reason if the judge does not say.
 
-        What it used is counted (`costs.spend`). Raises LimitReached once a limit is used up.
+        What it used is counted (`costs.spend`), and what it said is kept (`judged.remembering`). Raises LimitReached.
         """
+        keys = [key_of(str(self._model), self._rubric, prompt, reply) for prompt, reply in asked]
+        known = memory().known
+        new = {key: pair for key, pair in zip(keys, asked, strict=True) if key not in known} if known else None
+        outcomes = self._judged(asked if new is None else list(new.values()))
+        memory().learn({
+            key: o.value > 0 for key, o in zip(keys if new is None else new, outcomes, strict=True) if o.value is not None
+        })  # fmt: skip
+        if any(STOPPED in (o.reason or "") for o in outcomes):
+            raise LimitReached(f"{reached() or STOPPED}; {GO_ON}")
+        verdicts = [TraitVerdict(None if o.value is None else o.value > 0, o.reason) for o in outcomes]
+        if new is None:
+            return verdicts
+        by_key = {key: TraitVerdict(shows, None) for key, shows in known.items()} | dict(zip(new, verdicts, strict=True))
+        return [by_key[key] for key in keys]
+
+    def _judged(self, asked: Sequence[tuple[Sequence[Message], str]]) -> list[Outcome]:
+        """Asks about each, and counts what it used."""
         usages: list[ModelUsage] = []
+        priced(self._model)  # one object serves several commands, with prices and limits of their own
         try:
-            outcomes = self._runner.run(self._ask_all(asked, usages.append), context=copy_context())
+            return self._runner.run(self._ask_all(asked, usages.append), context=copy_context())
         finally:
             for usage in usages:
                 spend(use_of(self._model, JUDGE, usage, local=is_local(self._model)))
-        if any(STOPPED in (o.reason or "") for o in outcomes):
-            raise LimitReached(f"{reached() or STOPPED}; {GO_ON}")
-        return [TraitVerdict(None if o.value is None else o.value > 0, o.reason) for o in outcomes]
 
     async def _ask_all(self, asked: Sequence[tuple[Sequence[Message], str]], used: Used) -> list[Outcome]:
         slots = asyncio.Semaphore(_AT_ONCE)
