@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Tracked:
     """Settings, flat."""
     points: Sequence[tuple[int, Mapping[str, float]]] = ()
     """Steps with their metrics, in the order of training. Names begin with the stage where there are several."""
-    final: Mapping[str, float] = {}
+    final: Mapping[str, float] = field(default_factory=dict)
     """`final/MEASURE/CONTEXT` to the rate; of an arm also with `/low`, `/high` and `/n`."""
     transcripts: Sequence[Sequence[str]] = ()
     """Rows of `COLUMNS`."""
