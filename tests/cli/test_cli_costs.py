@@ -109,8 +109,8 @@ def test_a_dry_run_says_what_it_would_cost_and_asks_nothing(openwindow: CLI, tmp
     for row in rows:
         if (row["role"], row["eval"]) in spent:
             found = spent[row["role"], row["eval"]]
-            assert row["input_tokens"][0] / 4 <= found["input_tokens"] <= row["input_tokens"][1], row
-            assert found["output_tokens"] <= row["output_tokens"][1] and found["dollars"] <= row["dollars"][1]
+            assert row["input_tokens"][0] / 4 <= found["input_tokens"] <= row["input_tokens"][1], (row, found)
+            assert found["output_tokens"] <= row["output_tokens"][1] and found["dollars"] <= row["dollars"][1], (row, found)
     assert {(row["role"], row["eval"]) for row in rows} >= set(spent)
     said = openwindow(*asked, "--dry-run")
     assert "Judge scripted/judge" in said.out and "$" in said.out and "Nothing was asked." in said.out
@@ -119,9 +119,11 @@ def test_a_dry_run_says_what_it_would_cost_and_asks_nothing(openwindow: CLI, tmp
 def test_a_study_says_what_its_judge_would_cost(openwindow: CLI, prices: Path) -> None:
     done = openwindow(
         "run",
-        "inoculation_sycophancy",
+        "inoculation_toxic",
         "--set",
         'evals=["goals"]',
+        "--set",
+        "eval_plan.judge=scripted/judge",
         "--judge",
         "scripted/judge",
         "--prices",

@@ -78,6 +78,10 @@ class _Spending:
 _now: ContextVar[_Spending] = ContextVar("spending", default=_Spending())  # noqa: B039 - it is frozen
 
 
+_priced: set[str] = set()
+"""models whose price Inspect has been told"""
+
+
 @contextmanager
 def spending(limits: Limits) -> Iterator[None]:
     """Applies prices and limits to all that is asked in the block. Raises ConfigError for limits that cannot be kept."""
@@ -96,10 +100,11 @@ def priced(model: Model) -> Model:
     price = limits.prices.by_model.get(str(model))
     if is_local(model):
         return model
-    if price is not None:
-        cost = ModelCost(**price.model_dump(exclude={"date", "source"}))
+    if price is not None or str(model) in _priced:  # Inspect keeps what an earlier block in this process has told it
+        cost = None if price is None else ModelCost(**price.model_dump(exclude={"date", "source"}))
         set_model_info(str(model), (get_model_info(model) or ModelInfo()).model_copy(update={"cost": cost}))
-    elif limits.dollars is not None:
+        _priced.add(str(model))
+    if price is None and limits.dollars is not None:
         named = ", ".join(limits.prices.by_model)
         raise ConfigError(
             f"--cost-limit {limits.dollars:g}, and {limits.prices.file} has no price of {model}; expected one of each remote model "
