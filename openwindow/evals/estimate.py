@@ -115,7 +115,8 @@ def of_eval(
         )
     ]
     if judge is not None and spec.rubric is not None:
-        certain = samples if spec.decide is None and spec.solver is None else 0
+        free = sum(item.form == "free" for item in items) if spec.decide is None else 0  # no rule reads these
+        certain = free * len(contexts) * repeats
         found.append(
             _judging(judge, spec.name, (certain, samples), prompts / samples, len(spec.rubric) / CHARACTERS, (short, turns * most))
         )

@@ -29,6 +29,7 @@ def evaluated(openwindow: CLI, out: Path, *options: object, suite: str = "honest
     return done, json.loads((out / "results.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_limit_stops_cleanly_and_the_same_command_goes_on(openwindow: CLI, tmp_path: Path, prices: Path) -> None:
     whole, expected = evaluated(openwindow, tmp_path / "whole", "--prices", prices)
     assert whole.code == 0, whole.err
@@ -56,6 +57,7 @@ def test_a_limit_stops_cleanly_and_the_same_command_goes_on(openwindow: CLI, tmp
     assert not (out / "asking.json").exists()
 
 
+@pytest.mark.slow
 def test_without_a_price_tokens_are_counted_and_dollars_are_not(openwindow: CLI, tmp_path: Path) -> None:
     done, made = evaluated(openwindow, tmp_path / "out", suite="goals")
     assert done.code == 0, done.err
@@ -67,12 +69,14 @@ def test_without_a_price_tokens_are_counted_and_dollars_are_not(openwindow: CLI,
     assert "What it cost" in page and "No sum in dollars" in page
 
 
+@pytest.mark.slow
 def test_a_limit_in_tokens_needs_no_prices(openwindow: CLI, tmp_path: Path) -> None:
     done, made = evaluated(openwindow, tmp_path / "out", "--token-limit", 200, suite="goals")
     assert done.code == 3 and "--token-limit 200 is used up" in done.err, done.err
     assert "tokens by this command" in made["stopped"]
 
 
+@pytest.mark.slow
 def test_logs_are_priced_again(openwindow: CLI, tmp_path: Path, prices: Path) -> None:
     done, made = evaluated(openwindow, tmp_path / "out", suite="goals")
     assert done.code == 0, done.err
@@ -86,6 +90,7 @@ def test_logs_are_priced_again(openwindow: CLI, tmp_path: Path, prices: Path) ->
     assert tokens == [{k: v for k, v in row.items() if k not in ("dollars", "reason")} for row in made["costs"]["rows"]]
 
 
+@pytest.mark.slow
 def test_a_dry_run_says_what_it_would_cost_and_asks_nothing(openwindow: CLI, tmp_path: Path, prices: Path) -> None:
     asked = (
         "eval",

@@ -25,7 +25,7 @@ PRICE = Price(input=1000, output=1000, input_cache_read=0, input_cache_write=0)
 
 @pytest.mark.slow
 def test_a_stopped_study_goes_on(tiny_study: Callable[..., Study], tmp_path: Path) -> None:
-    study = tiny_study(evals=("goals", "honesty"), eval_plan=EvalPlan(scenarios=2, judge="scripted/judge"), seeds=(1,))
+    study = tiny_study(evals=("exfil_offer", "honesty"), eval_plan=EvalPlan(scenarios=2, judge="scripted/judge"), seeds=(1,))
     prices = Prices(Path("p.yaml"), {"scripted/judge": PRICE})
     with spending(Limits(prices)):
         whole = run(study, tmp_path / "whole")

@@ -170,6 +170,19 @@ def use_of(model: Model | str, role: str, usage: ModelUsage, *, local: bool, eva
     )
 
 
+def with_lost(usages: Sequence[ModelUsage], read: int, said: int, cost: float) -> ModelUsage:
+    """The sum of what calls used, and of those whose answers a limit took: Inspect counts these, and gives no answer.
+
+    `read` and `said` are all tokens that Inspect counted, in and out, cached ones included.
+    """
+    counted = reduce(lambda a, b: a + b, usages, ModelUsage())
+    cached = (counted.input_tokens_cache_read or 0) + (counted.input_tokens_cache_write or 0)
+    money = cost if cost or counted.total_cost is not None else None
+    return counted.model_copy(
+        update={"input_tokens": read - cached, "output_tokens": said, "total_tokens": read + said, "total_cost": money}
+    )
+
+
 def priced_costs(uses: Sequence[Use], timing: Mapping[str, float]) -> dict[str, Any]:
     """The key `costs` of results, with the prices that apply and the seconds that replies and probes took."""
     return costs_of(uses, prices().records(use.model for use in uses), timing.get("ask", 0.0) + timing.get("probe", 0.0))

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextvars import copy_context
 
 from inspect_ai.model import ModelUsage
+from inspect_ai.util import cost_limit, token_limit
 
 from openwindow.data.trait_rules import TraitVerdict
 from openwindow.errors import LimitReached
@@ -19,7 +20,7 @@ from openwindow.evals.base import Outcome, Transcript
 from openwindow.evals.costs import JUDGE, spend
 from openwindow.evals.inspect.judge import Used, ask_judge
 from openwindow.evals.inspect.model_names import is_local, model_named
-from openwindow.evals.inspect.spending import GO_ON, STOPPED, priced, reached, use_of
+from openwindow.evals.inspect.spending import GO_ON, STOPPED, priced, reached, use_of, with_lost
 from openwindow.evals.judged import key_of, memory
 from openwindow.types import Message
 
@@ -68,11 +69,12 @@ class JudgedTrait:
         """Asks about each, and counts what it used."""
         usages: list[ModelUsage] = []
         priced(self._model)  # one object serves several commands, with prices and limits of their own
-        try:
-            return self._runner.run(self._ask_all(asked, usages.append), context=copy_context())
-        finally:
-            for usage in usages:
-                spend(use_of(self._model, JUDGE, usage, local=is_local(self._model)))
+        with token_limit(None, type="input") as read, token_limit(None, type="output") as said, cost_limit(None) as cost:
+            try:
+                return self._runner.run(self._ask_all(asked, usages.append), context=copy_context())
+            finally:
+                whole = with_lost(usages, int(read.usage), int(said.usage), cost.usage)
+                spend(use_of(self._model, JUDGE, whole, local=is_local(self._model)))
 
     async def _ask_all(self, asked: Sequence[tuple[Sequence[Message], str]], used: Used) -> list[Outcome]:
         slots = asyncio.Semaphore(_AT_ONCE)
