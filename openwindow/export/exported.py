@@ -57,7 +57,7 @@ class Exported:
 def read_exported(run: Path, project: str | None, transcripts: int | None) -> Exported:
     """Reads a run folder. Raises ConfigError if it holds no run of a study."""
     config = read_json(run / "config.json")
-    if "study_config" not in config or "parts" in mapping(config, "study_config"):
+    if not is_run(config):
         holds = "a ranking, which has no curves" if "study_config" in config else "no run of openwindow"
         inner = f"name {run / 'run'}" if (run / "run" / "config.json").is_file() else "check the path"
         raise ConfigError(f"{run} holds {holds}; expected the folder of a run of a study, with its config.json; {inner}")
@@ -73,6 +73,11 @@ def read_exported(run: Path, project: str | None, transcripts: int | None) -> Ex
     if not any(curves.values()):
         notes.append(f"{run} has no metrics.jsonl that can be read, so no curves are exported")
     return Exported(project or text(config, "study") or "openwindow", run, runs, _summary(run, config, results), notes)
+
+
+def is_run(config: Json) -> bool:
+    """Whether a config.json is of a run of a study, and not of a ranking or of something else."""
+    return "study" in config and "parts" not in mapping(config, "study_config")
 
 
 def _arms(config: Json, results: RunResults, curves: Mapping[tuple[str, int], Any]) -> list[str]:

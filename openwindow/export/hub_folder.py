@@ -19,6 +19,7 @@ from typing import Any
 
 from openwindow.errors import ConfigError, DataError
 from openwindow.export.card import Facts, card
+from openwindow.export.exported import is_run
 from openwindow.files.bounded import load_json
 from openwindow.files.run_files import read_json
 from openwindow.files.run_results import RunResults
@@ -53,10 +54,10 @@ def choose(run: Path, arm: str | None, seed: int | None, *, data: bool = True) -
     `run` is a run of a study, or the folder of `openwindow inoculate`. Raises ConfigError, DataError.
     """
     whole = run
-    if "study_config" not in read_json(run / "config.json"):
+    if not is_run(read_json(run / "config.json")):
         run = run / "run"
     config = read_json(run / "config.json")
-    if "study_config" not in config:
+    if not is_run(config):
         raise ConfigError(f"{whole} holds no run of a study; expected a run folder, with its config.json; check the path")
     there = sorted(path.parent for path in run.glob("arms/*/seed-*/adapter/adapter_config.json"))
     found = {(path.parent.parent.name, int(path.parent.name.removeprefix("seed-"))): path for path in there}
