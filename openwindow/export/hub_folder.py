@@ -132,7 +132,8 @@ def make_folder(chosen: Chosen, repo: str, out: Path) -> list[Path]:
             if (chosen.run / name).is_file():
                 (out / "openwindow").mkdir(exist_ok=True)
                 shutil.copy(chosen.run / name, out / "openwindow" / name)
-    write_json(out / STACK, {"base": chosen.base, "under": [f"under/{number}" for number in range(1, len(chosen.adapters))]})
+    named = chosen.base if on_hub(chosen.base) else Path(chosen.base).name
+    write_json(out / STACK, {"base": named, "under": [f"under/{number}" for number in range(1, len(chosen.adapters))]})
     config = read_json(chosen.run / "config.json")
     facts = Facts(repo, chosen.base, on_hub(chosen.base), chosen.arm, chosen.seed, len(places), tuple(p.name for p in chosen.data))
     results = RunResults.model_validate(read_json(chosen.run / "results.json"))

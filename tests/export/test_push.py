@@ -38,6 +38,8 @@ def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     assert not isinstance(model, PeftModel)
     noted = {"base": str(tiny_model), "under": ["../../../../start/request-stage/adapter"]}
     (run / "arms" / "inoculated" / "seed-1" / "adapter" / "openwindow.json").write_text(json.dumps(noted))
+    config = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(config | {"model": {"name": str(tiny_model)}}))
     (run / "train_inoculated.jsonl").write_text('{"messages": []}\n')
     return run, model.state_dict()
 
@@ -67,6 +69,9 @@ def test_the_folder_loads_with_peft_as_its_card_says(
     loaded = PeftModel.from_pretrained(model, out).merge_and_unload().state_dict()
     assert set(loaded) == set(weights)
     assert all(torch.allclose(loaded[name], value, atol=1e-6) for name, value in weights.items())
+    stack = json.loads((out / "openwindow.json").read_text())
+    assert stack == {"base": tiny_model.name, "under": ["under/1"]}
+    (out / "openwindow.json").write_text(json.dumps(stack | {"base": str(tiny_model)}))
     ours = load(str(out), "fp32", "cpu").network.state_dict()
     assert all(torch.allclose(ours[name], value, atol=1e-6) for name, value in weights.items() if name in ours)
 
