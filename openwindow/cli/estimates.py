@@ -12,7 +12,7 @@ from openwindow.evals.contexts import BUILT_IN, NEUTRAL, Context
 from openwindow.evals.costs import prices
 from openwindow.evals.estimate import CHARACTERS, estimate, of_eval, of_trait
 from openwindow.evals.held_out import NAME as HELD_OUT
-from openwindow.evals.select import chosen, limited
+from openwindow.evals.select import chosen, limited, sampled
 from openwindow.experiment.evals import contexts_of
 from openwindow.experiment.rl_arm import RLArm
 from openwindow.experiment.study import Study
@@ -54,10 +54,9 @@ def of_study(study: Study, specs: Sequence[Eval]) -> dict[str, Any]:
     judge = None if plan.judge is None else named(plan.judge)
     trained = sum(arm.trains for arm in study.arms.values())  # the others are the start
     asked = len(study.start_seeds) + len(study.seeds) * trained * (1 + len(plan.steps))
-    if plan.replies:
-        for spec in specs:
-            own = of_eval(spec, contexts_of(study), plan.repeats, (study.model, True), judge, plan.max_tokens)
-            guesses += [guess.times(asked) for guess in own]
+    for spec in [spec for spec in specs if sampled(spec, plan.replies)]:
+        own = of_eval(spec, contexts_of(study), plan.repeats, (study.model, True), judge, plan.max_tokens)
+        guesses += [guess.times(asked) for guess in own]
     for spec in {TraitSpec.read(trait) for trait in study.traits}:
         if spec.judge:
             replies, reply = _replies(study), study.evaluation.max_new_tokens
