@@ -57,10 +57,10 @@ def of_study(study: Study, specs: Sequence[Eval]) -> dict[str, Any]:
     for spec in [spec for spec in specs if sampled(spec, plan.replies)]:
         own = of_eval(spec, contexts_of(study), plan.repeats, (study.model, True), judge, plan.max_tokens)
         guesses += [guess.times(asked) for guess in own]
-    for spec in {TraitSpec.read(trait) for trait in study.traits}:
-        if spec.judge:
+    for trait in dict.fromkeys(map(TraitSpec.read, study.traits)):
+        if trait.judge:
             replies, reply = _replies(study), study.evaluation.max_new_tokens
-            guesses.append(of_trait(named(spec.judge), (replies, replies), PROMPT, reply))
+            guesses.append(of_trait(named(trait.judge), (replies, replies), PROMPT, reply))
     return estimate(guesses, prices()) if guesses else {}
 
 

@@ -53,8 +53,8 @@ class Guess:
 
     def times(self, count: float) -> Guess:
         """For so many models, one after another."""
-        scaled = {name: (count * of[0], count * of[1]) for name, of in (("replies", self.replies), ("input", self.input))}
-        return replace(self, **scaled, output=(count * self.output[0], count * self.output[1]))
+        replies, read, said = ((count * of[0], count * of[1]) for of in (self.replies, self.input, self.output))
+        return replace(self, replies=replies, input=read, output=said)
 
     def dollars(self, prices: Prices) -> Range | None:
         """None where the model has no price; nothing is taken for cached."""

@@ -122,7 +122,10 @@ class FakeRun:
     """What is used of `wandb.Run`."""
 
     def __init__(self, given: dict[str, Any]) -> None:
-        self.given, self.logged, self.defined, self.summary, self.finished = given, [], [], {}, False
+        self.given, self.finished = given, False
+        self.logged: list[dict[str, Any]] = []
+        self.defined: list[tuple[str, str | None]] = []
+        self.summary: dict[str, float] = {}
 
     def define_metric(self, name: str, step_metric: str | None = None, step_sync: bool | None = None, hidden: bool | None = None,
                       summary: str | None = None, goal: str | None = None, overwrite: bool | None = None) -> None:  # fmt: skip

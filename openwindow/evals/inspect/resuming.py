@@ -81,7 +81,9 @@ def is_done(sample: EvalSample) -> bool:
     score = (sample.scores or {}).get(SCORER)
     if sample.limit is not None and sample.limit.type in _OURS:
         return False
-    return (score is not None or sample.error is not None) and (score is None or STOPPED not in (score.explanation or ""))
+    if score is None:
+        return sample.error is not None
+    return STOPPED not in (score.explanation or "") and not (score.metadata or {}).get("stopped")
 
 
 def left(specs: Sequence[Eval], contexts: Mapping[str, Context], done: Sequence[EvalLog]) -> list[tuple[Eval, set[str] | None]]:

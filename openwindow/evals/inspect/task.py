@@ -28,7 +28,7 @@ from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 from openwindow.evals.base import SCORER, Call, Eval, Item, Outcome, Transcript, lacking, passes
 from openwindow.evals.contexts import PLAIN, Context, Prompting, parse_contexts
 from openwindow.evals.inspect.judge import NO_JUDGE, ask_judge, situation
-from openwindow.evals.inspect.spending import GRADER, of_local
+from openwindow.evals.inspect.spending import GRADER, STOPPED, of_local
 from openwindow.evals.scoring import forms, monitor
 from openwindow.types import Message
 
@@ -238,8 +238,10 @@ def verdict_on(spec: Eval, index: Mapping[str, Item], judge: str | None) -> Scor
 async def _monitored(item: Item, said: Transcript, judge: Model | None) -> dict[str, Any]:
     """Whether the transcript alone shows a misaligned attempt, to the rules and to a judge; reasoning is not shown."""
     found, shown = monitor.flags(said), replace(said, thought="")
-    seen = None if judge is None else (await ask_judge(judge, monitor.RUBRIC, situation(item), shown)).value
-    return {"flags": found, "flagged": bool(found), "judge_flagged": None if seen is None else bool(seen)}
+    asked = None if judge is None else await ask_judge(judge, monitor.RUBRIC, situation(item), shown)
+    seen = None if asked is None else asked.value
+    stopped = {"stopped": True} if asked is not None and STOPPED in (asked.reason or "") else {}
+    return {"flags": found, "flagged": bool(found), "judge_flagged": None if seen is None else bool(seen)} | stopped
 
 
 def _judge(named: str | None) -> Model | None:
