@@ -13,7 +13,8 @@ from typing import Any
 
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import Context
-from openwindow.evals.costs import JUDGE, LOCAL, MODEL, Prices, dollars
+from openwindow.evals.costs import Prices
+from openwindow.files.model_costs import JUDGE, LOCAL, MODEL, dollars
 
 CHARACTERS = 4
 """of a token"""

@@ -18,7 +18,7 @@ from openwindow import __version__
 from openwindow.errors import ConfigError, DataError, SandboxError, StorageError
 from openwindow.evals.base import PASS_SHARE, Eval, Item, Probe
 from openwindow.evals.contexts import Context, Prompting
-from openwindow.evals.costs import Use, spend
+from openwindow.evals.costs import spend
 from openwindow.evals.identity import identity_of
 from openwindow.evals.identity import in_words as in_words_of
 from openwindow.evals.inspect.judge import VERSION as JUDGE_VERSION
@@ -36,6 +36,7 @@ from openwindow.evals.scoring.probe_measures import VERSION as PROBE_VERSION
 from openwindow.evals.scoring.rows import Key, ProbeRow, Row, Said, contexts_of, read_probes, write_jsonl
 from openwindow.evals.scoring.summary import summary
 from openwindow.evals.select import sampled
+from openwindow.files.model_costs import Use
 from openwindow.models.base import Conversation, Precision, Progress
 from openwindow.sandbox.shell import Shell
 from openwindow.types import Scenarios

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from openwindow.evals.costs import Use, dollars
+from openwindow.files.model_costs import Use, dollars
 from openwindow.files.records import Record, Some, Text, object_of, objects_of
 from openwindow.files.run_files import finite
 from openwindow.formatting import compact, duration

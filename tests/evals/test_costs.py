@@ -13,10 +13,11 @@ pytest.importorskip("inspect_ai")
 from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
 from openwindow.errors import LimitReached
-from openwindow.evals.costs import Price, Prices, Use, applying, costs_of, counting, read_costs, spend
+from openwindow.evals.costs import Price, Prices, applying, counting, read_costs, spend
 from openwindow.evals.inspect.spending import Limits, spending, use_of
 from openwindow.evals.inspect.trait_judge import JudgedTrait
 from openwindow.evals.judged import remembering
+from openwindow.files.model_costs import Use, costs_of
 from openwindow.types import Message
 
 PRICES = Prices(Path("p.yaml"), {"mockllm/model": Price(input=1000, output=2000, input_cache_read=100, input_cache_write=1250)})

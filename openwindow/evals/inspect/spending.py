@@ -32,8 +32,9 @@ from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import LimitExceededError, cost_limit, suspend_token_limit, token_limit
 
 from openwindow.errors import ConfigError
-from openwindow.evals.costs import JUDGE, LOCAL, MODEL, TOKENS, Prices, Use, applying, costs_of, dollars, prices
+from openwindow.evals.costs import Prices, applying, prices
 from openwindow.evals.inspect.model_names import is_local, model_named
+from openwindow.files.model_costs import JUDGE, LOCAL, MODEL, TOKENS, Use, costs_of, dollars
 
 GRADER = "grader"
 """Inspect's role of a judge"""

@@ -17,11 +17,12 @@ from inspect_ai.util import cost_limit, token_limit
 from openwindow.data.trait_rules import TraitVerdict
 from openwindow.errors import LimitReached
 from openwindow.evals.base import Outcome, Transcript
-from openwindow.evals.costs import JUDGE, spend
+from openwindow.evals.costs import spend
 from openwindow.evals.inspect.judge import Used, ask_judge
 from openwindow.evals.inspect.model_names import is_local, model_named
 from openwindow.evals.inspect.spending import GO_ON, STOPPED, priced, reached, use_of, with_lost
 from openwindow.evals.judged import key_of, memory
+from openwindow.files.model_costs import JUDGE
 from openwindow.types import Message
 
 _AT_ONCE = 16
