@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openwindow import __version__
-from openwindow.cli import exits
+from openwindow.cli import compare_command, exits, report_command
 from openwindow.cli.export_command import export, push
 from openwindow.cli.old_names import renamed
 from openwindow.cli.options import (
@@ -29,7 +29,7 @@ from openwindow.cli.options import (
     option,
     options_of,
 )
-from openwindow.cli.printing import print_json, print_ranking, print_results
+from openwindow.cli.printing import print_json
 from openwindow.cli.spending import spends
 from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
@@ -136,32 +136,8 @@ def run(
     # fmt: on
 
 
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
-    transcripts: Annotated[
-        int | None,
-        integer(
-            "--transcripts", "Transcripts of each kind on the page, a sample where there are more. [default: all]", panel=OUTPUT
-        ),
-    ] = None,
-    json_: JsonOption = False,
-) -> None:
-    """Rebuild results.json and report.html from a run folder."""
-    from openwindow.prompt_ranking.results import build_ranking, is_ranking
-    from openwindow.report.of_run import build_run
-
-    if transcripts is not None and transcripts < 1:
-        raise ConfigError(f"--transcripts is {transcripts}; expected 1 or more; raise it, or drop it to have all of them")
-    if is_ranking(folder):
-        if transcripts is not None:
-            raise ConfigError(
-                f"--transcripts is {transcripts}, and {folder} is a ranking, whose page has no transcripts; expected a run folder; "
-                "drop it, or name a folder in it"
-            )
-        print_ranking(build_ranking(folder), folder, json_)
-        return
-    print_results(build_run(folder, transcripts), folder, json_)
+app.command()(report_command.report)
+app.command()(compare_command.compare)
 
 
 @app.command(name="check-env")
