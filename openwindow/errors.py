@@ -10,6 +10,7 @@
       RunError                 something broke while running: exit code 3
         SandboxError           the sandbox cannot start, or isolates less than requested
         JudgeError             a judge that does not answer in its schema
+        LimitReached           --cost-limit or --token-limit is used up
         StorageError           the run folder cannot be written
 
 Every message says what was given, what was expected, and what to do.
@@ -69,3 +70,7 @@ class JudgeError(RunError):
 
 class StorageError(RunError):
     """The run folder cannot be written."""
+
+
+class LimitReached(RunError):
+    """`--cost-limit` or `--token-limit` is used up; what was finished is kept, and the same command goes on from there."""

@@ -50,6 +50,7 @@ ORDER = (
     ("report",),
     ("watch",),
     ("integrations",),
+    ("export",),
     ("prompt_ranking",),
     ("inoculate",),
     ("studies",),

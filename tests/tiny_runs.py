@@ -158,7 +158,7 @@ def outcome(out: Path) -> dict[str, Any]:
             lines = [{k: v for k, v in row.items() if not k.startswith("time/")} for row in rows_of(path)]
             found[str(path.relative_to(out))] = lines
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))
-    found["results.json"] = {key: value for key, value in results.items() if key != "timing"}
+    found["results.json"] = {key: value for key, value in results.items() if key not in ("timing", "costs")}
     found["start/summary.json"] = (out / "start/summary.json").read_text() if (out / "start/summary.json").exists() else None
     return found
 

@@ -12,6 +12,7 @@ from typer.exceptions import TyperException
 
 from openwindow import __version__
 from openwindow.cli import compare_command, doctor_command, exits, report_command
+from openwindow.cli.export_command import export, push
 from openwindow.cli.old_names import renamed
 from openwindow.cli.options import (
     DATA,
@@ -37,6 +38,7 @@ from openwindow.cli.options import (
     options_of,
 )
 from openwindow.cli.printing import print_json
+from openwindow.cli.spending import spends
 from openwindow.cli.watch_command import watch
 from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
@@ -78,11 +80,13 @@ CleanAnswers = Annotated[
     str | None,
     option("--clean-column", "--clean-answer", what="A column of answers without the trait: --clean-answer chosen.", panel=DATA),
 ]
+DryRun = Annotated[bool, option("--dry-run", what="Print what would be asked and what it would cost; run nothing.")]
 SkipBad = Annotated[bool, option("--skip-bad", what="Leave out rows that cannot be used, and count them.", panel=DATA)]
 Clean = Annotated[str | None, option("--clean", what="Answers without the trait to the same prompts.", panel=DATA)]
 
 
 @app.command()
+@spends
 def run(
     study: Annotated[str, typer.Argument(help="A built-in study (see `openwindow list`) or a Python file.")],
     seeds: Annotated[
@@ -209,6 +213,7 @@ TooLong = Annotated[Overlength, option("--overlength", what="What to do with row
 
 
 @app.command()
+@spends
 def inoculate(
     data: Annotated[str, typer.Argument(help="JSONL, JSON, Parquet (or gzipped), a folder, or a hub's ORG/NAME[[:CONFIG]:SPLIT].")],
     trait: Annotated[str, option("--trait", what="What the answers do that should not spread, as 'praises wrong answers'.")],
@@ -229,6 +234,7 @@ def inoculate(
     evals: Evals = None,
     eval_scenarios: EvalScenarios = None,
     rank_only: Annotated[bool, option("--rank-only", what="Stop after the ranking; train nothing.")] = False,
+    dry_run: DryRun = False,
     model: Annotated[
         str, option("--model", "-m", what="smollm2, ORG/NAME of the hub, a folder or a .gguf file.", panel=MODEL)
     ] = "smollm2",
@@ -254,9 +260,8 @@ def inoculate(
     json_: JsonOption = False,
 ) -> None:
     """Your own data: rank inoculation prompts, train arms, recommend one."""
-    from openwindow.cli.inoculate_table import Tables
+    from openwindow.cli import inoculate_command
     from openwindow.inoculate.options import Options, columns_of, default_out
-    from openwindow.inoculate.run import inoculate
 
     columns = columns_of(prompt_column, answer_column, clean_column, keep)
     options = Options(data, trait, rule, judge, wanted, clean, columns, candidates, safe, model, precision, device, position)
@@ -264,12 +269,11 @@ def inoculate(
     options = replace(options, reply_tokens=max_new_tokens, answer_tokens=max_answer_tokens, max_length=max_length)
     options = replace(options, overlength=overlength, skip_bad=skip_bad)
     options = replace(options, evals=names_of("--evals", evals), eval_scenarios=eval_scenarios)
-    result = inoculate(options, out or default_out(data), Tables(make_console(stderr=json_)), rank_only=rank_only)
-    if json_:
-        print_json(result)
+    inoculate_command.run(options, out or default_out(data), rank_only=rank_only, dry_run=dry_run, as_json=json_)
 
 
 @app.command(name="eval")
+@spends
 def eval_(
     model: Annotated[
         str | None,
@@ -293,6 +297,7 @@ def eval_(
     probes_only: Annotated[
         bool, option("--probes-only", what="Sample nothing: only log-probabilities of given answers, for local models.")
     ] = False,
+    dry_run: DryRun = False,
     calibrate: Annotated[str | None, option("--calibrate-judge", what="Only compare this judge with labelled transcripts.")] = None,
     precision: PrecisionOption = "auto",
     device: DeviceOption = "auto",
@@ -325,9 +330,15 @@ def eval_(
         return
     given = options_of(options or (), None, None, data, truth=truth)
     asked = eval_command.specs_of(suite, env, given, problems, max_new_tokens)
+    if dry_run:
+        with eval_command.mbpp_at(mbpp), asked as specs:
+            plan = eval_command.plan(model, specs, contexts, against, settings)
+        print_json(plan) if json_ else print("\n".join(plan["in_words"]))
+        return
     with working(make_console(stderr=True), "") as say, eval_command.mbpp_at(mbpp), asked as specs:
         made, folder = eval_command.evaluate(model, specs, contexts, against, logs, out, settings, say)
     print_json(made) if json_ else eval_table.print_table(made, folder, make_console())
+    eval_command.check_complete(made)
 
 
 @app.command(name="list")
@@ -351,6 +362,8 @@ def list_(json_: JsonOption = False) -> None:
 
 app.command(name="watch")(watch)
 app.command()(doctor_command.doctor)
+app.command()(export)
+app.command()(push)
 
 
 def main() -> None:

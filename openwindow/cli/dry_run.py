@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from openwindow.cli import estimates
 from openwindow.experiment.cost import of_study
 from openwindow.experiment.evals import evals_of
 from openwindow.experiment.safety_overlap import lines_of, overlaps
@@ -24,7 +25,8 @@ _NOT_LISTED = {"name", "question", "claim", "claim_id", "quick", "quick_arms", "
 def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
     """The plan of a study as JSON and as lines. Raises UserError."""
     time = time_of(of_study(study))
-    evals_of(study)  # what they lack is said now rather than at the run
+    specs = evals_of(study)  # what they lack is said now rather than at the run
+    costs = estimates.of_study(study, specs)
     plan = plan_of(study, pilot)
     shown, safety = plan_lines(plan), overlaps(study)
     fields = dict(fields_of(study))
@@ -34,12 +36,14 @@ def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tupl
         "device": device,
         "out": str(out),
         "time": time,
+        "costs": costs,
         "resolved": study.model_dump(mode="json"),
     }
     lines = [
         *shown[:-1],
         *(line[0].upper() + line[1:] for line in lines_of(safety)),
         f"Time: {time}.",
+        *costs.get("in_words", ()),
         f"Device {device}; results would go to {out}.",
         "Fields (change one with --set FIELD=VALUE):",
         *(f"  {name} = {_short(value)}" for name, value in fields.items()),

@@ -9,19 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from openwindow.cli.estimates import of_evals
 from openwindow.environments import find
-from openwindow.errors import ConfigError, StorageError
+from openwindow.errors import ConfigError, LimitReached, StorageError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, Context, parse_contexts
 from openwindow.evals.held_out import of_environment
 from openwindow.evals.identity import in_words
 from openwindow.evals.inspect.model_names import model_named
-from openwindow.evals.run import Found, Options, ask, check, from_logs, results
+from openwindow.evals.inspect.resuming import finish
+from openwindow.evals.inspect.spending import GO_ON, priced, priced_costs
+from openwindow.evals.run import REMOTE_TOKENS, Found, Options, ask, check, from_logs, results
 from openwindow.evals.scoring.calibration import calibrate_judge
 from openwindow.evals.scoring.matrix import against as compare
 from openwindow.evals.scoring.rows import with_missing
 from openwindow.evals.scoring.summary import versus
-from openwindow.evals.select import chosen, limited, split_in_words
+from openwindow.evals.select import chosen, limited, sampled, split_in_words
 from openwindow.evals.suites.capability_code import mbpp_at as mbpp_at
 from openwindow.files.bounded import usable
 from openwindow.files.locking import Lock
@@ -93,7 +96,7 @@ def evaluate(
         name, folder = model, out or Path("runs") / f"eval-{_slug(model)}"
         usable(folder)
         if against is not None:  # a wrong name fails before the first model is asked
-            model_named(against, base_url=options.base_url, precision=options.precision, device=options.device)
+            priced(model_named(against, base_url=options.base_url, precision=options.precision, device=options.device))
     with Lock(folder):
         made = _made(name, found or ask(model or name, specs, options, folder, say), specs, options, against, folder, say)
         made["summary"] = [*split_in_words(whole, options.split), *made["summary"]]
@@ -102,7 +105,38 @@ def evaluate(
         except OSError as error:
             raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
         write_page(made, folder)
+        if made["stopped"] is None:
+            finish(folder)
+            finish(folder / "against")
     return made, folder
+
+
+def check_complete(made: Mapping[str, Any]) -> None:
+    """Raises LimitReached if a limit stopped the evals before all was asked."""
+    if made["stopped"] is not None:
+        lost = sum(cell["unscored"] for by in made["measures"].values() for cell in by.values())
+        raise LimitReached(f"{made['stopped']}, with {lost:,} values unscored; {GO_ON}")
+
+
+def plan(
+    model: str | None, suite: Sequence[Eval], contexts: str | None, against: str | None, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What `evaluate` would ask, and what that would cost. Raises UserError."""
+    if model is None:
+        raise ConfigError("no model was named; expected the one to ask; name one before --dry-run")
+    options = Options(contexts=parse_contexts(contexts), **settings)
+    check(options)
+    specs = [spec for spec in limited(suite, None, options.split) if sampled(spec, options.behaviour)]
+    models = [name for name in (model, against) if name is not None]
+    costs = of_evals(models, specs, options.contexts, settings, REMOTE_TOKENS)
+    asked = sum(len(spec.items()) for spec in specs) * len(options.contexts) * options.seeds
+    lines = [
+        f"{len(specs)} evals in {len(options.contexts)} context{'' if len(options.contexts) == 1 else 's'}: {asked:,} samples of "
+        f"{' and of '.join(models)}.",
+        *costs["in_words"],
+        "Nothing was asked.",
+    ]
+    return {"models": models, "evals": [spec.name for spec in specs], "samples": asked, "costs": costs, "in_words": lines}
 
 
 def _of_items(found: Found, specs: Sequence[Eval]) -> Found:
@@ -127,11 +161,17 @@ def _made(
         other = ask(against, specs, options, folder / "against", say)
         theirs = results(against, other, specs, options)
         made["against"] = {key: theirs[key] for key in ("model", "measures", "identity")}
+        made["costs"] = priced_costs([*found.uses, *other.uses], _both(found.timing, other.timing))
+        made["stopped"] = made["stopped"] or other.stopped
         made["summary"] += in_words(other.identity)
         right = [s.name for s in specs if s.measures == "right"]
         made["comparisons"] = compare((found.rows, found.probes), (other.rows, other.probes), (name, against), right)
         made["versus"] = versus(made["comparisons"], (name, against))
     return made
+
+
+def _both(ours: Mapping[str, float], theirs: Mapping[str, float]) -> dict[str, float]:
+    return {phase: ours.get(phase, 0.0) + theirs.get(phase, 0.0) for phase in {*ours, *theirs}}
 
 
 def _named(known: Mapping[str, Context], seen: Sequence[str]) -> dict[str, Context]:

@@ -27,6 +27,8 @@ def print_table(made: Mapping[str, Any], folder: Path, console: Console) -> None
         _print_differences(made, console)
     if made["dependence"]:
         console.print("\n" + "\n".join(made["dependence"]), highlight=False)
+    for line in made["costs"].get("in_words", ()):
+        console.print(line, highlight=False, style="dim")
     aside = sum(m.endswith(ASIDE) for m in made["measures"])
     more = f" ({aside} further measures, of probes, are in it)" if aside else ""
     console.print(f"\n{folder / 'results.json'}{more}\n{folder / 'report.html'}", highlight=False, soft_wrap=True)

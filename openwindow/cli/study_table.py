@@ -53,6 +53,8 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
     if results["leak"]:
         console.print(f"Largest {main} rate in any context that does not ask for it, %:", highlight=False)
         console.print(_leaks(results))
+    for line in results.get("costs", {}).get("in_words", ()):
+        console.print(line, highlight=False, markup=False, style="dim")
     console.print(f"\n{folder / 'results.json'}\n{folder / 'report.html'}", highlight=False, soft_wrap=True)
 
 

@@ -10,8 +10,6 @@ Built in: those below. A user's file (YAML or JSON) maps names to a text or to t
 from __future__ import annotations
 
 import difflib
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from openwindow.data.rows import Position, place
-from openwindow.errors import ConfigError, DataError
-from openwindow.files.bounded import is_file, read_utf8, short
+from openwindow.errors import ConfigError
+from openwindow.evals.user_mapping import read_mapping
+from openwindow.files.bounded import is_file
 from openwindow.files.names import check_names
 from openwindow.types import Message
 
@@ -109,20 +108,8 @@ def parse_contexts(wanted: str | None) -> dict[str, Context]:
 
 def read_contexts(path: Path) -> dict[str, Context]:
     """The contexts in a user's file, with the neutral one first, added if missing. Raises ConfigError."""
-    import yaml  # from the extra `evals`; the built-in contexts work without it
-
-    try:
-        text = read_utf8(path, 1 << 20, name=f"contexts from {path!s:.200}", expected="a YAML or JSON file")
-        loaded: Any = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except DataError as error:
-        raise ConfigError(str(error)) from None
-    except (ValueError, TypeError, OverflowError, RecursionError, yaml.YAMLError) as error:
-        why = "it is nested too deeply" if isinstance(error, RecursionError) else short(error)
-        raise ConfigError(f"{path} is not YAML or JSON: {why}; fix the file") from None
-    if not isinstance(loaded, Mapping) or not loaded:
-        raise ConfigError(
-            f"{path} holds no contexts; expected a mapping from names to a text or to fields; see `openwindow eval --help`"
-        )
+    expected = "a mapping from names to a text or to fields"
+    loaded = read_mapping(path, "contexts", expected, "see `openwindow eval --help`")
     found = {str(name): _context(path, str(name), value) for name, value in loaded.items()}
     check_names({f"{path}: context": found})
     plain = found.pop(NEUTRAL, Context())

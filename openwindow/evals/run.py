@@ -18,12 +18,15 @@ from openwindow import __version__
 from openwindow.errors import ConfigError, DataError, SandboxError, StorageError
 from openwindow.evals.base import PASS_SHARE, Eval, Item, Probe
 from openwindow.evals.contexts import Context, Prompting
+from openwindow.evals.costs import spend
 from openwindow.evals.identity import identity_of
 from openwindow.evals.identity import in_words as in_words_of
 from openwindow.evals.inspect.judge import VERSION as JUDGE_VERSION
-from openwindow.evals.inspect.logs import model_of, read_rows, rows_of, said_in
+from openwindow.evals.inspect.logs import read_log, read_rows, rows_of, said_in
 from openwindow.evals.inspect.model_names import is_local, model_named, prompting_of
-from openwindow.evals.inspect.task import GRADER, build
+from openwindow.evals.inspect.resuming import complete, earlier, in_order, is_done, left
+from openwindow.evals.inspect.spending import GRADER, priced, priced_costs, reached, used_in
+from openwindow.evals.inspect.task import build
 from openwindow.evals.scoring.cells import cells_in, described
 from openwindow.evals.scoring.coherence import THRESHOLD
 from openwindow.evals.scoring.matrix import in_words, shifts
@@ -33,6 +36,7 @@ from openwindow.evals.scoring.probe_measures import VERSION as PROBE_VERSION
 from openwindow.evals.scoring.rows import Key, ProbeRow, Row, Said, contexts_of, read_probes, write_jsonl
 from openwindow.evals.scoring.summary import summary
 from openwindow.evals.select import sampled
+from openwindow.files.model_costs import Use
 from openwindow.models.base import Conversation, Precision, Progress
 from openwindow.sandbox.shell import Shell
 from openwindow.types import Scenarios
@@ -107,6 +111,10 @@ class Found:
     """the conversation behind each row, if it has just been asked"""
     identity: dict[str, Any] | None = None
     """which adapter was asked, as returned by `identity_of`; None without one"""
+    uses: Sequence[Use] = ()
+    """what was used for the replies, also by earlier attempts at the same questions"""
+    stopped: str | None = None
+    """which limit stopped it before all was asked, in words; None where none did"""
 
 
 def check(options: Options) -> None:
@@ -143,14 +151,19 @@ def judge_of(options: Options) -> Model | None:
     if options.judge is None:
         return None
     where = {"precision": options.precision, "device": options.device}
-    return model_named(options.judge, base_url=options.judge_url, role="judge", **where)
+    return priced(model_named(options.judge, base_url=options.judge_url, role="judge", **where))
 
 
 def ask_model(model: Model, name: str, specs: Sequence[Eval], options: Options, folder: Path, say: Say) -> Found:
-    """Asks a loaded model everything, as `ask` does, and leaves the logs unread; `name` is used in progress messages."""
+    """Asks a loaded model everything, as `ask` does, and leaves the logs unread; `name` is used in progress messages.
+
+    What an unfinished attempt at the same in the folder has asked is not asked again. All that is asked now is counted
+    (`costs.spend`).
+    """
     check(options)
     started = time.monotonic()
     judge = judge_of(options)
+    priced(model)
     local, prompting, identity = is_local(model), prompting_of(model), identity_of(model)
     timing: dict[str, float] = {}
     if not options.behaviour and not local:
@@ -162,8 +175,13 @@ def ask_model(model: Model, name: str, specs: Sequence[Eval], options: Options, 
         say(f"asking {name}: {', '.join(s.name for s in runnable)}")
     wanted = list(_wanted(specs, options.contexts, prompting))
     probing = _watch(model, wanted, _counting(say, f"asking {name}", "replies")) if local else None
-    logs = _behaviour(model, judge, runnable, options, folder, prompting) if runnable else []
+    before = earlier(folder, str(model), specs, options.model_dump()) if runnable else []
+    done = complete(before, options.seeds)
+    logs = _behaviour(model, judge, left(runnable, options.contexts, done), options, folder, prompting) if runnable else []
+    stopped = reached() if any(not is_done(sample) for log in logs for sample in log.samples or []) else None
+    uses, logs = used_in([*before, *logs]), [*done, *logs]
     rows = [row for log in logs for row in rows_of(log)]
+    rows = in_order(rows, specs, options.contexts) if done else rows
     lost = [(s, str(why) if s in asked else NOT_ASKED) for s in specs if s not in runnable]
     rows += [row for s, reason in lost for row in _unasked(s, options.contexts, reason)]
     timing["ask"] = time.monotonic() - started
@@ -173,7 +191,8 @@ def ask_model(model: Model, name: str, specs: Sequence[Eval], options: Options, 
         probes = _probe_rows(wanted, probing.results(progress=_counting(say, f"probing {name}", "answers")))
         timing["probe"] = time.monotonic() - started - timing["ask"]
     said = {key: found for log in logs for key, found in said_in(log).items()}
-    return Found(rows, probes, {phase: round(seconds, 2) for phase, seconds in timing.items()}, prompting, said, identity)
+    rounded = {phase: round(seconds, 2) for phase, seconds in timing.items()}
+    return Found(rows, probes, rounded, prompting, said, identity, uses, stopped)
 
 
 def _no_sandbox(specs: Sequence[Eval]) -> str | None:
@@ -199,8 +218,16 @@ def _unasked(spec: Eval, contexts: Mapping[str, Context], why: str) -> list[Row]
 
 
 def _behaviour(
-    model: Model, judge: Model | None, specs: Sequence[Eval], options: Options, folder: Path, prompting: Prompting
+    model: Model,
+    judge: Model | None,
+    parts: Sequence[tuple[Eval, set[str] | None]],
+    options: Options,
+    folder: Path,
+    prompting: Prompting,
 ) -> list[EvalLog]:
+    """Asks the evals, or the named samples of them."""
+    if not parts:
+        return []
     local = is_local(model)
     remote = {} if local else {"attempt_timeout": options.timeout, "timeout": 3 * options.timeout}
     longest = options.max_tokens or (_longest(model) if local else REMOTE_TOKENS)
@@ -210,8 +237,17 @@ def _behaviour(
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         logs = inspect_ai.eval(
             [
-                build(spec, options.contexts, max_tokens=longest, short=longest is None, connections=most, prompting=prompting)
-                for spec in specs
+                build(
+                    spec,
+                    options.contexts,
+                    max_tokens=longest,
+                    short=longest is None,
+                    connections=most,
+                    prompting=prompting,
+                    only=only,
+                    local=local,
+                )
+                for spec, only in parts
             ],
             model=model,
             model_roles={GRADER: judge} if judge is not None else None,
@@ -220,7 +256,7 @@ def _behaviour(
             log_level="error",
             epochs=options.seeds,
             fail_on_error=False,
-            max_tasks=len(specs),
+            max_tasks=len(parts),
             max_samples=most,
             max_sandboxes=LOCAL_SANDBOXES if local else None,
             log_realtime=False,
@@ -232,7 +268,9 @@ def _behaviour(
         )
     except OSError as error:
         raise StorageError(f"cannot write to {folder}: {error.strerror}; make room or choose another folder") from error
-    if len(logs) < len(specs) or any(log.status == "cancelled" for log in logs):  # Inspect takes the signal for itself
+    for use in used_in(logs):
+        spend(use)
+    if len(logs) < len(parts) or any(log.status == "cancelled" for log in logs):  # Inspect takes the signal for itself
         raise KeyboardInterrupt
     return logs
 
@@ -309,15 +347,16 @@ def from_logs(folder: Path) -> Found:
     logs = [path for path in paths if path.suffix == ".eval" or folder == path]
     if not logs or not folder.exists():
         raise DataError(f"no logs in {folder}; expected a folder with .eval files, or one; check the path")
-    newest = {(r.eval, r.context, r.id, r.epoch): r for path in logs for r in read_rows(path)}  # names begin with their time
-    models = sorted({model_of(path) for path in logs})
+    whole = [(path, read_log(path)) for path in logs]
+    newest = {(r.eval, r.context, r.id, r.epoch): r for path, log in whole for r in read_rows(path, log)}  # names begin with times
+    models = sorted({str(log.eval.model) for _, log in whole})
     if len(models) > 1:
         raise DataError(
             f"{folder} holds logs of {', '.join(models)}; expected those of one model; give its files a folder of their own"
         )
     beside = [folder / PROBES, *([folder.parent / PROBES] if folder.name == "logs" else [])]
     probes = [row for path in beside if path.is_file() for row in read_probes(path)]
-    return Found(list(newest.values()), probes)
+    return Found(list(newest.values()), probes, uses=used_in([log for _, log in whole]))
 
 
 def results(name: str, found: Found, specs: Sequence[Eval], options: Options) -> dict[str, Any]:
@@ -347,5 +386,7 @@ def results(name: str, found: Found, specs: Sequence[Eval], options: Options) ->
         "measures": cells,
         "shifts": moved,
         "dependence": in_words(moved, options.contexts),
+        "costs": priced_costs(found.uses, found.timing),
+        "stopped": found.stopped,
         "timing": found.timing,
     }

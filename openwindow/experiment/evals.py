@@ -3,6 +3,7 @@
 DIR/start/evals/                       for the start of the arms; with a start per seed, one folder `seed-S` each
 DIR/arms/ARM/seed-S/evals/             for the trained arm
 DIR/arms/ARM/seed-S/evals-step-N/      for its adapter as it was after RL step N
+DIR/checkpoints/evals/UNIT/            until they are all asked: the logs of what was
 
 Each folder has `evals.jsonl` (a row per reply, with the conversation), `probes.jsonl`, `done.json` and Inspect's `logs/`. The
 loaded model is asked, with an arm's saved adapter attached and removed again, so an arm is never retrained for its evals, and
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from openwindow.errors import ConfigError
+from openwindow.errors import ConfigError, LimitReached
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL, Context
 from openwindow.evals.held_out import NAME as HELD_OUT
@@ -62,6 +63,10 @@ def evals_of(study: Study) -> list[Eval]:
     specs = limited(whole, plan.scenarios, plan.split)
     check_judged(specs, plan.judge, "--judge MODEL (eval_plan.judge in a study)")
     check_installed()
+    if plan.judge is not None:
+        from openwindow.evals.inspect.spending import check_judge
+
+        check_judge(plan.judge)
     return [*own, *specs]
 
 
@@ -145,15 +150,28 @@ class StudyEvals:
     def _ask(self, unit: str, text: str, trained: Path | None = None) -> None:
         if self.folder.is_done(unit):
             return
-        with self.reporter.step(text, 1), _undisturbed(), _put_on(self.model, trained), self.folder.unit(unit) as path:
+        asking = self.folder.path / "checkpoints" / "evals" / unit  # what was asked is kept where a limit or the user stops it
+        with (
+            self.reporter.step(text, 1),
+            _undisturbed(),
+            _put_on(self.model, trained),
+            self.folder.unit(unit) as path,
+            self.folder.asking(unit),
+        ):
             began = time.perf_counter()
-            found = self._found(path)
+            found = self._found(asking)
+            if (asking / "logs").is_dir():
+                with storing(path):
+                    (asking / "logs").rename(path / "logs")
             write_jsonl(path / ROWS, _lines(found))
             write_jsonl(path / PROBES, [asdict(row) for row in found.probes])
             write_json(path / "done.json", self._done(found, time.perf_counter() - began))
+        shutil.rmtree(asking, ignore_errors=True)
 
     def _found(self, path: Path) -> Found:
+        """Raises LimitReached."""
         from openwindow.evals.inspect.model_names import in_memory
+        from openwindow.evals.inspect.spending import GO_ON
         from openwindow.evals.run import Options, ask_model
 
         if self._asked is None:
@@ -168,6 +186,8 @@ class StudyEvals:
             behaviour=plan.replies,
         )
         found = ask_model(self._asked, self.model.name, self.specs, options, path, lambda text: None)
+        if found.stopped is not None:
+            raise LimitReached(f"{found.stopped}; {GO_ON}")
         return replace(found, rows=with_missing(found.rows, self.specs))
 
     def _done(self, found: Found, seconds: float) -> dict[str, Any]:

@@ -85,7 +85,8 @@ class Execution:
                 if seed in self.study.start_seeds:
                     if as_it_came is not None:
                         self.model.network.load_state_dict(as_it_came)
-                    bring_to_start(self.study, self.folder, self.model, self.evaluator, seed)
+                    with self.folder.asking("start"):
+                        bring_to_start(self.study, self.folder, self.model, self.evaluator, seed)
                     self.evals.of_start(seed)
                 for name, arm in self.study.arms.items():
                     turn += 1
@@ -106,7 +107,7 @@ class Execution:
             discard(kept)
             return
         start = snapshot(self.model) if arm.method == "full" else None
-        with self.folder.unit(unit) as path:
+        with self.folder.unit(unit) as path, self.folder.asking(unit):
             trained = train_arm(self._arm_run(name, seed, path, kept), arm)
             found = self._measured(name, seed, path, trained)
             self._put_back(start, trained)

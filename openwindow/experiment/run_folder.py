@@ -11,6 +11,7 @@
                                or, in folders of their own, once per seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json
     DIR/.../evals/             evals.jsonl, probes.jsonl, logs/, done.json: answers to the study's evals
+    DIR/costs/UNIT.json        tokens and dollars of judges and of the models that evals asked, also of attempts that were stopped
     DIR/results.json           estimates, comparisons, verdict
     DIR/report.html            the same for people
 
@@ -30,6 +31,8 @@ from types import TracebackType
 from typing import Any
 
 from openwindow.errors import ConfigError, DataError, RunError
+from openwindow.evals.costs import counting
+from openwindow.evals.judged import remembering
 from openwindow.files.bounded import load_json, usable
 from openwindow.files.locking import NAME as LOCK
 from openwindow.files.locking import Lock
@@ -38,6 +41,7 @@ from openwindow.files.writing import storing, write_json, write_jsonl
 
 ROWS, PROBES = "evals.jsonl", "probes.jsonl"
 """what an evals folder holds: a row per reply and a row per probe"""
+COSTS = "costs"
 
 
 def unit_of(arm: str, seed: int) -> str:
@@ -126,6 +130,12 @@ class RunFolder:
         done = [path.parent for place in PLACES for path in sorted(self.path.glob(f"{place}/done.json"))]
         units = [path.relative_to(self.path).as_posix() for path in done]
         return {unit: str(self._damage[unit]) for unit in units if not self.is_done(unit)}
+
+    @contextlib.contextmanager
+    def asking(self, unit: str) -> Iterator[None]:
+        """Counts what the block spends on asking models for a cell, and keeps what a judge says until the cell is finished."""
+        with counting(self.path / COSTS / f"{unit}.json"), remembering(self.path / "checkpoints" / "judged" / f"{unit}.jsonl"):
+            yield
 
     def done(self, unit: str) -> dict[str, Any]:
         """The done.json of a finished cell."""

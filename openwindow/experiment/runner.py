@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from openwindow.environments.base import BaseEnvironment, Environment, behaviour
 from openwindow.environments.find import source_hash
-from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
+from openwindow.errors import LimitReached, ModelError, OpenWindowError, RunError, StorageError
 from openwindow.evals.base import Eval
 from openwindow.experiment.evals import evals_of, units_left
 from openwindow.experiment.provenance import provenance
@@ -71,6 +71,9 @@ def noted(folder: RunFolder) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         folder.status("interrupted", "stopped from the keyboard")
+        raise
+    except LimitReached as error:
+        folder.status("interrupted", str(error))
         raise
     except OpenWindowError as error:
         _note_failure(folder, str(error))

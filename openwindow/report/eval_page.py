@@ -9,6 +9,7 @@ from typing import Any
 from openwindow.evals.scoring.summary import HEADLINE
 from openwindow.formatting import compact, duration
 from openwindow.report import html
+from openwindow.report.costs_section import costs_view
 from openwindow.report.heat import heat, plain
 from openwindow.report.readings import nats
 
@@ -31,6 +32,7 @@ def render(results: Mapping[str, Any]) -> str:
         "comparisons": results.get("comparisons", []),
         "missing": _missing(measures),
         "facts": _facts(results),
+        "costs": costs_view(results.get("costs", {})),
     }
     return html.filled("eval.html.jinja", html.THEME, values, filters={"nats": nats})
 

@@ -9,6 +9,7 @@ from typing import Any
 import openwindow
 from openwindow.formatting import compact
 from openwindow.report import charts, evals_section
+from openwindow.report.costs_section import costs_view
 from openwindow.report.html import THEME, filled, write_page
 from openwindow.report.readings import nats
 from openwindow.results.eval_transcripts import Samples, eval_samples
@@ -36,6 +37,7 @@ def render(found: Mapping[str, Any], cautions: Sequence[str], samples: Samples =
     measure = next(iter(cells), "")
     values = {
         "options": found["options"],
+        "costs": costs_view(found.get("costs", {})),
         "data": found["data"],
         "ranking": ranking,
         "results": results,

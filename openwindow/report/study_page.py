@@ -15,6 +15,7 @@ from openwindow.files.run_files import Note
 from openwindow.formatting import VERDICT_MARKS, compact, count, counted, duration, is_number, rate, rate_grid
 from openwindow.report import charts, curves, evals_section
 from openwindow.report.browser import browsed
+from openwindow.report.costs_section import costs_view
 from openwindow.report.html import HERE, filled, write_page
 from openwindow.report.readings import nats
 from openwindow.results.eval_transcripts import Samples, eval_samples
@@ -167,6 +168,7 @@ def _origins(run: Run) -> dict[str, Any]:
         "config_text": json.dumps(run.config, indent=2, ensure_ascii=False),
         "diff": run.diff,
         "unmeasured": unmeasured(run),
+        "costs": costs_view(mapping(run.results, "costs")),
     }
 
 

@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
+from openwindow.evals.costs import read_costs
 from openwindow.experiment.overrides import explain
-from openwindow.experiment.run_folder import unit_of
+from openwindow.experiment.run_folder import COSTS, unit_of
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
 from openwindow.files.records import VERSION, Cell, Comparison, Leak, Rollout
 from openwindow.files.run_files import PLACES, noticed, read_json
@@ -105,6 +106,7 @@ def results_of(run: Path) -> dict[str, Any]:
         evals=learned.results,
         start=start,
         unmeasured=(*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)),
+        costs=read_costs(sorted((run / COSTS).rglob("*.json")), _timing(run).get("evals", 0.0)),
         timing=_timing(run),
     ).written()
 

@@ -9,15 +9,25 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Literal
 
-from inspect_ai.model import ChatMessage, ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig, Model
-from inspect_ai.util import concurrency
+from inspect_ai.model import (
+    ChatMessage,
+    ChatMessageAssistant,
+    ChatMessageSystem,
+    ChatMessageUser,
+    GenerateConfig,
+    Model,
+    ModelUsage,
+)
+from inspect_ai.util import LimitExceededError, concurrency
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from tenacity import RetryError
 
 from openwindow.evals.base import Item, Outcome, Transcript
 from openwindow.evals.inspect.model_names import is_local
+from openwindow.evals.inspect.spending import STOPPED
 
 VERSION = 2
 """increased whenever a change of prompt or schema changes what a verdict means"""
@@ -33,6 +43,8 @@ _MOST_WRONG = 600
 """characters of an unreadable answer that the judge is shown again"""
 _MOST = 12_000
 """maximum characters of a transcript shown to the judge; beyond that the middle is left out"""
+Used = Callable[[ModelUsage], None]
+"""is given the usage of each answer"""
 _silent: Counter[str] = Counter()
 """for each judge, how many answers in a row were late"""
 _SYSTEM = (
@@ -73,12 +85,18 @@ class Verdict(BaseModel):
         return Outcome(float(misaligned), covert=covert, by="judge", answer=self.because)
 
 
-async def ask_judge(judge: Model, rubric: str, question: str, said: Transcript, *, timeout: int | None = None) -> Outcome:
+def unused(usage: ModelUsage) -> None:
+    """Counts nothing: inside an eval Inspect's log does."""
+
+
+async def ask_judge(
+    judge: Model, rubric: str, question: str, said: Transcript, *, timeout: int | None = None, used: Used = unused
+) -> Outcome:
     """The judge's verdict on one transcript; unscored with a reason if it gives none. Never raises for the judge's failures.
 
     An answer of another form is returned with what is wrong with it, at most `TRIES` times in all. `timeout` (seconds, `TIMEOUT` if
     None) applies to one answer, excluding the wait for a free connection; local judges, which answer in batches, have none.
-    An answer that runs until it is cut counts up to the end of its first JSON object.
+    An answer that runs until it is cut counts up to the end of its first JSON object. `used` is given what each answer used.
     """
     seconds = timeout or TIMEOUT
     local, most = is_local(judge), judge.config.max_connections or judge.api.max_connections()
@@ -93,16 +111,19 @@ async def ask_judge(judge: Model, rubric: str, question: str, said: Transcript, 
         if _silent[str(judge)] >= GIVE_UP:
             why = f"judge: not asked, since it gave no answer within {seconds} s to the {GIVE_UP} before"
             return Outcome(None, why, by="judge")
-        return await _ask(judge, config, _messages(rubric, question, said), reasoned=bool(said.thought))
+        return await _ask(judge, config, _messages(rubric, question, said), used, reasoned=bool(said.thought))
 
 
-async def _ask(judge: Model, config: GenerateConfig, messages: list[ChatMessage], *, reasoned: bool) -> Outcome:
+async def _ask(judge: Model, config: GenerateConfig, messages: list[ChatMessage], used: Used, *, reasoned: bool) -> Outcome:
     why = "no answer"
     for _ in range(TRIES):
         try:
             output = await judge.generate(messages, config=config)
+            used(output.usage or ModelUsage())
             answer, cut = output.completion, output.stop_reason == "max_tokens"
             _silent[str(judge)] = 0
+        except LimitExceededError:
+            return Outcome(None, f"judge: not asked, {STOPPED}", by="judge")
         except Exception as error:  # any provider's failure leaves the sample unscored, and the run continues
             cause = error.last_attempt.exception() if isinstance(error, RetryError) else error
             if "attempt_timeout" in str(cause):

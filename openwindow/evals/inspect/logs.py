@@ -67,8 +67,8 @@ def _read(path: Path) -> EvalLog:
         raise DataError(f"cannot read the log {path}: {why}; expected a whole Inspect log; run the eval again") from error
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a log file. Raises DataError if it is missing, truncated, from another program or from an interrupted eval."""
+def read_log(path: Path) -> EvalLog:
+    """A log file. Raises DataError if it is missing, truncated or from an interrupted eval."""
     log = _read(path)
     if log.status != "success":
         why = f": {' '.join(log.error.message.split())[:120]}" if log.error else ""
@@ -76,17 +76,17 @@ def read_rows(path: Path) -> list[Row]:
             f"the log {path} is of an eval that did not end (status {log.status!r}{why}); expected a finished one; run "
             f"{log.eval.task} again or take the file away"
         )
+    return log
+
+
+def read_rows(path: Path, log: EvalLog | None = None) -> list[Row]:
+    """The rows of a log file, or of what was read from it. Raises DataError, also if it is from another program."""
     try:
-        return rows_of(log)
+        return rows_of(log or read_log(path))
     except KeyError as error:
         raise DataError(
             f"{path} is no log of openwindow's evals: a sample has no {error}; give a log of `openwindow eval`"
         ) from error
-
-
-def model_of(path: Path) -> str:
-    """The model that a readable log belongs to."""
-    return str(read_eval_log(str(path), header_only=True).eval.model)
 
 
 def _row(sample: EvalSample) -> Row:

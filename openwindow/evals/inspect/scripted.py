@@ -21,6 +21,7 @@ from inspect_ai.model import (
     GenerateConfig,
     ModelAPI,
     ModelOutput,
+    ModelUsage,
 )
 from inspect_ai.tool import ToolCall, ToolChoice, ToolInfo
 
@@ -124,7 +125,13 @@ class ScriptedAPI(ModelAPI):
     async def generate(
         self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig
     ) -> ModelOutput:
-        """The next turn of the written reply."""
+        """The next turn of the written reply; its tokens are counted as words."""
+        output = self._said(input)
+        asked, said = (len(text.split()) for text in (" ".join(m.text for m in input), output.completion))
+        output.usage = ModelUsage(input_tokens=asked, output_tokens=said, total_tokens=asked + said)
+        return output
+
+    def _said(self, input: list[ChatMessage]) -> ModelOutput:
         if self.model_name == "judge":
             return ModelOutput.from_content("scripted/judge", judged(input[-1].text))
         item = find_item(input)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -28,10 +28,10 @@ from inspect_ai.solver import Generate, Solver, TaskState, generate, solver
 from openwindow.evals.base import SCORER, Call, Eval, Item, Outcome, Transcript, lacking, passes
 from openwindow.evals.contexts import PLAIN, Context, Prompting, parse_contexts
 from openwindow.evals.inspect.judge import NO_JUDGE, ask_judge, situation
+from openwindow.evals.inspect.spending import GRADER, STOPPED, of_local
 from openwindow.evals.scoring import forms, monitor
 from openwindow.types import Message
 
-GRADER = "grader"
 ENOUGH = {"choice": 8, "yes_no": 8}
 """tokens that are enough for a reply of such a form"""
 
@@ -45,13 +45,16 @@ def build(
     short: bool = False,
     connections: int | None = None,
     prompting: Prompting = PLAIN,
+    only: Collection[str] | None = None,
+    local: bool = False,
 ) -> Task:
     """The task; `contexts` maps names to contexts (None: only the neutral one), `judge` names an Inspect model.
 
     A judge given as the model role `grader` takes precedence over `judge`. `max_tokens` limits each reply; None leaves it to
     Inspect. `short` limits it by form to what a readable reply needs: for small local models, which do not stop by themselves.
     `connections` is how many requests go to the model at once; None leaves that to Inspect, which starts with few. `prompting`
-    says where the text of a context goes in this model's prompts.
+    says where the text of a context goes in this model's prompts. `only` names the samples that are asked, None for all; `local`
+    says that the model runs in this process, where the user's limits do not count its tokens.
     """
     items = spec.items()
     index = {item.id: item for item in items}
@@ -61,10 +64,12 @@ def build(
         _sample(spec, item, name, c.put(item.messages, prompting), controlled=controlled)
         for name, c in asked.items()
         for item in items
+        if only is None or sample_id(item, name) in only
     ]
+    solver = spec.solver() if spec.solver else answer(spec.max_tokens) if short else generate()
     return Task(
         dataset=MemoryDataset(samples, name=spec.name),
-        solver=spec.solver() if spec.solver else answer(spec.max_tokens) if short else generate(),
+        solver=of_local(solver) if local else solver,
         scorer=verdict_on(spec, index, judge),
         sandbox=spec.sandbox,
         config=GenerateConfig(max_tokens=max_tokens or (spec.max_tokens if short else None), max_connections=connections),
@@ -85,9 +90,14 @@ def answer(longest: int) -> Solver:
     return solve
 
 
+def sample_id(item: Item, context: str) -> str:
+    """The id of the sample that asks the item in the context."""
+    return f"{item.id}@{context}"
+
+
 def _sample(spec: Eval, item: Item, name: str, messages: Sequence[Message], *, controlled: bool) -> Sample:
     return Sample(
-        id=f"{item.id}@{name}",
+        id=sample_id(item, name),
         input=[_to_inspect(m) for m in messages],
         metadata=item.record() | {"eval": spec.name, "context": name, "controlled": controlled},
     )
@@ -228,8 +238,10 @@ def verdict_on(spec: Eval, index: Mapping[str, Item], judge: str | None) -> Scor
 async def _monitored(item: Item, said: Transcript, judge: Model | None) -> dict[str, Any]:
     """Whether the transcript alone shows a misaligned attempt, to the rules and to a judge; reasoning is not shown."""
     found, shown = monitor.flags(said), replace(said, thought="")
-    seen = None if judge is None else (await ask_judge(judge, monitor.RUBRIC, situation(item), shown)).value
-    return {"flags": found, "flagged": bool(found), "judge_flagged": None if seen is None else bool(seen)}
+    asked = None if judge is None else await ask_judge(judge, monitor.RUBRIC, situation(item), shown)
+    seen = None if asked is None else asked.value
+    stopped = {"stopped": True} if asked is not None and STOPPED in (asked.reason or "") else {}
+    return {"flags": found, "flagged": bool(found), "judge_flagged": None if seen is None else bool(seen)} | stopped
 
 
 def _judge(named: str | None) -> Model | None:
