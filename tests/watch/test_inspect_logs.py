@@ -22,7 +22,7 @@ def test_a_log_of_an_eval(tmp_path: Path) -> None:
     outputs = [ModelOutput.from_content("mockllm/model", text) for text in said]
     outputs[3].choices[0].stop_reason = "max_tokens"
     samples = [Sample(id="sum", input="What is 2 + 2?", target="4"), Sample(id="square", input="What is 3 * 3?", target="9")]
-    inspect_ai.eval(
+    (log,) = inspect_ai.eval(
         inspect_ai.Task(dataset=MemoryDataset(samples), scorer=match(), epochs=2, name="step-7"),
         model=get_model("mockllm/model", custom_outputs=outputs),
         log_dir=str(tmp_path / "logs" / "step-7"),
@@ -32,10 +32,12 @@ def test_a_log_of_an_eval(tmp_path: Path) -> None:
     )
     made = watch(Options((tmp_path / "logs",), tmp_path / "out"))
     assert made["watch"]["forms"] == ["Inspect logs"]
-    assert (made["rollouts"], made["steps"]["first"], made["unreadable"]) == (4, 7, 0)
+    known = log.samples or []
+    assert len(known) >= 2 and {sample.id for sample in known} == {"sum", "square"}
+    assert (made["rollouts"], made["steps"]["first"], made["unreadable"]) == (len(known), 7, 0)
     (line,) = [json.loads(line) for line in (tmp_path / "out" / "metrics.jsonl").read_text().splitlines()]
     rows = [json.loads(line) for line in (tmp_path / "out/arms/watched/seed-0/training.jsonl").read_text().splitlines()]
     right = {"sum": "4", "square": "9"}
-    assert {row["problem"] for row in rows} == set(right) and sorted(row["reply"] for row in rows) == sorted(said)
+    assert sorted((row["problem"], row["reply"]) for row in rows) == sorted((s.id, s.output.completion) for s in known)
     assert all(row["reward"] == float(row["reply"] == right[row["problem"]]) for row in rows)
-    assert line["rollout/groups"] == 2 and line["rollout/truncated"] == 0.25
+    assert line["rollout/truncated"] == sum(s.output.stop_reason == "max_tokens" for s in known) / len(known)
