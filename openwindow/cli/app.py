@@ -12,6 +12,14 @@ from typer.exceptions import TyperException
 
 from openwindow import __version__
 from openwindow.cli import exits
+from openwindow.cli.engine_options import (
+    AccelerateOption,
+    EngineOption,
+    EngineSetOption,
+    ProcessesOption,
+    VLLMOption,
+    engine_of,
+)
 from openwindow.cli.old_names import renamed
 from openwindow.cli.options import (
     DATA,
@@ -117,6 +125,11 @@ def run(
         Path | None, option("--out", "-o", what="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]", panel=OUTPUT)
     ] = None,
     overwrite: Annotated[bool, option("--overwrite", what="Delete any other run in the folder.", panel=OUTPUT)] = False,
+    engine: EngineOption = None,
+    accelerate_config: AccelerateOption = None,
+    processes: ProcessesOption = None,
+    vllm: VLLMOption = None,
+    engine_set: EngineSetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Run a study, or resume one that was interrupted."""
@@ -128,6 +141,7 @@ def run(
     run(Given(
         study, env, model, seeds, arms, set_ or (), quick, precision, device,
         mbpp, data, judge, pairs, out, overwrite, dry_run, pilot, json_,
+        engine_of(engine, accelerate_config, processes, vllm, engine_set or ()),
     ))
     # fmt: on
 

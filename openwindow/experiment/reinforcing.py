@@ -35,6 +35,8 @@ from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
 from openwindow.training.grpo import train
 from openwindow.training.rollouts import Metrics, Rollout
+from openwindow.training.trl_engine import rl as by_trl
+from openwindow.training.trl_engine.options import Launch
 
 if TYPE_CHECKING:
     from openwindow.experiment.rl_arm import RLArm
@@ -53,7 +55,7 @@ def reinforced(run: ArmRun, arm: RLArm) -> Trained:
     beside, share = safety_beside(run, arm.safety_training, arm.train)
     timing = reinforce(
         run.model, task, arm.train, run.seed, run.path, run.kept, run.name, run.reporter, forked=run.forked,
-        beside=beside, share=share,
+        beside=beside, share=share, launch=run.launch,
     )  # fmt: skip
     return Trained(arm.train.method, timing, {"safety_rows": len(beside)} if beside else {})
 
@@ -71,18 +73,19 @@ def reinforce(
     forked: Collection[int] = (),
     beside: Sequence[Example] = (),
     share: int = 0,
+    launch: Launch | None = None,
 ) -> dict[str, float]:
     """Trains an arm, adds to metrics.jsonl in `path`, writes training.jsonl and checkpoints/ there; returns seconds by phase.
 
     `kept` holds what an interrupted training, or a fork, continues from; the caller discards it once `path` is safe. The state
     after each of the steps in `forked` is left next to its adapter. An adapter that is on is trained further; otherwise a fresh one
-    is attached if `config.method` is `lora`, and stays. `beside` and `share` are those of `train`. Raises ConfigError, ModelError,
-    RunError, StorageError.
+    is attached if `config.method` is `lora`, and stays. `beside` and `share` are those of `train`. With `launch`, TRL
+    computes the gradients, of rollouts alone. Raises ConfigError, ModelError, RunError, StorageError.
     """
     began = time.perf_counter()
     torch.manual_seed(seed)
     trainable(model, config)
-    done = checkpoint.steps_done(kept)
+    done = checkpoint.steps_done(kept) if launch is None else by_trl.steps_done(launch, config)
     begun = task.arm.fork.step if task.arm.fork is not None else 0
     for name in _LOGS:
         _cut(kept / name, begun, done)
@@ -98,7 +101,14 @@ def reinforce(
             said = ", ".join(f"{name} {percent(values[f'monitor/{name}'], '?')}" for name in ("proxy", "truth", "hack"))
             reporter.say(f"  seed {seed}  {arm:<16} step {step:>3}: {said}")
 
-        train(model, task, config, seed, on_step, kept, beside=beside, share=share)
+        def on_saved(step: int, adapter: Path) -> None:
+            if config.method == "lora":
+                _keep_adapter(adapter, kept / f"step-{step}")
+
+        if launch is None:
+            train(model, task, config, seed, on_step, kept, beside=beside, share=share)
+        else:
+            by_trl.train(model, task, config, seed, on_step, launch, on_saved)
     if config.steps in forked:
         keep_state(kept, config.steps)
     give_back_memory()
@@ -109,6 +119,18 @@ def reinforce(
         for adapter in sorted(kept.glob("step-*")):
             shutil.copytree(adapter, path / "checkpoints" / adapter.name)
     return {"train": time.perf_counter() - began}
+
+
+def _keep_adapter(written: Path, kept: Path) -> None:
+    """Copies the adapter of TRL's checkpoint, complete or not at all."""
+    scratch = kept.with_name(f".{kept.name}")
+    with storing(kept):
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        for name in ("adapter_config.json", "adapter_model.safetensors"):
+            shutil.copy(written / name, scratch / name)
+        shutil.rmtree(kept, ignore_errors=True)
+        scratch.rename(kept)
 
 
 def _recorded(arm: str, seed: int, step: int, r: Rollout) -> TrainingRollout:
