@@ -17,8 +17,10 @@ from openwindow.cli.engine_options import (
     EngineOption,
     EngineSetOption,
     ProcessesOption,
+    SamplerOption,
     VLLMOption,
     engine_of,
+    sampler_of,
 )
 from openwindow.cli.old_names import renamed
 from openwindow.cli.options import (
@@ -31,6 +33,7 @@ from openwindow.cli.options import (
     JsonOption,
     ModelOption,
     PrecisionOption,
+    RunFolderOption,
     integer,
     names_of,
     option,
@@ -121,11 +124,10 @@ def run(
     clean_column: CleanAnswers = None,
     skip_bad: SkipBad = False,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's problems, from this file or folder.", panel=DATA)] = None,
-    out: Annotated[
-        Path | None, option("--out", "-o", what="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]", panel=OUTPUT)
-    ] = None,
+    out: RunFolderOption = None,
     overwrite: Annotated[bool, option("--overwrite", what="Delete any other run in the folder.", panel=OUTPUT)] = False,
     engine: EngineOption = None,
+    sampler: SamplerOption = None,
     accelerate_config: AccelerateOption = None,
     processes: ProcessesOption = None,
     vllm: VLLMOption = None,
@@ -141,7 +143,7 @@ def run(
     run(Given(
         study, env, model, seeds, arms, set_ or (), quick, precision, device,
         mbpp, data, judge, pairs, out, overwrite, dry_run, pilot, json_,
-        engine_of(engine, accelerate_config, processes, vllm, engine_set or ()),
+        by := engine_of(engine, accelerate_config, processes, vllm, engine_set or ()), sampler_of(sampler, by),
     ))
     # fmt: on
 

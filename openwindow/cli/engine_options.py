@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,6 +31,25 @@ EngineSetOption = Annotated[
         "--engine-set", what="A further argument of TRL's GRPOConfig or SFTConfig; repeatable.", panel=ENGINE, metavar="NAME=VALUE"
     ),
 ]
+
+SamplerOption = Annotated[
+    str | None, option("--sampler", what="vllm: vLLM draws the rollouts of our own RL loop.", panel=ENGINE, metavar="vllm")
+]
+
+
+def sampler_of(sampler: str | None, engine: Options | None) -> str:
+    """Who draws the rollouts of our own loop. Raises ConfigError."""
+    if sampler is None:
+        return "own"
+    if sampler != "vllm":
+        raise ConfigError(f"--sampler is {sampler[:60]!r}; expected vllm; give --sampler vllm, or drop it for our own")
+    if engine is not None:
+        raise ConfigError("--sampler with --engine trl, which samples by itself; expected one of them; give --vllm for TRL")
+    if importlib.util.find_spec("vllm") is None:
+        raise ConfigError(
+            '--sampler vllm needs vllm, which is not installed here; expected the extra; pip install "openwindow[vllm]"'
+        )
+    return sampler
 
 
 def engine_of(

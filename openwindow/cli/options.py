@@ -66,6 +66,9 @@ DeviceOption = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+RunFolderOption = Annotated[
+    Path | None, option("--out", "-o", what="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]", panel=OUTPUT)
+]
 JsonOption = Annotated[bool, option("--json", what="Print JSON instead of a table.", panel=OUTPUT)]
 
 

@@ -45,6 +45,7 @@ class Given:
     pilot: Path | None
     json: bool
     engine: Options | None = None
+    sampler: str = "own"
 
 
 def run(given: Given) -> None:
@@ -83,7 +84,16 @@ def run(given: Given) -> None:
     from openwindow.report.of_run import build_run
 
     console = make_console(stderr=given.json)
-    run_study(study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device, engine=given.engine)
+    run_study(
+        study,
+        folder,
+        overwrite=given.overwrite,
+        command=sys.argv,
+        console=console,
+        device=given.device,
+        engine=given.engine,
+        sampler=given.sampler,
+    )
     print_results(build_run(folder), folder, given.json)
 
 

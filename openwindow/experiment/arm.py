@@ -69,6 +69,8 @@ class ArmRun:
     """Steps after which other arms continue from this one."""
     launch: Launch | None = None
     """Where TRL computes the gradients, and how; None where our own loops do."""
+    by_vllm: bool = False
+    """Whether vLLM draws the rollouts of our own loop."""
 
 
 @dataclass(frozen=True, slots=True)

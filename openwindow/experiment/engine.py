@@ -35,6 +35,16 @@ def check(study: Study, options: Options) -> None:
             _check_shares(name, arm.train, world)
 
 
+def check_sampler(study: Study) -> None:
+    """Raises ConfigError for an arm whose policy cannot be handed to vLLM."""
+    for name, arm in study.arms.items():
+        if isinstance(arm, RLArm) and arm.reinforces and arm.train.method == "full":
+            raise ConfigError(
+                f"--sampler vllm: arm {name!r} has train.method 'full'; expected 'lora', whose adapter is handed over; change it, "
+                "or drop --sampler"
+            )
+
+
 def _lacking(arm: Arm, options: Options) -> tuple[str, str] | None:
     """What of an arm TRL cannot train, and what to do about it; None where it can."""
     safety = arm.safety_training

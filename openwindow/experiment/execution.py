@@ -59,6 +59,7 @@ class Execution:
         reporter: Reporter,
         evals: Sequence[Eval] = (),
         engine: Options | None = None,
+        sampler: str = "own",
     ) -> None:
         """Raises ConfigError if the folder was begun in another precision, on another kind of device, or by another engine."""
         self.study = study
@@ -69,8 +70,11 @@ class Execution:
         self.evaluator = self.test_evaluator = Evaluator(environment, study.contexts, study.evaluation, reporter)
         self.evals = StudyEvals(study, folder, model, reporter, evals)
         self.engine = engine
+        self.sampler = sampler
         folder.resolved(
-            {"precision": model.precision, "device": model.device.type} | ({"engine": NAME} if engine is not None else {})
+            {"precision": model.precision, "device": model.device.type}
+            | ({"engine": NAME} if engine is not None else {})
+            | ({"sampler": sampler} if sampler != "own" else {})
         )
         if engine is not None:
             note_engine(study, folder, engine)
@@ -143,6 +147,7 @@ class Execution:
             under=under,
             forked={fork.step for fork in self.forks if fork.arm == name},
             launch=None if self.engine is None else launched(self.engine, self.folder, name, seed, under),
+            by_vllm=self.sampler == "vllm",
         )
 
     def _kept(self, arm: str, seed: int) -> Path:

@@ -11,6 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,13 @@ from openwindow.experiment.run_folder import unit_of
 from openwindow.files.records import TrainingRollout
 from openwindow.files.writing import append_jsonl, storing, write_jsonl
 from openwindow.formatting import percent
+from openwindow.models.base import Sampler
 from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel
 from openwindow.models.memory import give_back_memory
+from openwindow.models.sampling import local_sampler
 from openwindow.models.templates import default_of
+from openwindow.models.vllm_sampler import VLLMSampler
 from openwindow.progress import Reporter
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
@@ -53,10 +57,12 @@ def reinforced(run: ArmRun, arm: RLArm) -> Trained:
     if arm.fork is not None:
         fork(run.folder.path / unit_of(arm.fork.arm, run.seed), arm.fork.step, run.kept, arm.train)
     beside, share = safety_beside(run, arm.safety_training, arm.train)
-    timing = reinforce(
-        run.model, task, arm.train, run.seed, run.path, run.kept, run.name, run.reporter, forked=run.forked,
-        beside=beside, share=share, launch=run.launch,
-    )  # fmt: skip
+    drawing: AbstractContextManager[Sampler] = VLLMSampler() if run.by_vllm else nullcontext(local_sampler)
+    with drawing as sampler:
+        timing = reinforce(
+            run.model, task, arm.train, run.seed, run.path, run.kept, run.name, run.reporter, forked=run.forked,
+            beside=beside, share=share, launch=run.launch, sampler=sampler,
+        )  # fmt: skip
     return Trained(arm.train.method, timing, {"safety_rows": len(beside)} if beside else {})
 
 
@@ -74,12 +80,13 @@ def reinforce(
     beside: Sequence[Example] = (),
     share: int = 0,
     launch: Launch | None = None,
+    sampler: Sampler = local_sampler,
 ) -> dict[str, float]:
     """Trains an arm, adds to metrics.jsonl in `path`, writes training.jsonl and checkpoints/ there; returns seconds by phase.
 
     `kept` holds what an interrupted training, or a fork, continues from; the caller discards it once `path` is safe. The state
     after each of the steps in `forked` is left next to its adapter. An adapter that is on is trained further; otherwise a fresh one
-    is attached if `config.method` is `lora`, and stays. `beside` and `share` are those of `train`. With `launch`, TRL
+    is attached if `config.method` is `lora`, and stays. `beside`, `share` and `sampler` are those of `train`. With `launch`, TRL
     computes the gradients, of rollouts alone. Raises ConfigError, ModelError, RunError, StorageError.
     """
     began = time.perf_counter()
@@ -106,7 +113,7 @@ def reinforce(
                 _keep_adapter(adapter, kept / f"step-{step}")
 
         if launch is None:
-            train(model, task, config, seed, on_step, kept, beside=beside, share=share)
+            train(model, task, config, seed, on_step, kept, sampler, beside=beside, share=share)
         else:
             by_trl.train(model, task, config, seed, on_step, launch, on_saved)
     if config.steps in forked:

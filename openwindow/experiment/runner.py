@@ -13,6 +13,7 @@ from openwindow.environments.find import source_hash
 from openwindow.errors import ModelError, OpenWindowError, RunError, StorageError
 from openwindow.evals.base import Eval
 from openwindow.experiment.engine import check as check_engine
+from openwindow.experiment.engine import check_sampler
 from openwindow.experiment.evals import evals_of, units_left
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder, unit_of
@@ -38,14 +39,17 @@ def run_study(
     console: Console,
     device: str = "auto",
     engine: Options | None = None,
+    sampler: str = "own",
 ) -> None:
     """Runs what is not finished into `out`, on `device`; `openwindow.report.of_run.build_run` builds the results and the page.
 
-    With `engine`, TRL trains the arms.
+    With `engine`, TRL trains the arms; with `sampler` `vllm`, vLLM draws the rollouts of our own loops.
     """
     study.check_options()
     if engine is not None:
         check_engine(study, engine)
+    if sampler == "vllm":
+        check_sampler(study)
     environment = study.make_environment()
     environment.check()
     evals, found = evals_of(study), overlaps(study)
@@ -62,7 +66,7 @@ def run_study(
         else:
             tell_damage(folder, console)
             with noted(folder):
-                _execute(study, environment, folder, console, evals, device, engine)
+                _execute(study, environment, folder, console, evals, device, engine, sampler)
         conclude(folder)
 
 
@@ -156,6 +160,7 @@ def _execute(
     evals: Sequence[Eval],
     device: str,
     engine: Options | None,
+    sampler: str,
 ) -> None:
     from openwindow.progress import Reporter
 
@@ -171,7 +176,7 @@ def _execute(
         highlight=False,
     )
     with environment, Reporter(console) as reporter:
-        Execution(study, folder, model, environment, reporter, evals, engine).run()
+        Execution(study, folder, model, environment, reporter, evals, engine, sampler).run()
 
 
 def _note_failure(folder: RunFolder, message: str) -> None:

@@ -37,6 +37,9 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (("--engine", "trl", "--vllm", "colocate"), r"needs vllm, .* pip install \"openwindow\[trl,vllm\]\""),
         (("--engine", "trl", "--accelerate-config", "none.yaml"), "--accelerate-config none.yaml cannot be read"),
         (("--engine", "trl", "--accelerate-config", "far.yaml"), "num_machines of far.yaml is 2; expected 1"),
+        (("--sampler", "sglang"), "--sampler is 'sglang'; expected vllm"),
+        (("--sampler", "vllm"), r"--sampler vllm needs vllm, .* pip install \"openwindow\[vllm\]\""),
+        (("--sampler", "vllm", "--engine", "trl"), "--sampler with --engine trl, which samples by itself"),
         (("--engine", "trl", "--engine-set", "fp16"), "--engine-set 'fp16'; expected NAME=VALUE"),
     ],
 )

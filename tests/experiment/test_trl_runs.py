@@ -88,7 +88,7 @@ def test_two_processes_leave_the_records_of_one(study: Study, tmp_path: Path, mo
     assert left(tmp_path / "one", "rollouts.jsonl") == left(tmp_path / "two", "rollouts.jsonl")
     for out in ("one", "two"):
         assert (tmp_path / out / UNIT / "checkpoints" / "step-1" / "adapter_model.safetensors").is_file()
-        assert not (tmp_path / out / "checkpoints" / "first").exists() and (tmp_path / out / UNIT / "adapter").is_dir()
+        assert not (tmp_path / out / "checkpoints/first/seed-1").exists() and (tmp_path / out / UNIT / "adapter").is_dir()
     noted = json.loads((tmp_path / "two" / "provenance.json").read_text())["engine"]
     assert noted["processes"] == 2 and noted["differences"]
     build_run(tmp_path / "two")
@@ -185,6 +185,13 @@ def test_what_trl_cannot_train_is_refused_first(study: Study, tmp_path: Path, ar
     other = study.model_copy(update={"arms": {"a": study.base, **{name: study.base.but(**but) for name, but in arms.items()}}})
     with pytest.raises(ConfigError, match=said):
         run(other, tmp_path / "out", options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_that_vllm_cannot_be_handed(study: Study, tmp_path: Path) -> None:
+    other = study.model_copy(update={"arms": {"a": study.base.but(**{"train.method": "full"})}})
+    with pytest.raises(ConfigError, match=r"--sampler vllm: arm 'a' has train.method 'full'"):
+        run_study(other, tmp_path / "out", overwrite=False, command=[], console=Console(), sampler="vllm")
     assert not (tmp_path / "out").exists()
 
 
