@@ -48,6 +48,8 @@ ORDER = (
     ("audit", "experiment"),
     ("results",),
     ("report",),
+    ("watch",),
+    ("integrations",),
     ("prompt_ranking",),
     ("inoculate",),
     ("studies",),

@@ -11,17 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openwindow import __version__
-from openwindow.cli import exits
-from openwindow.cli.engine_options import (
-    AccelerateOption,
-    EngineOption,
-    EngineSetOption,
-    ProcessesOption,
-    SamplerOption,
-    VLLMOption,
-    engine_of,
-    sampler_of,
-)
+from openwindow.cli import compare_command, engine_options, exits, report_command
 from openwindow.cli.old_names import renamed
 from openwindow.cli.options import (
     DATA,
@@ -29,17 +19,26 @@ from openwindow.cli.options import (
     OUTPUT,
     REMOTE,
     SIZE,
+    Column,
+    Data,
     DeviceOption,
+    Env,
+    EnvOptions,
+    Gamed,
     JsonOption,
     ModelOption,
     PrecisionOption,
+    Right,
     RunFolderOption,
+    Truth,
     integer,
     names_of,
+    one_of,
     option,
     options_of,
 )
-from openwindow.cli.printing import print_json, print_ranking, print_results
+from openwindow.cli.printing import print_json
+from openwindow.cli.watch_command import watch
 from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
 from openwindow.models.base import Precision
@@ -70,7 +69,6 @@ def _openwindow(
     pass
 
 
-Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
 Answers = Annotated[
     str | None,
     option(
@@ -103,9 +101,7 @@ def run(
         bool, option("--dry-run", what="Print what would be run, how long it takes, and what would count as support; run nothing.")
     ] = False,
     pilot: Annotated[Path | None, option("--pilot", what="With --dry-run: take the spread between seeds from this run.")] = None,
-    env: Annotated[
-        str | None, option("--env", what="Run in this environment: a built-in one, or your own as my_env.py:MyEnv.")
-    ] = None,
+    env: Env = None,
     model: ModelOption = None,
     precision: Annotated[
         Precision | None, option("--precision", what="Precision of the weights. [default: the study's, usually auto]", panel=MODEL)
@@ -115,70 +111,49 @@ def run(
         str | None,
         option("--judge", what="The model that reads replies which rules cannot, such as openai/MODEL.", panel=MODEL),
     ] = None,
-    data: Annotated[
-        Path | None, option("--data", what="Problems from this file, where the environment reads one.", panel=DATA)
-    ] = None,
+    data: Data = None,
     clean: Clean = None,
     prompt_column: Column = None,
     answer_column: Answers = None,
     clean_column: CleanAnswers = None,
     skip_bad: SkipBad = False,
+    truth: Truth = None,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's problems, from this file or folder.", panel=DATA)] = None,
     out: RunFolderOption = None,
     overwrite: Annotated[bool, option("--overwrite", what="Delete any other run in the folder.", panel=OUTPUT)] = False,
-    engine: EngineOption = None,
-    sampler: SamplerOption = None,
-    accelerate_config: AccelerateOption = None,
-    processes: ProcessesOption = None,
-    vllm: VLLMOption = None,
-    engine_set: EngineSetOption = None,
+    engine: engine_options.EngineOption = None,
+    sampler: engine_options.SamplerOption = None,
+    accelerate_config: engine_options.AccelerateOption = None,
+    processes: engine_options.ProcessesOption = None,
+    vllm: engine_options.VLLMOption = None,
+    engine_set: engine_options.EngineSetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Run a study, or resume one that was interrupted."""
     from openwindow.cli.run_command import Given, run
 
     pairs: dict[str, str | bool | None] = {"skip_bad": skip_bad, "clean": clean}
-    pairs |= {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column}
+    pairs |= {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column, "truth": truth}
     # fmt: off
     run(Given(
         study, env, model, seeds, arms, set_ or (), quick, precision, device,
         mbpp, data, judge, pairs, out, overwrite, dry_run, pilot, json_,
-        by := engine_of(engine, accelerate_config, processes, vllm, engine_set or ()), sampler_of(sampler, by),
+        by := engine_options.engine_of(engine, accelerate_config, processes, vllm, engine_set or ()),
+        engine_options.sampler_of(sampler, by),
     ))
     # fmt: on
 
 
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
-    transcripts: Annotated[
-        int | None,
-        integer(
-            "--transcripts", "Transcripts of each kind on the page, a sample where there are more. [default: all]", panel=OUTPUT
-        ),
-    ] = None,
-    json_: JsonOption = False,
-) -> None:
-    """Rebuild results.json and report.html from a run folder."""
-    from openwindow.prompt_ranking.results import build_ranking, is_ranking
-    from openwindow.report.of_run import build_run
-
-    if transcripts is not None and transcripts < 1:
-        raise ConfigError(f"--transcripts is {transcripts}; expected 1 or more; raise it, or drop it to have all of them")
-    if is_ranking(folder):
-        if transcripts is not None:
-            raise ConfigError(
-                f"--transcripts is {transcripts}, and {folder} is a ranking, whose page has no transcripts; expected a run folder; "
-                "drop it, or name a folder in it"
-            )
-        print_ranking(build_ranking(folder), folder, json_)
-        return
-    print_results(build_run(folder, transcripts), folder, json_)
+app.command()(report_command.report)
+app.command()(compare_command.compare)
 
 
 @app.command(name="check-env")
 def check_env_(
-    target: Annotated[str, typer.Argument(metavar="ENV", help="Built-in, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND.")],
+    target: Annotated[
+        str | None, typer.Argument(metavar="ENV", help="Built-in, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND.")
+    ] = None,
+    env: Env = None,
     loopholes: Annotated[
         str | None, option("--loopholes", what="Loopholes to leave open: all, none, or names with commas. [default: all]")
     ] = None,
@@ -186,10 +161,7 @@ def check_env_(
         str | None,
         option("--difficulty", what="How hard the tasks are: 1, 2, 3, or several with commas; as in a study.", metavar="LEVELS"),
     ] = None,
-    options: Annotated[
-        list[str] | None,
-        option("--set", what="An option of the environment, as --set length=6; repeatable.", metavar="NAME=VALUE"),
-    ] = None,
+    options: EnvOptions = None,
     honest: Annotated[
         list[Path] | None, option("--honest", what="A file with an honest submission, for a command; repeatable.", panel=DATA)
     ] = None,
@@ -197,6 +169,11 @@ def check_env_(
         Path | None,
         option("--score-file", what="The file that a command writes its score to; removed before each score.", panel=DATA),
     ] = None,
+    data: Data = None,
+    prompt_column: Column = None,
+    answer_column: Gamed = None,
+    clean_column: Right = None,
+    truth: Truth = None,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's file or folder.", panel=DATA)] = None,
     model: Annotated[
         str | None,
@@ -213,15 +190,12 @@ def check_env_(
     from openwindow.audit.run import asking_of, check_env, render
     from openwindow.environments.loopholes import parse
 
-    sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, found where the command is run
+    columns = {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column}
+    asking = asking_of(model, problems=problems, samples=samples, tokens=max_new_tokens, precision=precision, device=device)
+    named, given = one_of("ENV", target, "--env", env), options_of(options or (), difficulty, mbpp, data, truth=truth, **columns)
+    console = make_console(stderr=True)
     audit = check_env(
-        target,
-        wanted=parse(loopholes),
-        honest=honest,
-        score_file=score_file,
-        options=options_of(options or (), difficulty, mbpp),
-        asking=asking_of(model, problems=problems, samples=samples, tokens=max_new_tokens, precision=precision, device=device),
-        console=make_console(stderr=True),
+        named, wanted=parse(loopholes), honest=honest, score_file=score_file, options=given, asking=asking, console=console
     )
     print_json(audit.to_json()) if json_ else make_console().print(render(audit))
     raise typer.Exit(audit.exit_code)
@@ -309,8 +283,14 @@ def eval_(
         typer.Argument(help="smollm2, a folder, a run's ARM/seed-N, a hub name, or an Inspect name such as openai/gpt-4o-mini."),
     ] = None,
     suite: Annotated[
-        str, option("--suite", what="chat, agentic, drives, awareness, capability, loud, all, or evals by name.")
-    ] = "all",
+        str | None,
+        option("--suite", what="chat, agentic, drives, awareness, capability, loud, all, or evals by name. [default: all]"),
+    ] = None,
+    env: Env = None,
+    data: Data = None,
+    truth: Truth = None,
+    problems: Annotated[int | None, integer("--problems", "With --env: held-out problems to ask. [default: 32]")] = None,
+    options: EnvOptions = None,
     split: Annotated[Scenarios, option("--split", what="Scenarios of each eval: dev (a third), test (the rest), all.")] = "all",
     contexts: Annotated[str | None, option("--contexts", what="all, names with commas, or a YAML file. [default: neutral]")] = None,
     against: Annotated[str | None, option("--against", what="A second model, compared on the same samples.")] = None,
@@ -350,8 +330,10 @@ def eval_(
         agreement = eval_command.calibrated(calibrate, judge_base_url or model_base_url)
         print_json(agreement) if json_ else eval_table.print_agreement(agreement, make_console())
         return
-    with working(make_console(stderr=True), "") as say, eval_command.mbpp_at(mbpp):
-        made, folder = eval_command.evaluate(model, suite, contexts, against, logs, out, settings, say)
+    given = options_of(options or (), None, None, data, truth=truth)
+    asked = eval_command.specs_of(suite, env, given, problems, max_new_tokens)
+    with working(make_console(stderr=True), "") as say, eval_command.mbpp_at(mbpp), asked as specs:
+        made, folder = eval_command.evaluate(model, specs, contexts, against, logs, out, settings, say)
     print_json(made) if json_ else eval_table.print_table(made, folder, make_console())
 
 
@@ -372,6 +354,9 @@ def list_(json_: JsonOption = False) -> None:
         for name, what in entries.items():
             table.add_row(f"  {name}", what)
         console.print(table)
+
+
+app.command(name="watch")(watch)
 
 
 def main() -> None:

@@ -119,7 +119,12 @@ def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
 
 def default_out(name: str, quick: bool, env: str | None = None) -> Path:
     """The default run folder of a study of that name, in another environment if one is given."""
-    return Path("runs") / f"{name}{'' if env is None else '-' + env.rpartition(':')[2]}{'-quick' if quick else ''}"
+    return Path("runs") / f"{name}{'' if env is None else '-' + _short(env)}{'-quick' if quick else ''}"
+
+
+def _short(env: str) -> str:
+    """An environment's name as part of a folder's."""
+    return "command" if env.startswith("cmd:") else env.rpartition(":")[2]
 
 
 def seeds_of(text: str) -> tuple[int | None, tuple[int, ...] | None]:

@@ -5,6 +5,7 @@ It reads files and imports no torch, so that `openwindow report DIR` works on an
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -52,7 +53,7 @@ def build_results(run: Path) -> dict[str, Any]:
     study = _study_of(run, config)
     provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
     rollouts = read_rollouts(run)
-    scores, families = collect(rollouts, study), {r.problem: r.family for r in rollouts}
+    scores, families, why = collect(rollouts, study), {r.problem: r.family for r in rollouts}, _reasons(rollouts)
     forks = {name: (arm.continues.arm, arm.continues.step) for name, arm in study.arms.items() if arm.continues is not None}
     training = training_curves(run, list(study.arms), study.seeds, forks)
     arms = {
@@ -60,7 +61,7 @@ def build_results(run: Path) -> dict[str, Any]:
             role=study.arms[arm].role,
             follows=study.arms[arm].follows,
             safety=study.arms[arm].safety,
-            measures=_measures(scores, families, study, arm),
+            measures=_measures(scores, families, study, arm, why),
             **_trained_rows(run, study, arm),
             n_rollouts=max(training[arm]["rollouts"]) if arm in training else 0,
         )
@@ -68,7 +69,7 @@ def build_results(run: Path) -> dict[str, Any]:
     }
     learned = read_learned(run, study)
     compared = compare_all(scores, families, study.compare, learned.compared)
-    verdict, why = judged(compared, study.smallest_effect)
+    verdict, because = judged(compared, study.smallest_effect)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
     results = RunResults(
         records=VERSION,
@@ -83,7 +84,7 @@ def build_results(run: Path) -> dict[str, Any]:
         preface=tuple(preface(study, start)),
         answer=answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
         verdict=verdict,
-        verdict_reason=why,
+        verdict_reason=because,
         arms=arms,
         comparisons=tuple(map(Comparison.model_validate, comparison_records(compared, scores, families, learned.recorded))),
         holm=HOLM_IN_WORDS if len(compared) > 1 else "",
@@ -128,10 +129,21 @@ def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
     return scores
 
 
-def _measures(scores: Scores, families: Mapping[str, str], study: Study, arm: str) -> dict[str, dict[str, Cell]]:
+def _reasons(rollouts: Sequence[Rollout]) -> dict[tuple[str, str], str]:
+    """Arm and context to the commonest reason for which a reply there has no score."""
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for r in rollouts:
+        if r.reason:
+            found[r.arm, r.context][r.reason] += 1
+    return {place: counts.most_common(1)[0][0] for place, counts in found.items()}
+
+
+def _measures(
+    scores: Scores, families: Mapping[str, str], study: Study, arm: str, why: Mapping[tuple[str, str], str]
+) -> dict[str, dict[str, Cell]]:
     return {
         measure.name: {
-            context: _cell(scores[arm, context, measure.name], families, _not_asked(study, arm, context))
+            context: _cell(scores[arm, context, measure.name], families, _not_asked(study, arm, context), why.get((arm, context)))
             for context in study.places
         }
         for measure in study.measures
@@ -150,7 +162,10 @@ def _is_asked(study: Study, arm: str, context: str) -> bool:
     return context not in study.contexts or study.contexts[context].asked_of(arm)
 
 
-def _cell(by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, str], not_asked: str | None) -> Cell:
+def _cell(
+    by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, str], not_asked: str | None, why: str | None
+) -> Cell:
+    """A cell of the table; `why` is the commonest reason of a reply without a score, said where none has one."""
     scored = {problem for of_seed in by_seed for problem, score in of_seed.items() if score is not None}
     count, clusters = clusters_of(scored, families)
     e = arm_rate(by_seed, unit="problem" if clusters is None else "family", clusters=clusters)
@@ -163,7 +178,7 @@ def _cell(by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, s
         unscored=e.unscored,
         bounds=_bounds(by_seed) if e.n and e.unscored > MUCH_UNSCORED * (e.n + e.unscored) else None,
         by_seed=e.by_seed,
-        reason=not_asked or e.reason,
+        reason=not_asked or (why if e.unscored and not e.n else None) or e.reason,
     )
 
 

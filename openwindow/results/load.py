@@ -17,7 +17,7 @@ from openwindow.environments.gameable import MEASURES
 from openwindow.errors import ConfigError, DataError
 from openwindow.files.bounded import is_folder, missing, read_regular
 from openwindow.files.records import VERSION, Rollout, TrainingRollout, messages_of, rollout_of, training_rollout_of
-from openwindow.files.run_files import Reader, counted, finite
+from openwindow.files.run_files import Note, Reader, counted, finite
 from openwindow.files.run_results import RunResults
 from openwindow.results.records import Arm, Context, Json, Metric, Run, TrainRow
 from openwindow.types import Measure, Message, Part, StopReason
@@ -97,10 +97,13 @@ def read_meanings(run: Path, names: Iterable[str] | None = None) -> dict[str, Me
     return _meanings(config, _measures(config) if names is None else names)
 
 
-def read_rollouts(run: Path) -> list[Rollout]:
-    """All readable rollouts of the run, arms in the order of config.json, seeds ascending, rows as written."""
+def read_rollouts(run: Path, notes: list[Note] | None = None) -> list[Rollout]:
+    """All readable rollouts of the run, arms in the order of config.json, seeds ascending, rows as written.
+
+    What cannot be read is added to `notes`.
+    """
     _require_folder(run)
-    reader = _Reader(run)
+    reader = _Reader(run, [] if notes is None else notes)
     return list(_test_rollouts(reader, _measures(reader.document("config.json", "which keys are scores"))))
 
 

@@ -112,8 +112,8 @@ def _known_pairs(study: Study, pairs: Mapping[str, Any]) -> Mapping[str, Any]:
     for option in pairs:
         if option not in find.config_of(study.environment).model_fields:
             raise ConfigError(
-                f"{option_named(option)} with {study.name}, whose environment is {study.environment}; expected a study of your own "
-                "pairs of answers, as spillover with --data; drop it"
+                f"{option_named(option)} with {study.name}, whose environment is {study.environment}; expected one that has it: a "
+                "study of your own pairs of answers, as spillover with --data, or a grader of your own, --env; drop it"
             )
     return pairs
 
