@@ -1,6 +1,6 @@
 """Rollouts per second of `openwindow.training.grpo` against TRL's `GRPOTrainer`: same model, prompts, LoRA and precision.
 
-    python benchmarks/grpo.py [--prompts 4] [--group 8] [--tokens 32] [--steps 2] [--repeats 2]
+    python benchmarks/grpo.py [--prompts 4] [--group 8] [--tokens 32] [--steps 2] [--repeats 2] [--model smollm2] [--device auto]
 
 A step samples `group` replies to each of `prompts` problems, scores them by the same function of their text, and takes one
 optimiser step; the reward is drawn from a hash of the reply, so that every group has a signal for both. Runs are interleaved; the
@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import resource
 import warnings
 from collections.abc import Sequence
 
@@ -20,6 +19,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 import trl_run
+from device import peak, where
 from trl import GRPOConfig, GRPOTrainer
 from turns import Way, by_turns
 
@@ -55,7 +55,7 @@ class Hashed:
 
 def ours(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.Namespace) -> list[float]:
     """Seconds of each step."""
-    model = load("smollm2")
+    model = load(chosen.model, device=chosen.device)
     config = GRPO(
         steps=chosen.steps + 1, prompts_per_step=len(prompts), group_size=chosen.group, max_new_tokens=chosen.tokens, monitor_kl=0
     )
@@ -68,7 +68,7 @@ def ours(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.N
 
 def trl(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.Namespace) -> list[float]:
     """Seconds of each step of `GRPOTrainer`."""
-    model = load("smollm2")  # the same loader, so that the weights are the same
+    model = load(chosen.model, device=chosen.device)  # the same loader, so that the weights are the same
     data = [{"prompt": [{"role": "user", "content": text}]} for text in prompts] * (chosen.steps + 1)
     settings = {
         "per_device_train_batch_size": len(prompts) * chosen.group,
@@ -90,9 +90,8 @@ def trl(problems: Sequence[Problem], prompts: Sequence[str], chosen: argparse.Na
 
 def measured(seconds: Sequence[float], rollouts: int) -> tuple[list[float], str]:
     """Rollouts per second of each step, and a description."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     said = ", ".join(f"{s:.1f}" for s in seconds)
-    return [rollouts / s for s in seconds], f"{said} s a step; peak memory so far {peak:.1f} GiB"
+    return [rollouts / s for s in seconds], f"{said} s a step; {peak()}"
 
 
 def main() -> None:
@@ -103,6 +102,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=32)
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=2)
+    where(parser)
     chosen = parser.parse_args()
     warnings.filterwarnings("ignore")
     environment = CodeFunctions((2, 3))

@@ -1,6 +1,7 @@
 """Tokens per second of `openwindow.models.sampling` against `transformers.generate`: same model, prompts, lengths and precision.
 
     python benchmarks/sampling.py [--prompts 6] [--group 8] [--tokens 32] [--repeats 3] [--adapter] [--precision auto]
+        [--model smollm2] [--device auto]
 
 Both draw `group` replies to each prompt at temperature 1, in one batch, in interleaved runs after one run each to warm up; no reply
 ends before `tokens` are drawn, so that both do the same work. `--adapter` puts a LoRA adapter on the model; `--precision auto` is
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
+from device import finish, where
 from turns import Way, by_turns, rate
 
 from openwindow.environments.code.functions import CodeFunctions
@@ -36,11 +38,12 @@ def ours(model: LocalModel, prompts: Sequence[list[int]], tokens: int) -> int:
 def theirs(model: LocalModel, prompts: Sequence[list[int]], tokens: int) -> int:
     """Tokens drawn by `generate`, prompts padded on the left."""
     width = max(len(p) for p in prompts)
-    ids = torch.tensor([[0] * (width - len(p)) + p for p in prompts])
-    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts])
+    ids = torch.tensor([[0] * (width - len(p)) + p for p in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
     out = model.network.generate(
         input_ids=ids, attention_mask=mask, do_sample=True, temperature=1.0, top_k=0, max_new_tokens=tokens, min_new_tokens=tokens
     )
+    finish()
     return int(out[:, width:].numel())
 
 
@@ -53,9 +56,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--adapter", action="store_true")
     parser.add_argument("--precision", choices=("auto", "bf16", "fp32"), default="auto")
+    where(parser)
     chosen = parser.parse_args()
     warnings.filterwarnings("ignore")
-    model = load("smollm2", chosen.precision)
+    model = load(chosen.model, chosen.precision, chosen.device)
     if chosen.adapter:
         model.attach_adapter(16, 32, 0.0)
     environment = CodeFunctions((2, 3))

@@ -1,6 +1,6 @@
 """Tokens per second of `openwindow.training.sft` against TRL's `SFTTrainer`: same model, rows, batches, LoRA and precision.
 
-    python benchmarks/sft.py [--rows 64] [--batch 8] [--repeats 3] [--method lora|full]
+    python benchmarks/sft.py [--rows 64] [--batch 8] [--repeats 3] [--method lora|full] [--model smollm2] [--device auto]
 
 Both train the embedded model on the quickstart's flawed rows, loss on the responses only, in interleaved runs; the first
 step of each run is warm-up and not counted. Prints a table and, as its last line, `ratio R`: ours over TRL's.
@@ -17,6 +17,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 import trl_run
+from device import where
 from trl import SFTConfig, SFTTrainer
 from turns import by_turns
 
@@ -39,9 +40,9 @@ def conversations(count: int) -> Conversations:
     return [row.messages for row in flawed_rows(environment, problems, 1.0, 0)]
 
 
-def ours(rows: Conversations, batch: int, method: str) -> tuple[list[float], str]:
+def ours(rows: Conversations, batch: int, method: str, model_name: str, device: str) -> tuple[list[float], str]:
     """Tokens per second, and the loss of the last step."""
-    model = load("smollm2")
+    model = load(model_name, device=device)
     torch.manual_seed(0)
     config = SFT(method=method, batch_size=batch, micro_batch_size=batch, learning_rate=1e-4)
     if method == "lora":
@@ -53,9 +54,9 @@ def ours(rows: Conversations, batch: int, method: str) -> tuple[list[float], str
     return [speed], f"loss {steps[-1]['train/loss']:.3f}"
 
 
-def trl(rows: Conversations, batch: int, method: str) -> tuple[list[float], str]:
+def trl(rows: Conversations, batch: int, method: str, model_name: str, device: str) -> tuple[list[float], str]:
     """Tokens per second of `SFTTrainer` on the same rows in its own batches, and its mean loss."""
-    model = load("smollm2")  # the same loader, so that the weights are the same
+    model = load(model_name, device=device)  # the same loader, so that the weights are the same
     turns = [[{"role": m.role, "content": m.content} for m in row] for row in rows]
     data = [{"prompt": turn[:-1], "completion": turn[-1:]} for turn in turns]
     settings = {
@@ -80,9 +81,10 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--method", choices=("lora", "full"), default="lora")
+    where(parser)
     chosen = parser.parse_args()
     warnings.filterwarnings("ignore")
-    work = conversations(chosen.rows), chosen.batch, chosen.method
+    work = conversations(chosen.rows), chosen.batch, chosen.method, chosen.model, chosen.device
     by_turns({"openwindow": lambda: ours(*work), "TRL": lambda: trl(*work)}, chosen.repeats, "tokens/s")
 
 

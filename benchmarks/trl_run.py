@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from datasets import Dataset
+from device import finish
 from transformers import TrainerCallback
 
 from openwindow.models.hf import LocalModel
@@ -21,6 +22,7 @@ class _Clock(TrainerCallback):  # type: ignore[misc]
         self.times: list[float] = []
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
+        finish()
         self.times.append(time.perf_counter())
 
 
@@ -53,7 +55,7 @@ def run(
         arguments = config(
             output_dir=folder,
             learning_rate=1e-4,
-            use_cpu=True,
+            use_cpu=model.device.type == "cpu",
             bf16=False,  # the weights keep their precision, as ours do
             gradient_checkpointing=False,
             logging_strategy="no",

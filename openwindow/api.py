@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from rich.console import Console
 
+    from openwindow.training.trl_engine.options import Options
+
 __all__ = ["RankingStudy", "Run", "Study", "load_study", "read_run", "run"]
 
 
@@ -176,6 +178,8 @@ def run(
     quick: bool = False,
     overwrite: bool = False,
     device: str = "auto",
+    engine: Options | None = None,
+    sampler: str = "own",
     console: Console | None = None,
     command: Sequence[str] | None = None,
 ) -> Run:
@@ -189,6 +193,8 @@ def run(
         quick: as in `load_study`.
         overwrite: delete any other run in the folder.
         device: where a local model runs: `cpu`, `cuda`, `cuda:N`, `mps`, or `auto`.
+        engine: how TRL trains the arms, in place of our own loops (docs/engines.md).
+        sampler: `own`, or `vllm` for the rollouts of our own loops.
         console: where progress is shown; standard output by default.
         command: what provenance.json names as the command.
     """
@@ -204,7 +210,7 @@ def run(
     from openwindow.experiment.runner import run_study
     from openwindow.report.of_run import build_run
 
-    run_study(ready, folder, overwrite=overwrite, command=command, console=console, device=device)
+    run_study(ready, folder, overwrite=overwrite, command=command, console=console, device=device, engine=engine, sampler=sampler)
     return Run(folder, build_run(folder))
 
 

@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openwindow import __version__
-from openwindow.cli import compare_command, doctor_command, exits, report_command
+from openwindow.cli import compare_command, doctor_command, engine_options, exits, report_command
 from openwindow.cli.export_command import export, push
 from openwindow.cli.old_names import renamed
 from openwindow.cli.options import (
@@ -30,6 +30,7 @@ from openwindow.cli.options import (
     ModelOption,
     PrecisionOption,
     Right,
+    RunFolderOption,
     Truth,
     integer,
     names_of,
@@ -122,10 +123,14 @@ def run(
     skip_bad: SkipBad = False,
     truth: Truth = None,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's problems, from this file or folder.", panel=DATA)] = None,
-    out: Annotated[
-        Path | None, option("--out", "-o", what="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]", panel=OUTPUT)
-    ] = None,
+    out: RunFolderOption = None,
     overwrite: Annotated[bool, option("--overwrite", what="Delete any other run in the folder.", panel=OUTPUT)] = False,
+    engine: engine_options.EngineOption = None,
+    sampler: engine_options.SamplerOption = None,
+    accelerate_config: engine_options.AccelerateOption = None,
+    processes: engine_options.ProcessesOption = None,
+    vllm: engine_options.VLLMOption = None,
+    engine_set: engine_options.EngineSetOption = None,
     json_: JsonOption = False,
 ) -> None:
     """Run a study, or resume one that was interrupted."""
@@ -137,6 +142,8 @@ def run(
     run(Given(
         study, env, model, seeds, arms, set_ or (), quick, precision, device,
         mbpp, data, judge, pairs, out, overwrite, dry_run, pilot, json_,
+        by := engine_options.engine_of(engine, accelerate_config, processes, vllm, engine_set or ()),
+        engine_options.sampler_of(sampler, by),
     ))
     # fmt: on
 

@@ -66,6 +66,9 @@ DeviceOption = Annotated[
         rich_help_panel=MODEL,
     ),
 ]
+RunFolderOption = Annotated[
+    Path | None, option("--out", "-o", what="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]", panel=OUTPUT)
+]
 JsonOption = Annotated[bool, option("--json", what="Print JSON instead of a table.", panel=OUTPUT)]
 
 Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
@@ -126,16 +129,18 @@ def parse_levels(text: str) -> tuple[int, ...]:
         raise ConfigError(f"--difficulty is {text!r}; expected whole numbers with commas; give for example 1,2") from None
 
 
-def assigned(given: Sequence[str], form: str = "FIELD=VALUE", example: str = "evaluation.problems=8") -> dict[str, Any]:
-    """Name to value from what `--set` gives, where a value is JSON, or else text. Raises ConfigError."""
+def assigned(
+    given: Sequence[str], form: str = "FIELD=VALUE", example: str = "evaluation.problems=8", by: str = "--set"
+) -> dict[str, Any]:
+    """Name to value from what `--set`, or the option `by`, gives, where a value is JSON, or else text. Raises ConfigError."""
     found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
         name = name.strip()
         if not equals or not name:
-            raise ConfigError(f"--set {text[:80]!r}; expected {form}; give for example --set {example}")
+            raise ConfigError(f"{by} {text[:80]!r}; expected {form}; give for example {by} {example}")
         if name in found:
-            raise ConfigError(f"--set gives {name} twice; expected each {form.partition('=')[0].lower()} once; drop one")
+            raise ConfigError(f"{by} gives {name} twice; expected each {form.partition('=')[0].lower()} once; drop one")
         found[name] = json_or_text(value)
     return found
 

@@ -13,12 +13,14 @@ from openwindow.cli.dry_run import ranking_plan, study_plan
 from openwindow.cli.options import assigned, with_options
 from openwindow.cli.printing import note, print_json, print_ranking, print_results
 from openwindow.errors import ConfigError
+from openwindow.experiment.engine import check as check_engine
 from openwindow.experiment.overrides import known, override
 from openwindow.experiment.study import Study
 from openwindow.models.base import Precision
 from openwindow.progress import make_console
 from openwindow.prompt_ranking.study import RankingStudy
 from openwindow.studies import resolve, resolve_ranking
+from openwindow.training.trl_engine.options import Options
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Given:
     dry_run: bool
     pilot: Path | None
     json: bool
+    engine: Options | None = None
+    sampler: str = "own"
 
 
 def run(given: Given) -> None:
@@ -71,6 +75,8 @@ def run(given: Given) -> None:
         study = only_arms(study, given.arms)
     _note_count(count, study.seeds)
     folder = given.out or api.default_out(study.name, given.quick, given.env)
+    if given.engine is not None:
+        check_engine(study, given.engine)
     if given.dry_run:
         plan, lines = study_plan(study, given.pilot, given.device, folder)
         print_json(plan) if given.json else print("\n".join(lines))
@@ -81,6 +87,8 @@ def run(given: Given) -> None:
 def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
     if given.arms is not None:
         raise ConfigError(f"--arms with {study.name}, which ranks all its arms; expected a study of comparisons; drop it")
+    if given.engine is not None:
+        raise ConfigError(f"--engine with {study.name}, whose arms are trained by our own loops; expected a study of arms; drop it")
     if given.pilot is not None:
         raise ConfigError(f"--pilot with {study.name}, which decides by correlations; expected a study of comparisons; drop it")
     _note_count(count, study.seeds)
@@ -95,7 +103,16 @@ def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
 def _run(study: Study | RankingStudy, folder: Path, given: Given) -> dict[str, Any]:
     """Runs the study and returns its results."""
     console = make_console(stderr=given.json)
-    found = api.run(study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device)
+    found = api.run(
+        study,
+        folder,
+        overwrite=given.overwrite,
+        command=sys.argv,
+        console=console,
+        device=given.device,
+        engine=given.engine,
+        sampler=given.sampler,
+    )
     return found.results
 
 

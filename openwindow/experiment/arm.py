@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from openwindow.experiment.run_folder import RunFolder
     from openwindow.models.hf import LocalModel
     from openwindow.progress import Reporter
+    from openwindow.training.trl_engine.options import Launch
 
 ARM_CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 Role = Literal["start", "control", "treatment", "placebo", "ceiling"]
@@ -66,6 +67,10 @@ class ArmRun:
     """Adapters that the model was trained with before, as `LocalModel.save` takes them."""
     forked: Collection[int] = ()
     """Steps after which other arms continue from this one."""
+    launch: Launch | None = None
+    """Where TRL computes the gradients, and how; None where our own loops do."""
+    by_vllm: bool = False
+    """Whether vLLM draws the rollouts of our own loop."""
 
 
 @dataclass(frozen=True, slots=True)

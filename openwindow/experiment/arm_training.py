@@ -98,6 +98,6 @@ def _trained(run: ArmRun, safety: SafetyTraining, own: SFT | GRPO) -> Trained:
         spent = prefer(run.model, conversations, config, safety.beta, run.seed, run.path, run.name, STAGE, run.reporter)
     else:
         rows = [c.row() for c in conversations]
-        spent = fine_tune(run.model, rows, config, run.seed, run.path, run.name, STAGE, run.reporter)
+        spent = fine_tune(run.model, rows, config, run.seed, run.path, run.name, STAGE, run.reporter, launch=run.launch)
     write_safety(run, conversations, safety)
     return Trained(config.method, spent, {"safety_rows": len(conversations)})

@@ -14,6 +14,8 @@ from openwindow.environments.splits import check_apart
 from openwindow.evals.base import Eval
 from openwindow.experiment.arm import Arm, ArmRun, Trained
 from openwindow.experiment.arm_training import check_templates, train_arm
+from openwindow.experiment.engine import NAME, launched
+from openwindow.experiment.engine import note as note_engine
 from openwindow.experiment.evals import StudyEvals
 from openwindow.experiment.evaluate import Evaluator, Rates, rates
 from openwindow.experiment.fine_tuning import snapshot
@@ -28,6 +30,7 @@ from openwindow.models.hf import LocalModel
 from openwindow.models.templates import note
 from openwindow.progress import Reporter
 from openwindow.training.checkpoint import discard
+from openwindow.training.trl_engine.options import Options
 from openwindow.types import Split
 
 
@@ -55,8 +58,10 @@ class Execution:
         environment: Environment,
         reporter: Reporter,
         evals: Sequence[Eval] = (),
+        engine: Options | None = None,
+        sampler: str = "own",
     ) -> None:
-        """Raises ConfigError if the folder was begun in another precision or on another kind of device."""
+        """Raises ConfigError if the folder was begun in another precision, on another kind of device, or by another engine."""
         self.study = study
         self.folder = folder
         self.model = model
@@ -64,7 +69,15 @@ class Execution:
         self.reporter = reporter
         self.evaluator = self.test_evaluator = Evaluator(environment, study.contexts, study.evaluation, reporter)
         self.evals = StudyEvals(study, folder, model, reporter, evals)
-        folder.resolved({"precision": model.precision, "device": model.device.type})
+        self.engine = engine
+        self.sampler = sampler
+        folder.resolved(
+            {"precision": model.precision, "device": model.device.type}
+            | ({"engine": NAME} if engine is not None else {})
+            | ({"sampler": sampler} if sampler != "own" else {})
+        )
+        if engine is not None:
+            note_engine(study, folder, engine)
         self.forks = [arm.continues for arm in study.arms.values() if arm.continues is not None]
 
     def run(self) -> None:
@@ -122,6 +135,7 @@ class Execution:
         self.reporter.say(f"  seed {seed}  {name:<16} {plain}: {said}")
 
     def _arm_run(self, name: str, seed: int, path: Path, kept: Path) -> ArmRun:
+        under = saved_start(self.study, self.folder, seed)
         return ArmRun(
             name,
             seed,
@@ -131,8 +145,10 @@ class Execution:
             self.model,
             self.environment,
             self.reporter,
-            under=saved_start(self.study, self.folder, seed),
+            under=under,
             forked={fork.step for fork in self.forks if fork.arm == name},
+            launch=None if self.engine is None else launched(self.engine, self.folder, name, seed, under),
+            by_vllm=self.sampler == "vllm",
         )
 
     def _kept(self, arm: str, seed: int) -> Path:

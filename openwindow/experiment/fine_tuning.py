@@ -21,6 +21,8 @@ from openwindow.progress import Reporter
 from openwindow.training.config import GRPO, SFT
 from openwindow.training.preference import encode_pairs, train_pairs
 from openwindow.training.sft import encode, encode_texts, train_examples
+from openwindow.training.trl_engine import sft as by_trl
+from openwindow.training.trl_engine.options import Launch
 
 
 def fine_tune(
@@ -36,11 +38,12 @@ def fine_tune(
     texts: Sequence[str] = (),
     beside: Sequence[Example] = (),
     share: int = 0,
+    launch: Launch | None = None,
 ) -> dict[str, float]:
     """Trains on the rows and on plain texts, and adds to metrics.jsonl in `path`; returns seconds by phase.
 
     An adapter that is on is trained further; else a fresh one is attached where `config.method` is `lora`, and stays. `beside`
-    and `share` are those of `train_examples`.
+    and `share` are those of `train_examples`. With `launch`, TRL computes the gradients.
     """
     began = time.perf_counter()
     metrics: list[dict[str, Any]] = []
@@ -53,7 +56,10 @@ def fine_tune(
             metrics.append({"arm": arm, "seed": seed, "stage": stage, "step": values["train/step"], **values})
             advance(1)
 
-        train_examples(model, examples, config, seed, on_step, beside, share)
+        if launch is None:
+            train_examples(model, examples, config, seed, on_step, beside, share)
+        else:
+            by_trl.train_examples(model, examples, config, seed, on_step, launch, beside, share)
     give_back_memory()
     append_jsonl(path / "metrics.jsonl", metrics)
     return {"train": time.perf_counter() - began}
@@ -112,7 +118,10 @@ def tuned(
     if rows:
         beside, share = safety_beside(run, safety, config)
         among = {"safety_rows": len(beside)} if beside else {}
-        timing = fine_tune(run.model, rows, config, run.seed, run.path, run.name, stage, run.reporter, beside=beside, share=share)
+        timing = fine_tune(
+            run.model, rows, config, run.seed, run.path, run.name, stage, run.reporter,
+            beside=beside, share=share, launch=run.launch,
+        )  # fmt: skip
     return Trained(config.method if rows else None, timing, {"train_rows": len(rows), **among, **counts})
 
 

@@ -11,6 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +27,20 @@ from openwindow.experiment.run_folder import unit_of
 from openwindow.files.records import TrainingRollout
 from openwindow.files.writing import append_jsonl, storing, write_jsonl
 from openwindow.formatting import percent
+from openwindow.models.base import Sampler
 from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel
 from openwindow.models.memory import give_back_memory
+from openwindow.models.sampling import local_sampler
 from openwindow.models.templates import default_of
+from openwindow.models.vllm_sampler import VLLMSampler
 from openwindow.progress import Reporter
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
 from openwindow.training.grpo import train
 from openwindow.training.rollouts import Metrics, Rollout
+from openwindow.training.trl_engine import rl as by_trl
+from openwindow.training.trl_engine.options import Launch
 
 if TYPE_CHECKING:
     from openwindow.experiment.rl_arm import RLArm
@@ -52,10 +58,12 @@ def reinforced(run: ArmRun, arm: RLArm) -> Trained:
     if arm.fork is not None:
         fork(run.folder.path / unit_of(arm.fork.arm, run.seed), arm.fork.step, run.kept, arm.train)
     beside, share = safety_beside(run, arm.safety_training, arm.train)
-    timing = reinforce(
-        run.model, task, arm.train, run.seed, run.path, run.kept, run.name, run.reporter, forked=run.forked,
-        beside=beside, share=share,
-    )  # fmt: skip
+    drawing: AbstractContextManager[Sampler] = VLLMSampler() if run.by_vllm else nullcontext(local_sampler)
+    with drawing as sampler:
+        timing = reinforce(
+            run.model, task, arm.train, run.seed, run.path, run.kept, run.name, run.reporter, forked=run.forked,
+            beside=beside, share=share, launch=run.launch, sampler=sampler,
+        )  # fmt: skip
     return Trained(arm.train.method, timing, {"safety_rows": len(beside)} if beside else {})
 
 
@@ -72,18 +80,20 @@ def reinforce(
     forked: Collection[int] = (),
     beside: Sequence[Example] = (),
     share: int = 0,
+    launch: Launch | None = None,
+    sampler: Sampler = local_sampler,
 ) -> dict[str, float]:
     """Trains an arm, adds to metrics.jsonl in `path`, writes training.jsonl and checkpoints/ there; returns seconds by phase.
 
     `kept` holds what an interrupted training, or a fork, continues from; the caller discards it once `path` is safe. The state
     after each of the steps in `forked` is left next to its adapter. An adapter that is on is trained further; otherwise a fresh one
-    is attached if `config.method` is `lora`, and stays. `beside` and `share` are those of `train`. Raises ConfigError, ModelError,
-    RunError, StorageError.
+    is attached if `config.method` is `lora`, and stays. `beside`, `share` and `sampler` are those of `train`. With `launch`, TRL
+    computes the gradients, of rollouts alone. Raises ConfigError, ModelError, RunError, StorageError.
     """
     began = time.perf_counter()
     torch.manual_seed(seed)
     trainable(model, config)
-    done = checkpoint.steps_done(kept)
+    done = checkpoint.steps_done(kept) if launch is None else by_trl.steps_done(launch, config)
     begun = task.arm.fork.step if task.arm.fork is not None else 0
     for name in _LOGS:
         _cut(kept / name, begun, done)
@@ -99,7 +109,14 @@ def reinforce(
             said = ", ".join(f"{name} {percent(values[f'monitor/{name}'], '?')}" for name in ("proxy", "truth", "hack"))
             reporter.say(f"  seed {seed}  {arm:<16} step {step:>3}: {said}")
 
-        train(model, task, config, seed, on_step, kept, beside=beside, share=share)
+        def on_saved(step: int, adapter: Path) -> None:
+            if config.method == "lora":
+                _keep_adapter(adapter, kept / f"step-{step}")
+
+        if launch is None:
+            train(model, task, config, seed, on_step, kept, sampler, beside=beside, share=share)
+        else:
+            by_trl.train(model, task, config, seed, on_step, launch, on_saved)
     if config.steps in forked:
         keep_state(kept, config.steps)
     give_back_memory()
@@ -110,6 +127,18 @@ def reinforce(
         for adapter in sorted(kept.glob("step-*")):
             shutil.copytree(adapter, path / "checkpoints" / adapter.name)
     return {"train": time.perf_counter() - began}
+
+
+def _keep_adapter(written: Path, kept: Path) -> None:
+    """Copies the adapter of TRL's checkpoint, complete or not at all."""
+    scratch = kept.with_name(f".{kept.name}")
+    with storing(kept):
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(parents=True)
+        for name in ("adapter_config.json", "adapter_model.safetensors"):
+            shutil.copy(written / name, scratch / name)
+        shutil.rmtree(kept, ignore_errors=True)
+        scratch.rename(kept)
 
 
 def _recorded(arm: str, seed: int, step: int, r: Rollout) -> TrainingRollout:

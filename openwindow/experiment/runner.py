@@ -12,6 +12,8 @@ from openwindow.environments.base import BaseEnvironment, Environment, behaviour
 from openwindow.environments.find import source_hash
 from openwindow.errors import LimitReached, ModelError, OpenWindowError, RunError, StorageError
 from openwindow.evals.base import Eval
+from openwindow.experiment.engine import check as check_engine
+from openwindow.experiment.engine import check_sampler
 from openwindow.experiment.evals import evals_of, units_left
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import RunFolder, unit_of
@@ -20,6 +22,7 @@ from openwindow.experiment.safety_overlap import write as write_overlaps
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import read_json
 from openwindow.progress import working
+from openwindow.training.trl_engine.options import Options
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,9 +30,26 @@ if TYPE_CHECKING:
 NEEDS_TRAIN = 'training needs the packages of the extra `train`: pip install "openwindow[train]"'
 
 
-def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str], console: Console, device: str = "auto") -> None:
-    """Runs what is not finished into `out`, on `device`; `openwindow.report.of_run.build_run` builds the results and the page."""
+def run_study(
+    study: Study,
+    out: Path,
+    *,
+    overwrite: bool,
+    command: Sequence[str],
+    console: Console,
+    device: str = "auto",
+    engine: Options | None = None,
+    sampler: str = "own",
+) -> None:
+    """Runs what is not finished into `out`, on `device`; `openwindow.report.of_run.build_run` builds the results and the page.
+
+    With `engine`, TRL trains the arms; with `sampler` `vllm`, vLLM draws the rollouts of our own loops.
+    """
     study.check_options()
+    if engine is not None:
+        check_engine(study, engine)
+    if sampler == "vllm":
+        check_sampler(study)
     environment = study.make_environment()
     environment.check()
     for arm in study.arms.values():
@@ -48,7 +68,7 @@ def run_study(study: Study, out: Path, *, overwrite: bool, command: Sequence[str
         else:
             tell_damage(folder, console)
             with noted(folder):
-                _execute(study, environment, folder, console, evals, device)
+                _execute(study, environment, folder, console, evals, device, engine, sampler)
         conclude(folder)
 
 
@@ -138,7 +158,14 @@ def _is_finished(study: Study, folder: RunFolder) -> bool:
 
 
 def _execute(
-    study: Study, environment: Environment, folder: RunFolder, console: Console, evals: Sequence[Eval], device: str
+    study: Study,
+    environment: Environment,
+    folder: RunFolder,
+    console: Console,
+    evals: Sequence[Eval],
+    device: str,
+    engine: Options | None,
+    sampler: str,
 ) -> None:
     from openwindow.progress import Reporter
 
@@ -154,7 +181,7 @@ def _execute(
         highlight=False,
     )
     with environment, Reporter(console) as reporter:
-        Execution(study, folder, model, environment, reporter, evals).run()
+        Execution(study, folder, model, environment, reporter, evals, engine, sampler).run()
 
 
 def _note_failure(folder: RunFolder, message: str) -> None:

@@ -46,13 +46,15 @@ class Sampling:
     """How replies are drawn.
 
     `temperature` 0 is greedy; `max_new_tokens` is the length limit in tokens; `batch_size` the number of replies decoded
-    together; `seed` fixes the draws.
+    together; `seed` fixes the draws. With `first`, the number of the first reply, each reply is drawn by chance of its own, fixed
+    by the seed and its number, so that a reply does not depend on which others the same process draws.
     """
 
     max_new_tokens: int = 64
     temperature: float = 0.0
     batch_size: int = 64
     seed: int = 0
+    first: int | None = None
 
 
 class Model(Protocol):

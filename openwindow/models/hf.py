@@ -241,12 +241,13 @@ def load(name: str, precision: Precision = "auto", device: str = "auto", *, keep
     be
     trained. Raises ModelError.
     """
-    keep_freed_memory()
+    where = device_of(device)
+    if where == "cpu":  # elsewhere the weights only pass through main memory, which is then to be given back
+        keep_freed_memory()
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     source = smollm2.find() if name == smollm2.NAME else name
     _check_source(name, source)
-    where = device_of(device)
     dtype = _dtype(precision, where)
     base = source
     try:

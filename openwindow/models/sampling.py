@@ -17,6 +17,7 @@ Where this differs from `transformers.generate`, whose replies it is tested agai
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ def sample(
     per row, where the network's own slice would copy the vocabulary matrix per row.
     """
     generator = torch.Generator(device="cpu").manual_seed(sampling.seed)
+    own = None if sampling.first is None else _own_chances(len(prompts), sampling.first, sampling)
     order = sampling_order(prompts)
     drawn: list[Drawn | None] = [None] * len(prompts)
     training = network.training
@@ -88,7 +90,8 @@ def sample(
                 if watch is not None:
                     watch(done)
                 rows = [done.row_of[tuple(prompts[i])] for i in chosen]
-                replies = _sample_batch(done, rows, end_ids, sampling, generator, progress, logprobs and sampling.temperature > 0)
+                chance = _Chance(generator, None if own is None else own[chosen])
+                replies = _sample_batch(done, rows, end_ids, sampling, chance, progress, logprobs and sampling.temperature > 0)
                 for i, reply in zip(chosen, replies, strict=True):
                     drawn[i] = reply
     finally:
@@ -226,7 +229,7 @@ def _sample_batch(
     prompt_of: list[int],
     end_ids: frozenset[int],
     sampling: Sampling,
-    generator: torch.Generator,
+    chance: _Chance,
     progress: Progress | None,
     logprobs: bool,
 ) -> list[Drawn]:
@@ -241,7 +244,7 @@ def _sample_batch(
     ends: list[int | None] = [None] * len(prompt_of)
     chances: list[list[float]] = [[] for _ in prompt_of]
     for step in range(sampling.max_new_tokens):
-        next_B = _pick(logits_BV, sampling.temperature, generator)
+        next_B = _pick(logits_BV, sampling.temperature, chance, live, step)
         chance_of = _logprobs(logits_BV, next_B, sampling.temperature).tolist() if logprobs else []
         for row, token in enumerate(next_B.tolist()):
             reply = live[row]
@@ -300,12 +303,33 @@ def prefill(runner: Llama | Step, prompts: Sequence[Sequence[int]]) -> Prefilled
     return Prefilled(runner, {prompt: row for row, prompt in enumerate(distinct)}, logits_UV, cache, mask)
 
 
-def _pick(logits_BV: torch.Tensor, temperature: float, generator: torch.Generator) -> torch.Tensor:
+@dataclass(frozen=True, slots=True)
+class _Chance:
+    """Where the uniform numbers of a batch come from: one generator for all, or a row (B, T) of `own` for each reply."""
+
+    generator: torch.Generator
+    own: torch.Tensor | None
+
+    def at(self, live: Sequence[int], step: int) -> torch.Tensor:
+        """The numbers (B, 1) for the next token, at place `step`, of the replies that are drawn."""
+        if self.own is None:
+            return torch.rand(len(live), 1, generator=self.generator)
+        return self.own[list(live), step, None]
+
+
+def _own_chances(replies: int, first: int, sampling: Sampling) -> torch.Tensor:
+    """Uniform numbers (B, T) for every token of every reply, each reply's from its own number and the seed."""
+    seeds = [hashlib.sha256(f"{sampling.seed}/{first + i}".encode()).digest()[:6] for i in range(replies)]
+    generators = [torch.Generator().manual_seed(int.from_bytes(seed, "big")) for seed in seeds]
+    return torch.stack([torch.rand(sampling.max_new_tokens, generator=generator) for generator in generators])
+
+
+def _pick(logits_BV: torch.Tensor, temperature: float, chance: _Chance, live: Sequence[int], step: int) -> torch.Tensor:
     """Next tokens (B,): greedy at temperature 0, else where a uniform number of each row falls among the summed probabilities."""
     if temperature == 0:
         return logits_BV.argmax(dim=-1)
     summed_BV = torch.softmax(logits_BV / temperature, dim=-1).cumsum_(dim=-1)
-    chance_B1 = torch.rand(len(logits_BV), 1, generator=generator).to(logits_BV.device) * summed_BV[:, -1:]
+    chance_B1 = chance.at(live, step).to(logits_BV.device) * summed_BV[:, -1:]
     return torch.searchsorted(summed_BV, chance_B1, right=True)[:, 0].clamp(max=logits_BV.shape[1] - 1)
 
 

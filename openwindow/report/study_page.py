@@ -146,6 +146,17 @@ def _tested_before(provenance: Json) -> list[tuple[str, str]]:
     return [("test runs before", f"not known: {text(noted, 'reason')}")] if noted else []
 
 
+def _engine(provenance: Json) -> tuple[str, list[str]] | None:
+    """What trained the arms in place of our own loops, and what it did otherwise; None where they did."""
+    noted = mapping(provenance, "engine")
+    if not noted:
+        return None
+    processes, sampler = noted.get("processes"), text(noted, "vllm")
+    shared = f" in {processes:g} processes" if is_number(processes) and processes > 1 else ""
+    name = f"The arms were trained by {text(noted, 'name')}{shared}{', with vLLM as the sampler' if sampler else ''}."
+    return name, [str(line) for line in items(noted.get("differences"))]
+
+
 def _origins(run: Run) -> dict[str, Any]:
     """What the arms are, what they were trained on, the configuration, and what is missing."""
     start = mapping(run.results, "start")
@@ -159,6 +170,7 @@ def _origins(run: Run) -> dict[str, Any]:
         "request_rates": rate_grid(mapping(stage, "rates")),
         "training": [(a, *_training(run, a.name)) for a in run.arms],
         "provenance": [(key, said) for key in used if (said := text(run.provenance, key))] + _tested_before(run.provenance),
+        "engine": _engine(run.provenance),
         "version": text(run.provenance, "openwindow") or text(run.results, "openwindow") or "not recorded",
         "commit": text(run.provenance, "commit") or text(run.results, "commit") or "not recorded",
         "dirty": run.provenance.get("dirty") is True,

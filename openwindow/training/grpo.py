@@ -36,7 +36,7 @@ from pathlib import Path
 import torch
 
 from openwindow.errors import ConfigError, ModelError, RunError
-from openwindow.models.base import Sampler, Sampling
+from openwindow.models.base import Drawn, Sampler, Sampling
 from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel
 from openwindow.models.sampling import local_sampler
@@ -88,10 +88,10 @@ def train(
     network = model.network
     weights = MasterAdamW(network, config.method, config.weight_decay)
     done = checkpoint.resume(folder, weights, config) if folder is not None else 0
-    for step, asked in enumerate(_all_asked(model, task, config, done), start=done):
+    for step, asked in enumerate(all_asked(model, task, config, done), start=done):
         began = time.perf_counter()
-        torch.manual_seed(_chance(seed, step, "torch"))
-        rollouts = sample_groups(model, asked, config, _chance(seed, step, "sample"), sampler)
+        torch.manual_seed(chance(seed, step, "torch"))
+        rollouts = sample_groups(model, asked, config, chance(seed, step, "sample"), sampler)
         sampled = time.perf_counter()
         monitored = task.score(step, rollouts)
         scored = time.perf_counter()
@@ -116,7 +116,7 @@ def train(
     network.requires_grad_(False).eval()
 
 
-def _all_asked(model: LocalModel, task: Task, config: GRPO, done: int) -> list[list[Asked]]:
+def all_asked(model: LocalModel, task: Task, config: GRPO, done: int) -> list[list[Asked]]:
     """What each step after `done` asks. Raises ConfigError for a step with nothing, ModelError for a prompt that is too long."""
     planned = [task.draw(step, config.prompts_per_step) for step in range(done, config.steps)]
     for step, asked in enumerate(planned, start=done + 1):
@@ -145,7 +145,12 @@ def sample_groups(
     prompts = [model.encode_prompt(item.sampled) for item in asked]
     repeated = [(group, number) for group in range(len(asked)) for number in range(config.group_size)]
     how = Sampling(config.max_new_tokens, config.temperature, config.sample_batch_size, seed)
-    drawn = sampler(model, [prompts[g] for g, _ in repeated], how)
+    return rollouts_of(model, asked, config, sampler(model, [prompts[g] for g, _ in repeated], how))
+
+
+def rollouts_of(model: LocalModel, asked: Sequence[Asked], config: GRPO, drawn: Sequence[Drawn]) -> list[Rollout]:
+    """What was drawn, group by group, as rollouts of the problems asked."""
+    repeated = [(group, number) for group in range(len(asked)) for number in range(config.group_size)]
     texts = model.tokenizer.batch_decode([d.tokens for d in drawn], skip_special_tokens=True)
     return [
         Rollout(asked[g], g, n, text, d.stop, (*d.tokens, *([] if d.end is None else [d.end])), logprobs=tuple(d.logprobs or ()))
@@ -230,24 +235,29 @@ def update(
     }
 
 
-@torch.no_grad()
 def watched(model: LocalModel, rollouts: Sequence[Rollout], config: GRPO) -> Metrics:
-    """What is watched of the first rollouts of every group, over their tokens, under the prompt that is trained.
-
-    Mean entropy, mean KL to the start, and mean and largest gap to the sampler's own log-probabilities, all in nats a token; and
-    the share of tokens whose ratio to the sampler is outside the clip. What is not measured, or not known, is None.
-    """
+    """What is watched of the first rollouts of every group, as `watched_groups` says."""
     chosen = [r for r in rollouts if r.number < max(config.monitor_kl, 1)]
+    parts = [chosen[start : start + config.micro_batch_size] for start in range(0, len(chosen), config.micro_batch_size)]
+    return watched_groups(model, [(grouped(model, rows), [row.logprobs for row in rows]) for rows in parts], config)
+
+
+@torch.no_grad()
+def watched_groups(model: LocalModel, parts: Sequence[tuple[Sequence[Group], Sequence[Sequence[float]]]], config: GRPO) -> Metrics:
+    """What is watched of completions, over their tokens, under the prompt that is trained; each part is one forward pass.
+
+    A part has the completions, by prompt, and the sampler's log-probabilities of each, empty where they are not known. Mean
+    entropy, mean KL to the start, and mean and largest gap to the sampler's own log-probabilities, all in nats a token; and the
+    share of tokens whose ratio to the sampler is outside the clip. What is not measured, or not known, is None.
+    """
     measures_kl = config.method == "lora" and (config.monitor_kl > 0 or config.kl_weight > 0)
     entropies, kls, gaps = [], [], []
-    for start in range(0, len(chosen), config.micro_batch_size):
-        rows = chosen[start : start + config.micro_batch_size]
-        groups = grouped(model, rows)
+    for groups, drawn_at in parts:
         logits_NV, targets_N = completion_logits(model.network, groups, model.device, model.has_plain_head())
         logp_N = token_logprobs(logits_NV, targets_N, config.temperature)
         entropies.append(entropy(logits_NV, config.temperature))
-        if all(row.logprobs for row in rows):
-            gaps.append(logp_N - torch.tensor([p for row in rows for p in row.logprobs], device=model.device))
+        if all(drawn_at):
+            gaps.append(logp_N - torch.tensor([p for row in drawn_at for p in row], device=model.device))
         if measures_kl:
             kls.append(kl_to_reference(logp_N, _reference(model, groups, config)))
     gap_N = torch.cat(gaps) if gaps else None
@@ -330,6 +340,6 @@ def _reference(model: LocalModel, groups: Sequence[Group], config: GRPO) -> torc
         return _logprobs(model, groups, config)
 
 
-def _chance(seed: int, step: int, what: str) -> int:
+def chance(seed: int, step: int, what: str) -> int:
     """A number drawn from what it is for, so that no state has to be kept."""
     return int.from_bytes(hashlib.sha256(f"grpo/{seed}/{step}/{what}".encode()).digest()[:6], "big")

@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -93,18 +93,13 @@ def train_examples(
     total = config.steps(len(examples), share)
     if total == 0:
         return
-    rng = random.Random(f"sft/{seed}")
     torch.manual_seed(seed)
     network = model.network
     weights = MasterAdamW(network, config.method, config.weight_decay)
     model.has_plain_head()  # tried once, before the network is set to train
-    batches: list[list[int]] = []
     with training_mode(network, max(len(e.tokens) for e in [*examples, *beside])):
-        for step in range(total):
+        for step, rows in enumerate(rows_by_step(examples, config, seed, beside, share)):
             started = time.perf_counter()
-            if not batches:
-                batches = shuffled_batches(examples, config.batch_size - share, rng)
-            rows = [*(examples[i] for i in batches.pop(0)), *rows_of_step(beside, share, step, seed)]
             loss = accumulate(model, rows, config.micro_batch_size)
             if not math.isfinite(loss):
                 raise RunError(f"the loss at step {step + 1} of {total} is {loss}; a finite one was expected; lower learning_rate")
@@ -123,6 +118,18 @@ def train_examples(
             check_finite(metrics, weights.trained if step + 1 == total else (), step + 1)  # the next loss tells of those before
             on_step(metrics)
     network.requires_grad_(False)
+
+
+def rows_by_step(
+    examples: Sequence[Example], config: SFT, seed: int, beside: Sequence[Example] = (), share: int = 0
+) -> Iterator[list[Example]]:
+    """The rows that every optimiser step of `train_examples` is on."""
+    rng = random.Random(f"sft/{seed}")
+    batches: list[list[int]] = []
+    for step in range(config.steps(len(examples), share)):
+        if not batches:
+            batches = shuffled_batches(examples, config.batch_size - share, rng)
+        yield [*(examples[i] for i in batches.pop(0)), *rows_of_step(beside, share, step, seed)]
 
 
 def accumulate(model: LocalModel, rows: Sequence[Example], size: int, weight: float = 1.0) -> float:

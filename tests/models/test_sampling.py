@@ -1,5 +1,7 @@
 """The sampler against `transformers.generate`, and what it promises of seeds, ends and equal prompts."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from peft.tuners.lora import LoraLayer
@@ -10,7 +12,7 @@ from openwindow.models import sampling
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel, load
 from openwindow.models.prefixes import clusters, passes, shared_prefix
-from openwindow.models.sampling import merged, sample
+from openwindow.models.sampling import local_sampler, merged, sample
 from openwindow.types import Message, StopReason
 
 TEXTS = ["one", "a longer question about tea", "one", "what is this? " * 5, "x", "one more"]
@@ -178,3 +180,14 @@ def test_shared_prefix_by_hand():
 def test_a_prompt_longer_than_the_context_is_refused(model):
     with pytest.raises(ModelError, match=r"a prompt of \d+ tokens with 64 new ones exceeds the \d+ tokens of"):
         model.generate([[Message("user", "word " * model.context_length)]], Sampling())
+
+
+def test_replies_with_chances_of_their_own_do_not_depend_on_the_others(model):
+    prompts = [model.encode_prompt([Message("user", "Say " * (1 + i % 3))]) for i in range(6)]
+    how = Sampling(max_new_tokens=8, temperature=1.0, seed=5, first=0)
+    whole = local_sampler(model, prompts, how)
+    parts = [local_sampler(model, prompts[i : i + 2], replace(how, first=i)) for i in (0, 2, 4)]
+    assert [d.tokens for d in whole] == [d.tokens for part in parts for d in part]
+    assert len({tuple(d.tokens) for d in whole}) == 6
+    for other in (replace(how, seed=6), replace(how, first=6)):
+        assert [d.tokens for d in local_sampler(model, prompts, other)] != [d.tokens for d in whole]
