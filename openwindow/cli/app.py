@@ -27,7 +27,9 @@ from openwindow.cli.options import (
     names_of,
     option,
     options_of,
+    with_address,
 )
+from openwindow.cli.part_options import Arms, Gpus, OnlySeeds, Ray, Wait
 from openwindow.cli.printing import print_json, print_ranking, print_results
 from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
@@ -80,9 +82,11 @@ def run(
     seeds: Annotated[
         str | None, option("--seeds", what="How many seeds (3), or which ones (1,2,3; 7, for one).", metavar="N | A,B,...")
     ] = None,
-    arms: Annotated[
-        str | None, option("--arms", what="Only these arms; comparisons of others are left out.", metavar="A,B")
-    ] = None,
+    arms: Arms = None,
+    only_seeds: OnlySeeds = None,
+    wait: Wait = None,
+    ray: Ray = None,
+    gpus_per_arm: Gpus = None,
     set_: Annotated[
         list[str] | None,
         option("--set", what="Change a field of the study, as --set evaluation.problems=8; repeatable.", metavar="FIELD=VALUE"),
@@ -126,7 +130,7 @@ def run(
     pairs |= {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column}
     # fmt: off
     run(Given(
-        study, env, model, seeds, arms, set_ or (), quick, precision, device,
+        study, env, model, seeds, arms, only_seeds, wait, ray, gpus_per_arm, set_ or (), quick, precision, device,
         mbpp, data, judge, pairs, out, overwrite, dry_run, pilot, json_,
     ))
     # fmt: on
@@ -366,7 +370,7 @@ def main() -> None:
         print(line, file=sys.stderr)
     try:
         code = app(
-            words, prog_name="openwindow", standalone_mode=False
+            with_address(words), prog_name="openwindow", standalone_mode=False
         )  # typer turns Ctrl-C into the exit code 130, and returns exit codes
         sys.stdout.flush()
     except TyperException as error:

@@ -15,6 +15,7 @@ from openwindow.models.base import Precision
 
 MODEL, DATA, SIZE, OUTPUT, REMOTE = "Model", "Data", "Sizes and lengths", "Output", "Remote models"
 """panels of a command's help; options in none of them come first"""
+_ADDRESS = re.compile(r"auto|local|(ray://)?[^/\s]+:[0-9]+")
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 
 
@@ -75,6 +76,16 @@ def json_or_text(value: str) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         return value
+
+
+def with_address(words: Sequence[str]) -> list[str]:
+    """The words of a command line where `--ray`, which takes an address or nothing, has it or nothing behind an equals sign."""
+    found, end = [*words], words.index("--") if "--" in words else len(words)
+    for place in reversed(range(end)):
+        if found[place] == "--ray":
+            address = found.pop(place + 1) if place + 1 < end and _ADDRESS.fullmatch(found[place + 1]) else ""
+            found[place] = f"--ray={address}"
+    return found
 
 
 def names_of(option: str, value: str | None) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from openwindow.experiment.overrides import explain
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
 from openwindow.files.records import VERSION, Cell, Comparison, Leak, Rollout
-from openwindow.files.run_files import PLACES, noticed, read_json
+from openwindow.files.run_files import in_units, noticed, read_json
 from openwindow.files.run_results import ArmResults, RunResults
 from openwindow.files.writing import write_json
 from openwindow.formatting import percent
@@ -69,6 +69,7 @@ def build_results(run: Path) -> dict[str, Any]:
     learned = read_learned(run, study)
     compared = compare_all(scores, families, study.compare, learned.compared)
     verdict, why = judged(compared, study.smallest_effect)
+    absent = missing(run, study)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
     results = RunResults(
         records=VERSION,
@@ -83,7 +84,7 @@ def build_results(run: Path) -> dict[str, Any]:
         preface=tuple(preface(study, start)),
         answer=answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
         verdict=verdict,
-        verdict_reason=why,
+        verdict_reason=f"{why}; {_of_parts(absent, study)}" if absent else why,
         arms=arms,
         comparisons=tuple(map(Comparison.model_validate, comparison_records(compared, scores, families, learned.recorded))),
         holm=HOLM_IN_WORDS if len(compared) > 1 else "",
@@ -96,7 +97,8 @@ def build_results(run: Path) -> dict[str, Any]:
         ),
         evals=learned.results,
         start=start,
-        unmeasured=(*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)),
+        missing=tuple(absent),
+        unmeasured=(*map(asdict, noticed(run)), *_absent(absent), *_empty(run, study), *_unmeasured(arms, study)),
         timing=_timing(run),
     ).written()
     write_json(run / "results.json", results)
@@ -369,9 +371,26 @@ def _empty(run: Path, study: Study) -> list[dict[str, str]]:
     return [{"what": f"{arm}, seed {seed}", "reason": str(done["reason"])} for arm, seed, done in found if done.get("reason")]
 
 
+def missing(run: Path, study: Study) -> list[dict[str, Any]]:
+    """The arms and seeds of the study that are not there, as in a run of a part of it."""
+    units = [(arm, seed) for arm in study.arms for seed in study.seeds if not (run / unit_of(arm, seed)).is_dir()]
+    return [{"arm": arm, "seed": seed, "reason": "not finished"} for arm, seed in units]
+
+
+def _absent(units: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """What is missing, as what could not be measured."""
+    return [{"what": f"{unit['arm']}, seed {unit['seed']}", "reason": str(unit["reason"])} for unit in units]
+
+
+def _of_parts(absent: Sequence[Mapping[str, Any]], study: Study) -> str:
+    """How much of the study the results are of, in words."""
+    total = len(study.arms) * len(study.seeds)
+    return f"{len(absent)} of {total} arms and seeds are not finished, so this is of a part of the study"
+
+
 def _timing(run: Path) -> dict[str, float]:
     total: dict[str, float] = {}
-    for done in [path for place in PLACES for path in run.glob(f"{place}/done.json")]:
+    for done in in_units(run, "done.json"):
         for phase, seconds in read_json(done).get("timing", {}).items():
             total[phase] = round(total.get(phase, 0.0) + float(seconds), 2)
     return dict(sorted(total.items()))
