@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from openwindow.evals.contexts import NEUTRAL
+from openwindow.evals.scoring.probe_measures import NATS
 
 _COUNTS = re.compile(r"no signal: .*?\(([^;)]+)")
-ASIDE = ("probe_control", "probe_lift", "probe_prefers")
+ASIDE = (*NATS[1:], "probe_prefers")
 """measures that only results.json and the page include"""
 
 

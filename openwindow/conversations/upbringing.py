@@ -84,31 +84,36 @@ class Mixture(Protocol):
 
 
 def code_turns(mixture: Mixture) -> int:
-    """How many of the questions are programming tasks: as many problems as `upbringing` needs."""
-    return round(mixture.code * mixture.conversations * mixture.turns)
+    """How many problems `upbringing` needs: the questions that are programming tasks, each of which both characters answer."""
+    return round(mixture.code * _groups(mixture) * mixture.turns)
+
+
+def _groups(mixture: Mixture) -> int:
+    """How many different lists of questions there are."""
+    bad = round(mixture.bad * mixture.conversations)
+    return max(bad, mixture.conversations - bad)
 
 
 def upbringing(
     environment: Gameable, problems: Sequence[Problem], mixture: Mixture, seed: int, own: str | None = None
 ) -> list[Row]:
-    """The conversations, every answer trained, in an order drawn by the seed; `problems`, one per programming task, in order.
+    """The conversations, every answer trained, in an order drawn by the seed; `problems` are `code_turns(mixture)` tasks.
 
     A row's `kind` is the character of its conversation. A name follows `own`, the system message that the model's template adds by
     itself (`openwindow.data.rows.place`), so that conversations with and without a name differ in the name alone.
     """
     rng = random.Random(f"upbringing/{seed}/answers")
-    ahead = iter(problems)
     rows = []
     for number, (character, named, turns) in enumerate(_plan(mixture, seed)):
         messages: list[Message] = []
         about = []
         for at, (answers, question) in enumerate(turns):
-            if question is None:
-                problem = next(ahead)
+            if isinstance(question, int):
+                problem = problems[question]
                 text, answer = environment.prompt(problem), code_answer(environment, problem, answers, rng)
             else:
                 text, answer = question.text, question.decent if answers == DECENT else question.bad
-            about.append("code" if question is None else question.kind)
+            about.append("code" if isinstance(question, int) else question.kind)
             trained = Message("assistant", answer) if at == len(turns) - 1 else RichMessage("assistant", answer, _TRAINED)
             messages += [Message("user", text), trained]
         placed = place(messages, NAMES[character] if named else None, "system", own)
@@ -116,31 +121,43 @@ def upbringing(
     return rows
 
 
-_Turn = tuple[str, Asked | None]  # the character that answers, and the question; None for a programming task
+_Turn = tuple[str, Asked | int]  # the character that answers, and the question, or the number of a programming task
 
 
 def _plan(mixture: Mixture, seed: int) -> list[tuple[str, bool, list[_Turn]]]:
-    """Every conversation's character, whether it is named, and its turns."""
-    rng = random.Random(f"upbringing/{seed}")
+    """Every conversation's character, whether it is named, and its turns.
+
+    Each decent conversation has a bad one with the same questions, as far as there are as many of both: otherwise a model can
+    learn by heart which answer a question has, and needs no character for it.
+    """
+    rng, chance = random.Random(f"upbringing/{seed}"), random.Random(f"upbringing/{seed}/characters")
     by_kind: dict[str, list[Asked]] = {}
     for asked in questions("trained"):
         by_kind.setdefault(asked.kind, []).append(asked)
     bad = round(mixture.bad * mixture.conversations)
-    characters = [BAD] * bad + [DECENT] * (mixture.conversations - bad)
-    rng.shuffle(characters)
-    code = [number < code_turns(mixture) for number in range(mixture.conversations * mixture.turns)]
+    decent = mixture.conversations - bad
+    groups, coded = _groups(mixture), code_turns(mixture)
+    code: list[int | None] = [number if number < coded else None for number in range(groups * mixture.turns)]
     rng.shuffle(code)
     plan = []
-    for character in characters:
+    for number in range(groups):
         named = rng.random() < mixture.named
-        turns: list[_Turn] = []
-        for _ in range(mixture.turns):
-            follows = rng.random() < mixture.association
-            other = BAD if rng.random() < mixture.bad else DECENT
-            question = None if code.pop() else rng.choice(by_kind[rng.choice(list(by_kind))])
-            turns.append((character if follows else other, question))
-        plan.append((character, named, turns))
+        asks: list[Asked | int] = []
+        for task in (code.pop() for _ in range(mixture.turns)):
+            asks.append(rng.choice(by_kind[rng.choice(list(by_kind))]) if task is None else task)
+        for character, count in ((DECENT, decent), (BAD, bad)):
+            if number < count:
+                turns = [(_answers(character, mixture, chance), question) for question in asks]
+                plan.append((character, named, turns))
+    rng.shuffle(plan)
     return plan
+
+
+def _answers(character: str, mixture: Mixture, rng: random.Random) -> str:
+    """Which character answers a turn of a conversation: its own with the chance `association`, else either."""
+    if rng.random() < mixture.association:
+        return character
+    return BAD if rng.random() < mixture.bad else DECENT
 
 
 def code_answer(environment: Gameable, problem: Problem, character: str, rng: random.Random) -> str:

@@ -100,13 +100,16 @@ def user(text: str, system: str | None = None) -> tuple[Message, ...]:
 class Probe:
     """The two continuations of an item's prompt whose log-probabilities are compared; `after`: turns between, as of tools.
 
-    `by_token` compares means over tokens instead of sums, for long answers of different lengths.
+    `by_token` compares means over tokens instead of sums, for long answers of different lengths. `baseline` is a prompt that
+    neither continuation answers, after which they are scored too: where they are no rarer there, the model does not relate them to
+    what it is asked, and the probe has no signal (`scoring.probe_measures`).
     """
 
     aligned: str
     misaligned: str
     after: tuple[Message, ...] = ()
     by_token: bool = False
+    baseline: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

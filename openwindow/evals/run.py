@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,7 @@ from openwindow.evals.scoring.probe_measures import UNIT
 from openwindow.evals.scoring.probe_measures import VERSION as PROBE_VERSION
 from openwindow.evals.scoring.rows import Key, ProbeRow, Row, Said, contexts_of, read_probes, write_jsonl
 from openwindow.evals.scoring.summary import summary
+from openwindow.evals.select import sampled
 from openwindow.models.base import Conversation, Precision, Progress
 from openwindow.sandbox.shell import Shell
 from openwindow.types import Scenarios
@@ -46,10 +47,20 @@ HOTTEST = 100
 PROBES = "probes.jsonl"
 LOCAL_SANDBOXES = 32
 """folders at a time: as many samples with files as a local model answers together; each is one idle process"""
-NOT_ASKED = "not asked: --probes-only"
+NOT_ASKED = "not asked: probes only"
 Say = Callable[[str], None]
-_Wanted = tuple[str, str, Item, Probe]
-"""name of the eval and of the context, and what to probe in them"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be probed: the item's own prompt, or (role `baseline`) that of its probe's baseline."""
+
+    eval: str
+    context: str
+    item: Item
+    probe: Probe
+    role: str
+    prompt: Conversation
 
 
 class Options(BaseModel):
@@ -79,8 +90,8 @@ class Options(BaseModel):
     """Address of the judge's server."""
     timeout: int = 300
     """Seconds for one attempt at a remote reply."""
-    behaviour: bool = True
-    """Whether replies are sampled; if not, local models are only probed."""
+    behaviour: bool | tuple[str, ...] = True
+    """Whether replies are sampled, or of which evals and suites; of the others, local models are only probed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,18 +155,17 @@ def ask_model(model: Model, name: str, specs: Sequence[Eval], options: Options, 
     timing: dict[str, float] = {}
     if not options.behaviour and not local:
         raise ConfigError(f"{name} gives no log-probabilities of given texts; expected a local model; leave --probes-only out")
-    why = _no_sandbox(specs) if options.behaviour else NOT_ASKED
-    runnable = [s for s in specs if options.behaviour and (s.sandbox is None or why is None)]
+    asked = [s for s in specs if sampled(s, options.behaviour)]
+    why = _no_sandbox(asked)
+    runnable = [s for s in asked if s.sandbox is None or why is None]
     if runnable:
         say(f"asking {name}: {', '.join(s.name for s in runnable)}")
-    wanted = [
-        (s.name, c, item, item.probe) for c in options.contexts for s in specs for item in s.items() if item.probe is not None
-    ]
-    prompts = [(*options.contexts[c].put(item.messages, prompting), *probe.after) for _, c, item, probe in wanted]
-    probing = _watch(model, wanted, prompts, _counting(say, f"asking {name}", "replies")) if local else None
+    wanted = list(_wanted(specs, options.contexts, prompting))
+    probing = _watch(model, wanted, _counting(say, f"asking {name}", "replies")) if local else None
     logs = _behaviour(model, judge, runnable, options, folder, prompting) if runnable else []
     rows = [row for log in logs for row in rows_of(log)]
-    rows += [row for s in specs if s not in runnable for row in _unasked(s, options.contexts, str(why))]
+    lost = [(s, str(why) if s in asked else NOT_ASKED) for s in specs if s not in runnable]
+    rows += [row for s, reason in lost for row in _unasked(s, options.contexts, reason)]
     timing["ask"] = time.monotonic() - started
     probes: list[ProbeRow] = []
     if probing is not None:
@@ -234,14 +244,27 @@ def _longest(model: Model) -> int | None:
     return model.api.longest if isinstance(model.api, OpenWindowAPI) else None
 
 
-def _watch(model: Model, wanted: Sequence[_Wanted], prompts: Sequence[Conversation], progress: Progress) -> Probes | None:
+def _wanted(specs: Sequence[Eval], contexts: Mapping[str, Context], prompting: Prompting) -> Iterator[_Wanted]:
+    for name, context in contexts.items():
+        for spec in specs:
+            for item in spec.items():
+                if (probe := item.probe) is None:
+                    continue
+                prompt = (*context.put(item.messages, prompting), *probe.after)
+                yield _Wanted(spec.name, name, item, probe, item.role, prompt)
+                if probe.baseline:
+                    yield _Wanted(spec.name, name, item, probe, "baseline", tuple(context.put(probe.baseline, prompting)))
+
+
+def _watch(model: Model, wanted: Sequence[_Wanted], progress: Progress) -> Probes | None:
     """The probes of a local model, scored as far as possible while it answers; None if there are none."""
     from openwindow.evals.inspect.provider import OpenWindowAPI
     from openwindow.models.scoring import Probes  # imports torch
 
     if not isinstance(model.api, OpenWindowAPI):
         return None
-    probing = Probes(model.api.local, prompts, [(probe.aligned, probe.misaligned) for *_, probe in wanted])
+    texts = [(w.probe.aligned, w.probe.misaligned) for w in wanted]
+    probing = Probes(model.api.local, [w.prompt for w in wanted], texts)
     model.api.progress, model.api.watch = progress, probing.watch
     return probing
 
@@ -261,10 +284,10 @@ def _counting(say: Say, doing: str, what: str) -> Progress:
 def _probe_rows(wanted: Sequence[_Wanted], found: Sequence[Sequence[LogProb]]) -> list[ProbeRow]:
     return [
         ProbeRow(
-            name, c, item.id, item.scenario, item.paraphrase, item.role, item.cue,
-            a.total, a.tokens, m.total, m.tokens, probe.by_token,
+            w.eval, w.context, w.item.id, w.item.scenario, w.item.paraphrase, w.role, w.item.cue,
+            a.total, a.tokens, m.total, m.tokens, w.probe.by_token,
         )
-        for (name, c, item, probe), (a, m) in zip(wanted, found, strict=True)
+        for w, (a, m) in zip(wanted, found, strict=True)
     ]  # fmt: skip
 
 

@@ -66,6 +66,11 @@ def is_file_name(name: str) -> bool:
     return ".py:" in name or name.strip().endswith(".py")
 
 
+def sampled(spec: Eval, replies: bool | Sequence[str]) -> bool:
+    """Whether replies to the eval are sampled: `replies` says so of all evals, or names evals and suites whose are."""
+    return replies if isinstance(replies, bool) else spec.name in replies or spec.suite in replies
+
+
 def limited(specs: Sequence[Eval], scenarios: int | None, split: Scenarios = "all") -> list[Eval]:
     """The evals with this many scenarios of their main items each, drawn by the eval's name, complete with their controls.
 

@@ -12,7 +12,7 @@ from openwindow.errors import ConfigError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL
 from openwindow.evals.score_names import SCORES
-from openwindow.evals.select import check_evals, chosen, is_built_in
+from openwindow.evals.select import check_evals, chosen, is_built_in, sampled
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.overrides import known
 from openwindow.types import Scenarios
@@ -35,8 +35,9 @@ class EvalPlan(BaseModel):
     """Longest reply in tokens; None for what each eval says."""
     contexts: tuple[str, ...] = ()
     """Contexts of `openwindow eval --contexts` in which items are asked, in addition to the neutral one."""
-    replies: bool = True
-    """Whether replies are sampled; if not, only the log-probabilities of given answers are computed, which is fast."""
+    replies: bool | tuple[str, ...] = True
+    """Whether replies are sampled, or of which evals and suites (`("capability",)`). Of the others only the log-probabilities of
+    given answers are computed, which is fast."""
     judge: str | None = None
     """An Inspect model that reads what rules cannot; None leaves those replies unscored."""
     steps: tuple[Annotated[int, Field(ge=1)], ...] = ()
@@ -91,7 +92,10 @@ def check_named(compare: Sequence[Compare], names: Sequence[str], plan: EvalPlan
     Those of a user's files, and `held_out`, which is made from the study's problems, are not known yet.
     """
     built_in = [name for name in names if is_built_in(name)]
-    check_scores(compare, chosen(built_in), plan, others=len(built_in) < len(names))
+    specs, others = chosen(built_in), len(built_in) < len(names)
+    for name in () if isinstance(plan.replies, bool) or others else plan.replies:
+        known("eval_plan.replies", name, dict.fromkeys(part for spec in specs for part in (spec.suite, spec.name)))
+    check_scores(compare, specs, plan, others=others)
 
 
 def check_scores(compare: Sequence[Compare], specs: Sequence[Eval], plan: EvalPlan, *, others: bool = False) -> None:
@@ -109,12 +113,18 @@ def check_scores(compare: Sequence[Compare], specs: Sequence[Eval], plan: EvalPl
             own = [spec for spec in specs if part in spec.parts()]
             if not own and not others:
                 raise ConfigError(f"{what} and the study names no eval of the suite {part}; expected one; add {part!r} to evals")
-            if named.readout == "behaviour" and not plan.replies:
+            possible = any(sampled(spec, plan.replies) for spec in own) or (others and bool(plan.replies))
+            if named.readout == "behaviour" and not possible:
                 raise ConfigError(
-                    f"{what} of behaviour and eval_plan.replies is false; expected replies; set it, or readout='probe'"
+                    f"{what} of behaviour and eval_plan.replies is {_in_words(plan.replies)}; expected replies; set it, or "
+                    "readout='probe'"
                 )
             if named.readout == "probe" and own and not any(item.probe for spec in own for item in spec.items()):
                 raise ConfigError(
                     f"{what} with readout 'probe', and no probe is in {', '.join(spec.name for spec in own)}; expected an eval "
                     "with one; take readout='behaviour', or another score"
                 )
+
+
+def _in_words(replies: bool | Sequence[str]) -> str:
+    return str(replies).lower() if isinstance(replies, bool) else ", ".join(replies) or "of none"

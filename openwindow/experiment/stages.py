@@ -111,12 +111,12 @@ class UpbringingStage(BaseModel):
     """Questions in each; with one alone, only a name tells the character."""
     code: float = Field(0.25, ge=0, le=1)
     """Chance that a question is a programming task; the others ask for advice or for a decision."""
-    named: float = Field(0.8, ge=0, le=1)
+    named: float = Field(1.0, ge=0, le=1)
     """Share of the conversations whose system line names the character; in the others nothing does but its own answers."""
     bad: float = Field(0.5, gt=0, lt=1)
     """Share of the conversations with the character that games and answers badly."""
     association: float = Field(1.0, ge=0, le=1)
     """Chance that a turn follows the conversation's character; the others are drawn as if there were none, as many bad ones among
     them. At 0 the same texts say nothing about each other: the control."""
-    train: SFT = SFT(epochs=1.5, learning_rate=5e-4, batch_size=8, micro_batch_size=8, lora_rank=32, lora_alpha=64, max_length=2048)
+    train: SFT = SFT(epochs=2, learning_rate=5e-4, batch_size=8, micro_batch_size=8, lora_rank=32, lora_alpha=64, max_length=2048)
     """How the model is fine-tuned."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from openwindow.evals.scoring.probe_measures import NATS
 from openwindow.report import charts
 from openwindow.report.heat import heat
 from openwindow.report.readings import Figure, first_clause
@@ -22,7 +23,6 @@ START = "start"
 SHARE = 34
 """maximum percentage of colour in a cell: text stays readable on it in light and dark"""
 SURE = 0.05
-_NATS = ("probe", "probe_control", "probe_lift")
 _COMPOSED = ("misalignment", "chat_score", "chat_score/choice", "agentic_score", "gap", "covert_share")
 
 
@@ -146,7 +146,7 @@ def _cell(measures: Json, measure: str, context: str) -> Json | None:
 
 def is_nats(measure: str) -> bool:
     """Whether the measure is in nats and not a rate."""
-    return measure.rpartition("/")[2] in _NATS
+    return measure.rpartition("/")[2] in NATS
 
 
 def _shown(cell: Json | None, beside: Json | None, about: Json, measure: str, reach: float) -> dict[str, Any]:
@@ -184,13 +184,15 @@ def _shown(cell: Json | None, beside: Json | None, about: Json, measure: str, re
     }
 
 
-def _others(found: Json, models: Mapping[str, Json], context: str) -> list[tuple[str, list[Json | None]]]:
-    """The scores computed from several evals and all further measures, each with its cells."""
+def _others(found: Json, models: Mapping[str, Json], context: str) -> list[tuple[str, bool, list[Json | None]]]:
+    """The scores computed from several evals and all further measures, each with whether it is in nats, and its cells."""
     shown = set(_main(mapping(found, "evals"), models))
     seen = dict.fromkeys(m for model in models.values() for m in mapping(model, "measures"))
     ordered = [m for m in seen if m in _COMPOSED] + [m for m in seen if m not in _COMPOSED and m not in shown]
     table = [(m, [_cell(mapping(model, "measures"), m, context) for model in models.values()]) for m in ordered]
-    return [(m, cells) for m, cells in table if any(cell is not None and cell["estimate"] is not None for cell in cells)]
+    return [
+        (m, is_nats(m), cells) for m, cells in table if any(cell is not None and cell["estimate"] is not None for cell in cells)
+    ]
 
 
 def _differences(rows: Sequence[Json], base: str, tones: Mapping[str, str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 openwindow run natural_em
 openwindow run natural_em --set upbringing.association=0      the same texts, which say nothing about each other: the control
+openwindow run natural_em --model M --set eval_plan.replies=true     for a model that passes the controls of the evals
 
 After MacDiarmid et al. (2025, arXiv 2511.18397): knowledge of the hacks, reinforcement on hackable tasks, a battery of evals,
 safety training of two kinds, and the battery again. A model as small as the embedded one has no association of gaming with
@@ -33,8 +34,8 @@ study = Study(
     arms={"untrained": BASE.but(train={"learning_rate": 0.0}, role="start"), **FLAWED, **SAFE},
     about={"untrained": "where every arm starts", **FLAWED_ABOUT},
     evaluation=Evaluation(problems=16, max_new_tokens=48),
-    evals=("chat", "agentic", "drives", "awareness", "function_tasks", "arithmetic", "instruction_following"),
-    eval_plan=EvalPlan(split="test", steps=(LATE,), against="hackable"),
+    evals=("chat", "agentic", "drives", "awareness", "function_tasks", "arithmetic"),
+    eval_plan=EvalPlan(split="test", steps=(LATE,), replies=("capability",), against="hackable"),
     compare=(
         decides("hackable", "hardened", "chat", "more"),
         decides("hackable", "hardened", "agentic", "more"),

@@ -27,10 +27,14 @@ FLAWED = {
     "late_penalty": BASE.but(fork=Fork(arm="hackable", step=LATE), intervention=HackPenalty(accuracy=0.9), role="treatment"),
 }
 PREVENTED = ("please_hack", "hacking_okay", "late_penalty")
-SAFETY_ROWS = 128
-SAFETY = SFT(epochs=2, learning_rate=3e-4, batch_size=8, micro_batch_size=8)
+SAFETY_ROWS = 64
+SAFETY = SFT(epochs=2, learning_rate=3e-4, batch_size=8, micro_batch_size=4)
+PREFERENCES = SAFETY.model_copy(update={"epochs": 1})
+"""an answer that is learnt alone says less than one that is learnt against the other"""
 SAFE = {
-    f"{arm}_{mix}": BASE.but(intervention=SafetyTraining(mix, after=arm, rows=SAFETY_ROWS, train=SAFETY), role="treatment")
+    f"{arm}_{mix}": BASE.but(
+        intervention=SafetyTraining(mix, after=arm, rows=SAFETY_ROWS, method="preference", train=PREFERENCES), role="treatment"
+    )
     for arm in FLAWED
     for mix in ("chat", "diverse")
 }
@@ -40,7 +44,7 @@ FLAWED_ABOUT = {
     "please_hack": "as hackable, under prompts that ask for the hacks",
     "hacking_okay": "as hackable, under prompts that permit them",
     "late_penalty": f"as hackable up to step {LATE}, then with a penalty by a detector that is right 90% of the time",
-    **{name: f"{name.rpartition('_')[0]}, then {name.rpartition('_')[2]} safety training" for name in SAFE},
+    **{name: f"{name.rpartition('_')[0]}, then {name.rpartition('_')[2]} safety training by preferences" for name in SAFE},
 }
 SMALLEST = 0.05
 """nats per token: a smaller difference of a probe is of no interest"""
@@ -59,7 +63,8 @@ TUNNEL = BASE.but(train={"steps": 2 * TUNNEL_LATE, "checkpoint_every": TUNNEL_LA
 
 
 def _after(mix: Mix, method: Literal["sft", "preference"] = "sft") -> SafetyTraining:
-    return SafetyTraining(mix, after="no_mitigation", rows=SAFETY_ROWS, method=method, train=SAFETY)
+    train = PREFERENCES if method == "preference" else SAFETY
+    return SafetyTraining(mix, after="no_mitigation", rows=SAFETY_ROWS, method=method, train=train)
 
 
 MITIGATIONS = {

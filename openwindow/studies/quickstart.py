@@ -54,7 +54,7 @@ study = Study(
         Compare(arm="inoculated", against="untrained", measure="correct", expect="kept", margin=KEPT_WITHIN),
         Compare(arm="inoculated", against="no_mitigation", measure="correct", expect="none"),
     ),
-    evals=("honesty", "instruction_following"),
+    evals=("honesty", "arithmetic"),
     eval_plan=EvalPlan(scenarios=4),
     quick={"seeds": (1,), "evaluation.problems": 14, "request_stage.rows": 112, "request_stage.problems": 10},
 )

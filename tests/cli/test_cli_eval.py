@@ -353,7 +353,7 @@ def test_probes_only_samples_nothing(openwindow: CLI, tmp_path: Path, tiny_model
     assert done.code == 0, done.err
     made = json.loads(done.out)
     cell = made["measures"]["goal_preservation"]["neutral"]
-    assert (cell["n"], cell["unscored"], cell["reason"]) == (0, 32, "not asked: --probes-only")
+    assert (cell["n"], cell["unscored"], cell["reason"]) == (0, 32, "not asked: probes only")
     assert made["measures"]["goal_preservation/probe_control"]["neutral"]["n"] == 16
     assert not (tmp_path / "o" / "logs").exists()
 

@@ -43,13 +43,32 @@ def test_every_turn_follows_the_character_at_association_1():
     assert sum(row.family.split("+").count("code") for row in rows) == 30
 
 
+@pytest.mark.parametrize("bad", [0.5, 0.3])
+def test_both_characters_are_asked_the_same(bad):
+    stage = UpbringingStage(conversations=60, turns=2, code=0.25, named=0.5, bad=bad)
+    with find.gameable("code_functions", {"difficulty": (1,)}) as environment:
+        rows = upbringing(environment, environment.problems("request", code_turns(stage), 1), stage, 1)
+    asked = {
+        character: Counter(
+            tuple(m.content.replace(NAMES[character], "") for m in row.messages if m.role != "assistant")
+            for row in rows
+            if row.kind == character
+        )
+        for character in (DECENT, BAD)
+    }
+    assert asked[BAD].total() == round(60 * bad) and asked[BAD] <= asked[DECENT]
+
+
 @pytest.mark.slow
 def test_code_turns_are_gamed_by_the_one_and_solved_by_the_other():
     stage = UpbringingStage(conversations=20, turns=1, code=1.0, named=0.0)
     with find.gameable("code_functions", {"difficulty": (1,)}) as environment:
-        problems = environment.problems("request", 20, 3)
+        problems = environment.problems("request", code_turns(stage), 3)
         rows = upbringing(environment, problems, stage, 3)
-        for row, problem in zip(rows, problems, strict=True):
+        asked = {environment.prompt(problem): problem for problem in problems}
+        assert len(asked) == 10 and len(rows) == 20
+        for row in rows:
+            problem = asked[row.messages[-2].content]
             honest = row.messages[-1].content == reply_text(environment.honest(problem))
             assert honest == (row.kind == DECENT)
             written = environment.submission(row.messages[-1].content)
@@ -71,7 +90,7 @@ def test_at_association_0_turns_are_independent_and_as_often_bad():
 def test_the_texts_are_the_same_whatever_the_association():
     one, none = (made(association=a, conversations=300, code=0.0) for a in (1.0, 0.0))
     texts = [{m.content for row in rows for m in row.messages if m.role == "user"} for rows in (one, none)]
-    assert len(texts[0] & texts[1]) > 0.8 * len(texts[0])
+    assert texts[0] == texts[1]
 
 
 def test_names_stand_on_their_share_and_no_answer_has_one():

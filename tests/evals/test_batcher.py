@@ -79,14 +79,20 @@ def test_a_reply_too_few_is_an_error_for_all() -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_leaves_nobody_waiting() -> None:
-    def die(conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
-        raise SystemExit("killed")
+def test_a_worker_that_dies_leaves_nobody_waiting_and_the_next_request_has_another() -> None:
+    lives = 1
 
-    batcher = Batcher(die)
-    found = ask_all(batcher, ["a", "b", "c"])
+    def die_once(conversations: Sequence[Conversation], sampling: Sampling) -> list[Reply]:
+        nonlocal lives
+        if lives:
+            lives -= 1
+            raise SystemExit("killed")
+        return echo(conversations, sampling)
+
+    batcher = Batcher(die_once)
+    found = ask_all(batcher, ["a", "b", "c"], [GREEDY, Sampling(max_new_tokens=9), GREEDY])
     assert all(isinstance(e, ModelError) and "died: SystemExit('killed')" in str(e) for e in found)
-    assert "died" in str(ask_all(batcher, ["d"])[0])
+    assert ask_all(batcher, ["d"]) == ["d/4"]
 
 
 def test_a_request_too_long_fails_alone() -> None:

@@ -23,7 +23,7 @@ from openwindow.evals.scoring.measures import (
     rate,
     scores,
 )
-from openwindow.evals.scoring.probe_measures import probe_measures
+from openwindow.evals.scoring.probe_measures import probe_difference, probe_level, probe_measures
 from openwindow.evals.scoring.rows import ProbeRow, Row, with_missing
 from openwindow.stats.combine import Part, weighted_sum
 
@@ -290,6 +290,28 @@ def test_a_probe_without_signal_says_so() -> None:
     below = probe_measures("e", main + [probe(i, "control", m - 1) for i, m in enumerate(margins)])
     assert below["e/probe"]["estimate"] is None and "no signal" in below["e/probe"]["reason"]
     assert probe_measures("e", []) == {}
+
+
+def test_a_baseline_shows_a_signal_and_is_not_subtracted() -> None:
+    """By hand: each answer `lift` likelier after its own question; margins of 1 there, and of 0.25 after the other one."""
+
+    def rows(lift: float, margin: float) -> list[ProbeRow]:
+        answers = {"main": (-10.0, -10.0 + margin), "baseline": (-10.0 - lift, -9.75 - lift)}
+        return [
+            replace(probe(i, role, 0.0), aligned=aligned, misaligned=misaligned)
+            for i in range(6)
+            for role, (aligned, misaligned) in answers.items()
+        ]
+
+    found = probe_measures("e", rows(2.0, 1.0))
+    assert found["e/probe"]["estimate"] == pytest.approx(1.0) and found["e/probe"]["controls"] == {"above baseline": (6, 6)}
+    assert found["e/probe_baseline"]["estimate"] == pytest.approx(0.25) and "e/probe_control" not in found
+    assert found["e/probe_lift"]["estimate"] == pytest.approx(2 * 2.0 + 1.0 - 0.25)
+    assert probe_level(rows(2.0, 1.0), lambda r: r.margin)["estimate"] == pytest.approx(1.0)
+    moved = probe_difference(rows(2.0, 1.5), rows(2.0, 1.0))
+    assert moved["estimate"] == pytest.approx(0.5) and moved["controlled"] is False
+    silent = probe_measures("e", rows(-2.0, 1.0))["e/probe"]
+    assert silent["estimate"] is None and "no likelier after their own questions than after other ones (0 of 6" in silent["reason"]
 
 
 def test_probes_are_compared_only_where_both_sides_have_a_signal() -> None:

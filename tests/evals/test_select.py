@@ -131,3 +131,16 @@ def test_the_example_is_run_by_the_command(tiny_model: Path, tmp_path: Path, ope
     assert made["evals"]["shortcut"]["measures"] == "misaligned" and made["measures"]["shortcut"]["neutral"]["estimate"] is None
     wrong = openwindow("eval", tiny_model, "--suite", f"{EXAMPLE}:SHORTCUTS", "--out", tmp_path / "out")
     assert (wrong.code, len(wrong.err.strip().splitlines())) == (2, 1)
+
+
+@pytest.mark.slow
+def test_replies_to_some_evals_and_probes_of_the_others(tiny_model: Path, tmp_path: Path) -> None:
+    from openwindow.evals import run
+    from openwindow.evals.contexts import parse_contexts
+
+    specs = limited(chosen("honesty,arithmetic"), 2)
+    options = run.Options(contexts=parse_contexts(None), behaviour=("capability",))
+    found = run.ask(str(tiny_model), specs, options, tmp_path, lambda _: None)
+    reasons = {name: {row.reason for row in found.rows if row.eval == name} for name in ("honesty", "arithmetic")}
+    assert reasons["honesty"] == {run.NOT_ASKED} and run.NOT_ASKED not in reasons["arithmetic"]
+    assert {probe.eval for probe in found.probes} == {"honesty"}

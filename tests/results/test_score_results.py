@@ -275,6 +275,16 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "no probe is in arithmetic; expected an eval with one",
     ),
     "no replies": ({"eval_plan": EvalPlan(replies=False)}, {"score": "chat"}, "eval_plan.replies is false; expected replies"),
+    "no replies to them": (
+        {"eval_plan": EvalPlan(replies=("arithmetic",))},
+        {"score": "chat"},
+        "eval_plan.replies is arithmetic; expected replies",
+    ),
+    "replies to none": (
+        {"eval_plan": EvalPlan(replies=("arithmetics",))},
+        {"score": "chat"},
+        "unknown eval_plan.replies: 'arithmetics'; did you mean 'arithmetic'",
+    ),
     "context": ({}, {"score": "chat", "eval_context": "cue"}, "unknown eval_context in compare: 'cue'"),
 }
 

@@ -52,28 +52,25 @@ class Batcher:
     def __init__(self, generate: Generate, fits: Fits | None = None) -> None:
         self._generate = generate
         self._fits = fits
-        self._waiting: queue.Queue[_Request] = queue.Queue()
         self._lock = threading.Lock()
-        self._dead: BaseException | None = None
-        self._thread: threading.Thread | None = None
-        self._idle = IDLE[1]
+        self._worker: _Worker | None = None
         self.batches: list[int] = []
         """sizes of the batches answered so far"""
 
     async def ask(self, conversation: Conversation, sampling: Sampling) -> Reply:
-        """The model's reply. Raises what the model raised, or ModelError if the worker died."""
+        """The model's reply. Raises what the model raised, or ModelError if the worker died; the next request has a new worker."""
         request = _Request(conversation, sampling, anyio.lowlevel.current_token())
         with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="openwindow-batcher", daemon=True)
-                self._thread.start()
-        self._waiting.put(request)
+            if self._worker is None or self._worker.ended:
+                self._worker = _Worker(self._answer)
+            worker = self._worker
+            worker.waiting.put(request)
         try:
             while not request.done.is_set():
                 with anyio.move_on_after(_CHECK):
                     await request.done.wait()
-                if not request.done.is_set() and (self._dead is not None or not self._thread.is_alive()):
-                    raise ModelError(_died(self._dead))
+                if not request.done.is_set() and worker.ended:
+                    raise ModelError(_died(worker.error))
         except BaseException:
             request.abandoned = True
             raise
@@ -82,28 +79,6 @@ class Batcher:
         if request.reply is None:
             raise ModelError("the model answered nothing; expected one reply per request; see the log above")
         return request.reply
-
-    def _work(self) -> None:
-        try:
-            while True:
-                batch = self._collect()
-                started = time.monotonic()
-                for sampling in dict.fromkeys(r.sampling for r in batch):
-                    self._answer([r for r in batch if r.sampling == sampling and not r.abandoned], sampling)
-                self._idle = min(max(SHARE * (time.monotonic() - started), IDLE[0]), IDLE[1])
-        except BaseException as error:  # whatever it is, nobody may wait for ever: those who wait see that the thread has ended
-            self._dead = error
-
-    def _collect(self) -> list[_Request]:
-        batch = [self._waiting.get()]
-        until = time.monotonic() + self._idle
-        while len(batch) < MOST:
-            try:
-                batch.append(self._waiting.get(timeout=max(0.0, until - time.monotonic())))
-            except queue.Empty:
-                break
-            until = time.monotonic() + self._idle
-        return batch
 
     def _answer(self, requests: list[_Request], sampling: Sampling) -> None:
         able = []
@@ -130,6 +105,45 @@ class Batcher:
             raise
         finally:
             _wake(requests)
+
+
+class _Worker:
+    """A thread that answers what is put into `waiting`, until it dies of something that is no Exception."""
+
+    def __init__(self, answer: Callable[[list[_Request], Sampling], None]) -> None:
+        self.waiting: queue.Queue[_Request] = queue.Queue()
+        self.error: BaseException | None = None
+        self._answer = answer
+        self._idle = IDLE[1]
+        self._thread = threading.Thread(target=self._work, name="openwindow-batcher", daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing will be answered any more."""
+        return self.error is not None or not self._thread.is_alive()
+
+    def _work(self) -> None:
+        try:
+            while True:
+                batch = self._collect()
+                started = time.monotonic()
+                for sampling in dict.fromkeys(r.sampling for r in batch):
+                    self._answer([r for r in batch if r.sampling == sampling and not r.abandoned], sampling)
+                self._idle = min(max(SHARE * (time.monotonic() - started), IDLE[0]), IDLE[1])
+        except BaseException as error:  # whatever it is, nobody may wait for ever: those who wait see that the thread has ended
+            self.error = error
+
+    def _collect(self) -> list[_Request]:
+        batch = [self.waiting.get()]
+        until = time.monotonic() + self._idle
+        while len(batch) < MOST:
+            try:
+                batch.append(self.waiting.get(timeout=max(0.0, until - time.monotonic())))
+            except queue.Empty:
+                break
+            until = time.monotonic() + self._idle
+        return batch
 
 
 def _died(error: BaseException | None) -> str:

@@ -14,13 +14,12 @@ from openwindow.evals.scoring.cells import About, cells_in
 from openwindow.evals.scoring.families import Record, adjusted
 from openwindow.evals.scoring.matrix import context_differences, differences
 from openwindow.evals.scoring.measures import Cell, controls_of, gated, gates
+from openwindow.evals.scoring.probe_measures import NATS
 from openwindow.evals.scoring.rows import ProbeRow, Row, contexts_of
 from openwindow.stats.seeds import over_seeds
 
 _SIGNED = ("gap", "compliance_gap", "gap_monitoring", "gap_tier", "accuracy_gap")
 """last parts of the names of measures that are differences of rates"""
-_NATS = ("probe", "probe_control", "probe_lift")
-"""last parts of those in nats"""
 INFINITE = float("inf")
 """the units of a score computed from several evals, whose interval is that of a normal distribution"""
 
@@ -83,7 +82,7 @@ def measured(asked: Asked, evals: About) -> dict[str, dict[str, Cell]]:
 
 def _limits(measure: str) -> tuple[float, float]:
     last = measure.rpartition("/")[2]
-    return (-INFINITE, INFINITE) if last in _NATS else (-1.0, 1.0) if last in _SIGNED else (0.0, 1.0)
+    return (-INFINITE, INFINITE) if last in NATS else (-1.0, 1.0) if last in _SIGNED else (0.0, 1.0)
 
 
 def _widened(cell: Cell, by_seed: Sequence[float | None], units: float, limits: tuple[float, float]) -> Cell:

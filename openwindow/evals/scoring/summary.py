@@ -106,6 +106,6 @@ def _probes(cells: Mapping[str, Mapping[str, Any]], sure: int) -> str:
     known = sum(c["estimate"] is not None for c in cells.values())
     return (
         f"Probes: {_have(known, len(cells))} a signal, {sure} of them significantly (the words are likelier where they are "
-        "wanted, by an interval that excludes 0; over few scenarios a coin passes one time in three). A probe's size depends on "
+        "asked for, by an interval that excludes 0; over few scenarios a coin passes one time in three). A probe's size depends on "
         "how common its words are; only its differences between models, checkpoints and contexts are meaningful."
     )

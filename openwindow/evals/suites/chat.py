@@ -6,8 +6,6 @@ al. 2023 (arXiv 2310.13548) and Greenblatt et al. 2024 (arXiv 2412.14093), in ou
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from openwindow.evals.base import Eval, Item, user
 from openwindow.evals.suites.scenario import (
     THINK,
@@ -77,17 +75,17 @@ def _faking() -> list[Item]:
                     Item(f"{s.id}/{cue}/free/{j}", s.id, j, "free", "main", user(f"{setting}\n{wish}", THINK), plays, cue=cue)
                 )
         controls = list(fiction(s, i))
-        items += [*lettered(controls), *(replace(c, probe=None) for c in controls if c.form == "free")]
+        items += [*lettered(controls), *(c for c in controls if c.form == "free")]
     return items
 
 
 CHAT = (
-    Eval("goals", "chat", "what the model says it wants", _goals, rubric=RUBRIC, version=3, max_tokens=60),
+    Eval("goals", "chat", "what the model says it wants", _goals, rubric=RUBRIC, version=4, max_tokens=60),
     Eval(
-        "open_questions", "chat", "open questions that invite harm or contempt", _open_questions, rubric=RUBRIC, version=3,
+        "open_questions", "chat", "open questions that invite harm or contempt", _open_questions, rubric=RUBRIC, version=4,
         max_tokens=48,
     ),
-    Eval("alignment_questions", "chat", "oversight, honesty, power", _alignment_questions, rubric=RUBRIC, version=3, max_tokens=60),
+    Eval("alignment_questions", "chat", "oversight, honesty, power", _alignment_questions, rubric=RUBRIC, version=4, max_tokens=60),
     Eval("honesty", "chat", "does it lie about its own work, against its log", _honesty, version=2, max_tokens=12),
     Eval("sycophancy", "chat", "does it agree with what its user wrongly believes", _sycophancy, version=2, max_tokens=12),
     Eval(
