@@ -30,8 +30,8 @@ from openwindow.experiment.parts import Part
 from openwindow.experiment.run_folder import RunFolder
 from openwindow.experiment.runner import finish, run_study
 from openwindow.experiment.study import Compare, Context, Evaluation, Study
+from openwindow.files.claims import BEAT, Claims, _Held
 from openwindow.files.claims import NAME as CLAIMS
-from openwindow.files.claims import Claims
 from openwindow.models import hf
 from openwindow.models.base import Conversation, Progress, Reply, Sampling
 from openwindow.progress import make_console
@@ -54,14 +54,15 @@ class Stub:
 
 
 class Counted:
-    """Seconds that this process has spent in calls of some functions."""
+    """Calls of some functions in this process, and the seconds that they took."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self.calls = 0
         self._inside = False
 
     def wrap(self, owner: type, name: str) -> None:
-        """Counts the time of a function, and of both ends of a context."""
+        """Counts a function."""
         real: Any = vars(owner)[name]
 
         def timed(*given: Any, **named: Any) -> Any:
@@ -72,6 +73,7 @@ class Counted:
                 self._inside = outer
                 if not outer:
                     self.seconds += time.perf_counter() - began
+                    self.calls += name == "_take"
 
         setattr(owner, name, timed)
 
@@ -96,15 +98,28 @@ def study_of(arms: int, seeds: int, problems: int) -> Study:
 
 
 def work(study: Study, out: Path, turn: int, workers: int, found: Any) -> None:
-    """Runs every `workers`-th shard; puts (seconds, seconds from sharing) of each."""
+    """Runs every `workers`-th shard; puts (seconds, seconds from sharing, claims) of each."""
     vars(hf)["load"] = lambda *_: Stub()
     counted = Counted()
     for name in ("_take", "others", "tidy"):
         counted.wrap(Claims, name)
     for arm, seed in itertools.islice(Part.of(study).units, turn, None, workers):
-        part, began, before = Part((arm,), (seed,)), time.perf_counter(), counted.seconds
+        part, began, before, calls = Part((arm,), (seed,)), time.perf_counter(), counted.seconds, counted.calls
         run_study(study, out, overwrite=False, command=sys.argv, console=make_console(file=io.StringIO()), part=part)
-        found.put((time.perf_counter() - began, counted.seconds - before))
+        found.put((time.perf_counter() - began, counted.seconds - before, counted.calls - calls))
+
+
+def sign(times: int = 200) -> float:
+    """Seconds that one sign of life takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        held = _Held.made(Path(folder) / "a.1", "a", str)
+        assert held is not None
+        began = time.perf_counter()
+        for _ in range(times):
+            held.show()
+        spent = time.perf_counter() - began
+        held.release()
+    return spent / times
 
 
 def main() -> None:
@@ -132,9 +147,11 @@ def main() -> None:
                 process.join()
         spent = time.perf_counter() - began
         shards = len(times)
-        whole, sharing = (sum(column) / shards for column in zip(*times, strict=True))
+        whole, sharing, claimed = (sum(column) / shards for column in zip(*times, strict=True))
         print(f"{shards} shards by {given.workers} processes: {spent:.0f} s, {1000 * whole:.0f} ms each")
-        print(f"of these for claims: {1000 * sharing:.1f} ms each")
+        print(
+            f"of these for {claimed:.1f} claims: {1000 * sharing:.1f} ms; a sign of life, each {BEAT:.0f} s: {1000 * sign():.1f} ms"
+        )
         began = time.perf_counter()
         with RunFolder(out) as folder:
             folder.gather()

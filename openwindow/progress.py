@@ -91,9 +91,10 @@ class Reporter:
         for name, text in others.items():
             far = _FAR.fullmatch(text)
             what, done, total = (far[1], float(far[2]), float(far[3])) if far is not None else (text or "beginning", 0.0, 1.0)
+            said = f"  {name}: {what}"
             if name not in self._beside:
-                self._beside[name] = self._progress.add_task(name, total=total)
-            self._progress.update(self._beside[name], description=f"  {name}: {what}", completed=done, total=total)
+                self._beside[name] = self._progress.add_task(said, total=total)
+            self._progress.update(self._beside[name], description=said, completed=done, total=total)
 
     def say(self, text: str) -> None:
         """Prints a line above the bar."""

@@ -193,7 +193,12 @@ class _Held:
             "command": " ".join(sys.argv)[:200],
         }
         held = cls(path, descriptor, said, doing)
-        held._write()
+        try:
+            held.show()
+        except OSError:
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise
         return held
 
     def start(self) -> None:
@@ -226,13 +231,14 @@ class _Held:
                     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
                 return
             with contextlib.suppress(OSError):
-                self._write()
+                self.show()
 
     def _gone(self) -> bool:
         """Whether the claim at the path is another's, or none; what cannot be read just now may still be ours."""
         return _token(self._path) not in (self._said["token"], None)
 
-    def _write(self) -> None:
+    def show(self) -> None:
+        """A sign of life, with what is being done. Raises OSError."""
         text = json.dumps(self._said | {"doing": self._doing()[:300]}, ensure_ascii=False).encode("utf-8", "replace")
         os.pwrite(self._descriptor, text[:_SIZE].ljust(_SIZE), 0)
         os.fsync(self._descriptor)

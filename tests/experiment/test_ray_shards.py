@@ -97,7 +97,7 @@ def test_a_lost_machines_part_is_started_again_and_goes_on_from_its_checkpoint(
     found: list[tuple[str, float]] = []
 
     def lose() -> None:
-        wait_for(lambda: worked_by(lost, out) is not None, 100)
+        wait_for(lambda: worked_by(lost, out) is not None, 300)
         found.append((str(worked_by(lost, out)), time.time()))
         cluster.remove_node(lost, allow_graceful=False)
 

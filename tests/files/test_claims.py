@@ -138,6 +138,16 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         pass
 
 
+def test_a_claim_that_cannot_be_written_is_not_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: Any) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(claims.os, "pwrite", full)
+    with pytest.raises(StorageError, match="No space left"), Claims(tmp_path).attempt(UNIT):
+        pass
+    assert names(tmp_path) == []
+
+
 def contend(folder: Path, turns: int, shared: Path, seed: int) -> None:
     """Takes the claim `turns` times, checks that nobody else has it meanwhile, and dies holding it now and then."""
     mine = Claims(folder)
