@@ -74,7 +74,7 @@ class Execution:
         self.evals = StudyEvals(study, folder, model, reporter, evals)
         self.part = Part.of(study) if part is None else part
         self.wait = wait
-        folder.reporter = reporter
+        folder.report_to(reporter)
         folder.resolved({"precision": model.precision, "device": model.device.type})
         self._at: int | None = None
         self._came: dict[str, torch.Tensor] | None = None

@@ -92,9 +92,8 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.reporter: Reporter | None = None
-        """Shows what is waited for, and says what this process is doing to others who wait for it."""
-        self.claims = Claims(path / CLAIMS, lambda: "" if self.reporter is None else self.reporter.doing)
+        self.claims = Claims(path / CLAIMS)
+        self._reporter: Reporter | None = None
         self._lock: Lock | None = None
         self._damage: dict[str, str | None] = {}
 
@@ -103,6 +102,11 @@ class RunFolder:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def report_to(self, reporter: Reporter) -> None:
+        """From now on `reporter` shows what is waited for, and tells others who wait for this process what it is doing."""
+        self._reporter = reporter
+        self.claims.doing = lambda: reporter.doing  # without a reference to this object, whose end ends its lock
 
     def close(self) -> None:
         """Lets others open the folder."""
@@ -161,7 +165,7 @@ class RunFolder:
     @contextlib.contextmanager
     def turn(self, name: str, finished: Callable[[], bool] = bool) -> Iterator[bool]:
         """Claims `name` for the block, after waiting for whoever has it; gives False, without a claim, once it is finished."""
-        with Waiting(self.reporter) as waiting:
+        with Waiting(self._reporter) as waiting:
             while not finished():
                 with self.claims.attempt(name) as holder:
                     if holder is None:

@@ -96,7 +96,7 @@ def run_on_ray(
     evals_of(study)
     check_cluster(address)
     with RunFolder(out) as folder, Reporter(console) as reporter:
-        folder.reporter = reporter
+        folder.report_to(reporter)
         again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite, shared=True)
         if not again or not _is_finished(study, folder, part):
             with noted(folder):
