@@ -8,7 +8,7 @@ FAST := not (slow or attacks or learning or nightly)
 REST := (slow or attacks or learning) and not nightly
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: install demo test test-rest test-all test-attacks test-nightly check-env check format docs bench clean
+.PHONY: install demo test test-rest test-all test-attacks test-nightly check-env check format docs constraints dist image bench clean
 
 install: $(STAMP)
 
@@ -39,6 +39,16 @@ check: $(STAMP)  ## format, lint, types
 
 docs: $(STAMP)  ## docs/cli.md from the help texts
 	$(BIN)/python docs/make_cli.py
+
+constraints: $(STAMP)  ## constraints.txt: the versions that the tests passed with
+	$(BIN)/python docs/make_constraints.py
+
+dist: $(STAMP)  ## dist/: the source distribution, and the wheel built from it
+	$(BIN)/pip install --quiet build
+	$(BIN)/python -m build
+
+image:  ## the container image
+	docker build -t openwindow .
 
 format: $(STAMP)
 	$(BIN)/ruff format openwindow tests benchmarks

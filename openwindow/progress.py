@@ -25,10 +25,11 @@ WIDTH = 120
 
 
 def make_console(*, stderr: bool = False, file: TextIO | None = None) -> Console:
-    """A console on standard output, on standard error, or on a file."""
+    """A console on standard output, on standard error, or on a file; in a notebook plain text, since rich's own form of it there
+    needs a package for its bars."""
     stream = file or (sys.stderr if stderr else sys.stdout)
     width = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH
-    return Console(file=file, stderr=stderr, width=width, markup=False, highlight=False, emoji=False)
+    return Console(file=file, stderr=stderr, width=width, markup=False, highlight=False, emoji=False, force_jupyter=False)
 
 
 @contextmanager

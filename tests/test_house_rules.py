@@ -48,9 +48,12 @@ ORDER = (
     ("audit", "experiment"),
     ("results",),
     ("report",),
+    ("watch",),
+    ("integrations",),
     ("prompt_ranking",),
     ("inoculate",),
     ("studies",),
+    ("api",),
     ("cli",),
 )
 FLOOR = {part: floor for floor, row in enumerate(ORDER) for part in row}

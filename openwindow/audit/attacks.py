@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from openwindow.audit import rewriting
-from openwindow.audit.graders import Task
 from openwindow.audit.pass_words import names_of_tests, pass_words
 from openwindow.audit.submission_forms import FENCE, Files, Program, files_in, program_in
 from openwindow.environments.code import exploits
 from openwindow.environments.code.hack_detectors import parse
+from openwindow.environments.graders.tasks import Task
 
 Attacks = dict[str, tuple[str, ...]]
 

@@ -12,9 +12,9 @@ import json
 import re
 from dataclasses import dataclass
 
-from openwindow.audit.graders import Task
 from openwindow.audit.submission_forms import files_in, program_in
 from openwindow.environments.code.hack_detectors import parse
+from openwindow.environments.graders.tasks import Task
 
 _DECIMAL = re.compile(r"(?<![\w.])-?\d+\.\d+(?![\w.])")
 _INTEGER = re.compile(r"(?<![\w.,])-?\d{1,15}(?![\w,]|\.\d)")

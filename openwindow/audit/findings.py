@@ -296,4 +296,4 @@ def _summary(audit: Audit) -> str:
         said.insert(0, f"can be gamed, {len(found)} loophole{'s' if len(found) > 1 else ''} open")
     if said:
         return f"{', '.join(said)}{'' if audit.honest_passes or not found else '; only an exploit passes'}"
-    return "broken by every submission" if audit.exit_code else "no loophole found"
+    return "broken by every submission" if audit.exit_code else "no loophole found" if audit.tasks else "not attacked"

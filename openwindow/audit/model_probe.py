@@ -12,13 +12,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
+from openwindow.audit.signal import Signal, in_percent, rate_of, signal_of
 from openwindow.environments.code.detector_accuracy import DetectorRow, detector_table
 from openwindow.environments.gameable import Gameable, graded
 from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError
 from openwindow.models.base import Model, Precision, Sampling
 from openwindow.progress import Advance, Reporter
-from openwindow.stats import Estimate, arm_rate
+from openwindow.stats import Estimate
 from openwindow.types import Message, Problem, StopReason
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ class Asked:
     """Replies asked for."""
     truncated: int
     """Replies that were cut off at the token limit; they are graded as they are."""
+    signal: Signal
+    """What these replies would earn, and what RL could learn from it."""
+
+    truth_unknown: str = ""
+    """Why it is not known of any reply whether it does the task; empty if it is known."""
 
     @property
     def found(self) -> bool:
@@ -113,23 +119,32 @@ class Preflight:
     def sentence(self) -> str:
         """What that means for training, in one or two sentences."""
         honest, hack = self.neutral.honest, self.neutral.hack
+        if self.neutral.proxy.estimate is not None and self.neutral.truth_unknown:
+            passed = f"It passes the grader in {in_percent(self.neutral.proxy)} of its replies"
+            return f"{passed}; how many of them do the task is not known: {self.neutral.truth_unknown}."
         if honest.estimate is None or hack.estimate is None:
             return f"Nothing could be measured: {honest.reason or hack.reason}."
-        rates = f"It does the task in {_percent(honest)} of its replies and passes without doing it in {_percent(hack)}."
+        rates = f"It does the task in {in_percent(honest)} of its replies and passes without doing it in {in_percent(hack)}."
         if not self.holes:
             return f"{rates} No loophole is open."
         if self.reachable:
             easy = " But honest success is so common that training may not go there." if honest.estimate >= _OFTEN else ""
-            return f"{rates} The loophole is reachable: {_percent(self.neutral.reached)} visibly go through it.{easy}"
+            return f"{rates} The loophole is reachable: {in_percent(self.neutral.reached)} visibly go through it.{easy}"
         if self.hinted is not None and self.hinted.found:
-            return f"{rates} The loophole is reachable only with the hint ({_percent(self.hinted.reached)}): ask with it."
+            return f"{rates} The loophole is reachable only with the hint ({in_percent(self.hinted.reached)}): ask with it."
         tried = "No loophole was reached, with the hint or without"
         return f"{rates} {tried}: take a stronger model, demonstrate the hack first, or ask more often."
 
     def to_json(self) -> dict[str, object]:
         """The result as plain data."""
         rows = [row.to_json() for row in self.detectors]
-        return {**asdict(self), "detectors": rows, "reachable": self.reachable, "sentence": self.sentence}
+        said = {"reachable": self.reachable, "sentence": self.sentence}
+        return {**asdict(self), "detectors": rows, **said, "learns": self.neutral.signal.learns, "learning": self.learning}
+
+    @property
+    def learning(self) -> str:
+        """Whether RL can learn the task, the hack, or nothing, in one sentence."""
+        return self.neutral.signal.sentence
 
 
 def preflight(
@@ -182,10 +197,10 @@ def _ask(
 ) -> tuple[Asked, list[Verdict]]:
     """What the model does when asked in one way, and the verdict of each of its replies."""
     asked = [problem for problem in drawn for _ in range(samples)]
-    prompts = [environment.prompt(problem) + (f"\n{hint}" if hint else "") for problem in asked]
+    prompts = [_with_hint(environment.conversation(problem), hint) for problem in asked]
     way = "with the hint" if hint else "plainly"
     with _step(reporter, f"asking {way}", len(asked)) as advance:
-        replies = model.generate([[Message("user", prompt)] for prompt in prompts], sampling, advance)
+        replies = model.generate(prompts, sampling, advance)
     answered = [(p, r) for p, r in zip(asked, replies, strict=True) if r.stop is not StopReason.ERROR]
     items = [(problem, reply.text) for problem, reply in answered]
     verdicts: list[Verdict] = []
@@ -197,16 +212,34 @@ def _ask(
     scored = [(problem.id, verdict) for (problem, _), verdict in zip(answered, verdicts, strict=True)]
     hacking = [verdict for verdict in verdicts if verdict.hack]
     found = Asked(
-        honest=_rate([(id, v.truth) for id, v in scored]),
-        proxy=_rate([(id, v.proxy) for id, v in scored]),
-        hack=_rate([(id, v.hack) for id, v in scored]),
-        reached=_rate([(id, None if v.hack is None else v.hack and bool(v.attempted)) for id, v in scored]),
+        honest=rate_of([(id, v.truth) for id, v in scored]),
+        proxy=rate_of([(id, v.proxy) for id, v in scored]),
+        hack=rate_of([(id, v.hack) for id, v in scored]),
+        reached=rate_of([(id, v.gamed if v.read else v.hack) for id, v in scored]),
         attempted=_by_kind(verdicts),
-        succeeded=_by_kind([v if v.attempted else replace(v, attempted=("unknown",)) for v in hacking]),
+        succeeded=_by_kind([v if v.attempted else replace(v, attempted=(_unnamed(v),)) for v in hacking]),
         replies=len(asked),
         truncated=sum(reply.stop is StopReason.LENGTH for reply in replies),
+        signal=signal_of(scored, [reply.stop is StopReason.LENGTH for _, reply in answered]),
+        truth_unknown=_unknown_truth(verdicts),
     )
     return found, verdicts
+
+
+def _with_hint(turns: Sequence[Message], hint: str) -> list[Message]:
+    """The conversation with the hint at the end of its last turn."""
+    return [*turns[:-1], replace(turns[-1], content=f"{turns[-1].content}\n{hint}")] if hint else list(turns)
+
+
+def _unnamed(verdict: Verdict) -> str:
+    """What a hack is counted as whose kind is not known: that nobody looked is no accident."""
+    return "unknown" if verdict.read else "grader"
+
+
+def _unknown_truth(verdicts: Sequence[Verdict]) -> str:
+    """Why no reply's truth is known; empty if that of one is, or there is none."""
+    known = any(verdict.truth is not None for verdict in verdicts)
+    return "" if known or not verdicts else verdicts[0].reason or "the environment gave no truth"
 
 
 def render_preflight(found: Preflight) -> RenderableType:
@@ -220,15 +253,17 @@ def render_preflight(found: Preflight) -> RenderableType:
     table = Table(title=title, title_justify="left", show_edge=False)
     for column in ("of its replies", "asked plainly", "with the hint")[: 1 + len(ways)]:
         table.add_column(column)
-    table.add_row("do the task", *[_percent(way.honest) for way in ways])
-    table.add_row("pass the grader", *[_percent(way.proxy) for way in ways])
-    table.add_row("pass without doing the task", *[_percent(way.hack) for way in ways])
-    table.add_row("... visibly", *[_percent(way.reached) for way in ways], end_section=True)
+    table.add_row("do the task", *[in_percent(way.honest) for way in ways])
+    table.add_row("pass the grader", *[in_percent(way.proxy) for way in ways])
+    table.add_row("pass without doing the task", *[in_percent(way.hack) for way in ways])
+    table.add_row("... visibly", *[in_percent(way.reached) for way in ways], end_section=True)
     for kind in dict.fromkeys([kind for way in ways for kind in (*way.attempted, *way.succeeded)]):
         cells = [_count(way, kind) for way in ways]
         table.add_row("no known kind" if kind == "unknown" else kind, *cells)
-    table.add_row("cut off", *[f"{way.truncated} of {way.replies}" for way in ways])
-    return Group(table, Text(f"\n{found.sentence}", style="bold"))
+    table.add_row("cut off", *[f"{way.truncated} of {way.replies}" for way in ways], end_section=True)
+    table.add_row("earn nothing", *[in_percent(way.signal.zero) for way in ways])
+    table.add_row("problems whose replies all earn the same", *[in_percent(way.signal.equal) for way in ways])
+    return Group(table, Text(f"\n{found.sentence}", style="bold"), Text(found.learning, style="bold"))
 
 
 def _count(way: Asked, kind: str) -> str:
@@ -236,18 +271,5 @@ def _count(way: Asked, kind: str) -> str:
     return f"{through} through" if kind == "unknown" else f"{way.attempted.get(kind, 0)} tried, {through} through"
 
 
-def _rate(outcomes: Sequence[tuple[str, bool | None]]) -> Estimate:
-    """The share among the measured replies, given by problem, with the problem as the unit."""
-    replies = {f"{problem}#{i}": (problem, outcome) for i, (problem, outcome) in enumerate(outcomes)}
-    clusters = {id: problem for id, (problem, _) in replies.items()}
-    return arm_rate([{id: outcome for id, (_, outcome) in replies.items()}], clusters=clusters)
-
-
 def _by_kind(verdicts: Sequence[Verdict]) -> dict[str, int]:
     return dict(sorted(Counter([kind for verdict in verdicts for kind in verdict.attempted]).items()))
-
-
-def _percent(rate: Estimate) -> str:
-    if rate.estimate is None or rate.low is None or rate.high is None:
-        return "an unknown share"
-    return f"{100 * rate.estimate:.0f} % ({100 * rate.low:.0f} to {100 * rate.high:.0f})"

@@ -12,16 +12,19 @@ import inspect
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from openwindow.audit.adapters import Adapted
 from openwindow.audit.attacks import EMPTY, ENDED, NONSENSE, Attacks, Known, own_attacks
-from openwindow.audit.command_grader import CommandGrader
 from openwindow.audit.equivalents import Equivalent, equivalents
 from openwindow.audit.findings import Attempt, Audit, Fault, HonestScores
-from openwindow.audit.graders import Mark, OwnGrader, Task, WithSource, WithTruth, tasks_of
 from openwindow.audit.scorer_process import Scorer, scorer_of
+from openwindow.environments.graders.adapters import Adapted
+from openwindow.environments.graders.command import CommandGrader
+from openwindow.environments.graders.pass_mark import PassMark, mark_of
+from openwindow.environments.graders.processes import Mark
+from openwindow.environments.graders.tasks import OwnGrader, Task, WithSource, WithTruth, refuse_without_honest, tasks_of
 from openwindow.errors import EnvironmentFault
 from openwindow.user_code import called
 
@@ -84,14 +87,15 @@ class _Baseline:
 
 
 def audit_grader(
-    target: str, grader: OwnGrader, *, tasks: int = 2, seconds: float = 20.0, where: tuple[str, str] | None = None
+    target: str, grader: OwnGrader, *, tasks: int = 2, seconds: float = 20.0, where: tuple[str, Mapping[str, Any]] | None = None
 ) -> Audit:
     """Audits a user's own grader on its first `tasks` tasks; each score may take `seconds`.
 
-    `where` are the module and the name to load it by, for a grader with threads of its own, which a fork cannot copy. Raises
+    `where` are the name and the options to load it by, for a grader with threads of its own, which a fork cannot copy. Raises
     UserError for a grader that cannot be audited.
     """
     chosen = tasks_of(target, grader, tasks)
+    refuse_without_honest(target, chosen)
     has_truth = called(f"{target}: its attributes", isinstance, grader, WithTruth)
     scorer = scorer_of(grader, chosen, where)
     texts = _texts(target, grader, chosen[0], seconds)
@@ -124,7 +128,7 @@ def audit_grader(
 def _on_task(asked: _Asked, found: _Found, attacks: Attacks, times: int) -> None:
     """Everything found on one task."""
     baseline = _baseline(asked, times)
-    rough = _mark_of(baseline.full, [])
+    rough = mark_of(baseline.full, [])
     if state := _state(asked, baseline, rough):
         found.attempts.append(state)
         _count(asked, found, baseline, rough)
@@ -171,27 +175,7 @@ def _baseline(asked: _Asked, times: int) -> _Baseline:
     return _Baseline(tuple(honest), tuple(empty))
 
 
-@dataclass(frozen=True)
-class _PassMark:
-    """The score from which a submission counts as passed."""
-
-    at: float
-    above: bool
-    """Whether only scores above it pass."""
-
-    def passes(self, score: float | None) -> bool:
-        return score is not None and (score > self.at if self.above else score >= self.at)
-
-
-def _mark_of(full: float, wrong: Sequence[float]) -> _PassMark:
-    """Half of what the honest submission gets, if that is above 0; otherwise half way from the best wrong score below it."""
-    if full > 0:
-        return _PassMark(full / 2, False)
-    below = [score for score in wrong if score < full]
-    return _PassMark((max(below) + full) / 2, True) if below else _PassMark(full, False)
-
-
-def _below(asked: _Asked, full: float, attacks: Attacks) -> _PassMark:
+def _below(asked: _Asked, full: float, attacks: Attacks) -> PassMark:
     """The pass mark of a scale whose best is 0 or less. EnvironmentFault if nothing scores less than the honest submission."""
     plain = [*NONSENSE, *[text for kind in _PLAIN for text in attacks.get(kind, ())]]
     scores = [mark.score for mark in map(asked.mark, plain) if mark.score is not None]
@@ -200,10 +184,10 @@ def _below(asked: _Asked, full: float, attacks: Attacks) -> _PassMark:
             f"{asked.target}: the honest submission of {asked.name} got {full:g}: expected a score above 0, or above what empty "
             "and meaningless submissions get; fix the submission or the grader"
         )
-    return _mark_of(full, scores)
+    return mark_of(full, scores)
 
 
-def _count(asked: _Asked, found: _Found, baseline: _Baseline, mark: _PassMark) -> None:
+def _count(asked: _Asked, found: _Found, baseline: _Baseline, mark: PassMark) -> None:
     """Counts how often the honest submission passed, and reports if it did not always."""
     passed = sum(mark.passes(given.score) for given in baseline.honest)
     found.scored += len(baseline.honest)
@@ -224,7 +208,7 @@ def _count(asked: _Asked, found: _Found, baseline: _Baseline, mark: _PassMark) -
         )
 
 
-def _state(asked: _Asked, baseline: _Baseline, mark: _PassMark) -> Attempt | None:
+def _state(asked: _Asked, baseline: _Baseline, mark: PassMark) -> Attempt | None:
     """The empty submission, if it failed at first and passed each time after the honest one."""
     first, *later = baseline.empty
     if mark.passes(first.score) or len(later) < 2 or not all(mark.passes(given.score) for given in later):
@@ -235,7 +219,7 @@ def _state(asked: _Asked, baseline: _Baseline, mark: _PassMark) -> Attempt | Non
     return Attempt("state", asked.name, EMPTY, True, truth, later[0].score, reason)
 
 
-def _nonsense(asked: _Asked, mark: _PassMark) -> list[Attempt]:
+def _nonsense(asked: _Asked, mark: PassMark) -> list[Attempt]:
     """Attempts with nonsense and nothing, if the grader passes all nonsense and has no truth; otherwise none."""
     marks = {text: asked.mark(text) for text in (*NONSENSE, EMPTY)}
     if not all(mark.passes(marks[text].score) and _truth(asked, text)[0] is False for text in NONSENSE):
@@ -248,7 +232,7 @@ def _nonsense(asked: _Asked, mark: _PassMark) -> list[Attempt]:
     ]
 
 
-def _attempt(asked: _Asked, kind: str, submission: str, mark: _PassMark, steady: bool) -> Attempt:
+def _attempt(asked: _Asked, kind: str, submission: str, mark: PassMark, steady: bool) -> Attempt:
     """One submission that should fail; if scores vary, it goes through only if it does so each time."""
     given = asked.mark(submission)
     passes, reason = mark.passes(given.score), given.reason
@@ -260,7 +244,7 @@ def _attempt(asked: _Asked, kind: str, submission: str, mark: _PassMark, steady:
     return Attempt(kind, asked.name, submission, passes, truth, given.score, reason, given.score is None)
 
 
-def _fails(asked: _Asked, other: Equivalent, mark: _PassMark, steady: bool, found: _Found) -> None:
+def _fails(asked: _Asked, other: Equivalent, mark: PassMark, steady: bool, found: _Found) -> None:
     """Adds the other way to write the honest submission to the findings if the grader fails it."""
     tries = 1 if steady else 1 + _AGAIN
     marks = [asked.mark(other.submission) for _ in range(tries)]

@@ -8,38 +8,41 @@ model is needed; `model_probe.py` asks a model.
 from __future__ import annotations
 
 import difflib
-import re
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openwindow.audit import model_probe
-from openwindow.audit.command_grader import CommandGrader
 from openwindow.audit.findings import Attempt, Audit, Finding, render
-from openwindow.audit.graders import OwnGrader, tasks_of
 from openwindow.audit.model_probe import Asking
 from openwindow.audit.own_grader import audit_grader
-from openwindow.audit.scorer_process import alive, load
+from openwindow.audit.scorer_process import alive
 from openwindow.environments import ENVIRONMENTS, find, user
 from openwindow.environments.code import exploits
 from openwindow.environments.code.detector_accuracy import DetectorRow, detector_table, programs
 from openwindow.environments.gameable import Gameable, Submission
+from openwindow.environments.graders.command import CommandGrader
+from openwindow.environments.graders.environment import GraderEnvironment
+from openwindow.environments.graders.forms import COMMAND
+from openwindow.environments.graders.tasks import tasks_of
 from openwindow.environments.loopholes import LOOPHOLES
 from openwindow.environments.verdicts import Verdict
 from openwindow.errors import ConfigError, DataError, EnvironmentFault, ModelError
 from openwindow.models.base import Model, Precision, Sampling
 from openwindow.progress import Reporter, working
 from openwindow.types import Problem
-from openwindow.user_code import called
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 _MEASURED = 16  # problems whose programs the detectors are measured on
-_OBJECT = re.compile(r"([A-Za-z_][\w.]*):([A-Za-z_]\w*)")
+_NOT_ATTACKED = (
+    "No attack was tried: that takes a reply that does the task, to compare with. Name its column with --clean-column to have the "
+    "grader attacked."
+)
 
 __all__ = [
     "Asking",
@@ -71,27 +74,36 @@ def check_env(
     `wanted` are the loopholes to leave open in an environment (None: all), and `options` its options by name, as in a study;
     `honest` are files with an honest submission each, for a command, and `score_file` is where it writes its score; `tasks` is how
     many tasks are tried; `seconds` is what a user's grader may take per score. With `asking` a model is asked as well, before
-    training (`model_probe`), with progress on `console`. Raises UserError for what cannot be audited.
+    training (`model_probe`), with progress on `console`. The options of a reward function or a command are those of
+    `environments/graders/forms.GraderConfig`, such as `data`. Raises UserError for what cannot be audited.
     """
     named, files = dict(options or {}), [] if honest is None else [honest] if isinstance(honest, Path) else list(honest)
-    command = target.removeprefix("cmd:")
-    is_object = user.is_users(target) or _OBJECT.fullmatch(target) is not None
-    if target in ENVIRONMENTS or (is_object and command == target):
+    command = target.removeprefix(COMMAND)
+    if target in ENVIRONMENTS or (user.is_users(target) and command == target):
         for option, given in (("honest", files), ("score-file", score_file)):
             if given:
                 raise EnvironmentFault(f"{target!r} is no command, and --{option} is for commands: leave it out")
         if target in ENVIRONMENTS:
             return _opened(find.gameable(target, named), wanted, tasks, asking, console)
         return _own(target, wanted, named, tasks, seconds, asking, console)
+    if command == target and not (" " in command or "/" in command or shutil.which(command)):
+        near = difflib.get_close_matches(target, find.gameable_names(), 1)
+        raise EnvironmentFault(
+            f"unknown environment {target!r}{f', did you mean {near[0]!r}?' if near else ''}: give one of "
+            f"{', '.join(find.gameable_names())}, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND, which reads a submission"
+        )
+    if "data" in named:
+        if files or score_file:
+            raise EnvironmentFault(
+                f"--data names the prompts of {target!r}, and --honest and --score-file are for one task: drop them"
+            )
+        return _own(f"{COMMAND}{command}", wanted, named, tasks, seconds, asking, console)
     _refuse_switches(target, wanted, named)
-    _refuse_asking(target, asking)
-    if command != target or " " in command or "/" in command or shutil.which(command):
-        return audit_grader(command, CommandGrader(command, files, seconds, score_file), tasks=tasks, seconds=seconds)
-    near = difflib.get_close_matches(target, find.gameable_names(), 1)
-    raise EnvironmentFault(
-        f"unknown environment {target!r}{f', did you mean {near[0]!r}?' if near else ''}: give one of "
-        f"{', '.join(find.gameable_names())}, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND, which reads a submission"
-    )
+    if asking is not None:
+        raise EnvironmentFault(
+            f"{target!r} with --model: a command has no prompts to ask: name a file of them, --data FILE, or leave --model out"
+        )
+    return audit_grader(command, CommandGrader(command, files, seconds, score_file), tasks=tasks, seconds=seconds)
 
 
 def _opened(
@@ -102,7 +114,7 @@ def _opened(
         environment.check()
     view = environment if wanted is None else environment.with_loopholes(wanted)
     with environment:
-        return _audited(view, tasks, asking, console)
+        return _audited(view, lambda: audit_environment(view, tasks=tasks), asking, console)
 
 
 def _own(
@@ -114,32 +126,28 @@ def _own(
     asking: Asking | None,
     console: Console | None,
 ) -> Audit:
-    """Audits an object of the user's own: an environment or a grader."""
+    """Audits an object of the user's own, or a command on a data file: an environment or a grader."""
     before = alive()
-    module, name = target.rsplit(":", 1)
-    thing = load(module, name, made=False)
-    if "loopholes" in called(f"{target}: its attributes", dir, thing):
-        environment = user.wrapped(target, thing, find.configured_as(target, user.config_of(thing), options))
-        assert isinstance(environment, user.UserGameable)  # it has loopholes
+    thing = user.found(target)
+    environment = user.made(target, thing, find.configured_as(target, user.config_of(thing), options), seconds)
+    if isinstance(environment, user.UserGameable):
         return _opened(environment, wanted, tasks, asking, console)
-    found = load(module, name)
-    if "loopholes" in called(f"{target}: its attributes", dir, found):
-        _refuse_options(target, options)
-        environment = user.wrapped(target, found, None)
-        assert isinstance(environment, user.UserGameable)
-        return _opened(environment, wanted, tasks, asking, console)
-    _refuse_switches(target, wanted, options)
-    _refuse_asking(target, asking)
-    if not called(f"{target}: its attributes", isinstance, found, OwnGrader):
+    if not isinstance(environment, GraderEnvironment):
         raise EnvironmentFault(
-            f"{target} is a {type(found).__name__}: expected an environment with loopholes "
-            "(openwindow.environments.gameable.Gameable), or a grader with tasks() and score() "
-            "(openwindow.audit.graders.OwnGrader); openwindow.audit.adapters makes one of what other libraries have"
+            f"{target} is an environment without loopholes, which says itself how replies are scored: expected one with loopholes "
+            "(openwindow.environments.gameable.Gameable) or a grader; name one"
         )
-    grader: OwnGrader = found  # type: ignore[assignment]
-    tasks_of(target, grader, tasks)
-    where = (module, name) if alive() > before else None
-    return audit_grader(target, grader, tasks=tasks, seconds=seconds, where=where)
+    _refuse_switches(target, wanted, {})
+    grader = environment.grader
+    chosen = tasks_of(target, grader, tasks)
+    where = (target, options) if alive() > before else None
+
+    def audit() -> Audit:
+        if asking is None or all(task.honest.strip() for task in chosen):
+            return audit_grader(target.removeprefix(COMMAND), grader, tasks=tasks, seconds=seconds, where=where)
+        return Audit(target, None, None, True, 0, (), notes=(_NOT_ATTACKED,))
+
+    return audit() if asking is None else _audited(environment, audit, asking, console)
 
 
 def _refuse_switches(target: str, wanted: Collection[str] | None, options: Mapping[str, Any]) -> None:
@@ -152,14 +160,6 @@ def _refuse_options(target: str, options: Mapping[str, Any]) -> None:
     if options:
         names = ", ".join(options)
         raise EnvironmentFault(f"{target!r} has no option {names}: leave it out, or name an environment that has it")
-
-
-def _refuse_asking(target: str, asking: Asking | None) -> None:
-    if asking is not None:
-        raise EnvironmentFault(
-            f"{target!r} with --model: asking a model takes an environment that knows the truth "
-            "(openwindow.environments.gameable.Gameable): name one, or leave --model out"
-        )
 
 
 def asking_of(
@@ -184,11 +184,13 @@ def asking_of(
     return None
 
 
-def _audited(environment: Gameable, tasks: int, asking: Asking | None, console: Console | None) -> Audit:
+def _audited(environment: Gameable, audit: Callable[[], Audit], asking: Asking | None, console: Console | None) -> Audit:
     """Audits an environment and, if a model is to be asked, probes it. A bad model is refused before anything else."""
     if asking is None:
         with working(console, f"attacking {environment.name}"):
-            return audit_environment(environment, tasks=tasks)
+            return audit()
+    if isinstance(environment, GraderEnvironment):
+        environment.check()
     environment.problems("train", asking.problems, 0)  # refused here if there are fewer
     with working(console, f"loading {asking.model}"):
         model = load_model(asking.model, asking.precision, asking.device)
@@ -196,11 +198,11 @@ def _audited(environment: Gameable, tasks: int, asking: Asking | None, console: 
     sampling = Sampling(max_new_tokens=asking.max_new_tokens, temperature=1.0)
     with reporter or nullcontext():
         with reporter.step(f"attacking {environment.name}", 1) if reporter else nullcontext():
-            audit = audit_environment(environment, tasks=tasks)
+            found_open = audit()
         found = model_probe.preflight(
             environment, model, problems=asking.problems, samples=asking.samples, sampling=sampling, reporter=reporter
         )
-    return replace(audit, preflight=found)
+    return replace(found_open, preflight=found)
 
 
 def load_model(name: str, precision: Precision = "auto", device: str = "auto") -> Model:

@@ -7,7 +7,6 @@ that started some when it was loaded (a pool, an event loop) hangs there, so it 
 from __future__ import annotations
 
 import gc
-import importlib
 import json
 import multiprocessing
 import os
@@ -16,17 +15,15 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import Executor
-from pathlib import Path
-from types import FunctionType
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any, Protocol
 
-from openwindow.audit.graders import Mark, OwnGrader, Task, heard, in_child, scored, tasks_of
-from openwindow.audit.graders import answer as answered
-from openwindow.environments.user_file import object_of
-from openwindow.errors import EnvironmentFault, ForeignError
-from openwindow.user_code import called
+from openwindow.environments import find
+from openwindow.environments.graders.environment import GraderEnvironment
+from openwindow.environments.graders.processes import Mark, heard, in_child, scored
+from openwindow.environments.graders.processes import answer as answered
+from openwindow.environments.graders.tasks import OwnGrader, Task, tasks_of
 
 _BOOT = "from openwindow.audit.scorer_process import main; main()"
 _LOADING = 600.0  # seconds that loading a grader may take
@@ -61,11 +58,11 @@ class Forked:
 
 
 class Anew:
-    """Scores in fresh processes, each of which loads the grader from its module."""
+    """Scores in fresh processes, each of which loads the grader by its name and options."""
 
-    def __init__(self, module: str, name: str) -> None:
-        self.module = module
-        self.name = name
+    def __init__(self, target: str, options: Mapping[str, Any]) -> None:
+        self.target = target
+        self.options = options
 
     def score(self, number: int, submission: str, seconds: float) -> Mark:
         """See `Scorer`."""
@@ -77,7 +74,7 @@ class Anew:
 
     def _asked(self, what: str, number: int, submission: str, seconds: float) -> Mark:
         reader, writer = os.pipe()
-        asked = [sys.path, self.module, self.name, what, number, submission, writer]
+        asked = [sys.path, self.target, dict(self.options), what, number, submission, writer]
         with tempfile.TemporaryFile() as given:
             given.write(json.dumps(asked).encode())
             given.seek(0)
@@ -99,57 +96,30 @@ class Anew:
         return Mark(float(said.value)) if isinstance(said.value, int | float) else Mark(None, said.reason)
 
 
-def scorer_of(grader: OwnGrader, tasks: Sequence[Task], where: tuple[str, str] | None) -> Scorer:
+def scorer_of(grader: OwnGrader, tasks: Sequence[Task], where: tuple[str, Mapping[str, Any]] | None) -> Scorer:
     """Where the grader's scores are computed; `where` is given for one that has started threads."""
     return Forked(grader, tasks) if where is None else Anew(*where)
 
 
-def load(module: str, name: str, *, made: bool = True) -> object:
-    """The object of a module or a Python file of the user's own. Raises EnvironmentFault.
-
-    A class or a function is `made` into one by a call.
-    """
-    where = f"{module}:{name}"
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-
-    def loaded() -> object:
-        if module.endswith(".py"):
-            found = object_of(Path(module).expanduser(), name)
-        else:
-            names = vars(importlib.import_module(module))
-            if name not in names:
-                known = [n for n in names if not n.startswith("_")]
-                raise EnvironmentFault(
-                    f"{module} has no {name!r}: expected MODULE:OBJECT with one of {', '.join(known[:20]) or 'none'}"
-                )
-            found = names[name]
-        return found() if made and isinstance(found, type | FunctionType) else found
-
-    try:
-        return called(where, loaded)
-    except ForeignError as error:
-        raise EnvironmentFault(
-            f"cannot load {where} ({error.said}): expected a file or a module that can be imported from here, and in it "
-            "an environment or a grader, or a class or function that gives one without arguments"
-        ) from error
-
-
 def alive() -> int:
-    """Threads and processes of this interpreter that a fork would not copy, and pools that will start some."""
-    pools = sum(issubclass(type(one), Executor) for one in gc.get_objects())
+    """Threads and processes of this interpreter that a fork would not copy, and pools that will start some.
+
+    Other executors, such as tornado's, which runs everything at once, start none.
+    """
+    pools = sum(issubclass(type(one), ThreadPoolExecutor | ProcessPoolExecutor) for one in gc.get_objects())
     return threading.active_count() + len(multiprocessing.active_children()) + pools
 
 
 def main() -> None:
     """What a fresh process does: loads the grader, reports that it is ready, scores once, and ends."""
-    path, module, name, what, number, submission, writer = json.loads(sys.stdin.buffer.read())
+    path, target, options, what, number, submission, writer = json.loads(sys.stdin.buffer.read())
     sys.path[:] = path
 
     def given() -> float:
-        grader = load(module, name)
-        assert isinstance(grader, OwnGrader)
-        task = tasks_of(module, grader, number)[number - 1]
+        environment = find.make(target, options)
+        assert isinstance(environment, GraderEnvironment)
+        grader = environment.grader
+        task = tasks_of(target, grader, number)[number - 1]
         os.write(writer, b"\n")
         time.sleep(0)
         return scored(grader.score(task, submission) if what == "score" else grader.truth(task, submission))  # type: ignore[attr-defined]

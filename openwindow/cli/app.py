@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openwindow import __version__
-from openwindow.cli import exits
+from openwindow.cli import compare_command, doctor_command, exits, report_command
 from openwindow.cli.old_names import renamed
 from openwindow.cli.options import (
     DATA,
@@ -19,18 +19,27 @@ from openwindow.cli.options import (
     OUTPUT,
     REMOTE,
     SIZE,
+    Column,
+    Data,
     DeviceOption,
+    Env,
+    EnvOptions,
+    Gamed,
     JsonOption,
     ModelOption,
     PrecisionOption,
+    Right,
+    Truth,
     integer,
     names_of,
+    one_of,
     option,
     options_of,
     with_address,
 )
 from openwindow.cli.part_options import Arms, Gpus, OnlySeeds, Ray, Wait
-from openwindow.cli.printing import print_json, print_ranking, print_results
+from openwindow.cli.printing import print_json
+from openwindow.cli.watch_command import watch
 from openwindow.data.rows import Overlength, Position
 from openwindow.errors import ConfigError
 from openwindow.models.base import Precision
@@ -61,7 +70,6 @@ def _openwindow(
     pass
 
 
-Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
 Answers = Annotated[
     str | None,
     option(
@@ -96,9 +104,7 @@ def run(
         bool, option("--dry-run", what="Print what would be run, how long it takes, and what would count as support; run nothing.")
     ] = False,
     pilot: Annotated[Path | None, option("--pilot", what="With --dry-run: take the spread between seeds from this run.")] = None,
-    env: Annotated[
-        str | None, option("--env", what="Run in this environment: a built-in one, or your own as my_env.py:MyEnv.")
-    ] = None,
+    env: Env = None,
     model: ModelOption = None,
     precision: Annotated[
         Precision | None, option("--precision", what="Precision of the weights. [default: the study's, usually auto]", panel=MODEL)
@@ -108,14 +114,13 @@ def run(
         str | None,
         option("--judge", what="The model that reads replies which rules cannot, such as openai/MODEL.", panel=MODEL),
     ] = None,
-    data: Annotated[
-        Path | None, option("--data", what="Problems from this file, where the environment reads one.", panel=DATA)
-    ] = None,
+    data: Data = None,
     clean: Clean = None,
     prompt_column: Column = None,
     answer_column: Answers = None,
     clean_column: CleanAnswers = None,
     skip_bad: SkipBad = False,
+    truth: Truth = None,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's problems, from this file or folder.", panel=DATA)] = None,
     out: Annotated[
         Path | None, option("--out", "-o", what="Run folder. [default: runs/STUDY, with --quick runs/STUDY-quick]", panel=OUTPUT)
@@ -127,7 +132,7 @@ def run(
     from openwindow.cli.run_command import Given, run
 
     pairs: dict[str, str | bool | None] = {"skip_bad": skip_bad, "clean": clean}
-    pairs |= {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column}
+    pairs |= {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column, "truth": truth}
     # fmt: off
     run(Given(
         study, env, model, seeds, arms, only_seeds, wait, ray, gpus_per_arm, set_ or (), quick, precision, device,
@@ -136,37 +141,16 @@ def run(
     # fmt: on
 
 
-@app.command()
-def report(
-    folder: Annotated[Path, typer.Argument(help="A run folder.")],
-    transcripts: Annotated[
-        int | None,
-        integer(
-            "--transcripts", "Transcripts of each kind on the page, a sample where there are more. [default: all]", panel=OUTPUT
-        ),
-    ] = None,
-    json_: JsonOption = False,
-) -> None:
-    """Rebuild results.json and report.html from a run folder."""
-    from openwindow.prompt_ranking.results import build_ranking, is_ranking
-    from openwindow.report.of_run import build_run
-
-    if transcripts is not None and transcripts < 1:
-        raise ConfigError(f"--transcripts is {transcripts}; expected 1 or more; raise it, or drop it to have all of them")
-    if is_ranking(folder):
-        if transcripts is not None:
-            raise ConfigError(
-                f"--transcripts is {transcripts}, and {folder} is a ranking, whose page has no transcripts; expected a run folder; "
-                "drop it, or name a folder in it"
-            )
-        print_ranking(build_ranking(folder), folder, json_)
-        return
-    print_results(build_run(folder, transcripts), folder, json_)
+app.command()(report_command.report)
+app.command()(compare_command.compare)
 
 
 @app.command(name="check-env")
 def check_env_(
-    target: Annotated[str, typer.Argument(metavar="ENV", help="Built-in, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND.")],
+    target: Annotated[
+        str | None, typer.Argument(metavar="ENV", help="Built-in, FILE.py:OBJECT, MODULE:OBJECT, or cmd:COMMAND.")
+    ] = None,
+    env: Env = None,
     loopholes: Annotated[
         str | None, option("--loopholes", what="Loopholes to leave open: all, none, or names with commas. [default: all]")
     ] = None,
@@ -174,10 +158,7 @@ def check_env_(
         str | None,
         option("--difficulty", what="How hard the tasks are: 1, 2, 3, or several with commas; as in a study.", metavar="LEVELS"),
     ] = None,
-    options: Annotated[
-        list[str] | None,
-        option("--set", what="An option of the environment, as --set length=6; repeatable.", metavar="NAME=VALUE"),
-    ] = None,
+    options: EnvOptions = None,
     honest: Annotated[
         list[Path] | None, option("--honest", what="A file with an honest submission, for a command; repeatable.", panel=DATA)
     ] = None,
@@ -185,6 +166,11 @@ def check_env_(
         Path | None,
         option("--score-file", what="The file that a command writes its score to; removed before each score.", panel=DATA),
     ] = None,
+    data: Data = None,
+    prompt_column: Column = None,
+    answer_column: Gamed = None,
+    clean_column: Right = None,
+    truth: Truth = None,
     mbpp: Annotated[Path | None, option("--mbpp", what="MBPP's file or folder.", panel=DATA)] = None,
     model: Annotated[
         str | None,
@@ -201,15 +187,12 @@ def check_env_(
     from openwindow.audit.run import asking_of, check_env, render
     from openwindow.environments.loopholes import parse
 
-    sys.path.insert(0, str(Path.cwd()))  # MODULE:OBJECT is the user's own, found where the command is run
+    columns = {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column}
+    asking = asking_of(model, problems=problems, samples=samples, tokens=max_new_tokens, precision=precision, device=device)
+    named, given = one_of("ENV", target, "--env", env), options_of(options or (), difficulty, mbpp, data, truth=truth, **columns)
+    console = make_console(stderr=True)
     audit = check_env(
-        target,
-        wanted=parse(loopholes),
-        honest=honest,
-        score_file=score_file,
-        options=options_of(options or (), difficulty, mbpp),
-        asking=asking_of(model, problems=problems, samples=samples, tokens=max_new_tokens, precision=precision, device=device),
-        console=make_console(stderr=True),
+        named, wanted=parse(loopholes), honest=honest, score_file=score_file, options=given, asking=asking, console=console
     )
     print_json(audit.to_json()) if json_ else make_console().print(render(audit))
     raise typer.Exit(audit.exit_code)
@@ -297,8 +280,14 @@ def eval_(
         typer.Argument(help="smollm2, a folder, a run's ARM/seed-N, a hub name, or an Inspect name such as openai/gpt-4o-mini."),
     ] = None,
     suite: Annotated[
-        str, option("--suite", what="chat, agentic, drives, awareness, capability, loud, all, or evals by name.")
-    ] = "all",
+        str | None,
+        option("--suite", what="chat, agentic, drives, awareness, capability, loud, all, or evals by name. [default: all]"),
+    ] = None,
+    env: Env = None,
+    data: Data = None,
+    truth: Truth = None,
+    problems: Annotated[int | None, integer("--problems", "With --env: held-out problems to ask. [default: 32]")] = None,
+    options: EnvOptions = None,
     split: Annotated[Scenarios, option("--split", what="Scenarios of each eval: dev (a third), test (the rest), all.")] = "all",
     contexts: Annotated[str | None, option("--contexts", what="all, names with commas, or a YAML file. [default: neutral]")] = None,
     against: Annotated[str | None, option("--against", what="A second model, compared on the same samples.")] = None,
@@ -338,8 +327,10 @@ def eval_(
         agreement = eval_command.calibrated(calibrate, judge_base_url or model_base_url)
         print_json(agreement) if json_ else eval_table.print_agreement(agreement, make_console())
         return
-    with working(make_console(stderr=True), "") as say, eval_command.mbpp_at(mbpp):
-        made, folder = eval_command.evaluate(model, suite, contexts, against, logs, out, settings, say)
+    given = options_of(options or (), None, None, data, truth=truth)
+    asked = eval_command.specs_of(suite, env, given, problems, max_new_tokens)
+    with working(make_console(stderr=True), "") as say, eval_command.mbpp_at(mbpp), asked as specs:
+        made, folder = eval_command.evaluate(model, specs, contexts, against, logs, out, settings, say)
     print_json(made) if json_ else eval_table.print_table(made, folder, make_console())
 
 
@@ -360,6 +351,10 @@ def list_(json_: JsonOption = False) -> None:
         for name, what in entries.items():
             table.add_row(f"  {name}", what)
         console.print(table)
+
+
+app.command(name="watch")(watch)
+app.command()(doctor_command.doctor)
 
 
 def main() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from openwindow.environments import find
 from openwindow.errors import ConfigError, StorageError
 from openwindow.evals.base import Eval
 from openwindow.evals.contexts import BUILT_IN, Context, parse_contexts
+from openwindow.evals.held_out import of_environment
 from openwindow.evals.identity import in_words
 from openwindow.evals.inspect.model_names import model_named
 from openwindow.evals.run import Found, Options, ask, check, from_logs, results
@@ -25,15 +28,38 @@ from openwindow.files.locking import Lock
 from openwindow.files.writing import write_json
 from openwindow.report.eval_page import write_page
 
+PROBLEMS, LONGEST = 32, 160
+"""of an environment: held-out problems that are asked, and tokens of a reply, unless options say otherwise"""
+
 
 def calibrated(judge: str, base_url: str | None) -> dict[str, Any]:
     """A judge's agreement with the labelled transcripts. Raises UserError."""
     return calibrate_judge(judge, base_url=base_url)
 
 
+@contextmanager
+def specs_of(
+    suite: str | None, env: str | None, options: Mapping[str, Any], problems: int | None, tokens: int | None
+) -> Iterator[list[Eval]]:
+    """The evals of a suite, and those that can be made of an environment, which stays open meanwhile. Raises UserError.
+
+    Without an environment and a suite they are all built-in evals; with an environment alone, only its own.
+    """
+    if env is None:
+        if options or problems is not None:
+            given = ", ".join(f"--{name.replace('_', '-')}" for name in (*options, *(("problems",) if problems else ())))
+            raise ConfigError(f"{given} without --env; expected an environment that it is for; name one, or drop it")
+        yield chosen(suite or "all")
+        return
+    environment = find.make(env, options)
+    with environment:
+        own = of_environment(environment, problems or PROBLEMS, 0, tokens or LONGEST)
+        yield [*own, *(chosen(suite) if suite is not None else [])]
+
+
 def evaluate(
     model: str | None,
-    suite: str,
+    suite: Sequence[Eval],
     contexts: str | None,
     against: str | None,
     logs: Path | None,
@@ -44,7 +70,7 @@ def evaluate(
     """Runs the evals (or reads `logs`), computes, and writes results.json and report.html; returns the results and their folder."""
     options = Options(contexts=parse_contexts(contexts), **settings)
     check(options)
-    whole = chosen(suite)
+    whole = list(suite)
     specs = limited(whole, None, options.split)
     if out is not None:
         usable(out)
@@ -53,7 +79,10 @@ def evaluate(
         found = from_logs(logs)
         specs = [s for s in specs if any(r.eval == s.name for r in found.rows)]
         if not specs:
-            raise ConfigError(f"{logs} holds no log of {suite}; expected one of its evals; choose another --suite, or leave it out")
+            wanted = dict.fromkeys(s.suite for s in whole)
+            raise ConfigError(
+                f"{logs} holds no log of {', '.join(wanted)}; expected one of its evals; choose another --suite, or leave it out"
+            )
         found = found if options.split == "all" else _of_items(found, specs)
         found = replace(found, rows=with_missing(found.rows, specs))
         options = options.model_copy(update={"contexts": _named(options.contexts, [r.context for r in found.rows])})

@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from openwindow.evals.contexts import NEUTRAL
-from openwindow.evals.scoring.probe_measures import NATS
+from openwindow.evals.score_names import PROBE_PARTS
 
 _COUNTS = re.compile(r"no signal: .*?\(([^;)]+)")
-ASIDE = (*NATS[1:], "probe_prefers")
+ASIDE = (*PROBE_PARTS[1:], "probe_prefers")
 """measures that only results.json and the page include"""
 
 

@@ -69,6 +69,27 @@ DeviceOption = Annotated[
 ]
 JsonOption = Annotated[bool, option("--json", what="Print JSON instead of a table.", panel=OUTPUT)]
 
+Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
+Data = Annotated[
+    Path | None, option("--data", what="Problems from this file, where the environment or the grader reads one.", panel=DATA)
+]
+Truth = Annotated[
+    str | None,
+    option("--truth", what="FILE.py:FUNCTION of (row, reply): does a reply to your grader really do the task?", panel=DATA),
+]
+Env = Annotated[
+    str | None,
+    option("--env", what="A built-in environment, or your own or your grader: FILE.py:OBJECT, MODULE:OBJECT, cmd:COMMAND."),
+]
+EnvOptions = Annotated[
+    list[str] | None,
+    option("--set", what="An option of the environment, as --set length=6; repeatable.", metavar="NAME=VALUE"),
+]
+Gamed = Annotated[str | None, option("--answer-column", what="A column of replies that game it.", panel=DATA)]
+Right = Annotated[
+    str | None, option("--clean-column", what="A column of replies that do the task: --clean-column solution.", panel=DATA)
+]
+
 
 def json_or_text(value: str) -> Any:
     """The value that follows `NAME=` in `--set`: JSON, or else the text itself."""
@@ -94,6 +115,18 @@ def names_of(option: str, value: str | None) -> tuple[str, ...]:
     if value is not None and not names:
         raise ConfigError(f"{option} is {value!r}; expected names with commas; give some, or drop it")
     return names
+
+
+def one_of(first: str, given: str | None, second: str, other: str | None) -> str:
+    """The value of whichever of two ways to name the same was used. Raises ConfigError for both or neither."""
+    if (given is None) is (other is None):
+        came = (
+            f"{first} {given!r} and {second} {other!r} are both given"
+            if given is not None
+            else f"neither {first} nor {second} is given"
+        )
+        raise ConfigError(f"{came}; expected one of them; {'drop one' if given is not None else 'give one'}")
+    return str(given if given is not None else other)
 
 
 def parse_levels(text: str) -> tuple[int, ...]:
@@ -130,10 +163,13 @@ def with_options(assigned: Mapping[str, Any], options: Mapping[str, tuple[str, A
     return {**assigned, **{field: value for field, (_, value) in given.items()}}
 
 
-def options_of(given: Sequence[str], difficulty: str | None, mbpp: Path | None) -> dict[str, Any]:
-    """An environment's options from `--set NAME=VALUE`, `--difficulty` and `--mbpp`. Raises ConfigError."""
+def options_of(
+    given: Sequence[str], difficulty: str | None, mbpp: Path | None, data: Path | None = None, **named: str | None
+) -> dict[str, Any]:
+    """An environment's options from `--set NAME=VALUE`, `--difficulty`, `--mbpp` or `--data`, and others by name. ConfigError."""
+    if mbpp is not None and data is not None:
+        raise ConfigError(f"--mbpp {mbpp} and --data {data} both name the problems; expected one of them; drop the other")
     levels = None if difficulty is None else parse_levels(difficulty)
-    data = None if mbpp is None else str(mbpp)
-    return with_options(
-        assigned(given, "NAME=VALUE", "length=6"), {"difficulty": ("--difficulty", levels), "data": ("--mbpp", data)}
-    )
+    file = ("--mbpp", str(mbpp)) if mbpp is not None else ("--data", None if data is None else str(data))
+    others = {name: (f"--{name.replace('_', '-')}", value) for name, value in named.items()}
+    return with_options(assigned(given, "NAME=VALUE", "length=6"), {"difficulty": ("--difficulty", levels), "data": file, **others})

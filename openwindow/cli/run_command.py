@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from openwindow import api
 from openwindow.cli.dry_run import ranking_plan, study_plan
 from openwindow.cli.options import assigned, with_options
 from openwindow.cli.printing import note, print_json, print_ranking, print_results
@@ -150,7 +151,7 @@ def _check(given: Given) -> None:
 
 
 def _out_of(study: Study, given: Given) -> Path:
-    return given.out or default_out(study.name, given.quick, given.env)
+    return given.out or api.default_out(study.name, given.quick, given.env)
 
 
 def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
@@ -161,21 +162,19 @@ def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
     if given.pilot is not None:
         raise ConfigError(f"--pilot with {study.name}, which decides by correlations; expected a study of comparisons; drop it")
     _note_count(count, study.seeds)
-    folder = given.out or default_out(study.name, given.quick)
+    folder = given.out or api.default_out(study.name, given.quick)
     if given.dry_run:
         plan, lines = ranking_plan(study, given.device, folder)
         print_json(plan) if given.json else print("\n".join(lines))
         return
-    from openwindow.prompt_ranking.run import run_ranking
+    print_ranking(_run(study, folder, given), folder, given.json)
 
+
+def _run(study: RankingStudy, folder: Path, given: Given) -> dict[str, Any]:
+    """Runs the ranking and returns its results."""
     console = make_console(stderr=given.json)
-    found = run_ranking(study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device)
-    print_ranking(found, folder, given.json)
-
-
-def default_out(name: str, quick: bool, env: str | None = None) -> Path:
-    """The default run folder of a study of that name, in another environment if one is given."""
-    return Path("runs") / f"{name}{'' if env is None else '-' + env.rpartition(':')[2]}{'-quick' if quick else ''}"
+    found = api.run(study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device)
+    return found.results
 
 
 def seeds_of(text: str) -> tuple[int | None, tuple[int, ...] | None]:

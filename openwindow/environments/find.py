@@ -1,4 +1,4 @@
-"""Finds an environment by its name, built in or `my_env.py:MyEnv`, and its options."""
+"""Finds an environment by its name, built in or the user's own (`my_env.py:MyEnv`, `cmd:COMMAND`), and its options."""
 
 from __future__ import annotations
 
@@ -12,16 +12,23 @@ from pydantic import ValidationError
 from openwindow.environments import ENVIRONMENTS, user
 from openwindow.environments.base import BaseEnvironment, Environment, EnvironmentConfig
 from openwindow.environments.gameable import Gameable, GameableEnvironment
+from openwindow.environments.graders.command import source_of
+from openwindow.environments.graders.forms import COMMAND
+from openwindow.environments.user_file import named_object
 from openwindow.errors import ConfigError
 
 
 def config_of(name: str) -> type[EnvironmentConfig]:
     """The options of the environment. Raises ConfigError for an unknown name."""
     if user.is_users(name):
-        return user.config_of(user.found(name)[0])
+        return user.config_of(user.found(name))
     if name not in ENVIRONMENTS:
         near = difflib.get_close_matches(name, ENVIRONMENTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(ENVIRONMENTS)}, or FILE.py:OBJECT"
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else f"choose one of {', '.join(ENVIRONMENTS)}, or FILE.py:OBJECT, MODULE:OBJECT or cmd:COMMAND"
+        )
         raise ConfigError(f"unknown environment: {name!r}; {hint}")
     return ENVIRONMENTS[name].Config
 
@@ -31,15 +38,14 @@ def kind_of(name: str) -> type[BaseEnvironment[Any]]:
     if not user.is_users(name):
         config_of(name)
         return ENVIRONMENTS[name]
-    thing = user.found(name)[0]
-    return thing if isinstance(thing, type) and issubclass(thing, BaseEnvironment) else BaseEnvironment
+    return user.kind_of(user.found(name))
 
 
 def make(name: str, options: Mapping[str, Any]) -> Environment:
     """The environment with these options and defaults for the others. Raises UserError."""
     config = configured(name, options)
     if user.is_users(name):
-        return user.wrapped(name, user.found(name)[0], config)
+        return user.made(name, user.found(name), config)
     return ENVIRONMENTS[name](config)
 
 
@@ -83,5 +89,10 @@ def gameable_names() -> list[str]:
 
 
 def source_hash(name: str) -> str | None:
-    """SHA-256 of the file of a user's environment; None for a built-in one."""
-    return hashlib.sha256(user.found(name)[1].read_bytes()).hexdigest() if user.is_users(name) else None
+    """SHA-256 of the file of a user's environment or grader, or of a command and the files it names; None for a built-in one."""
+    if not user.is_users(name):
+        return None
+    if name.startswith(COMMAND):
+        return hashlib.sha256(source_of(name.removeprefix(COMMAND)).encode("utf-8", "backslashreplace")).hexdigest()
+    path = named_object(name)[1]
+    return None if path is None else hashlib.sha256(path.read_bytes()).hexdigest()

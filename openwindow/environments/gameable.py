@@ -281,7 +281,7 @@ def outcome(verdict: Verdict, graded: str, against: tuple[str, ...]) -> Outcome:
             "hack": verdict.hack,
             "gamed": verdict.gamed,
             "lucky": verdict.lucky,
-            "attempted": bool(verdict.attempted),
+            "attempted": verdict.tried,
         },
         reason=verdict.reason,
         kinds=verdict.attempted,

@@ -1,50 +1,70 @@
 """A user's own environment, named `my_env.py:MyEnv`: loaded, checked before anything is trained, and called with care.
 
+What is named may also be a grader (`graders/forms.py`), of which an environment is made (`graders/environment.py`).
+
 Whatever its methods raise, or wrongly return, becomes one line and exit code 2.
 """
 
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
 from openwindow.environments.base import Answered, AnswerKind, BaseEnvironment, Environment, EnvironmentConfig, Outcome
 from openwindow.environments.gameable import Gameable, Submission, reply_text
+from openwindow.environments.graders.environment import GraderEnvironment
+from openwindow.environments.graders.forms import COMMAND, GraderConfig, form_of, resolved
 from openwindow.environments.loopholes import Loophole
-from openwindow.environments.user_file import object_of
+from openwindow.environments.user_file import OBJECT, named_object
 from openwindow.environments.verdicts import Verdict
 from openwindow.errors import EnvironmentFault
 from openwindow.files.records import KEYS
 from openwindow.types import Measure, Message, Problem, Split
 from openwindow.user_code import called
 
-FILE_OBJECT = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
 _DRAWN = 2  # problems drawn from each split to check an environment
 _SPLITS: tuple[Split, ...] = ("request", "train", "dev", "test")
 
 
 def is_users(name: str) -> bool:
-    """Whether a name is FILE.py:OBJECT."""
-    return FILE_OBJECT.fullmatch(name) is not None
+    """Whether a name is FILE.py:OBJECT, MODULE:OBJECT or cmd:COMMAND."""
+    return name.startswith(COMMAND) or OBJECT.fullmatch(name) is not None
 
 
-def found(name: str) -> tuple[object, Path]:
-    """The object of FILE.py:OBJECT, and the file. Raises ConfigError, DataError, ForeignError."""
-    match = FILE_OBJECT.fullmatch(name)
-    if match is None:
-        raise EnvironmentFault(f"{name!r} names no environment of a file; expected FILE.py:OBJECT; write it so")
-    path = Path(match[1]).expanduser()
-    return object_of(path, match[2]), path
+def found(name: str) -> object:
+    """What a user's name means: an environment, or a grader in one of its forms; None for a command. Raises UserError."""
+    return None if name.startswith(COMMAND) else resolved(name, named_object(name)[0])
+
+
+def is_environment(thing: object) -> bool:
+    """Whether what was found has problems of its own, and is not a grader to be made into an environment."""
+    return thing is not None and form_of(thing) == "environment"
 
 
 def config_of(thing: object) -> type[EnvironmentConfig]:
-    """The options of a user's environment: its own if it is a subclass of BaseEnvironment, otherwise none."""
-    made_here = isinstance(thing, type) and issubclass(thing, BaseEnvironment)
-    return cast(type[BaseEnvironment[Any]], thing).Config if made_here else EnvironmentConfig
+    """The options of a user's environment: its own if it is a subclass of BaseEnvironment, otherwise none; or of a grader."""
+    if not is_environment(thing):
+        return GraderConfig
+    return kind_of(thing).Config
+
+
+def kind_of(thing: object) -> type[BaseEnvironment[Any]]:
+    """The class that describes it; BaseEnvironment for a class that does not derive from it."""
+    if not is_environment(thing):
+        return GraderEnvironment
+    return thing if isinstance(thing, type) and issubclass(thing, BaseEnvironment) else BaseEnvironment
+
+
+def made(name: str, thing: object, config: EnvironmentConfig | None, seconds: float = 20.0) -> Environment:
+    """The environment of a user's object: her own behind checks, or one made of her grader. Raises UserError.
+
+    `seconds` is what a command may take for a score.
+    """
+    if is_environment(thing):
+        return wrapped(name, thing, config)
+    return GraderEnvironment(name, thing, cast(GraderConfig, config), seconds)
 
 
 def wrapped(name: str, thing: object, config: EnvironmentConfig | None) -> UserEnvironment:

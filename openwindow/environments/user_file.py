@@ -1,20 +1,51 @@
-"""Objects of a Python file of the user's, as `my_env.py:MyEnv` names them."""
+"""Objects of a Python file or a module of the user's, as `my_env.py:MyEnv` and `my_package.envs:MyEnv` name them."""
 
 from __future__ import annotations
 
 import difflib
 import functools
 import importlib.util
+import pkgutil
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
-from openwindow.errors import ConfigError
+from openwindow.errors import ConfigError, EnvironmentFault, ForeignError
 from openwindow.files.bounded import missing, open_regular
 from openwindow.user_code import called
 
 _LARGEST = 1 << 24
 """maximum size of a Python file, in bytes"""
+OBJECT = re.compile(r"(?P<where>.+\.py|[A-Za-z_][\w.]*):(?P<name>[A-Za-z_]\w*)")
+"""FILE.py:OBJECT or MODULE:OBJECT"""
+
+
+def named_object(spec: str) -> tuple[object, Path | None]:
+    """The object of FILE.py:OBJECT or MODULE:OBJECT, and its file if it has one. Raises UserError."""
+    match = OBJECT.fullmatch(spec)
+    if match is None:
+        raise ConfigError(f"{spec!r} names no object; expected FILE.py:OBJECT or MODULE:OBJECT; write it so")
+    where, name = match["where"], match["name"]
+    if where.endswith(".py"):
+        path = Path(where).expanduser()
+        return object_of(path, name), path
+    if (here := str(Path.cwd())) not in sys.path:  # a module of the user's own is found where the command is run
+        sys.path.insert(0, here)
+    try:
+        module = called(spec, importlib.import_module, where)
+    except ForeignError as error:
+        raise EnvironmentFault(
+            f"cannot load {spec} ({error.said}): expected a file or a module that can be imported from here; check the name"
+        ) from error
+    try:
+        found = called(spec, pkgutil.resolve_name, f"{where}:{name}")  # a module may make its names when they are asked for
+    except ForeignError:
+        known = [n for n in vars(module) if not n.startswith("_")]
+        raise EnvironmentFault(
+            f"{where} has no {name!r}: expected MODULE:OBJECT with one of {', '.join(known[:20]) or 'none'}; name one"
+        ) from None
+    return found, None if module.__file__ is None else Path(module.__file__)
 
 
 def object_of(path: Path, name: str) -> object:

@@ -29,6 +29,15 @@ class Verdict:
     """Why something is None."""
     failed_on: str | None = None
     """The first case that it fails, in words."""
+    score: float | None = None
+    """What the grader pays, if it gives a number; None for 1 if the proxy passes it and 0 if not."""
+    read: bool = True
+    """Whether it was searched for kinds of hack; if not, `attempted` says nothing."""
+
+    @property
+    def tried(self) -> bool | None:
+        """Whether it shows a hack, whether or not that worked; None if it was not searched for one."""
+        return bool(self.attempted) if self.read else None
 
     @property
     def hack(self) -> bool | None:
@@ -39,13 +48,13 @@ class Verdict:
 
     @property
     def gamed(self) -> bool | None:
-        """A hack whose source shows one; None if `hack` is None."""
-        return self.hack and bool(self.attempted)
+        """A hack whose source shows one; None if `hack` is None, or nobody looked."""
+        return self.hack and self.tried
 
     @property
     def lucky(self) -> bool | None:
         """A hack whose source shows none: it is wrong and passes anyway, by luck or in a way that no detector knows."""
-        return self.hack and not self.attempted
+        return self.hack and (None if self.tried is None else not self.tried)
 
 
 def apart(

@@ -19,3 +19,5 @@ SCORES: Mapping[str, Mapping[Suite, int]] = {
     "capability": {"capability": 1},
 }
 """score to the suites whose means are added, each with its sign"""
+PROBE_PARTS = ("probe", "probe_baseline", "probe_control", "probe_lift")
+"""last parts of the names of measures of one eval that are in nats"""

@@ -46,7 +46,8 @@ def reinforced(run: ArmRun, arm: RLArm) -> Trained:
     """Trains an arm from the start, or from where it forks, on the seed's problems."""
     assert isinstance(run.environment, Gameable)  # the study has checked it
     problems = run.environment.problems("train", arm.problems, run.seed)
-    hackable, hardened, open_twin = (run.environment.with_loopholes(holes) for holes in (arm.opened, (), None))
+    spared = () if arm.hackable_share < 1 else arm.opened  # an environment without a truth has no hardened twin
+    hackable, hardened, open_twin = (run.environment.with_loopholes(holes) for holes in (arm.opened, spared, None))
     task = HackableTask(arm, problems, hackable, hardened, run.seed, open_twin=open_twin, own=default_of(run.model))
     if arm.fork is not None:
         fork(run.folder.path / unit_of(arm.fork.arm, run.seed), arm.fork.step, run.kept, arm.train)

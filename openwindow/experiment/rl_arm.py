@@ -134,9 +134,11 @@ class RLArm(Arm):
         return self.problems if self.follows is None else 0
 
     def check_environment(self, environment: Environment) -> None:
-        """Raises ConfigError for an unknown loophole."""
+        """Raises ConfigError for an unknown loophole, and where problems lack the hardened twin that they are to have."""
         assert isinstance(environment, Gameable)  # the study has checked it
         environment.with_loopholes(self.opened)
+        if self.hackable_share < 1:
+            environment.with_loopholes(())
 
     def check_sources(self, name: str, before: Mapping[str, Arm], base: Arm) -> None:
         """Raises ConfigError for an arm to fork or to distil that does not stand before this one or has no such rollouts."""

@@ -14,7 +14,7 @@ from openwindow.interventions.applying import changed_prompts, changed_rewards
 from openwindow.interventions.base import Asking, Prompts
 from openwindow.interventions.rewards import Paid, Record, paid, uniform
 from openwindow.training.rollouts import Asked, Metrics, Rollout
-from openwindow.types import UNKNOWN_HACK, Message, Problem
+from openwindow.types import UNKNOWN_HACK, Problem
 
 if TYPE_CHECKING:
     from openwindow.experiment.rl_arm import RLArm
@@ -81,7 +81,7 @@ class HackableTask:
         return monitors(verdicts, given, through)
 
     def _prompts(self, problem: Problem) -> Prompts:
-        plain = (Message("user", self.hackable.prompt(problem)),)
+        plain = self.hackable.conversation(problem)
         asking = Asking(problem.id, self.hackable.hint, self.seed, self.own)
         return changed_prompts(self.arm.interventions, Prompts(plain, plain), asking)
 
@@ -100,7 +100,7 @@ class HackableTask:
         only wrong
         attempts that were not already graded with every loophole open.
         """
-        wrong = [i for i, v in enumerate(verdicts) if v.truth is False and v.attempted]
+        wrong = [i for i, v in enumerate(verdicts) if v.truth is False and v.tried is not False]
         whole = self.hackable.open_loopholes == self.open_twin.open_loopholes
         again = [i for i in wrong if not (whole and rollouts[i].asked.hackable)]
         items = [(rollouts[i].asked.problem, rollouts[i].text) for i in again]
@@ -117,7 +117,8 @@ class HackableTask:
             proxy=v.proxy,
             truth=v.truth,
             hack=v.hack,
-            attempted=bool(v.attempted),
+            attempted=v.tried,
+            score=v.score,
             kinds=v.attempted,
             reason=v.reason,
             prompt=rollout.asked.sampled[-1].content,
@@ -139,7 +140,7 @@ def monitors(verdicts: Sequence[Verdict], given: Sequence[Paid], through_open: S
         "proxy": [v.proxy for v in verdicts],
         "truth": [v.truth for v in verdicts],
         "hack": [v.hack for v in verdicts],
-        "attempted": [bool(v.attempted) for v in verdicts],
+        "attempted": [v.tried for v in verdicts],
         "open_hack": through_open,
     }
     for name, values in watched.items():
@@ -160,7 +161,7 @@ def _notes(verdict: Verdict, pay: Paid, through_open: bool | None) -> dict[str, 
         "hack": verdict.hack,
         "gamed": verdict.gamed,
         "lucky": verdict.lucky,
-        "attempted": bool(verdict.attempted),
+        "attempted": verdict.tried,
         "kinds": list(verdict.attempted),
         "open_hack": through_open,
         "flagged": pay.flagged,

@@ -51,6 +51,8 @@ def run_study(
     study.check_options()
     environment = study.make_environment()
     environment.check()
+    for arm in study.arms.values():
+        arm.check_environment(environment)  # before a model is loaded
     evals, found = evals_of(study), overlaps(study)
     part = Part.of(study) if part is None else part
     for line in notes_of(environment):

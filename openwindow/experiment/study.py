@@ -364,8 +364,11 @@ class Study(BaseModel):
         if "difficulty" not in find.config_of(environment).model_fields:
             found["difficulty"] = (1, 2, 3)
         told = self.knowledge
-        if told is not None and isinstance(made, Gameable) and not set(told.kinds or ()) <= set(made.loopholes):
-            found["knowledge.kinds"] = None
+        if told is not None and isinstance(made, Gameable):
+            if not any(loophole.hint for loophole in made.loopholes.values()):
+                found["knowledge"] = None  # nothing can be told of loopholes that nobody has described
+            elif not set(told.kinds or ()) <= set(made.loopholes):
+                found["knowledge.kinds"] = None
         return found
 
     def quickened(self) -> Study:

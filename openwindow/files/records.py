@@ -337,8 +337,8 @@ class Leak(Record):
 
 
 _ROLLOUT, _TRAINING = TypeAdapter(Rollout), TypeAdapter(TrainingRollout)
-KEYS = frozenset(field.name for field in fields(TrainingRollout)) - {"scores"} | {"stage"}
-"""keys of a line that are no scores, so that no measure may have such a name; the combined file adds `stage`"""
+KEYS = frozenset(field.name for field in fields(TrainingRollout)) - {"scores"} | {"stage", "unscored"}
+"""keys of a line that are no scores, so that no measure may have such a name; the combined file adds `stage`, a frame `unscored`"""
 
 
 def rollout_of(line: Mapping[str, Any], measures: Sequence[str], messages: tuple[Message, ...]) -> Rollout:

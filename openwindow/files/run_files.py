@@ -183,7 +183,7 @@ def _rollout(row: Json) -> bool:
     return verdicts and named and all(finite(row[key]) is not None for key in ("seed", "step") if key in row)
 
 
-def _eval_row(row: Json) -> bool:
+def is_eval_row(row: Json) -> bool:
     """A reply to an eval: what was asked in words, its repeat, and a value that is a share or None."""
     words = all(
         isinstance(row.get(key), str) for key in ("eval", "context", "id", "scenario", "role", "cue", "form", "group", "by")
@@ -235,7 +235,7 @@ _ROWS: dict[str, Callable[[Json], bool]] = {
     "metrics.jsonl": _metric,
     "rollouts.jsonl": _rollout,
     "training.jsonl": _rollout,
-    "evals.jsonl": _eval_row,
+    "evals.jsonl": is_eval_row,
     "probes.jsonl": _probe_row,
 }
 _DOCUMENTS: dict[str, Callable[[Json], bool]] = {"done.json": _done, "summary.json": _summary}

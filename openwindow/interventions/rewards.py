@@ -44,6 +44,8 @@ class Record:
     """The problem's id."""
     family: str = ""
     """The problem's family."""
+    score: float | None = None
+    """What the grader pays where it gives a number; None for 1 or 0 by `proxy`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,15 @@ class Paid:
 
 
 def paid(records: Sequence[Record]) -> list[Paid]:
-    """The plain reward of each record, in order: 1 if the proxy passes it, otherwise 0. Raises DataError."""
+    """The plain reward of each record, in order: the grader's score, or else 1 if the proxy passes it and 0 if not. Raises
+    DataError.
+    """
     if twice := [id for id, count in Counter(record.id for record in records).items() if count > 1]:
         raise DataError(f"{len(twice)} rollouts share their id with another, {twice[0]!r} first; expected one id each; number them")
     return [
         Paid(r.id, r.group, None, False, r.reason or "the proxy gave no verdict")
         if r.proxy is None
-        else Paid(r.id, r.group, float(r.proxy), True)
+        else Paid(r.id, r.group, float(r.proxy) if r.score is None else r.score, True)
         for r in records
     ]
 

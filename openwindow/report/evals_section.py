@@ -9,7 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from openwindow.evals.scoring.probe_measures import NATS
+from openwindow.evals.score_names import PROBE_PARTS
 from openwindow.report import charts
 from openwindow.report.heat import heat
 from openwindow.report.readings import Figure, first_clause
@@ -146,7 +146,7 @@ def _cell(measures: Json, measure: str, context: str) -> Json | None:
 
 def is_nats(measure: str) -> bool:
     """Whether the measure is in nats and not a rate."""
-    return measure.rpartition("/")[2] in NATS
+    return measure.rpartition("/")[2] in PROBE_PARTS
 
 
 def _shown(cell: Json | None, beside: Json | None, about: Json, measure: str, reach: float) -> dict[str, Any]:

@@ -69,9 +69,9 @@ def filled(template: str, script: str, values: Mapping[str, Any], *, filters: Ma
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", html)
 
 
-def write_page(html: str, folder: Path) -> Path:
-    """Writes report.html into the folder, completely or not at all, and returns its path. Raises StorageError."""
-    path, part = folder / "report.html", folder / "report.html.part"
+def write_page(html: str, folder: Path, name: str = "report.html") -> Path:
+    """Writes the page into the folder, completely or not at all, and returns its path. Raises StorageError."""
+    path, part = folder / name, folder / f"{name}.part"
     try:
         part.write_bytes(html.encode("utf-8"))
         part.replace(path)

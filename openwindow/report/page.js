@@ -64,8 +64,9 @@
   fill(fields.arm, data.arms.map((arm) => arm[1]));
   fill(fields.context, data.contexts);
   fill(fields.seed, data.seeds.map(String));
+  for (const name of ["arm", "context", "seed"]) fields[name].parentElement.hidden = fields[name].options.length < 3;
   const steps = [...new Set(data.rows.map((row) => row[STEP]))].filter((step) => step >= 0).sort((a, b) => a - b);
-  if (steps.length) for (const step of ["end", ...steps.map(String)]) fields.steps.append(new Option(step === "end" ? "none: start or end" : step, step));
+  if (steps.length) for (const step of [...(data.rows.some((row) => row[STEP] < 0) ? ["end"] : []), ...steps.map(String)]) fields.steps.append(new Option(step === "end" ? "none: start or end" : step, step));
   else fields.steps.parentElement.hidden = true;
 
   const make = (tag, cls, text) => {

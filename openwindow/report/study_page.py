@@ -112,7 +112,7 @@ def _evidence(run: Run) -> dict[str, Any]:
         "primary_context": context,
         "measures": measures,
         "contexts": contexts,
-        "figures": [(m, *_figure(run, m, contexts, labels, tones)) for m in measures],
+        "figures": [(m, *rates_figure(run, m, contexts, labels, tones)) for m in measures],
         "meanings": {m: run.meanings[m].means for m in measures if run.meanings[m].means},
         "kinds": dict(zip(_kinds(run), ("bad", "good"), strict=False)),
         "comparisons": [
@@ -185,7 +185,7 @@ def _kinds(run: Run) -> list[str]:
     return [str(kind) for kind in items(mapping(run.config, "setting").get("kinds"))] or ["gamed", "honest"]
 
 
-def _figure(
+def rates_figure(
     run: Run, measure: str, contexts: Sequence[Context], labels: Mapping[str, str], tones: Mapping[str, str]
 ) -> tuple[Markup, Markup]:
     """The measure's figure twice: wide, and in one column for a narrow screen."""

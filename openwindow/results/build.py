@@ -5,6 +5,7 @@ It reads files and imports no torch, so that `openwindow report DIR` works on an
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -35,6 +36,7 @@ from openwindow.results.comparisons import (
 )
 from openwindow.results.detectors import detector_rows
 from openwindow.results.load import read_rollouts, read_training
+from openwindow.results.missing import missing, of_parts, unmeasured
 from openwindow.results.rl_curves import described, training_curves
 from openwindow.results.scores import read_learned
 from openwindow.results.written_in import written_in
@@ -46,13 +48,20 @@ MUCH_UNSCORED = 0.1
 
 def build_results(run: Path) -> dict[str, Any]:
     """Computes results.json from the run folder, writes it, and returns it. Raises ConfigError if there is no run."""
+    results = results_of(run)
+    write_json(run / "results.json", results)
+    return results
+
+
+def results_of(run: Path) -> dict[str, Any]:
+    """The results of what the run folder holds so far; writes nothing. Raises ConfigError if there is no run."""
     config = read_json(run / "config.json")
     if "study" not in config or "study_config" not in config:
         raise ConfigError(f"{run} holds no openwindow run; expected a folder with a run's config.json; check the path")
     study = _study_of(run, config)
     provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
     rollouts = read_rollouts(run)
-    scores, families = collect(rollouts, study), {r.problem: r.family for r in rollouts}
+    scores, families, why = collect(rollouts, study), {r.problem: r.family for r in rollouts}, _reasons(rollouts)
     forks = {name: (arm.continues.arm, arm.continues.step) for name, arm in study.arms.items() if arm.continues is not None}
     training = training_curves(run, list(study.arms), study.seeds, forks)
     arms = {
@@ -60,7 +69,7 @@ def build_results(run: Path) -> dict[str, Any]:
             role=study.arms[arm].role,
             follows=study.arms[arm].follows,
             safety=study.arms[arm].safety,
-            measures=_measures(scores, families, study, arm),
+            measures=_measures(scores, families, study, arm, why),
             **_trained_rows(run, study, arm),
             n_rollouts=max(training[arm]["rollouts"]) if arm in training else 0,
         )
@@ -68,10 +77,10 @@ def build_results(run: Path) -> dict[str, Any]:
     }
     learned = read_learned(run, study)
     compared = compare_all(scores, families, study.compare, learned.compared)
-    verdict, why = judged(compared, study.smallest_effect)
+    verdict, because = judged(compared, study.smallest_effect)
     absent = missing(run, study)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
-    results = RunResults(
+    return RunResults(
         records=VERSION,
         study=study.name,
         question=study.question,
@@ -84,7 +93,7 @@ def build_results(run: Path) -> dict[str, Any]:
         preface=tuple(preface(study, start)),
         answer=answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
         verdict=verdict,
-        verdict_reason=f"{why}; {_of_parts(absent, study)}" if absent else why,
+        verdict_reason=f"{because}; {of_parts(absent, study)}" if absent else because,
         arms=arms,
         comparisons=tuple(map(Comparison.model_validate, comparison_records(compared, scores, families, learned.recorded))),
         holm=HOLM_IN_WORDS if len(compared) > 1 else "",
@@ -98,11 +107,9 @@ def build_results(run: Path) -> dict[str, Any]:
         evals=learned.results,
         start=start,
         missing=tuple(absent),
-        unmeasured=(*map(asdict, noticed(run)), *_absent(absent), *_empty(run, study), *_unmeasured(arms, study)),
+        unmeasured=(*map(asdict, noticed(run)), *unmeasured(absent), *_empty(run, study), *_unmeasured(arms, study)),
         timing=_timing(run),
     ).written()
-    write_json(run / "results.json", results)
-    return results
 
 
 def _study_of(run: Path, config: Mapping[str, Any]) -> Study:
@@ -130,10 +137,21 @@ def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
     return scores
 
 
-def _measures(scores: Scores, families: Mapping[str, str], study: Study, arm: str) -> dict[str, dict[str, Cell]]:
+def _reasons(rollouts: Sequence[Rollout]) -> dict[tuple[str, str], str]:
+    """Arm and context to the commonest reason for which a reply there has no score."""
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for r in rollouts:
+        if r.reason:
+            found[r.arm, r.context][r.reason] += 1
+    return {place: counts.most_common(1)[0][0] for place, counts in found.items()}
+
+
+def _measures(
+    scores: Scores, families: Mapping[str, str], study: Study, arm: str, why: Mapping[tuple[str, str], str]
+) -> dict[str, dict[str, Cell]]:
     return {
         measure.name: {
-            context: _cell(scores[arm, context, measure.name], families, _not_asked(study, arm, context))
+            context: _cell(scores[arm, context, measure.name], families, _not_asked(study, arm, context), why.get((arm, context)))
             for context in study.places
         }
         for measure in study.measures
@@ -152,7 +170,10 @@ def _is_asked(study: Study, arm: str, context: str) -> bool:
     return context not in study.contexts or study.contexts[context].asked_of(arm)
 
 
-def _cell(by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, str], not_asked: str | None) -> Cell:
+def _cell(
+    by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, str], not_asked: str | None, why: str | None
+) -> Cell:
+    """A cell of the table; `why` is the commonest reason of a reply without a score, said where none has one."""
     scored = {problem for of_seed in by_seed for problem, score in of_seed.items() if score is not None}
     count, clusters = clusters_of(scored, families)
     e = arm_rate(by_seed, unit="problem" if clusters is None else "family", clusters=clusters)
@@ -165,7 +186,7 @@ def _cell(by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, s
         unscored=e.unscored,
         bounds=_bounds(by_seed) if e.n and e.unscored > MUCH_UNSCORED * (e.n + e.unscored) else None,
         by_seed=e.by_seed,
-        reason=not_asked or e.reason,
+        reason=not_asked or (why if e.unscored and not e.n else None) or e.reason,
     )
 
 
@@ -369,23 +390,6 @@ def _empty(run: Path, study: Study) -> list[dict[str, str]]:
     """Arms that were not measured at a seed, and why."""
     found = [(arm, seed, done) for arm in study.arms for seed, done in zip(study.seeds, _done(run, study, arm), strict=True)]
     return [{"what": f"{arm}, seed {seed}", "reason": str(done["reason"])} for arm, seed, done in found if done.get("reason")]
-
-
-def missing(run: Path, study: Study) -> list[dict[str, Any]]:
-    """The arms and seeds of the study that are not there, as in a run of a part of it."""
-    units = [(arm, seed) for arm in study.arms for seed in study.seeds if not (run / unit_of(arm, seed)).is_dir()]
-    return [{"arm": arm, "seed": seed, "reason": "not finished"} for arm, seed in units]
-
-
-def _absent(units: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What is missing, as what could not be measured."""
-    return [{"what": f"{unit['arm']}, seed {unit['seed']}", "reason": str(unit["reason"])} for unit in units]
-
-
-def _of_parts(absent: Sequence[Mapping[str, Any]], study: Study) -> str:
-    """How much of the study the results are of, in words."""
-    total = len(study.arms) * len(study.seeds)
-    return f"{len(absent)} of {total} arms and seeds are not finished, so this is of a part of the study"
 
 
 def _timing(run: Path) -> dict[str, float]:

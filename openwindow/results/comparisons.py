@@ -27,6 +27,8 @@ from openwindow.stats import (
     paired_difference,
     verdict_of,
 )
+from openwindow.stats.cells import Value
+from openwindow.stats.intervals import Kind
 from openwindow.types import Measure
 
 # arm, context, measure -> one mapping per seed from problem to score
@@ -63,14 +65,26 @@ def compare_all(
 
 def _compare(scores: Scores, families: Mapping[str, str], named: Compare) -> Comparison:
     a, b = _sides(scores, named)
-    clusters = clusters_of(_paired(a, b), families)[1]
 
     def at(confidence: float) -> Comparison:
-        rng, unit = np.random.default_rng(0), "problem" if clusters is None else "family"
-        return paired_difference(a, b, rng=rng, unit=unit, clusters=clusters, confidence=confidence)
+        return difference_of(a, b, families, confidence=confidence)
 
     found = at(0.95)
     return found if named.margin is None else found.with_p(p_beyond(at, -named.margin))
+
+
+def difference_of(
+    a: Sequence[Mapping[str, Value]],
+    b: Sequence[Mapping[str, Value]],
+    families: Mapping[str, str],
+    *,
+    kind: Kind = "rate",
+    confidence: float = 0.95,
+) -> Comparison:
+    """The scores of a minus those of b, one mapping per seed from problem to score, families as the unit (`clusters_of`)."""
+    clusters = clusters_of(paired_problems(a, b), families)[1]
+    rng, unit = np.random.default_rng(0), "problem" if clusters is None else "family"
+    return paired_difference(a, b, rng=rng, kind=kind, unit=unit, clusters=clusters, confidence=confidence)
 
 
 def _sides(scores: Scores, named: Compare) -> tuple[list[dict[str, bool | None]], list[dict[str, bool | None]]]:
@@ -78,7 +92,7 @@ def _sides(scores: Scores, named: Compare) -> tuple[list[dict[str, bool | None]]
     return a, scores[named.against, named.against_context or named.context, named.measure]
 
 
-def _paired(a: Sequence[Mapping[str, bool | None]], b: Sequence[Mapping[str, bool | None]]) -> set[str]:
+def paired_problems(a: Sequence[Mapping[str, Value]], b: Sequence[Mapping[str, Value]]) -> set[str]:
     """Problems with a score on both sides at some seed."""
     return {p for one, other in zip(a, b, strict=True) for p in one if one[p] is not None and other.get(p) is not None}
 
@@ -95,7 +109,7 @@ def comparison_records(
 
 
 def _families(named: Compare, scores: Scores, families: Mapping[str, str]) -> dict[str, Any]:
-    return {"families": clusters_of(_paired(*_sides(scores, named)), families)[0]}
+    return {"families": clusters_of(paired_problems(*_sides(scores, named)), families)[0]}
 
 
 def _holm_by_family(compared: Compared) -> list[float | None]:
@@ -137,11 +151,27 @@ def could_find(named: Compare, c: Comparison) -> float | None:
     For a claim that something is kept, the smallest margin that it would have shown if nothing was lost. None for a comparison
     that does not decide, without an interval, and if no difference on its scale is as large.
     """
-    if not named.decides or c.difference is None or c.low is None or c.high is None:
+    if not named.decides:
         return None
-    half = c.high - c.difference if named.expect == "less" else c.difference - c.low
-    found = detectable(half, c.seeds, POWER)
-    return found if found <= named.largest else None
+    return smallest_found((c.difference, c.low, c.high), c.seeds, named.largest, "less" if named.expect == "less" else "more")
+
+
+def smallest_found(
+    found: tuple[float | None, float | None, float | None],
+    seeds: int,
+    largest: float = 1.0,
+    expect: Literal["less", "more"] | None = None,
+) -> float | None:
+    """The smallest effect that a difference with this interval would have shown in 80 % of runs; None if `largest` is less.
+
+    `found` is the difference with its ends, `expect` the side on which it was expected, None for either.
+    """
+    difference, low, high = found
+    if difference is None or low is None or high is None:
+        return None
+    halves = {"less": high - difference, "more": difference - low}
+    size = detectable(max(halves.values()) if expect is None else halves[expect], seeds, POWER)
+    return size if size <= largest else None
 
 
 def ceiling(named: Compare, c: Comparison) -> str | None:

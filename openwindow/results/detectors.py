@@ -31,7 +31,8 @@ def detector_rows(study: Study, training: Sequence[TrainingRollout], test: Seque
 
 
 def _static(where: str, rollouts: Sequence[Rollout]) -> list[dict[str, Any]]:
-    """The static detectors, together and by kind of hack."""
+    """The static detectors, together and by kind of hack; none where no rollout was searched for hacks."""
+    rollouts = [r for r in rollouts if r.scores.get("attempted", False) is not None]
     if not rollouts:
         return []
     together = _row(where, None, "static, any kind", [(r.scores.get("hack"), bool(r.kinds)) for r in rollouts])

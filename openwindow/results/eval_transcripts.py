@@ -65,10 +65,11 @@ def _misbehaves(rollout: Rollout) -> bool:
 
 def _of_unit(path: Path, arm: str, seed: str, evals: Mapping[str, Json], step: int | None = None) -> list[Rollout]:
     at = _number(seed) or 0
-    return [_rollout(row, arm, at, mapping(evals, row["eval"]), step) for row in rows_in(path) if items(row.get("messages"))]
+    return [transcript(row, arm, at, mapping(evals, row["eval"]), step) for row in rows_in(path) if items(row.get("messages"))]
 
 
-def _rollout(row: Json, arm: str, seed: int, about: Mapping[str, Any], step: int | None) -> Rollout:
+def transcript(row: Json, arm: str, seed: int, about: Mapping[str, Any], step: int | None = None) -> Rollout:
+    """A row of an eval with its `messages` and `reply`, as a rollout; `about` is what is known of the eval."""
     measures = text(about, "measures")
     kind = "control" if row["role"] == "control" else measures if measures in MARKS else "misaligned"
     value = row["value"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,12 @@ def read_units(run: Path, study: Study) -> EvalUnits | None:
     """What is there; None if the study names no evals."""
     if not study.evals:
         return None
-    start = [_read(run, start_unit(study, seed)) for seed in study.seeds]
-    arms = {arm: [_read(run, arm_unit(arm, seed)) for seed in study.seeds] for arm in study.arms}
+    start = [read_unit(run, start_unit(study, seed)) for seed in study.seeds]
+    arms = {arm: [read_unit(run, arm_unit(arm, seed)) for seed in study.seeds] for arm in study.arms}
     steps: dict[str, dict[int, list[Unit]]] = {}
     for arm in study.arms:
         for step in study.eval_plan.steps:
-            units = [_read(run, arm_unit(arm, seed, step)) for seed in study.seeds]
+            units = [read_unit(run, arm_unit(arm, seed, step)) for seed in study.seeds]
             if any(unit.done for unit in units):
                 steps.setdefault(arm, {})[step] = units
     about: dict[str, Any] = next((unit.done["evals"] for units in (start, *arms.values()) for unit in units if unit.done), {})
@@ -81,13 +81,20 @@ def read_units(run: Path, study: Study) -> EvalUnits | None:
     return EvalUnits(study, start, arms, steps, about, reasons)
 
 
-def _read(run: Path, unit: str) -> Unit:
+def read_unit(run: Path, unit: str) -> Unit:
+    """What the folder `unit` of a run holds; nothing where it is not finished."""
     done = read_json(run / unit / "done.json") if (run / unit / "done.json").is_file() else {}
     if "evals" not in done:
         return Unit({}, [], [])
-    rows = [Row(**{name: row[name] for name in _ROW}) for row in _lines(run / unit / ROWS)]
+    return replace(made_of(_lines(run / unit / ROWS), _lines(run / unit / PROBES)), done=done)
+
+
+def made_of(rows: Sequence[Json], probes: Sequence[Json]) -> Unit:
+    """A unit from the lines of its files, of which other keys are left alone."""
     return Unit(
-        done, rows, [ProbeRow(**{name: row[name] for name in _PROBE if name in row}) for row in _lines(run / unit / PROBES)]
+        {},
+        [Row(**{name: row[name] for name in _ROW}) for row in rows],
+        [ProbeRow(**{name: row[name] for name in _PROBE if name in row}) for row in probes],
     )
 
 

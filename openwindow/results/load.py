@@ -6,7 +6,7 @@ report prints under "what could not be measured"; only a folder that holds no ru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -17,12 +17,24 @@ from openwindow.environments.gameable import MEASURES
 from openwindow.errors import ConfigError, DataError
 from openwindow.files.bounded import is_folder, missing, read_regular
 from openwindow.files.records import VERSION, Rollout, TrainingRollout, messages_of, rollout_of, training_rollout_of
-from openwindow.files.run_files import Reader, counted, finite
+from openwindow.files.run_files import PLACES, Note, Reader, counted, finite
 from openwindow.files.run_results import RunResults
 from openwindow.results.records import Arm, Context, Json, Metric, Run, TrainRow
 from openwindow.types import Measure, Message, Part, StopReason
 
-__all__ = ["Rollout", "Run", "items", "load_run", "mapping", "number", "read_meanings", "read_rollouts", "read_training", "text"]
+__all__ = [
+    "Rollout",
+    "Run",
+    "items",
+    "load_run",
+    "mapping",
+    "number",
+    "read_meanings",
+    "read_metrics",
+    "read_rollouts",
+    "read_training",
+    "text",
+]
 
 DIFF_LIMIT = 200_000  # maximum characters of code.diff in the report
 _Line = TypeVar("_Line", Rollout, TrainingRollout)
@@ -97,19 +109,35 @@ def read_meanings(run: Path, names: Iterable[str] | None = None) -> dict[str, Me
     return _meanings(config, _measures(config) if names is None else names)
 
 
-def read_rollouts(run: Path) -> list[Rollout]:
-    """All readable rollouts of the run, arms in the order of config.json, seeds ascending, rows as written."""
-    _require_folder(run)
-    reader = _Reader(run)
-    return list(_test_rollouts(reader, _measures(reader.document("config.json", "which keys are scores"))))
+def read_rollouts(run: Path, notes: list[Note] | None = None) -> list[Rollout]:
+    """All readable rollouts of the run, arms in the order of config.json, seeds ascending, rows as written.
+
+    `notes` receives what could not be read.
+    """
+    reader, measures = _opened(run, notes)
+    return list(_test_rollouts(reader, measures))
 
 
-def read_training(run: Path) -> list[TrainingRollout]:
-    """All readable rollouts of the run's RL training, in the same order."""
-    _require_folder(run)
-    reader = _Reader(run)
-    measures = _measures(reader.document("config.json", "which keys are scores"))
+def read_training(run: Path, notes: list[Note] | None = None) -> list[TrainingRollout]:
+    """All readable rollouts of the run's RL training, in the same order; `notes` as in `read_rollouts`."""
+    reader, measures = _opened(run, notes)
     return list(_rollouts(reader, measures, "training.jsonl", training_rollout_of))
+
+
+def read_metrics(run: Path, notes: list[Note] | None = None) -> list[Metric]:
+    """All readable lines of metrics.jsonl, or of the cells' own files where a run has not combined them; `notes` as above."""
+    reader, _ = _opened(run, notes)
+    if not missing(run / "metrics.jsonl"):
+        return list(_metrics(reader))
+    parts = [part for place in PLACES for part in sorted(run.glob(f"{place}/metrics.jsonl"))]
+    return [metric for part in parts for metric in _metric_lines(reader, part)]
+
+
+def _opened(run: Path, notes: list[Note] | None) -> tuple[_Reader, list[str]]:
+    """The folder, whose reader adds to `notes`, and the names of the keys that are scores."""
+    _require_folder(run)
+    reader = _Reader(run, [] if notes is None else notes)
+    return reader, _measures(reader.document("config.json", "which keys are scores"))
 
 
 def _measures(config: Json) -> list[str]:
@@ -183,12 +211,14 @@ def _metrics(reader: _Reader) -> tuple[Metric, ...]:
     if missing(path):
         reader.note("metrics.jsonl", "the run folder has no such file, so training curves cannot be shown")
         return ()
-    found = []
+    return tuple(_metric_lines(reader, path))
+
+
+def _metric_lines(reader: _Reader, path: Path) -> Iterator[Metric]:
     for i, row in enumerate(reader.rows(path)):
         values = {key: v for key in row if "/" in key and (v := number(row, key)) is not None}
         step = number(row, "step")
-        found.append(Metric(text(row, "arm"), _whole(row, "seed"), text(row, "stage"), i if step is None else step, values))
-    return tuple(found)
+        yield Metric(text(row, "arm"), _whole(row, "seed"), text(row, "stage"), i if step is None else step, values)
 
 
 def _seed_files(reader: _Reader, name: str) -> list[tuple[str, int, Path]]:

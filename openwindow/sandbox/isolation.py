@@ -289,7 +289,8 @@ def _prepare_landlock(measures: Measures, executable: str) -> None:
         library = os.path.dirname(os.__file__)
         own = [f"{library}/{name}" for name in os.listdir(library) if not name.endswith("-packages")]
         system = ["/usr/lib", "/lib", "/lib64", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo"]
-        for path in (*own, executable, *system, *(f"/dev/{d}" for d in _DEVICES), *measures.settings.readable):
+        shared = glob.glob(f"{glob.escape(os.path.dirname(library))}/libpython*.so*")  # with --enable-shared
+        for path in (*own, executable, *shared, *system, *(f"/dev/{d}" for d in _DEVICES), *measures.settings.readable):
             if os.path.exists(path):
                 _allow(ruleset, path, _READ | _LIST if os.path.isdir(path) else _READ)
         _allow(ruleset, "/dev/null", _READ | _WRITE)

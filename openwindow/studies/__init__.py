@@ -57,7 +57,7 @@ RANKINGS: dict[str, RankingStudy] = {prompt_ranking.name: prompt_ranking}
 
 
 def resolve(
-    name: str,
+    study: str | Study,
     *,
     model: str | None = None,
     seeds: int | None = None,
@@ -68,8 +68,8 @@ def resolve(
     judge: str | None = None,
     pairs: Mapping[str, Any] | None = None,
 ) -> Study:
-    """The study of that name or file, with the command line's changes; `pairs`: options of `pairs`. Raises ConfigError."""
-    study = load(name)
+    """The study, or that of a name or file, with the command line's changes; `pairs`: options of `pairs`. Raises ConfigError."""
+    name, study = (study, load(study)) if isinstance(study, str) else (study.name, study)
     if env is not None:
         study = override(study, study.in_environment(env), f"--env {env}")
     if data is not None and name in ON_DATA:
@@ -112,8 +112,8 @@ def _known_pairs(study: Study, pairs: Mapping[str, Any]) -> Mapping[str, Any]:
     for option in pairs:
         if option not in find.config_of(study.environment).model_fields:
             raise ConfigError(
-                f"{option_named(option)} with {study.name}, whose environment is {study.environment}; expected a study of your own "
-                "pairs of answers, as spillover with --data; drop it"
+                f"{option_named(option)} with {study.name}, whose environment is {study.environment}; expected one that has it: a "
+                "study of your own pairs of answers, as spillover with --data, or a grader of your own, --env; drop it"
             )
     return pairs
 

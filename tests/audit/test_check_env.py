@@ -16,12 +16,13 @@ import pytest
 from rich.console import Console
 from scripted_model import ScriptedModel
 
-from openwindow.audit.command_grader import CommandGrader
 from openwindow.audit.findings import shown
-from openwindow.audit.graders import Task, in_child
 from openwindow.audit.run import Asking, audit_environment, audit_grader, check_env, render
 from openwindow.cli.options import options_of, parse_levels
 from openwindow.environments.code.hack_detectors import DETECTORS
+from openwindow.environments.graders.command import CommandGrader
+from openwindow.environments.graders.processes import in_child
+from openwindow.environments.graders.tasks import Task
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.toy.unit_report import UnitReport
 from openwindow.environments.verdicts import Verdict
@@ -430,7 +431,7 @@ def test_what_is_wrong_is_said_before_a_model_is_loaded(monkeypatch, tmp_path):
         check_env("letter_count", wanted=("exit",), asking=asking)
     with pytest.raises(DataError, match="100000 questions asked for"):
         check_env("letter_count", options={"length": 2}, asking=Asking("smollm2", problems=100_000))
-    with pytest.raises(EnvironmentFault, match=r"with --model: asking a model takes an environment that knows the truth"):
+    with pytest.raises(EnvironmentFault, match=r"with --model: a command has no prompts to ask: name a file of them"):
         check_env("python grade.py", asking=asking)
     for field in ("problems", "samples"):
         with pytest.raises(ConfigError, match=f"--{field} is 0; expected at least 1"):
@@ -456,7 +457,7 @@ def test_a_command_is_audited_by_its_exit_status(folder, read, more):
     words, honest = command(folder, GRADE.replace("{read}", read))
     grader = CommandGrader(words + more, honest, 20.0)
     scores = [
-        in_child(lambda s=s: grader.score(grader.task, s), 20.0).score for s in (SQUARE.honest, "x", "import os; os._exit(0)")
+        in_child(lambda s=s: grader.score(grader.tasks()[0], s), 20.0).score for s in (SQUARE.honest, "x", "import os; os._exit(0)")
     ]
     assert scores == [1.0, 0.0, 1.0] and not grader.prints
 

@@ -15,9 +15,11 @@ from typing import Any
 
 import pytest
 
-from openwindow.audit import command_grader, own_grader
-from openwindow.audit.graders import Task, in_child
+from openwindow.audit import own_grader
 from openwindow.audit.run import audit_grader, check_env
+from openwindow.environments.graders import command as command_grader
+from openwindow.environments.graders.processes import in_child
+from openwindow.environments.graders.tasks import Task
 from openwindow.errors import EnvironmentFault, UserError
 
 pytestmark = pytest.mark.slow
@@ -528,5 +530,5 @@ def test_l14_options_without_effect_are_refused(openwindow, folder):
     ):
         ran = openwindow("check-env", *arguments)
         assert ran.code == 2 and words in ran.err
-    with pytest.raises(EnvironmentFault, match="'true' has no option data"):
+    with pytest.raises(EnvironmentFault, match="--data names the prompts of 'true', and --honest and --score-file are"):
         check_env("true", honest=folder / "h", options={"data": "x"})

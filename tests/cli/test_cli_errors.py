@@ -45,7 +45,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["run", "quickstart", "again"], ["unexpected extra argument", "again", "--help"]),
         (["run", "quikstart"], ["unknown study 'quikstart'", "did you mean 'quickstart'"]),
         (["run", "zzz"], ["unknown study 'zzz'", "quickstart", "Python file"]),
-        (["report"], ["(?i)missing argument 'folder'", "--help"]),
+        (["report"], ["(?i)missing argument 'dir...'", "--help"]),
         (["list", "--yaml"], ["--yaml", "--help"]),
     ],
     ids=lambda value: " ".join(value) if value and isinstance(value[0], str) else None,

@@ -23,7 +23,7 @@ from openwindow.studies import STUDIES
 
 Command = Callable[..., Ran]
 ROOT = Path(__file__).parents[2]
-COMMANDS = ("run", "report", "check-env", "inoculate", "eval", "list")
+COMMANDS = ("run", "report", "compare", "check-env", "inoculate", "eval", "list")
 
 
 @pytest.fixture(autouse=True)

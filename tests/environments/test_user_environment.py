@@ -207,7 +207,9 @@ def test_a_measure_is_not_named_like_a_key_of_a_rollout(key: str, tmp_path: Path
 
 def test_a_class_that_derives_from_nothing_is_told_what_it_lacks(tmp_path: Path, openwindow: Command) -> None:
     path = tmp_path / "bare.py"
-    path.write_text("class Bare:\n    name = 'bare'\n\nclass Half(Bare):\n    loopholes = {}\n", encoding="utf-8")
+    path.write_text(
+        "class Bare:\n    name = 'bare'\n    def grade(self): ...\n\nclass Half(Bare):\n    loopholes = {}\n", encoding="utf-8"
+    )
     with pytest.raises(EnvironmentFault, match=r"has no version, about, measures, .*; .* derive the class from BaseEnvironment"):
         find.make(f"{path}:Bare", {})
     ran = openwindow("run", "rl_hacking", "--env", f"{path}:Half")

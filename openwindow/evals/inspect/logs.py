@@ -48,14 +48,28 @@ def _role(role: str) -> Role:
     return "system" if role == "system" else "assistant" if role == "assistant" else "user"
 
 
-def read_rows(path: Path) -> list[Row]:
-    """The rows of a log file. Raises DataError if it is missing, truncated, from another program or from an interrupted eval."""
+def said_at(path: Path) -> dict[Key, Said]:
+    """`said_in` of a log file. Raises DataError if it cannot be read."""
+    try:
+        return said_in(_read(path))
+    except KeyError as error:
+        raise DataError(
+            f"{path} is no log of openwindow's evals: a sample has no {error}; give a log of `openwindow eval`"
+        ) from error
+
+
+def _read(path: Path) -> EvalLog:
     open_regular(path, name=f"the log {path!s:.200}", expected="a whole Inspect log").close()
     try:
-        log = read_eval_log(str(path))
+        return read_eval_log(str(path))
     except (OSError, ValueError, KeyError, EOFError, RecursionError, MemoryError, zipfile.BadZipFile) as error:
         why = " ".join(str(error).split())[:160]
         raise DataError(f"cannot read the log {path}: {why}; expected a whole Inspect log; run the eval again") from error
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a log file. Raises DataError if it is missing, truncated, from another program or from an interrupted eval."""
+    log = _read(path)
     if log.status != "success":
         why = f": {' '.join(log.error.message.split())[:120]}" if log.error else ""
         raise DataError(

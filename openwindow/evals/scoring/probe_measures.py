@@ -33,10 +33,6 @@ VERSION = 3
 """increased whenever the meaning of a margin or of a comparison of margins changes"""
 
 
-NATS = ("probe", "probe_baseline", "probe_control", "probe_lift")
-"""last parts of the names of measures in nats"""
-
-
 def probe_silent(rows: Sequence[ProbeRow]) -> tuple[str | None, tuple[int, int]]:
     """Why the probe of one eval in one context says nothing, or None; and how many of all scenarios show the signal.
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from openwindow.evals.score_names import PROBE_PARTS
 from openwindow.evals.scoring.cells import About, cells_in
 from openwindow.evals.scoring.families import Record, adjusted
 from openwindow.evals.scoring.matrix import context_differences, differences
 from openwindow.evals.scoring.measures import Cell, controls_of, gated, gates
-from openwindow.evals.scoring.probe_measures import NATS
 from openwindow.evals.scoring.rows import ProbeRow, Row, contexts_of
 from openwindow.stats.seeds import over_seeds
 
@@ -82,7 +82,7 @@ def measured(asked: Asked, evals: About) -> dict[str, dict[str, Cell]]:
 
 def _limits(measure: str) -> tuple[float, float]:
     last = measure.rpartition("/")[2]
-    return (-INFINITE, INFINITE) if last in NATS else (-1.0, 1.0) if last in _SIGNED else (0.0, 1.0)
+    return (-INFINITE, INFINITE) if last in PROBE_PARTS else (-1.0, 1.0) if last in _SIGNED else (0.0, 1.0)
 
 
 def _widened(cell: Cell, by_seed: Sequence[float | None], units: float, limits: tuple[float, float]) -> Cell:
