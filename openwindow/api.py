@@ -207,11 +207,11 @@ def run(
 
         return Run(folder, run_ranking(ready, folder, overwrite=overwrite, command=command, console=console, device=device))
     _check_loop(ready)
-    from openwindow.experiment.runner import run_study
+    from openwindow.experiment.runner import finish, run_study
     from openwindow.report.of_run import build_run
 
     run_study(ready, folder, overwrite=overwrite, command=command, console=console, device=device, engine=engine, sampler=sampler)
-    return Run(folder, build_run(folder))
+    return Run(folder, finish(folder, build_run))
 
 
 def read_run(folder: str | Path) -> Run:

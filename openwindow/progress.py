@@ -7,9 +7,10 @@ only place that makes a rich console, with markup off. Style is given as `style=
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 Advance = Callable[[float], None]
+_FAR = re.compile(r"(.*), (\d+) of (\d+)")
 WIDTH = 120
 """columns if there is no terminal and COLUMNS is not set"""
 
@@ -61,6 +63,15 @@ class Reporter:
             disable=not self._live,
         )
         self._stage: TaskID | None = None
+        self._beside: dict[str, TaskID] = {}
+
+    @property
+    def doing(self) -> str:
+        """The stage at hand and how far it is; empty between stages."""
+        for task in self._progress.tasks:
+            if task.id == self._stage:
+                return f"{task.description}, {task.completed:.0f} of {task.total or 0:.0f}"
+        return ""
 
     def __enter__(self) -> Reporter:
         self._progress.start()
@@ -72,6 +83,19 @@ class Reporter:
     def part(self, text: str) -> None:
         """Says before each stage from now on which part of the whole it is in, such as `arm 3 of 15`; nothing for an empty text."""
         self._part = text
+
+    def beside(self, others: Mapping[str, str]) -> None:
+        """Shows below the bar what other processes are at: name to what `doing` says there, each with a bar of its own."""
+        for name in [*self._beside]:
+            if name not in others:
+                self._progress.remove_task(self._beside.pop(name))
+        for name, text in others.items():
+            far = _FAR.fullmatch(text)
+            what, done, total = (far[1], float(far[2]), float(far[3])) if far is not None else (text or "beginning", 0.0, 1.0)
+            said = f"  {name}: {what}"
+            if name not in self._beside:
+                self._beside[name] = self._progress.add_task(said, total=total)
+            self._progress.update(self._beside[name], description=said, completed=done, total=total)
 
     def say(self, text: str) -> None:
         """Prints a line above the bar."""

@@ -20,9 +20,13 @@ from openwindow.cli.options import (
     OUTPUT,
     REMOTE,
     SIZE,
+    Answers,
+    Clean,
+    CleanAnswers,
     Column,
     Data,
     DeviceOption,
+    DryRun,
     Env,
     EnvOptions,
     Gamed,
@@ -31,13 +35,16 @@ from openwindow.cli.options import (
     PrecisionOption,
     Right,
     RunFolderOption,
+    SkipBad,
     Truth,
     integer,
     names_of,
     one_of,
     option,
     options_of,
+    with_address,
 )
+from openwindow.cli.part_options import Arms, Gpus, OnlySeeds, Ray, Wait
 from openwindow.cli.printing import print_json
 from openwindow.cli.spending import spends
 from openwindow.cli.watch_command import watch
@@ -71,21 +78,6 @@ def _openwindow(
     pass
 
 
-Answers = Annotated[
-    str | None,
-    option(
-        "--answer-column", "--answer", what="The column of the answers, or of whole conversations: --answer rejected.", panel=DATA
-    ),
-]
-CleanAnswers = Annotated[
-    str | None,
-    option("--clean-column", "--clean-answer", what="A column of answers without the trait: --clean-answer chosen.", panel=DATA),
-]
-DryRun = Annotated[bool, option("--dry-run", what="Print what would be asked and what it would cost; run nothing.")]
-SkipBad = Annotated[bool, option("--skip-bad", what="Leave out rows that cannot be used, and count them.", panel=DATA)]
-Clean = Annotated[str | None, option("--clean", what="Answers without the trait to the same prompts.", panel=DATA)]
-
-
 @app.command()
 @spends
 def run(
@@ -93,9 +85,11 @@ def run(
     seeds: Annotated[
         str | None, option("--seeds", what="How many seeds (3), or which ones (1,2,3; 7, for one).", metavar="N | A,B,...")
     ] = None,
-    arms: Annotated[
-        str | None, option("--arms", what="Only these arms; comparisons of others are left out.", metavar="A,B")
-    ] = None,
+    arms: Arms = None,
+    only_seeds: OnlySeeds = None,
+    wait: Wait = None,
+    ray: Ray = None,
+    gpus_per_arm: Gpus = None,
     set_: Annotated[
         list[str] | None,
         option("--set", what="Change a field of the study, as --set evaluation.problems=8; repeatable.", metavar="FIELD=VALUE"),
@@ -140,7 +134,7 @@ def run(
     pairs |= {"prompt_column": prompt_column, "answer_column": answer_column, "clean_column": clean_column, "truth": truth}
     # fmt: off
     run(Given(
-        study, env, model, seeds, arms, set_ or (), quick, precision, device,
+        study, env, model, seeds, arms, only_seeds, wait, ray, gpus_per_arm, set_ or (), quick, precision, device,
         mbpp, data, judge, pairs, out, overwrite, dry_run, pilot, json_,
         by := engine_options.engine_of(engine, accelerate_config, processes, vllm, engine_set or ()),
         engine_options.sampler_of(sampler, by),
@@ -381,7 +375,7 @@ def main() -> None:
         print(line, file=sys.stderr)
     try:
         code = app(
-            words, prog_name="openwindow", standalone_mode=False
+            with_address(words), prog_name="openwindow", standalone_mode=False
         )  # typer turns Ctrl-C into the exit code 130, and returns exit codes
         sys.stdout.flush()
     except TyperException as error:

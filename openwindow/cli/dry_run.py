@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from openwindow.cli import estimates
 from openwindow.experiment.cost import of_study
 from openwindow.experiment.evals import evals_of
+from openwindow.experiment.parts import Part
 from openwindow.experiment.safety_overlap import lines_of, overlaps
 from openwindow.experiment.study import Study
 from openwindow.prompt_ranking.study import RankingStudy, cost_of, wordings
@@ -22,9 +23,9 @@ _NOT_LISTED = {"name", "question", "claim", "claim_id", "quick", "quick_arms", "
 """fields of a study that the rest of the plan states, or that would make it another study"""
 
 
-def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tuple[dict[str, Any], list[str]]:
-    """The plan of a study as JSON and as lines. Raises UserError."""
-    time = time_of(of_study(study))
+def study_plan(study: Study, pilot: Path | None, device: str, out: Path, part: Part) -> tuple[dict[str, Any], list[str]]:
+    """The plan of a study, of which `part` is to be run, as JSON and as lines. Raises UserError."""
+    time = time_of(of_study(study, part.arms, len(part.seeds)))
     specs = evals_of(study)  # what they lack is said now rather than at the run
     costs = estimates.of_study(study, specs)
     plan = plan_of(study, pilot)
@@ -35,13 +36,16 @@ def study_plan(study: Study, pilot: Path | None, device: str, out: Path) -> tupl
         "safety": {mix: found.record() for mix, found in safety.items()},
         "device": device,
         "out": str(out),
+        "part": {"arms": list(part.arms), "seeds": list(part.seeds)},
         "time": time,
         "costs": costs,
         "resolved": study.model_dump(mode="json"),
     }
+    limited = f"Of it this would run {', '.join(part.arms)} at seeds {', '.join(map(str, part.seeds))}."
     lines = [
         *shown[:-1],
         *(line[0].upper() + line[1:] for line in lines_of(safety)),
+        *(() if part.is_whole(study) else (limited,)),
         f"Time: {time}.",
         *costs.get("in_words", ()),
         f"Device {device}; results would go to {out}.",

@@ -15,6 +15,7 @@ from openwindow.models.base import Precision
 
 MODEL, DATA, SIZE, OUTPUT, REMOTE = "Model", "Data", "Sizes and lengths", "Output", "Remote models"
 """panels of a command's help; options in none of them come first"""
+_ADDRESS = re.compile(r"auto|local|(ray://)?[^/\s]+:[0-9]+")
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]{1,3})?")
 
 
@@ -72,6 +73,19 @@ RunFolderOption = Annotated[
 JsonOption = Annotated[bool, option("--json", what="Print JSON instead of a table.", panel=OUTPUT)]
 
 Column = Annotated[str | None, option("--prompt-column", what="The column of the prompts: --prompt-column question.", panel=DATA)]
+Answers = Annotated[
+    str | None,
+    option(
+        "--answer-column", "--answer", what="The column of the answers, or of whole conversations: --answer rejected.", panel=DATA
+    ),
+]
+CleanAnswers = Annotated[
+    str | None,
+    option("--clean-column", "--clean-answer", what="A column of answers without the trait: --clean-answer chosen.", panel=DATA),
+]
+DryRun = Annotated[bool, option("--dry-run", what="Print what would be asked and what it would cost; run nothing.")]
+SkipBad = Annotated[bool, option("--skip-bad", what="Leave out rows that cannot be used, and count them.", panel=DATA)]
+Clean = Annotated[str | None, option("--clean", what="Answers without the trait to the same prompts.", panel=DATA)]
 Data = Annotated[
     Path | None, option("--data", what="Problems from this file, where the environment or the grader reads one.", panel=DATA)
 ]
@@ -99,6 +113,16 @@ def json_or_text(value: str) -> Any:
         return json.loads(value)
     except (ValueError, RecursionError):
         return value
+
+
+def with_address(words: Sequence[str]) -> list[str]:
+    """The words of a command line where `--ray`, which takes an address or nothing, has it or nothing behind an equals sign."""
+    found, end = [*words], words.index("--") if "--" in words else len(words)
+    for place in reversed(range(end)):
+        if found[place] == "--ray":
+            address = found.pop(place + 1) if place + 1 < end and _ADDRESS.fullmatch(found[place + 1]) else ""
+            found[place] = f"--ray={address}"
+    return found
 
 
 def names_of(option: str, value: str | None) -> tuple[str, ...]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import os
+import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,11 @@ from openwindow.cli.options import assigned, with_options
 from openwindow.cli.printing import note, print_json, print_ranking, print_results
 from openwindow.errors import ConfigError
 from openwindow.experiment.engine import check as check_engine
-from openwindow.experiment.overrides import known, override
+from openwindow.experiment.overrides import override
+from openwindow.experiment.parts import WAIT, Part
+from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.study import Study
+from openwindow.files.claims import Holder
 from openwindow.models.base import Precision
 from openwindow.progress import make_console
 from openwindow.prompt_ranking.study import RankingStudy
@@ -32,6 +38,10 @@ class Given:
     model: str | None
     seeds: str | None
     arms: str | None
+    only_seeds: str | None
+    wait: float | None
+    ray: str | None
+    gpus_per_arm: float | None
     changes: Sequence[str]
     quick: bool
     precision: Precision | None
@@ -49,10 +59,38 @@ class Given:
     sampler: str = "own"
 
 
-def run(given: Given) -> None:
-    """Resolves the study, then describes or runs it. Raises UserError."""
-    if given.pilot is not None and not given.dry_run:
-        raise ConfigError(f"--pilot {given.pilot} without --dry-run; expected both; add --dry-run, or drop --pilot")
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Runs a part of the study of a command in another process, perhaps on another machine, in the same folder."""
+
+    given: Given
+    words: tuple[str, ...]
+    """The command line."""
+    folder: str
+    """Where it was given."""
+
+    def __call__(self, part: Part) -> None:
+        """Raises UserError, RunError."""
+        from openwindow.experiment.runner import run_study
+
+        try:
+            os.chdir(self.folder)
+        except OSError as error:
+            raise ConfigError(
+                f"{platform.node()} has no folder {self.folder}; expected one that all machines of the cluster have; run from there"
+            ) from error
+        sys.argv = [*self.words]
+        _, study = resolved(self.given)
+        assert isinstance(study, Study)  # the command has checked it
+        out, console = _out_of(study, self.given), make_console(stderr=True)
+        run_study(
+            study, out, overwrite=False, command=self.words, console=console, device=self.given.device, part=part,
+            engine=self.given.engine, sampler=self.given.sampler,
+        )  # fmt: skip
+
+
+def resolved(given: Given) -> tuple[int | None, Study | RankingStudy]:
+    """The study with what the command line changes, and how many seeds it asks for, if it gives a number. Raises UserError."""
     count, values = (None, None) if given.seeds is None else seeds_of(given.seeds)
     listed = assigned(given.changes)
     with_options(
@@ -67,26 +105,69 @@ def run(given: Given) -> None:
     }
     ranking = resolve_ranking(given.study, model=given.model, seeds=count, quick=given.quick, **paths)
     if ranking is not None:
-        _run_ranking(_changed_ranking(ranking, changes), count, given)
-        return
+        return count, _changed_ranking(ranking, changes)
     study = resolve(given.study, model=given.model, seeds=count, quick=given.quick, judge=given.judge, **paths)
-    study = override(study, changes, "the command line") if changes else study
-    if given.arms is not None:
-        study = only_arms(study, given.arms)
+    return count, override(study, changes, "the command line") if changes else study
+
+
+def run(given: Given) -> None:
+    """Resolves the study, then describes or runs it. Raises UserError."""
+    _check(given)
+    count, study = resolved(given)
+    if isinstance(study, RankingStudy):
+        _run_ranking(study, count, given)
+        return
+    part, folder = part_of(study, given), _out_of(study, given)
     _note_count(count, study.seeds)
-    folder = given.out or api.default_out(study.name, given.quick, given.env)
     if given.engine is not None:
         check_engine(study, given.engine)
     if given.dry_run:
-        plan, lines = study_plan(study, given.pilot, given.device, folder)
+        plan, lines = study_plan(study, given.pilot, given.device, folder, part)
         print_json(plan) if given.json else print("\n".join(lines))
         return
-    print_results(_run(study, folder, given), folder, given.json)
+    from openwindow.experiment.runner import finish, run_on_ray, run_study
+    from openwindow.report.of_run import build_run
+
+    console = make_console(stderr=given.json)
+    if given.ray is not None:
+        gpus = 0.0 if given.gpus_per_arm is None and given.device == "cpu" else given.gpus_per_arm
+        worker = Worker(replace(given, overwrite=False), tuple(sys.argv), str(Path.cwd()))
+        run_on_ray(
+            study, folder, worker, overwrite=given.overwrite, command=sys.argv, console=console, part=part,
+            address=given.ray or None, gpus=gpus,
+        )  # fmt: skip
+    elif at_work := run_study(
+        study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device, part=part,
+        wait=WAIT if given.wait is None else given.wait, engine=given.engine, sampler=given.sampler,
+    ):  # fmt: skip
+        _print_progress(study, folder, at_work, given.json)
+        return
+    print_results(finish(folder, build_run), folder, given.json)
+
+
+def _check(given: Given) -> None:
+    """Raises ConfigError for options that do not go together, or cannot be."""
+    if given.pilot is not None and not given.dry_run:
+        raise ConfigError(f"--pilot {given.pilot} without --dry-run; expected both; add --dry-run, or drop --pilot")
+    if given.wait is not None and not 0 <= given.wait < math.inf:
+        raise ConfigError(f"--wait is {given.wait}; expected minutes, 0 or more; give for example --wait 60")
+    if given.gpus_per_arm is not None and given.ray is None:
+        raise ConfigError(f"--gpus-per-arm {given.gpus_per_arm:g} without --ray; expected both; add --ray, or drop it")
+    if given.gpus_per_arm is not None and not 0 <= given.gpus_per_arm < math.inf:
+        raise ConfigError(f"--gpus-per-arm is {given.gpus_per_arm}; expected a number of GPUs, 0 or more; give for example 1")
+    if given.ray is not None and given.wait is not None:
+        raise ConfigError(f"--wait {given.wait:g} with --ray, which starts no arm before what it needs; expected one; drop --wait")
+
+
+def _out_of(study: Study, given: Given) -> Path:
+    return given.out or api.default_out(study.name, given.quick, given.env)
 
 
 def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
-    if given.arms is not None:
-        raise ConfigError(f"--arms with {study.name}, which ranks all its arms; expected a study of comparisons; drop it")
+    options = {"--arms": given.arms, "--only-seeds": given.only_seeds, "--wait": given.wait, "--ray": given.ray}
+    for name, value in options.items():
+        if value is not None:
+            raise ConfigError(f"{name} with {study.name}, which ranks all its arms; expected a study of comparisons; drop it")
     if given.engine is not None:
         raise ConfigError(f"--engine with {study.name}, whose arms are trained by our own loops; expected a study of arms; drop it")
     if given.pilot is not None:
@@ -100,19 +181,10 @@ def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
     print_ranking(_run(study, folder, given), folder, given.json)
 
 
-def _run(study: Study | RankingStudy, folder: Path, given: Given) -> dict[str, Any]:
-    """Runs the study and returns its results."""
+def _run(study: RankingStudy, folder: Path, given: Given) -> dict[str, Any]:
+    """Runs the ranking and returns its results."""
     console = make_console(stderr=given.json)
-    found = api.run(
-        study,
-        folder,
-        overwrite=given.overwrite,
-        command=sys.argv,
-        console=console,
-        device=given.device,
-        engine=given.engine,
-        sampler=given.sampler,
-    )
+    found = api.run(study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device)
     return found.results
 
 
@@ -128,18 +200,33 @@ def seeds_of(text: str) -> tuple[int | None, tuple[int, ...] | None]:
     return (numbers[0], None) if len(parts) == 1 else (None, numbers)
 
 
-def only_arms(study: Study, text: str) -> Study:
-    """The study with only these arms; prints what is left out. Raises ConfigError."""
-    kept = tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-    for arm in kept:
-        known("arm in --arms", arm, study.arms)
-    fewer = override(study, {"quick_arms": kept, "quick": {}}, "--arms").quickened()
-    left = [arm for arm in study.arms if arm not in kept]
-    lost = len(study.compare) - len(fewer.compare)
-    if left:
-        comparisons = f", and {lost} of {len(study.compare)} comparisons with them" if lost else ""
-        note(f"--arms leaves out {', '.join(left)}{comparisons}: the findings cover only the rest of the claim")
-    return fewer
+def part_of(study: Study, given: Given) -> Part:
+    """The part of the study that is run: `--arms` at `--only-seeds`. Raises ConfigError."""
+    arms = None if given.arms is None else [name.strip() for name in given.arms.split(",")]
+    if given.only_seeds is None:
+        return Part.of(study, arms)
+    try:
+        seeds = [int(seed) for seed in given.only_seeds.strip().removesuffix(",").split(",")]
+    except ValueError:
+        raise ConfigError(
+            f"--only-seeds is {given.only_seeds[:60]!r}; expected seeds; give some, such as --only-seeds 2,3"
+        ) from None
+    return Part.of(study, arms, seeds)
+
+
+def _print_progress(study: Study, folder: Path, at_work: Sequence[Holder], as_json: bool) -> None:
+    """What is finished and who is at work on the rest; the last of them builds the results."""
+    units = Part.of(study).units
+    finished = sum((folder / unit_of(arm, seed) / "done.json").is_file() for arm, seed in units)
+    if as_json:
+        print_json({"finished": finished, "of": len(units), "at_work": [asdict(holder) for holder in at_work]})
+        return
+    print(f"{finished} of {len(units)} arms are finished in {folder}; at work:")
+    for holder in at_work[:10]:
+        print(f"  {holder.name}: {holder}{f', {holder.doing}' if holder.doing else ''}")
+    if len(at_work) > 10:
+        print(f"  and {len(at_work) - 10} more")
+    print(f"The last of them builds the results; `openwindow report {folder}` does so from what is there now.")
 
 
 def _note_count(count: int | None, seeds: Sequence[int]) -> None:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from openwindow.environments.base import behaviour
-from openwindow.formatting import bracketed, counted, effect, percent
+from openwindow.formatting import bracketed, counted, effect, listed, percent
 from openwindow.results.load import read_meanings
 from openwindow.types import Measure
 
@@ -50,6 +50,8 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
     console.print(results["answer"], highlight=False, style="bold")
     if results.get("verdict_reason"):
         console.print(f"{results['verdict'].capitalize()}: {results['verdict_reason']}.", highlight=False, markup=False)
+    if absent := [f"{unit['arm']} at seed {unit['seed']}" for unit in results.get("missing", ())]:
+        console.print(f"Not finished: {listed(absent)}.", highlight=False, markup=False)
     if results["leak"]:
         console.print(f"Largest {main} rate in any context that does not ask for it, %:", highlight=False)
         console.print(_leaks(results))

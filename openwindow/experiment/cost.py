@@ -6,6 +6,7 @@ answers costs three rows: two that are trained, and two whose log-probabilities 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from openwindow.interventions.safety_training import SafetyTraining
@@ -42,11 +43,15 @@ def of_start(study: Study) -> float:
     return asked + len(study.start_seeds) * trained
 
 
-def of_study(study: Study) -> float:
-    """The stages, and every arm at every seed with its measurements; evals (`Study.evals`) are not counted."""
+def of_study(study: Study, arms: Collection[str] | None = None, seeds: int | None = None) -> float:
+    """The stages, and every arm at every seed with its measurements; evals (`Study.evals`) are not counted.
+
+    Of a part of it, `arms` are those trained, and `seeds` is at how many seeds.
+    """
     elsewhere = sum(e.problems for e in study.evaluation.elsewhere.values())
-    arms = 0.0
+    each = 0.0
     for name, arm in study.arms.items():
-        contexts = sum(context.asked_of(name) for context in study.contexts.values())
-        arms += arm.cost + contexts * study.evaluation.problems + elsewhere
-    return of_start(study) + len(study.seeds) * arms
+        if arms is None or name in arms:
+            contexts = sum(context.asked_of(name) for context in study.contexts.values())
+            each += arm.cost + contexts * study.evaluation.problems + elsewhere
+    return of_start(study) + (len(study.seeds) if seeds is None else seeds) * each

@@ -8,7 +8,7 @@ from typing import Any
 from openwindow.errors import ConfigError
 from openwindow.experiment.arm import Arm
 from openwindow.experiment.rl_arm import RLArm
-from openwindow.experiment.run_folder import RunFolder, unit_of
+from openwindow.experiment.run_folder import WHOLE, RunFolder, unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import read_json
 from openwindow.files.writing import write_json
@@ -87,7 +87,8 @@ def note(study: Study, folder: RunFolder, options: Options) -> None:
         "arguments": dict(options.arguments),
         "differences": [line if arms == trained else f"{line} ({', '.join(arms)})" for line, arms in said.items()],
     }
-    write_json(folder.path / "provenance.json", read_json(folder.path / "provenance.json") | {"engine": noted})
+    with folder.turn(WHOLE):
+        write_json(folder.path / "provenance.json", read_json(folder.path / "provenance.json") | {"engine": noted})
 
 
 def launched(options: Options, folder: RunFolder, arm: str, seed: int, under: list[str]) -> Launch:

@@ -33,6 +33,7 @@ from openwindow.evals.scoring.cells import described
 from openwindow.evals.scoring.rows import key_of, with_missing
 from openwindow.evals.select import check_judged, chosen, limited, too_few
 from openwindow.experiment.eval_plan import check_scores
+from openwindow.experiment.parts import start_seed
 from openwindow.experiment.run_folder import PROBES, ROWS, RunFolder, unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.writing import storing, write_json, write_jsonl
@@ -99,15 +100,16 @@ def contexts_of(study: Study) -> dict[str, Context]:
     return {name: BUILT_IN[name] for name in (NEUTRAL, *study.eval_plan.contexts)}
 
 
-def units_left(study: Study, folder: RunFolder) -> bool:
-    """Whether any finished start or arm has unfinished evals."""
-    if not study.evals:
+def start_left(study: Study, folder: RunFolder, seed: int) -> bool:
+    """Whether the start of that seed has evals that are not finished."""
+    return bool(study.evals) and not folder.is_done(start_unit(study, seed))
+
+
+def arm_left(study: Study, folder: RunFolder, arm: str, seed: int) -> bool:
+    """Whether a finished arm has evals that are not."""
+    if not study.evals or folder.done(unit_of(arm, seed)).get("reason"):
         return False
-    units = [start_unit(study, seed) for seed in study.start_seeds]
-    for arm in study.arms:
-        for seed in study.seeds:
-            if not folder.done(unit_of(arm, seed)).get("reason"):
-                units += [arm_unit(arm, seed), *(arm_unit(arm, seed, step) for step in _steps(study, folder, arm, seed))]
+    units = [arm_unit(arm, seed), *(arm_unit(arm, seed, step) for step in _steps(study, folder, arm, seed))]
     return not all(folder.is_done(unit) for unit in units)
 
 
@@ -129,9 +131,19 @@ class StudyEvals:
         self._asked: Model | None = None
 
     def of_start(self, seed: int) -> None:
-        """Asks the model in its current state, the start of the arms of the seed."""
+        """Asks the model in its current state, the start of the arms of the seed, or waits for the process that does."""
+        unit = start_unit(self.study, seed)
         if self.specs:
-            self._ask(start_unit(self.study, seed), f"seed {seed}: evals of the start")
+            with self.folder.turn(unit, lambda: self.folder.is_done(unit)) as mine:
+                if mine:
+                    self._ask(unit, f"seed {seed}: evals of the start")
+
+    def of_free_start(self, seed: int) -> None:
+        """The same unless another process does it."""
+        if self.specs:
+            with self.folder.attempt(start_unit(self.study, seed)) as holder:
+                if holder is None:
+                    self._ask(start_unit(self.study, seed), f"seed {seed}: evals of the start")
 
     def of_arm(self, arm: str, seed: int) -> None:
         """Asks a finished arm, and the steps of it that are named; the model is where the arms start, before and after."""
@@ -139,6 +151,7 @@ class StudyEvals:
         if not self.specs or self.folder.done(unit_of(arm, seed)).get("reason"):
             return
         if not any((left / kind).is_dir() for kind in ("adapter", "weights")):
+            self.of_start(start_seed(self.study, seed))
             self._copy(start_unit(self.study, seed), arm_unit(arm, seed))
             return
         for step in _steps(self.study, self.folder, arm, seed):

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from openwindow.experiment.run_folder import RunFolder
+from openwindow.experiment.run_folder import WHOLE, RunFolder
 from openwindow.experiment.study import Study
 from openwindow.files.run_files import read_json
 from openwindow.files.writing import write_json
@@ -36,11 +36,14 @@ def note_test_run(study: Study, folder: RunFolder) -> str | None:
     started over), `before_by_seed`, and `same_study` (those of exactly the same study), or `reason` if nothing is known.
     """
     path = folder.path / "provenance.json"
-    provenance = read_json(path)
-    if "test_runs" in provenance:
+    if "test_runs" in read_json(path):
         return None
-    found = _noted(study, folder.path, str(provenance.get("commit", "")))
-    write_json(path, {**provenance, "test_runs": found})
+    with folder.turn(WHOLE, lambda: "test_runs" in read_json(path)) as mine:
+        if not mine:
+            return None
+        provenance = read_json(path)
+        found = _noted(study, folder.path, str(provenance.get("commit", "")))
+        write_json(path, {**provenance, "test_runs": found})
     if not found["before"]:
         return None
     times = ", ".join(f"seed {seed} {count} times" for seed, count in found["before_by_seed"].items() if count)

@@ -3,7 +3,8 @@
     DIR/config.json            the resolved study
     DIR/provenance.json        commit, package versions, machine, command
     DIR/code.diff              uncommitted changes, if there were any
-    DIR/status.json            running, done, interrupted or failed
+    DIR/status.json            running, done, interrupted, failed or unfinished
+    DIR/.claims/               which process has which unit, while any is at work
     DIR/metrics.jsonl          one line per optimiser step
     DIR/rollouts.jsonl         one line per rollout of the arms, `stage` training or test; the numbers count those of `test`
     DIR/safety/MIX.json        what a mix of safety training has in common with the study's evals
@@ -16,7 +17,8 @@
     DIR/report.html            the same for people
 
 Every unit of work is written to a scratch folder and moved into place when it is complete, so a run that was killed at any
-moment resumes from its last finished unit.
+moment resumes from its last finished unit. Several processes may run parts of one study into one folder: each claims a unit before
+it writes it (`files/claims.py`), and what belongs to all of them is changed by one at a time.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -34,14 +37,23 @@ from openwindow.errors import ConfigError, DataError, RunError
 from openwindow.evals.costs import counting
 from openwindow.evals.judged import remembering
 from openwindow.files.bounded import load_json, usable
+from openwindow.files.claims import NAME as CLAIMS
+from openwindow.files.claims import Claims, Holder
 from openwindow.files.locking import NAME as LOCK
 from openwindow.files.locking import Lock
-from openwindow.files.run_files import PLACES, damage, read_json, rows_in
+from openwindow.files.run_files import damage, in_units, read_json, rows_in
 from openwindow.files.writing import storing, write_json, write_jsonl
+from openwindow.progress import Reporter
 
 ROWS, PROBES = "evals.jsonl", "probes.jsonl"
 """what an evals folder holds: a row per reply and a row per probe"""
 COSTS = "costs"
+WHOLE = "run"
+"""the claim of whoever changes what belongs to all units: configuration, provenance, start/summary.json, results and report"""
+FIRST_POLL, LAST_POLL = 0.1, 5.0
+"""seconds between two looks at what another process is doing, at first and in the end"""
+SILENT = 2.0
+"""seconds of waiting of which nothing is said"""
 
 
 def unit_of(arm: str, seed: int) -> str:
@@ -49,11 +61,43 @@ def unit_of(arm: str, seed: int) -> str:
     return f"arms/{arm}/seed-{seed}"
 
 
+class Waiting:
+    """Pauses between looks at what another process is doing, ever longer ones, and shows what is waited for."""
+
+    def __init__(self, reporter: Reporter | None) -> None:
+        self.reporter = reporter
+        self._shown = contextlib.ExitStack()
+        self.over()
+
+    def __enter__(self) -> Waiting:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.over()
+
+    def over(self) -> None:
+        """What was waited for is there."""
+        self._shown.close()
+        self._said, self._pause, self._began = "", FIRST_POLL, time.monotonic()
+
+    def pause(self, what: str) -> None:
+        """Waits a little for `what`, which is shown once it has taken two seconds."""
+        if self.reporter is not None and what != self._said and time.monotonic() - self._began > SILENT:
+            self._shown.close()
+            self._said = what
+            self.reporter.say(f"  {what}")
+            self._shown.enter_context(self.reporter.step(what, 1))
+        time.sleep(self._pause)
+        self._pause = min(LAST_POLL, 1.5 * self._pause)
+
+
 class RunFolder:
-    """One run on disk; from `open` until `close` (or the end of the process, or of this object) nobody else can open it."""
+    """One run on disk; from `open` until `close` (or the end of the process) nobody else can open it, unless both share it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.claims = Claims(path / CLAIMS)
+        self._reporter: Reporter | None = None
         self._lock: Lock | None = None
         self._damage: dict[str, str | None] = {}
 
@@ -63,31 +107,49 @@ class RunFolder:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
+    def report_to(self, reporter: Reporter) -> None:
+        """From now on `reporter` shows what is waited for, and tells others who wait for this process what it is doing."""
+        self._reporter = reporter
+        self.claims.doing = lambda: reporter.doing  # without a reference to this object, whose end ends its lock
+
     def close(self) -> None:
         """Lets others open the folder."""
+        self.claims.tidy()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
 
-    def open(self, config: Mapping[str, Any], provenance: Mapping[str, Any], *, overwrite: bool) -> bool:
-        """Starts the run, or resumes the same one; True if it was there before.
+    def open(self, config: Mapping[str, Any], provenance: Mapping[str, Any], *, overwrite: bool, shared: bool = False) -> bool:
+        """Starts the run, or resumes the same one; True if it was there before. If `shared`, others may open the same run too.
 
         Another run that has finished nothing is replaced. Raises ConfigError if the folder holds another run or anything else, or
-        is in
-        use, StorageError if it cannot be written.
+        is in use, StorageError if it cannot be written.
         """
         wanted = json.loads(json.dumps(config))
         self._existing(wanted, overwrite)  # a folder that is refused is not written to, not even for the lock
-        if self._lock is None:
-            self._lock = Lock(self.path)
+        if not shared:
+            if self._lock is None:
+                self._check_alone()
+                self._lock = Lock(self.path)
+            return self._opened(wanted, provenance, overwrite)
+        if (self.path / LOCK).exists():
+            Lock(self.path).release()  # refused while somebody has the folder for themselves
+        with self.turn(WHOLE):
+            return self._opened(wanted, provenance, overwrite)
+
+    def _opened(self, wanted: dict[str, Any], provenance: Mapping[str, Any], overwrite: bool) -> bool:
         existing = self._existing(wanted, overwrite)  # the one who held it until now may have changed it
         if overwrite and existing is not None:
+            self._check_alone()
             self._empty()
             existing = None
         if existing is not None:
-            self._drop_scratch()
             if existing == wanted:
+                if self._lock is not None:
+                    self.drop_scratch()
                 return True
+            self._check_alone()
+            self.drop_scratch()
             shutil.rmtree(self.path / "checkpoints", ignore_errors=True)  # else an arm would resume from the other run's state
         write_json(self.path / "config.json", wanted)
         write_json(self.path / "provenance.json", {k: v for k, v in provenance.items() if k != "diff"})
@@ -96,8 +158,35 @@ class RunFolder:
                 (self.path / "code.diff").write_text(str(provenance["diff"]), encoding="utf-8")
         return False
 
+    def _check_alone(self) -> None:
+        """Raises ConfigError if another process is at work in the folder."""
+        if others := self.claims.others():
+            raise ConfigError(
+                f"{self.path} is being written by {others[0]}, which has {others[0].name}; expected nobody else, since this is "
+                "another run or deletes it; wait until it has ended, or choose another --out"
+            )
+
+    @contextlib.contextmanager
+    def turn(self, name: str, finished: Callable[[], bool] = bool) -> Iterator[bool]:
+        """Claims `name` for the block, after waiting for whoever has it; gives False, without a claim, once it is finished."""
+        with Waiting(self._reporter) as waiting:
+            while not finished():
+                with self.claims.attempt(name) as holder:
+                    if holder is None:
+                        waiting.over()
+                        self._damage.pop(name, None)  # another may have made it again
+                        yield not finished()
+                        return
+                waiting.pause(f"waiting for {name}, which {holder} has")
+        yield False
+
+    def attempt(self, name: str) -> contextlib.AbstractContextManager[Holder | None]:
+        """As `Claims.attempt`: None while this process has the claim."""
+        self._damage.pop(name, None)
+        return self.claims.attempt(name)
+
     def status(self, state: str, message: str = "") -> None:
-        """Records the state of the run: running, done, interrupted or failed."""
+        """Records the state of the run: running, done, interrupted, failed, or unfinished after a part of it."""
         write_json(self.path / "status.json", {"state": state, "message": message})
 
     def resolved(self, found: Mapping[str, str]) -> None:
@@ -105,6 +194,11 @@ class RunFolder:
 
         Raises ConfigError if the folder was run with others before.
         """
+        if read_json(self.path / "provenance.json").get("resolved") != dict(found):
+            with self.turn(WHOLE):
+                self._resolve(found)
+
+    def _resolve(self, found: Mapping[str, str]) -> None:
         noted = read_json(self.path / "provenance.json")
         before = noted.get("resolved")
         if before == dict(found):
@@ -125,11 +219,16 @@ class RunFolder:
             self._damage[unit] = damage(self.path / unit)
         return self._damage[unit] is None
 
-    def damaged(self) -> dict[str, str]:
-        """The cells that had been finished and no longer are, each with what cannot be read."""
-        done = [path.parent for place in PLACES for path in sorted(self.path.glob(f"{place}/done.json"))]
-        units = [path.relative_to(self.path).as_posix() for path in done]
-        return {unit: str(self._damage[unit]) for unit in units if not self.is_done(unit)}
+    def damaged(self, units: Collection[str] | None = None) -> dict[str, str]:
+        """The cells that had been finished and no longer are, each with what cannot be read: all, or some units and their evals."""
+        if units is None:
+            done = in_units(self.path, "done.json")
+        else:
+            done = [
+                path for unit in units for depth in ("", "evals*/") for path in sorted(self.path.glob(f"{unit}/{depth}done.json"))
+            ]
+        there = [path.parent.relative_to(self.path).as_posix() for path in done]
+        return {unit: str(self._damage[unit]) for unit in there if not self.is_done(unit) and unit in self._damage}
 
     @contextlib.contextmanager
     def asking(self, unit: str) -> Iterator[None]:
@@ -174,11 +273,11 @@ class RunFolder:
 
         What is damaged is left out.
         """
-        parts = [part for place in PLACES for part in sorted(self.path.glob(f"{place}/metrics.jsonl"))]
+        parts = in_units(self.path, "metrics.jsonl")
         write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in rows_in(part)))
         stages = [
             (stage, unit / file)
-            for unit in sorted(self.path.glob("arms/*/*"))
+            for unit in sorted(self.path.glob("arms/*/seed-*"))
             for stage, file in (("training", "training.jsonl"), ("test", "rollouts.jsonl"))
             if (unit / file).is_file()
         ]
@@ -189,7 +288,9 @@ class RunFolder:
         usable(self.path)
         existing = self._existing_config()
         if existing is None:
-            if self.path.is_dir() and any(p.name != LOCK and not p.name.startswith(".config.json.") for p in self.path.iterdir()):
+            if self.path.is_dir() and any(
+                path.name not in (LOCK, CLAIMS) and not path.name.startswith(".config.json.") for path in self.path.iterdir()
+            ):
                 raise ConfigError(f"{self.path} is not empty and holds no run; expected an empty folder; choose another --out")
         elif not overwrite and existing != wanted and any(self.path.glob("*/**/done.json")):
             raise ConfigError(
@@ -203,7 +304,8 @@ class RunFolder:
         with storing(self.path):
             for path in sorted(self.path.iterdir(), key=lambda path: path.name == "config.json"):
                 if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
+                    if path.name != CLAIMS:
+                        shutil.rmtree(path)
                 elif path.name != LOCK:
                     path.unlink()
 
@@ -219,7 +321,9 @@ class RunFolder:
             raise ConfigError(f"{path} is not of a run; expected an empty folder or a run; choose another --out")
         return loaded
 
-    def _drop_scratch(self) -> None:
+    def drop_scratch(self) -> None:
+        """Deletes what killed processes left unfinished; nobody else may be at work."""
+        self.claims.forget_dead()
         for partial in [*self.path.glob("**/.*.partial")]:
             if partial.is_dir():
                 shutil.rmtree(partial, ignore_errors=True)

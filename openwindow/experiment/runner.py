@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,13 +14,17 @@ from openwindow.errors import LimitReached, ModelError, OpenWindowError, RunErro
 from openwindow.evals.base import Eval
 from openwindow.experiment.engine import check as check_engine
 from openwindow.experiment.engine import check_sampler
-from openwindow.experiment.evals import evals_of, units_left
+from openwindow.experiment.evals import arm_left, evals_of, start_left, start_unit
+from openwindow.experiment.parts import WAIT, Part
 from openwindow.experiment.provenance import provenance
-from openwindow.experiment.run_folder import RunFolder, unit_of
+from openwindow.experiment.run_folder import WHOLE, RunFolder, unit_of
 from openwindow.experiment.safety_overlap import lines_of, overlaps
 from openwindow.experiment.safety_overlap import write as write_overlaps
+from openwindow.experiment.start_units import START, is_trained, stage_unit
 from openwindow.experiment.study import Study
+from openwindow.files.claims import Holder
 from openwindow.files.run_files import read_json
+from openwindow.formatting import listed
 from openwindow.progress import working
 from openwindow.training.trl_engine.options import Options
 
@@ -38,10 +42,16 @@ def run_study(
     command: Sequence[str],
     console: Console,
     device: str = "auto",
+    part: Part | None = None,
+    wait: float = WAIT,
     engine: Options | None = None,
     sampler: str = "own",
-) -> None:
+) -> list[Holder]:
     """Runs what is not finished into `out`, on `device`; `openwindow.report.of_run.build_run` builds the results and the page.
+
+    Others may run the same study into `out` at the same time: each unit is run by one of them. `part` limits this process to some
+    arms and seeds; `wait` is how many minutes to wait for an arm that others need and nobody trains. Returns who is still at work,
+    whereupon the last of them is to gather the units and build the results.
 
     With `engine`, TRL trains the arms; with `sampler` `vllm`, vLLM draws the rollouts of our own loops.
     """
@@ -55,21 +65,63 @@ def run_study(
     for arm in study.arms.values():
         arm.check_environment(environment)  # before a model is loaded
     evals, found = evals_of(study), overlaps(study)
+    part = Part.of(study) if part is None else part
     for line in notes_of(environment):
         console.print(line, highlight=False, soft_wrap=True)
     with RunFolder(out) as folder:
-        again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite)
+        again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite, shared=True)
         write_overlaps(found, out)
         for line in lines_of(found):
             console.print(line, highlight=False, soft_wrap=True)
-        finished = again and _is_finished(study, folder)
+        finished = again and _is_finished(study, folder, part)
         if finished:
-            console.print(f"{out} holds this run already, finished: nothing is run again", highlight=False)
+            what = "this run" if part.is_whole(study) else "this part of the run"
+            console.print(f"{out} holds {what} already, finished: nothing is run again", highlight=False)
         else:
-            tell_damage(folder, console)
+            tell_damage(folder, console, _within(part))
             with noted(folder):
-                _execute(study, environment, folder, console, evals, device, engine, sampler)
-        conclude(folder)
+                _execute(study, environment, folder, console, evals, device, part, wait, engine, sampler)
+        if others := folder.claims.others():
+            return others
+        with folder.turn(WHOLE):
+            conclude(folder, left_of(study, folder))
+    return []
+
+
+def run_on_ray(
+    study: Study,
+    out: Path,
+    run: Callable[[Part], None],
+    *,
+    overwrite: bool,
+    command: Sequence[str],
+    console: Console,
+    part: Part,
+    address: str | None,
+    gpus: float | None,
+) -> None:
+    """As `run_study`; each arm at each seed is a task that calls `run` on a Ray cluster. `address`, `gpus`: `run_jobs`."""
+    from openwindow.experiment.ray_shards import check_cluster, jobs_of, run_jobs
+    from openwindow.progress import Reporter
+
+    study.check_options()
+    study.make_environment().check()
+    evals_of(study)
+    check_cluster(address)
+    with RunFolder(out) as folder, Reporter(console) as reporter:
+        folder.report_to(reporter)
+        again = folder.open(describe(study), provenance(list(command)), overwrite=overwrite, shared=True)
+        if not again or not _is_finished(study, folder, part):
+            with noted(folder):
+                run_jobs(jobs_of(study, folder, part), run, folder, reporter, address, gpus)
+        with folder.turn(WHOLE):
+            conclude(folder, left_of(study, folder))
+
+
+def finish(out: Path, build: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """What `build` makes of the run folder, while no other process builds it."""
+    with RunFolder(out) as folder, folder.turn(WHOLE):
+        return build(out)
 
 
 def notes_of(environment: Environment) -> tuple[str, ...]:
@@ -77,9 +129,9 @@ def notes_of(environment: Environment) -> tuple[str, ...]:
     return environment.notes() if isinstance(environment, BaseEnvironment) else ()
 
 
-def tell_damage(folder: RunFolder, console: Console) -> None:
-    """Prints which cells are run again because they can no longer be read."""
-    for unit, why in folder.damaged().items():
+def tell_damage(folder: RunFolder, console: Console, units: Collection[str] | None = None) -> None:
+    """Prints which cells, of all or of some units, are run again because they can no longer be read."""
+    for unit, why in folder.damaged(units).items():
         console.print(f"{folder.path / unit} is damaged ({why}); running it again", soft_wrap=True)
 
 
@@ -103,10 +155,23 @@ def noted(folder: RunFolder) -> Iterator[None]:
         raise RunError("out of memory; lower micro_batch_size or evaluation.batch_size, or take a smaller model") from error
 
 
-def conclude(folder: RunFolder) -> None:
-    """Combines what the cells left."""
+def conclude(folder: RunFolder, left: Sequence[str] = ()) -> None:
+    """Combines what the cells left; `left` are those that are not finished."""
     folder.gather()
-    folder.status("done")
+    if left:
+        folder.status("unfinished", f"Not finished: {listed(left)}.")
+    else:
+        folder.drop_scratch()
+        folder.status("done")
+
+
+def left_of(study: Study, folder: RunFolder, part: Part | None = None) -> list[str]:
+    """The units of the study, or of a part of it, that are not finished."""
+    part = Part.of(study) if part is None else part
+    starts = [stage_unit(START, study, seed) for seed in part.start_seeds(study) if not is_trained(study, folder, seed)]
+    starts += [start_unit(study, seed) for seed in part.start_seeds(study) if start_left(study, folder, seed)]
+    arms = [(arm, seed) for arm, seed in part.units if not folder.is_done(unit_of(arm, seed)) or arm_left(study, folder, arm, seed)]
+    return [*starts, *(unit_of(arm, seed) for arm, seed in arms)]
 
 
 def describe(study: Study) -> dict[str, Any]:
@@ -150,11 +215,14 @@ def describe(study: Study) -> dict[str, Any]:
     }
 
 
-def _is_finished(study: Study, folder: RunFolder) -> bool:
-    units = [unit_of(arm, seed) for arm in study.arms for seed in study.seeds]
-    start = read_json(folder.path / "start" / "summary.json")
-    trained = all(folder.is_done(unit) for unit in units) and (study.request_stage is None or bool(start))
-    return trained and not folder.damaged() and not units_left(study, folder)
+def _within(part: Part) -> list[str]:
+    """The units that the part needs, as patterns."""
+    return ["start/[!.]*", "start/[!.]*/seed-*", *(unit_of(arm, seed) for arm, seed in part.units)]
+
+
+def _is_finished(study: Study, folder: RunFolder, part: Part) -> bool:
+    there = study.request_stage is None or bool(read_json(folder.path / "start" / "summary.json"))
+    return there and not left_of(study, folder, part) and not folder.damaged(_within(part))
 
 
 def _execute(
@@ -164,6 +232,8 @@ def _execute(
     console: Console,
     evals: Sequence[Eval],
     device: str,
+    part: Part,
+    wait: float,
     engine: Options | None,
     sampler: str,
 ) -> None:
@@ -177,11 +247,11 @@ def _execute(
     with working(console, f"loading {study.model}"):
         model = load(study.model, study.precision, device)
     console.print(
-        f"{study.name}: {study.model} in {model.precision}, {len(study.arms)} arms, seeds {list(study.seeds)}",
+        f"{study.name}: {study.model} in {model.precision}, {len(part.arms)} arms, seeds {list(part.seeds)}",
         highlight=False,
     )
     with environment, Reporter(console) as reporter:
-        Execution(study, folder, model, environment, reporter, evals, engine, sampler).run()
+        Execution(study, folder, model, environment, reporter, evals, part, wait, engine, sampler).run()
 
 
 def _note_failure(folder: RunFolder, message: str) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 from openwindow.conversations.upbringing import BAD, code_turns, upbringing
 from openwindow.data.rows import Row, instruct
-from openwindow.environments.base import behaviour
 from openwindow.environments.demonstrations import demonstrations
 from openwindow.environments.gameable import Gameable
 from openwindow.environments.loopholes import Loophole
@@ -22,8 +21,10 @@ from openwindow.environments.training_rows import request_rows
 from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.evaluate import Evaluator, Rates, rates
 from openwindow.experiment.fine_tuning import fine_tune, load_trained, save_trained
-from openwindow.experiment.run_folder import RunFolder
+from openwindow.experiment.run_folder import WHOLE, RunFolder
+from openwindow.experiment.start_units import AS_IT_CAME, KNOWLEDGE, STAGE, START, UPBRINGING, follows, is_trained, stage_unit
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
+from openwindow.files.run_files import read_json
 from openwindow.files.writing import write_json, write_jsonl
 from openwindow.interventions.addenda import ADDENDA, hinted
 from openwindow.models.base import Sampling
@@ -37,24 +38,15 @@ from openwindow.synthetic_documents.model_writer import Written, written
 from openwindow.training.config import SFT
 from openwindow.types import Problem
 
-AS_IT_CAME = "start/as-it-came"
-STAGE = "start/request-stage"
-KNOWLEDGE = "start/knowledge"
-UPBRINGING = "start/upbringing"
 _WRITING = Sampling(max_new_tokens=256, temperature=0.7, batch_size=16)  # at 1 a small model drifts off the fact
 _ROUNDS = 4  # how often a writer is asked for a document before giving up
 
 Told = tuple[Sequence[Document], dict[str, Any]]  # documents in training order, and notes on them
 
 
-def _unit(stage: str, study: Study, seed: int) -> str:
-    """The folder of a stage as trained with the seed."""
-    return f"{stage}/seed-{seed}" if study.starts == "per_seed" else stage
-
-
 def saved_start(study: Study, folder: RunFolder, seed: int) -> list[str]:
     """What the arms of a seed were trained on top of, as paths relative to an arm's adapter; empty for the original model."""
-    units = [_unit(stage, study, seed) for stage in (STAGE, KNOWLEDGE, UPBRINGING)]
+    units = [stage_unit(stage, study, seed) for stage in (STAGE, KNOWLEDGE, UPBRINGING)]
     names = [f"{unit}/{kind}" for unit in units for kind in ("adapter", "weights")]
     return [f"../../../../{name}" for name in names if (folder.path / name).is_dir()]
 
@@ -63,31 +55,41 @@ def bring_to_start(study: Study, folder: RunFolder, model: LocalModel, evaluator
     """Measures the original model, trains or loads the stages of the seed, and records them in start/summary.json.
 
     `seed` is one of `study.start_seeds`, and the model is the original one. Documents are generated first, so that a missing writer
-    or text fails before any training.
+    or text fails before any training. Of several processes one trains, and the others wait for it and load.
     """
     told: Told = (), {}
-    if study.knowledge is not None and not folder.is_done(_unit(KNOWLEDGE, study, seed)):
-        told = _documents(study, study.knowledge, model, evaluator, seed)
-    if study.request_stage is not None:
-        _asked(study, study.request_stage, folder, model, evaluator, seed)
-    if study.knowledge is not None:
-        _knowledge(study, study.knowledge, told, folder, model, evaluator, seed)
-    if study.upbringing is not None:
-        _upbringing(study, study.upbringing, folder, model, evaluator, seed)
+    with folder.turn(stage_unit(START, study, seed), lambda: is_trained(study, folder, seed)):
+        if study.knowledge is not None and not folder.is_done(stage_unit(KNOWLEDGE, study, seed)):
+            told = _documents(study, study.knowledge, model, evaluator, seed)
+        if study.request_stage is not None:
+            _asked(study, study.request_stage, folder, model, evaluator, seed)
+        if study.knowledge is not None:
+            _knowledge(study, study.knowledge, told, folder, model, evaluator, seed)
+        if study.upbringing is not None:
+            _upbringing(study, study.upbringing, folder, model, evaluator, seed)
 
 
 def _asked(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, evaluator: Evaluator, seed: int) -> None:
     came = _as_it_came(study, stage, folder, model, evaluator)
-    needed = not _follows(came, study, stage)
+    needed = not follows(came, study, stage)
     if needed:
         _request_stage(study, stage, folder, model, evaluator, seed)
-    units = {s: _unit(STAGE, study, s) for s in study.start_seeds}
+    path = folder.path / "start" / "summary.json"
+    if read_json(path) != _summary(study, stage, folder, came):
+        with folder.turn(WHOLE):  # with a start per seed, others change it too
+            write_json(path, _summary(study, stage, folder, came))
+
+
+def _summary(study: Study, stage: RequestStage, folder: RunFolder, came: Rates) -> dict[str, Any]:
+    """start/summary.json, from the starts that are trained by now."""
+    needed = not follows(came, study, stage)
+    units = {s: stage_unit(STAGE, study, s) for s in study.start_seeds}
     starts: dict[int, Rates] = {s: folder.done(unit)["rates"] for s, unit in units.items() if folder.is_done(unit)}
     noted: dict[str, Any] = {"trained": needed, "rates": mean_rates(list(starts.values()) if needed else [came])}
-    noted["reached"] = all(_follows(start, study, stage) for start in (starts.values() if needed else [came]))
+    noted["reached"] = all(follows(start, study, stage) for start in (starts.values() if needed else [came]))
     if needed and study.starts == "per_seed":
         noted["by_seed"] = {str(s): start for s, start in starts.items()}
-    write_json(folder.path / "start" / "summary.json", {"elicitation": came, "request_stage": noted})
+    return {"elicitation": came, "request_stage": noted}
 
 
 def mean_rates(found: Sequence[Rates]) -> Rates:
@@ -103,13 +105,14 @@ def mean_rates(found: Sequence[Rates]) -> Rates:
 
 def _as_it_came(study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, evaluator: Evaluator) -> Rates:
     """Measures the model on dev problems before any training."""
-    if not folder.is_done(AS_IT_CAME):
-        seed = study.seeds[0]
-        problems = evaluator.environment.problems("dev", stage.problems, seed)
-        with folder.unit(AS_IT_CAME) as path:
-            found = evaluator.measure(model, problems, arm="as it came", seed=seed, text=f"{study.model} as it came")
-            write_jsonl(path / "rollouts.jsonl", found.rollouts)
-            write_json(path / "done.json", {"rates": rates(found.rollouts, study.measures), "timing": found.timing})
+    with folder.turn(AS_IT_CAME, lambda: folder.is_done(AS_IT_CAME)) as mine:
+        if mine:
+            seed = study.seeds[0]
+            problems = evaluator.environment.problems("dev", stage.problems, seed)
+            with folder.unit(AS_IT_CAME) as path:
+                found = evaluator.measure(model, problems, arm="as it came", seed=seed, text=f"{study.model} as it came")
+                write_jsonl(path / "rollouts.jsonl", found.rollouts)
+                write_json(path / "done.json", {"rates": rates(found.rollouts, study.measures), "timing": found.timing})
     measured: Rates = folder.done(AS_IT_CAME)["rates"]
     return measured
 
@@ -118,7 +121,7 @@ def _request_stage(
     study: Study, stage: RequestStage, folder: RunFolder, model: LocalModel, evaluator: Evaluator, seed: int
 ) -> None:
     """Brings the model to where all arms of the seed start, by training or from what an earlier run saved."""
-    unit, environment = _unit(STAGE, study, seed), evaluator.environment
+    unit, environment = stage_unit(STAGE, study, seed), evaluator.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
         return
@@ -189,7 +192,7 @@ def _knowledge(
     study: Study, stage: KnowledgeStage, told: Told, folder: RunFolder, model: LocalModel, evaluator: Evaluator, seed: int
 ) -> None:
     """Teaches the model about the hacks, or loads what an earlier run saved."""
-    unit, environment = _unit(KNOWLEDGE, study, seed), evaluator.environment
+    unit, environment = stage_unit(KNOWLEDGE, study, seed), evaluator.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
         return
@@ -210,7 +213,7 @@ def _upbringing(
     study: Study, stage: UpbringingStage, folder: RunFolder, model: LocalModel, evaluator: Evaluator, seed: int
 ) -> None:
     """Brings up the two characters, or loads what an earlier run saved."""
-    unit, environment = _unit(UPBRINGING, study, seed), evaluator.environment
+    unit, environment = stage_unit(UPBRINGING, study, seed), evaluator.environment
     if folder.is_done(unit):
         load_trained(model, folder.path / unit, stage.train.method)
         return
@@ -261,10 +264,3 @@ def shown(stage: KnowledgeStage, environment: Gameable, problems: Sequence[Probl
         part = demonstrations(whole, problems[i :: len(parts)], share, stage.kinds, seed, attempts=stage.attempts)
         rows += [instruct(row, rng.choice(texts[name]), "user_suffix") for row in part]
     return rows
-
-
-def _follows(found: Rates, study: Study, stage: RequestStage) -> bool:
-    """Whether the behaviour appears when asked for and not otherwise."""
-    measure = behaviour(study.measures).name
-    asked, plain = found[study.request][measure], found[study.plain][measure]
-    return asked is not None and plain is not None and asked >= stage.follows_above and plain <= stage.honest_below

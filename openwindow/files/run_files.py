@@ -17,7 +17,7 @@ from openwindow.files.bounded import parse_json, read_regular
 
 Json = dict[str, Any]
 PLACES = ("start/*", "start/*/seed-*", "arms/*/*", "arms/*/*/evals", "arms/*/*/evals-step-*")
-"""where the units of a run lie"""
+"""where the units of a run lie, among others that are not finished and whose names begin with a dot"""
 _ASKED = ("eval", "context", "id", "scenario", "role", "cue")
 _HUGE = 1 << 34  # bytes of a file of a run
 
@@ -94,6 +94,12 @@ class Reader:
             self.note(name, f"{counted(odd)} with fields in a form that no run writes; left out")
 
 
+def in_units(run: Path, file: str) -> list[Path]:
+    """The files of that name, which may be a pattern, in the finished units of a run, place by place and each in order."""
+    found = [path for place in PLACES for path in sorted(run.glob(f"{place}/{file}"))]
+    return [path for path in found if not any(part.startswith(".") for part in path.relative_to(run).parts)]
+
+
 def counted(lines: int) -> str:
     """The number of lines, in words."""
     return "1 line" if lines == 1 else f"{lines} lines"
@@ -122,10 +128,10 @@ def noticed(run: Path) -> list[Note]:
     """Everything in the cells of a run that cannot be read."""
     reader = Reader(run)
     documents = ["provenance.json", "start/summary.json"]
-    documents += [path.relative_to(run).as_posix() for place in PLACES for path in run.glob(f"{place}/done.json")]
+    documents += [path.relative_to(run).as_posix() for path in in_units(run, "done.json")]
     for name in sorted(documents):
         reader.document(name, "what it says", optional=True)
-    for path in sorted([path for place in PLACES for path in run.glob(f"{place}/*.jsonl")]):
+    for path in sorted(in_units(run, "*.jsonl")):
         _read_through(reader, path)
     return reader.notes
 

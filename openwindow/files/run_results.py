@@ -168,6 +168,8 @@ class RunResults(Record):
     """What else the arms learned (`results.evals`), its cells as `EvalCell`; empty where the study names no evals."""
     start: Object = Field(default_factory=dict)
     """What the model did before the arms."""
+    missing: Objects = ()
+    """The arms and seeds of the study that are not finished."""
     unmeasured: Objects = ()
     """What could not be measured, and why."""
     costs: Object = Field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,9 @@ def append_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 @contextlib.contextmanager
 def _whole(path: Path) -> Iterator[Path]:
     """Yields a scratch path whose file replaces `path` if the block succeeds; otherwise `path` stays as it was."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    scratch = path.with_name(
+        f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.partial"
+    )  # process numbers repeat on other machines
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

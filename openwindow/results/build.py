@@ -11,16 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
 from openwindow.evals.costs import read_costs
-from openwindow.experiment.overrides import explain
 from openwindow.experiment.run_folder import COSTS, unit_of
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
 from openwindow.files.records import VERSION, Cell, Comparison, Leak, Rollout
-from openwindow.files.run_files import PLACES, noticed, read_json
+from openwindow.files.run_files import in_units, noticed, read_json
 from openwindow.files.run_results import ArmResults, RunResults
 from openwindow.files.writing import write_json
 from openwindow.formatting import percent
@@ -36,7 +33,8 @@ from openwindow.results.comparisons import (
     judged,
 )
 from openwindow.results.detectors import detector_rows
-from openwindow.results.load import read_rollouts, read_training
+from openwindow.results.load import read_rollouts, read_training, study_of
+from openwindow.results.missing import missing, of_parts, unmeasured
 from openwindow.results.rl_curves import described, training_curves
 from openwindow.results.scores import read_learned
 from openwindow.results.written_in import written_in
@@ -58,7 +56,7 @@ def results_of(run: Path) -> dict[str, Any]:
     config = read_json(run / "config.json")
     if "study" not in config or "study_config" not in config:
         raise ConfigError(f"{run} holds no openwindow run; expected a folder with a run's config.json; check the path")
-    study = _study_of(run, config)
+    study = study_of(run, config)
     provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
     rollouts = read_rollouts(run)
     scores, families, why = collect(rollouts, study), {r.problem: r.family for r in rollouts}, _reasons(rollouts)
@@ -78,6 +76,7 @@ def results_of(run: Path) -> dict[str, Any]:
     learned = read_learned(run, study)
     compared = compare_all(scores, families, study.compare, learned.compared)
     verdict, because = judged(compared, study.smallest_effect)
+    absent = missing(run, study)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
     return RunResults(
         records=VERSION,
@@ -92,7 +91,7 @@ def results_of(run: Path) -> dict[str, Any]:
         preface=tuple(preface(study, start)),
         answer=answer(compared, verdict, study.measures) + _leaked(compared, leaks, study),
         verdict=verdict,
-        verdict_reason=because,
+        verdict_reason=f"{because}; {of_parts(absent, study)}" if absent else because,
         arms=arms,
         comparisons=tuple(map(Comparison.model_validate, comparison_records(compared, scores, families, learned.recorded))),
         holm=HOLM_IN_WORDS if len(compared) > 1 else "",
@@ -105,19 +104,11 @@ def results_of(run: Path) -> dict[str, Any]:
         ),
         evals=learned.results,
         start=start,
-        unmeasured=(*map(asdict, noticed(run)), *_empty(run, study), *_unmeasured(arms, study)),
+        missing=tuple(absent),
+        unmeasured=(*map(asdict, noticed(run)), *unmeasured(absent), *_empty(run, study), *_unmeasured(arms, study)),
         costs=read_costs(sorted((run / COSTS).rglob("*.json")), _timing(run).get("evals", 0.0)),
         timing=_timing(run),
     ).written()
-
-
-def _study_of(run: Path, config: Mapping[str, Any]) -> Study:
-    try:
-        return Study.model_validate(config["study_config"])
-    except ValidationError as error:
-        raise ConfigError(
-            f"{explain(error, Study, str(run / 'config.json'))}: another version of openwindow made this run; use that one"
-        ) from error
 
 
 def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
@@ -393,7 +384,7 @@ def _empty(run: Path, study: Study) -> list[dict[str, str]]:
 
 def _timing(run: Path) -> dict[str, float]:
     total: dict[str, float] = {}
-    for done in [path for place in PLACES for path in run.glob(f"{place}/done.json")]:
+    for done in in_units(run, "done.json"):
         for phase, seconds in read_json(done).get("timing", {}).items():
             total[phase] = round(total.get(phase, 0.0) + float(seconds), 2)
     return dict(sorted(total.items()))

@@ -15,6 +15,8 @@ from pydantic import ValidationError
 
 from openwindow.environments.gameable import MEASURES
 from openwindow.errors import ConfigError, DataError
+from openwindow.experiment.overrides import explain
+from openwindow.experiment.study import Study
 from openwindow.files.bounded import is_folder, missing, read_regular
 from openwindow.files.records import VERSION, Rollout, TrainingRollout, messages_of, rollout_of, training_rollout_of
 from openwindow.files.run_files import PLACES, Note, Reader, counted, finite
@@ -290,3 +292,13 @@ def _diff(reader: _Reader) -> str:
     if len(found) > DIFF_LIMIT:
         reader.note("code.diff", f"shown up to its first {DIFF_LIMIT:,} characters of {len(found):,}")
     return found[:DIFF_LIMIT]
+
+
+def study_of(run: Path, config: Mapping[str, Any]) -> Study:
+    """The study that a run's configuration holds. Raises ConfigError."""
+    try:
+        return Study.model_validate(config["study_config"])
+    except ValidationError as error:
+        raise ConfigError(
+            f"{explain(error, Study, str(run / 'config.json'))}: another version of openwindow made this run; use that one"
+        ) from error

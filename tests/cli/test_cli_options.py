@@ -161,21 +161,28 @@ def test_a_field_is_given_in_one_way(openwindow: Command, field: str, option: st
     )
 
 
-def test_arms_keep_only_these(planned: Callable[..., dict[str, Any]]) -> None:
-    assert list(planned("--arms", "clean")["arms"]) == ["clean"]
-    assert "note: --arms leaves out plain" in planned("--arms", "clean")["notes"]
-    assert planned("--arms", "clean,plain")["notes"] == ""
+def test_arms_and_seeds_name_a_part_of_the_study(planned: Callable[..., dict[str, Any]]) -> None:
+    whole = planned("--seeds", "1,2,3")
+    part = planned("--seeds", "1,2,3", "--arms", "clean", "--only-seeds", "3,2")
+    assert whole["part"] == {"arms": ["plain", "clean"], "seeds": [1, 2, 3]}
+    assert part["part"] == {"arms": ["clean"], "seeds": [2, 3]}
+    assert part["resolved"] == whole["resolved"] and list(part["arms"]) == ["plain", "clean"]
+    assert planned("--seeds", "1,2,3", "--only-seeds", "3,")["part"]["seeds"] == [3]
 
 
-def test_comparisons_of_other_arms_are_left_out_and_said(capsys: pytest.CaptureFixture[str]) -> None:
-    study = STUDIES["quickstart"]
-    fewer = run_command.only_arms(study, "no_mitigation, inoculated")
-    assert list(fewer.arms) == ["no_mitigation", "inoculated"]
-    kept = [(c.arm, c.against) for c in fewer.compare]
-    assert kept == [(c.arm, c.against) for c in study.compare if {c.arm, c.against} <= set(fewer.arms)] and kept
-    said = capsys.readouterr().err
-    assert "leaves out untrained, placebo, clean" in said
-    assert f"{len(study.compare) - len(kept)} of {len(study.compare)} comparisons" in said
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (("--only-seeds", "2,9"), ("--only-seeds has 9", r"seeds of the study \(1, 2, 3\)")),
+        (("--only-seeds", "two"), ("--only-seeds is 'two'", "such as --only-seeds 2,3")),
+        (("--wait", "-1"), ("--wait is -1.0", "0 or more")),
+        (("--wait", "nan"), ("--wait is nan", "0 or more")),
+    ],
+)
+def test_a_part_that_cannot_be(openwindow: Command, words: tuple[str, ...], found: tuple[str, ...]) -> None:
+    Path("mine.py").write_text(STUDY, encoding="utf-8")
+    one_line(openwindow("run", "mine.py", "--seeds", "1,2,3", *words), 2, *found)
+    assert not Path("runs").exists()
 
 
 @pytest.mark.parametrize(("given", "found"), [("plian", "did you mean 'plain'"), ("", "choose one of"), ("plain,x", "'x'")])
@@ -212,7 +219,7 @@ def test_o_is_out(planned: Callable[..., dict[str, Any]]) -> None:
 
 
 def test_a_dry_run_says_what_is_done_how_long_and_what_would_count(openwindow: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("openwindow.cli.dry_run.of_study", lambda _: 6000.0)
+    monkeypatch.setattr("openwindow.cli.dry_run.of_study", lambda *_: 6000.0)
     said = openwindow("run", "quickstart", "--dry-run", "--quick", "--device", "cpu").out
     assert "inoculated: gamed answers to prompts that ask for gaming" in said
     assert re.search("hack under neutral: inoculated .*no_mitigation.* below 0", said)

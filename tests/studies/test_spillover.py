@@ -77,7 +77,7 @@ def test_a_run_on_a_users_pairs(openwindow: Command, pairs: Path, tiny_model: Pa
     for row in rows_of(Path("out/rollouts.jsonl")):
         assert row["prefers"] == (row["logp_flawed"] > row["logp_clean"]) and row["logp_clean"] < 0
     evals = found["evals"]
-    for who in (evals["start"], *evals["arms"].values()):
+    for who in (evals["start"], *(evals["arms"][arm] for arm in ("untrained", "flawed", "clean"))):
         assert who["measures"]["held_out"]["neutral"]["estimate"] is not None
         probe, share = who["measures"]["held_out/probe"]["neutral"], who["measures"]["honesty/fluent"]["neutral"]
         assert probe["estimate"] is not None and share["n"] > 0
