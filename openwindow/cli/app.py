@@ -318,24 +318,19 @@ def eval_(
     json_: JsonOption = False,
 ) -> None:
     """What a model does besides its task: misalignment in chat and with tools, drives, awareness, capability."""
-    settings = {"split": split, "judge": judge, "seeds": seeds, "temperature": temperature, "max_tokens": max_new_tokens}
-    settings |= {"base_url": model_base_url, "judge_url": judge_base_url, "behaviour": not probes_only, "timeout": timeout}
-    settings |= {"precision": precision, "device": device}
+    asking = {"split": split, "seeds": seeds, "temperature": temperature, "max_tokens": max_new_tokens, "precision": precision}
+    remote = {"judge": judge, "base_url": model_base_url, "judge_url": judge_base_url, "timeout": timeout}
+    settings = {**asking, **remote, "device": device, "behaviour": not probes_only}
     try:
         from openwindow.cli import eval_command, eval_table
     except ModuleNotFoundError as error:
         raise ConfigError(f"evals need {error.name}, which is not installed; pip install 'openwindow[evals,train]'") from error
     if calibrate is not None:
         agreement = eval_command.calibrated(calibrate, judge_base_url or model_base_url)
-        print_json(agreement) if json_ else eval_table.print_agreement(agreement, make_console())
-        return
-    given = options_of(options or (), None, None, data, truth=truth)
-    asked = eval_command.specs_of(suite, env, given, problems, max_new_tokens)
+        return print_json(agreement) if json_ else eval_table.print_agreement(agreement, make_console())
+    asked = eval_command.specs_of(suite, env, options_of(options or (), None, None, data, truth=truth), problems, max_new_tokens)
     if dry_run:
-        with eval_command.mbpp_at(mbpp), asked as specs:
-            plan = eval_command.plan(model, specs, contexts, against, settings)
-        print_json(plan) if json_ else print("\n".join(plan["in_words"]))
-        return
+        return eval_command.print_plan(model, asked, mbpp, contexts, against, settings, as_json=json_)
     with working(make_console(stderr=True), "") as say, eval_command.mbpp_at(mbpp), asked as specs:
         made, folder = eval_command.evaluate(model, specs, contexts, against, logs, out, settings, say)
     print_json(made) if json_ else eval_table.print_table(made, folder, make_console())

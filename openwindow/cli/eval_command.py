@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from openwindow.cli.estimates import of_evals
+from openwindow.cli.printing import print_json
 from openwindow.environments import find
 from openwindow.errors import ConfigError, LimitReached, StorageError
 from openwindow.evals.base import Eval
@@ -118,25 +119,34 @@ def check_complete(made: Mapping[str, Any]) -> None:
         raise LimitReached(f"{made['stopped']}, with {lost:,} values unscored; {GO_ON}")
 
 
-def plan(
-    model: str | None, suite: Sequence[Eval], contexts: str | None, against: str | None, settings: dict[str, Any]
-) -> dict[str, Any]:
-    """What `evaluate` would ask, and what that would cost. Raises UserError."""
+def print_plan(
+    model: str | None,
+    asked: AbstractContextManager[Sequence[Eval]],
+    mbpp: Path | None,
+    contexts: str | None,
+    against: str | None,
+    settings: dict[str, Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Prints what `evaluate` would ask, and what that would cost. Raises UserError."""
     if model is None:
         raise ConfigError("no model was named; expected the one to ask; name one before --dry-run")
     options = Options(contexts=parse_contexts(contexts), **settings)
     check(options)
-    specs = [spec for spec in limited(suite, None, options.split) if sampled(spec, options.behaviour)]
     models = [name for name in (model, against) if name is not None]
-    costs = of_evals(models, specs, options.contexts, settings, REMOTE_TOKENS)
-    asked = sum(len(spec.items()) for spec in specs) * len(options.contexts) * options.seeds
+    with mbpp_at(mbpp), asked as suite:
+        specs = [spec for spec in limited(suite, None, options.split) if sampled(spec, options.behaviour)]
+        costs = of_evals(models, specs, options.contexts, settings, REMOTE_TOKENS)
+        samples = sum(len(spec.items()) for spec in specs) * len(options.contexts) * options.seeds
     lines = [
-        f"{len(specs)} evals in {len(options.contexts)} context{'' if len(options.contexts) == 1 else 's'}: {asked:,} samples of "
+        f"{len(specs)} evals in {len(options.contexts)} context{'' if len(options.contexts) == 1 else 's'}: {samples:,} samples of "
         f"{' and of '.join(models)}.",
         *costs["in_words"],
         "Nothing was asked.",
     ]
-    return {"models": models, "evals": [spec.name for spec in specs], "samples": asked, "costs": costs, "in_words": lines}
+    found = {"models": models, "evals": [spec.name for spec in specs], "samples": samples, "costs": costs, "in_words": lines}
+    print_json(found) if as_json else print("\n".join(lines))
 
 
 def _of_items(found: Found, specs: Sequence[Eval]) -> Found:

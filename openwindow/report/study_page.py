@@ -152,7 +152,7 @@ def _engine(provenance: Json) -> tuple[str, list[str]] | None:
     if not noted:
         return None
     processes, sampler = noted.get("processes"), text(noted, "vllm")
-    shared = f" in {processes:g} processes" if is_number(processes) and processes > 1 else ""
+    shared = f" in {processes:g} processes" if isinstance(processes, int | float) and processes > 1 else ""
     name = f"The arms were trained by {text(noted, 'name')}{shared}{', with vLLM as the sampler' if sampler else ''}."
     return name, [str(line) for line in items(noted.get("differences"))]
 
