@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from openwindow.errors import ConfigError
 from openwindow.experiment.overrides import override
+from openwindow.experiment.parts import WAIT, Part
 from openwindow.experiment.study import Study
+from openwindow.files.claims import Holder
 from openwindow.files.run_files import Json, Note, read_json
 from openwindow.files.run_results import RunResults
 from openwindow.progress import make_console
@@ -47,7 +49,9 @@ class Run:
 
     folder: Path
     results: Json = field(repr=False)
-    """results.json, as docs/run-folder.md describes it."""
+    """results.json, as docs/run-folder.md describes it; empty while others are at work on the run."""
+    at_work: tuple[Holder, ...] = ()
+    """Other processes that still run parts of the study in this folder; the last of them builds the results."""
 
     @property
     def answer(self) -> str:
@@ -178,6 +182,8 @@ def run(
     quick: bool = False,
     overwrite: bool = False,
     device: str = "auto",
+    part: Part | None = None,
+    wait: float = WAIT,
     engine: Options | None = None,
     sampler: str = "own",
     console: Console | None = None,
@@ -193,6 +199,8 @@ def run(
         quick: as in `load_study`.
         overwrite: delete any other run in the folder.
         device: where a local model runs: `cpu`, `cuda`, `cuda:N`, `mps`, or `auto`.
+        part: the arms and seeds to run; all by default. Others may run the rest into the same folder (docs/scale.md).
+        wait: minutes to wait for an arm that others need and nobody runs.
         engine: how TRL trains the arms, in place of our own loops (docs/engines.md).
         sampler: `own`, or `vllm` for the rollouts of our own loops.
         console: where progress is shown; standard output by default.
@@ -210,8 +218,11 @@ def run(
     from openwindow.experiment.runner import finish, run_study
     from openwindow.report.of_run import build_run
 
-    run_study(ready, folder, overwrite=overwrite, command=command, console=console, device=device, engine=engine, sampler=sampler)
-    return Run(folder, finish(folder, build_run))
+    at_work = run_study(
+        ready, folder, overwrite=overwrite, command=command, console=console, device=device, part=part, wait=wait,
+        engine=engine, sampler=sampler,
+    )  # fmt: skip
+    return Run(folder, {}, tuple(at_work)) if at_work else Run(folder, finish(folder, build_run))
 
 
 def read_run(folder: str | Path) -> Run:

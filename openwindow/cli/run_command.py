@@ -125,24 +125,24 @@ def run(given: Given) -> None:
         plan, lines = study_plan(study, given.pilot, given.device, folder, part)
         print_json(plan) if given.json else print("\n".join(lines))
         return
-    from openwindow.experiment.runner import finish, run_on_ray, run_study
-    from openwindow.report.of_run import build_run
-
-    console = make_console(stderr=given.json)
     if given.ray is not None:
+        from openwindow.experiment.runner import finish, run_on_ray
+        from openwindow.report.of_run import build_run
+
         gpus = 0.0 if given.gpus_per_arm is None and given.device == "cpu" else given.gpus_per_arm
         worker = Worker(replace(given, overwrite=False), tuple(sys.argv), str(Path.cwd()))
         run_on_ray(
-            study, folder, worker, overwrite=given.overwrite, command=sys.argv, console=console, part=part,
-            address=given.ray or None, gpus=gpus,
+            study, folder, worker, overwrite=given.overwrite, command=sys.argv, console=make_console(stderr=given.json),
+            part=part, address=given.ray or None, gpus=gpus,
         )  # fmt: skip
-    elif at_work := run_study(
-        study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device, part=part,
-        wait=WAIT if given.wait is None else given.wait, engine=given.engine, sampler=given.sampler,
-    ):  # fmt: skip
-        _print_progress(study, folder, at_work, given.json)
+        print_results(finish(folder, build_run), folder, given.json)
         return
-    print_results(finish(folder, build_run), folder, given.json)
+    parts = {"part": part, "wait": WAIT if given.wait is None else given.wait, "engine": given.engine, "sampler": given.sampler}
+    found = _run(study, folder, given, **parts)
+    if found.at_work:
+        _print_progress(study, folder, found.at_work, given.json)
+    else:
+        print_results(found.results, folder, given.json)
 
 
 def _check(given: Given) -> None:
@@ -178,14 +178,12 @@ def _run_ranking(study: RankingStudy, count: int | None, given: Given) -> None:
         plan, lines = ranking_plan(study, given.device, folder)
         print_json(plan) if given.json else print("\n".join(lines))
         return
-    print_ranking(_run(study, folder, given), folder, given.json)
+    print_ranking(_run(study, folder, given).results, folder, given.json)
 
 
-def _run(study: RankingStudy, folder: Path, given: Given) -> dict[str, Any]:
-    """Runs the ranking and returns its results."""
+def _run(study: Study | RankingStudy, folder: Path, given: Given, **parts: Any) -> api.Run:
     console = make_console(stderr=given.json)
-    found = api.run(study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device)
-    return found.results
+    return api.run(study, folder, overwrite=given.overwrite, command=sys.argv, console=console, device=given.device, **parts)
 
 
 def seeds_of(text: str) -> tuple[int | None, tuple[int, ...] | None]:
