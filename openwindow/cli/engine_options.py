@@ -7,11 +7,13 @@ import importlib.util
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from openwindow.cli.options import assigned, integer, option
 from openwindow.errors import ConfigError
-from openwindow.training.trl_engine.options import Options, check_installed
+
+if TYPE_CHECKING:  # imports pydantic
+    from openwindow.training.trl_engine.options import Options
 
 ENGINE = "Training by TRL"
 EngineOption = Annotated[str | None, option("--engine", what="trl: TRL's trainers train the arms.", panel=ENGINE, metavar="trl")]
@@ -62,6 +64,8 @@ def engine_of(
             if value is not None:
                 raise ConfigError(f"{name} without --engine; expected both; add --engine trl, or drop {name}")
         return None
+    from openwindow.training.trl_engine.options import Options, check_installed
+
     if engine != "trl":
         raise ConfigError(f"--engine is {engine[:60]!r}; expected trl; give --engine trl, or drop it for our own loops")
     if processes is not None and processes < 1:
