@@ -101,9 +101,10 @@ class Execution:
         check_apart(self.environment, drawn(self.study), self.study.seeds)
         if "system" in self._positions() and (said := note(self.model)) is not None:
             self.reporter.say(said)
-        for arm in self.study.arms.values():
+        for name, arm in self.study.arms.items():
             arm.check_runnable()
-            arm.check_environment(self.environment)
+            if name in self.part.arms:
+                arm.check_environment(self.environment)
         check_templates(self.model, self.study.arms.values())
         starts = self.part.start_seeds(self.study)
         self._came = snapshot(self.model) if len(starts) > 1 else None

@@ -62,10 +62,10 @@ def run_study(
         check_sampler(study)
     environment = study.make_environment()
     environment.check()
-    for arm in study.arms.values():
-        arm.check_environment(environment)  # before a model is loaded
-    evals, found = evals_of(study), overlaps(study)
     part = Part.of(study) if part is None else part
+    for arm in part.arms:
+        study.arms[arm].check_environment(environment)  # before a model is loaded
+    evals, found = evals_of(study), overlaps(study)
     for line in notes_of(environment):
         console.print(line, highlight=False, soft_wrap=True)
     with RunFolder(out) as folder:

@@ -145,7 +145,10 @@ def test_what_is_finished_is_not_asked_again_and_what_is_damaged_is(
     shutil.rmtree(out / "arms/plain/seed-1/evals")
     trained = (out / "arms/asked/seed-2/adapter/adapter_model.safetensors").stat().st_mtime_ns
     run(study, out)
-    assert [unit.removeprefix(f"{out.as_posix()}/") for unit in units] == ["arms/plain/seed-1", "arms/asked/seed-2"]
+    assert [unit.removeprefix(f"{out.as_posix()}/checkpoints/evals/") for unit in units] == [
+        "arms/plain/seed-1",
+        "arms/asked/seed-2",
+    ]
     assert (out / "arms/asked/seed-2/adapter/adapter_model.safetensors").stat().st_mtime_ns == trained, "no training again"
     assert outcome(out) == outcome(asked)
 
@@ -319,7 +322,7 @@ def test_a_study_of_reinforcement_is_asked_at_the_steps_named_and_when_training_
     found = study_evals.StudyEvals._found
     monkeypatch.setattr(study_evals.StudyEvals, "_found", lambda self, path: ended.append(path.name) or found(self, path))
     made = run(study, tmp_path / "out")["evals"]
-    assert ended == [".evals.partial", ".evals-step-2.partial", ".evals.partial", ".evals-step-2.partial", ".evals.partial"]
+    assert ended == ["evals", "evals-step-2", "evals", "evals-step-2", "evals"]
     assert set(made["steps"]) == {"open", "closed"} and list(made["steps"]["open"]) == ["2"]
     assert made["control"] == "closed" and made["arms"]["untrained"]["same_as"] == "start"
     lines = [rows_of(tmp_path / f"out/arms/open/seed-1/{name}/probes.jsonl") for name in ("evals", "evals-step-2")]
