@@ -56,7 +56,7 @@ def render(compared: Compared, most: int | None = None) -> str:
         "total": len(compared.pairs),
         "transcripts": Markup(payload(rollouts, Names(labels=arms, measures=compared.measures))),
     }
-    script = f"{html.THEME}\n{(html.HERE / 'pairs.js').read_text(encoding='utf-8')}"
+    script = f"{html.script_of('rows.js', 'pairs.js')}\n{html.THEME}"
     return html.filled("compare.html.jinja", script, values, filters={"nats": nats, "plain": compact})
 
 

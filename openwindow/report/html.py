@@ -69,6 +69,11 @@ def filled(template: str, script: str, values: Mapping[str, Any], *, filters: Ma
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", html)
 
 
+def script_of(*names: str) -> str:
+    """The script of a page, from files of this folder in the order in which each uses those before it."""
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
 def write_page(html: str, folder: Path, name: str = "report.html") -> Path:
     """Writes the page into the folder, completely or not at all, and returns its path. Raises StorageError."""
     path, part = folder / name, folder / f"{name}.part"

@@ -31,7 +31,7 @@ def render(entries: Sequence[Entry], folder: Path) -> str:
         "models": list(dict.fromkeys(entry.model for entry in ordered if entry.model)),
         "faults": sum(bool(entry.reason) for entry in ordered),
     }
-    script = f"{html.THEME}\n{(html.HERE / 'index.js').read_text(encoding='utf-8')}"
+    script = f"{html.THEME}\n{html.script_of('index.js')}"
     return html.filled("index.html.jinja", script, values)
 
 

@@ -1,8 +1,6 @@
-"use strict";
-// All model text is set through textContent: nothing from a run can become markup.
+// The page of a study, and of a watched run.
 (() => {
   const root = document.documentElement;
-  const byId = (id) => document.getElementById(id);
 
   // Theme: the system's, unless the address says #dark or #light, or the button was used.
   const button = byId("theme");
@@ -43,13 +41,9 @@
   const list = byId("list");
   if (!list) return;
 
-  // Columns of a row; `transcripts.py` writes them in this order.
-  const [ARM, SEED, CONTEXT, PROBLEM, FAMILY, PROMPT, REPLY, CODE_AT, CODE, STOP, SCORES, KINDS, REASON, FAILED, VISIBLE, STEP, EARNED, UNDER] = Array(18).keys();
   const data = JSON.parse(byId("data").textContent);
   const strings = data.strings;
   const PAGE = 12;
-  const MARKS = { unwanted: "bad", wanted: "good", other: "plain" };
-  const score = (row, i) => [false, true, null, undefined][Math.floor(row[SCORES] / 4 ** i) % 4];
   const weighed = [...data.measures.keys()].filter((i) => data.measures[i][1] !== "other");
   const tests = {
     none: (row) => weighed.every((i) => !score(row, i)) && !tests.unscored(row),
@@ -59,7 +53,6 @@
   data.measures.forEach(([name], i) => { tests[`is:${name}`] = (row) => score(row, i) === true; });
 
   const fields = { text: byId("f-text"), arm: byId("f-arm"), context: byId("f-context"), seed: byId("f-seed"), steps: byId("f-steps"), verdict: byId("f-verdict") };
-  const fill = (select, names) => names.forEach((name, i) => select.append(new Option(name, String(i))));
   data.groups.forEach(([name], i) => fields.context.append(new Option(name, `g${i}`)));
   fill(fields.arm, data.arms.map((arm) => arm[1]));
   fill(fields.context, data.contexts);
@@ -69,22 +62,10 @@
   if (steps.length) for (const step of [...(data.rows.some((row) => row[STEP] < 0) ? ["end"] : []), ...steps.map(String)]) fields.steps.append(new Option(step === "end" ? "none: start or end" : step, step));
   else fields.steps.parentElement.hidden = true;
 
-  const make = (tag, cls, text) => {
-    const node = document.createElement(tag);
-    if (cls) node.className = cls;
-    if (text !== undefined) node.textContent = text;
-    return node;
-  };
-
-  // Search marks each distinct text once, then asks of every row whether one of its texts is marked.
-  let lower = null;
+  const search = searchOf(data);
   const matcher = (words) => {
-    lower ??= strings.map((text) => text.toLowerCase());
-    const hit = lower.map((text) => text.includes(words));
-    const prompts = data.prompts.map((prompt) => prompt.some((turn) => hit[turn[1]]));
-    const lists = data.lists.map((entries) => entries.some((entry) => hit[entry]));
-    return (row) => hit[row[PROBLEM]] || hit[row[FAMILY]] || hit[row[REPLY]] || prompts[row[PROMPT]] || lists[row[KINDS]] || lists[row[VISIBLE]]
-      || (row[REASON] >= 0 && hit[row[REASON]]) || (row[FAILED] >= 0 && hit[row[FAILED]]) || (row[CODE_AT] < 0 && row[CODE] >= 0 && hit[row[CODE]]);
+    const { hit, lists, says } = search(words);
+    return (row) => says(row) || lists[row[VISIBLE]] || (row[CODE_AT] < 0 && row[CODE] >= 0 && hit[row[CODE]]);
   };
 
   let found = [];
@@ -105,9 +86,7 @@
   const chips = (row) => {
     const box = make("span", "chips");
     const add = (cls, text) => box.append(make("span", `chip ${cls}`, text));
-    for (const part of ["unwanted", "wanted", "other"]) {
-      data.measures.forEach(([, of, mark], i) => { if (of === part && score(row, i)) add(MARKS[part], mark); });
-    }
+    addVerdicts(add, data.measures, row);
     if (tests.unscored(row)) add("open", "unscored");
     if (tests.cut(row)) add("open", data.stops[row[STOP]] === "length" ? "cut off at the token limit" : "failed to generate");
     for (const kind of data.lists[row[KINDS]]) add("plain", strings[kind]);
@@ -158,38 +137,19 @@
   };
   const trained = new Set(data.rows.filter((row) => data.contexts[row[CONTEXT]] === "training").map((row) => row[ARM]));
 
-  const card = (row, open) => {
-    const box = make("details", "card");
-    const head = make("summary");
-    head.append(make("span", "who", data.arms[row[ARM]][1]), make("span", "where", `${data.contexts[row[CONTEXT]]}${row[STEP] < 0 ? "" : `, step ${row[STEP]}`}, seed ${data.seeds[row[SEED]]}, ${strings[row[PROBLEM]]}`), chips(row));
-    box.append(head);
-    const render = () => { if (box.open && box.childElementCount === 1) box.append(body(row)); };
-    box.addEventListener("toggle", render);
-    box.open = open;
-    render();
-    return box;
-  };
+  const card = (row, open) => folded([
+    make("span", "who", data.arms[row[ARM]][1]),
+    make("span", "where", `${data.contexts[row[CONTEXT]]}${row[STEP] < 0 ? "" : `, step ${row[STEP]}`}, seed ${data.seeds[row[SEED]]}, ${strings[row[PROBLEM]]}`),
+    chips(row),
+  ], () => body(row), open);
 
   const show = () => {
-    const pages = Math.max(1, Math.ceil(found.length / PAGE));
-    list.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map((row, i) => card(row, i === 0)));
+    showPage(list, found, page, PAGE, (row, i) => card(row, i === 0));
     byId("found").textContent = found.length ? `${found.length.toLocaleString("en")} of ${data.rows.length.toLocaleString("en")} transcripts` : `No transcript matches. Clear a filter to see more${list.dataset.missing}.`;
-    byId("page").textContent = `Page ${page + 1} of ${pages}`;
-    byId("prev").disabled = page === 0;
-    byId("next").disabled = page >= pages - 1;
   };
-  const turn = (by) => { page += by; show(); byId("found").scrollIntoView({ block: "nearest" }); };
-  byId("prev").addEventListener("click", () => turn(-1));
-  byId("next").addEventListener("click", () => turn(1));
-
-  let waiting = 0;
-  fields.text.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 150); });
-  for (const field of [fields.arm, fields.context, fields.seed, fields.steps, fields.verdict]) field.addEventListener("change", filter);
-  byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("filters").addEventListener("reset", () => setTimeout(filter, 0));
+  listen(fields, filter, (by) => { page += by; show(); byId("found").scrollIntoView({ block: "nearest" }); });
 
   // A mark of a figure, or a number of a table, opens the transcripts that it counts; a link to folded rows unfolds them.
-  const at = (names, name) => { const i = names.indexOf(name); return i < 0 ? "" : String(i); };
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a");
     if (!link) return;

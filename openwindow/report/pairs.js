@@ -1,18 +1,14 @@
-// The browser of pairs of replies. All model text is set through textContent: nothing from a run can become markup.
+// The browser of pairs of replies.
 (() => {
-  const byId = (id) => document.getElementById(id);
   const list = byId("list");
   if (!list) return;
 
-  // Columns of a row, as `transcripts.py` writes them. The first half of the rows are of run A, the second of run B, in one order.
-  const [ARM, SEED, CONTEXT, PROBLEM, FAMILY, PROMPT, REPLY, CODE_AT, CODE, STOP, SCORES, KINDS, REASON, FAILED] = Array(14).keys();
+  // The first half of the rows are of run A, the second of run B, in one order.
   const data = JSON.parse(byId("data").textContent);
   const { strings, rows, measures } = data;
   const half = rows.length / 2;
   const PAGE = 10;
   const MOST = 1200; // tokens of a reply up to which differences are marked
-  const MARKS = { unwanted: "bad", wanted: "good", other: "plain" };
-  const score = (row, i) => [false, true, null, undefined][Math.floor(row[SCORES] / 4 ** i) % 4];
   const pairs = rows.slice(0, half).map((a, i) => [a, rows[half + i]]);
   const other = (a, b) => measures.some((_, i) => score(a, i) !== undefined && score(b, i) !== undefined && score(a, i) !== score(b, i));
   const tests = {
@@ -27,27 +23,14 @@
   });
 
   const fields = { text: byId("f-text"), arm: byId("f-arm"), context: byId("f-context"), seed: byId("f-seed"), what: byId("f-what") };
-  const fill = (select, names) => names.forEach((name, i) => select.append(new Option(name, String(i))));
   fill(fields.arm, data.arms.map((arm) => arm[1]));
   fill(fields.context, data.contexts);
   fill(fields.seed, data.seeds.map(String));
 
-  const make = (tag, cls, text) => {
-    const node = document.createElement(tag);
-    if (cls) node.className = cls;
-    if (text !== undefined) node.textContent = text;
-    return node;
-  };
-
-  // Search marks each distinct text once, then asks of every pair whether one of its texts is marked.
-  let lower = null;
+  const search = searchOf(data);
   const matcher = (words) => {
-    lower ??= strings.map((text) => text.toLowerCase());
-    const hit = lower.map((text) => text.includes(words));
-    const prompts = data.prompts.map((prompt) => prompt.some((turn) => hit[turn[1]]));
-    const one = (row) => hit[row[PROBLEM]] || hit[row[FAMILY]] || hit[row[REPLY]] || prompts[row[PROMPT]]
-      || data.lists[row[KINDS]].some((i) => hit[i]) || (row[REASON] >= 0 && hit[row[REASON]]) || (row[FAILED] >= 0 && hit[row[FAILED]]);
-    return ([a, b]) => one(a) || one(b);
+    const { says } = search(words);
+    return ([a, b]) => says(a) || says(b);
   };
 
   let found = [];
@@ -65,9 +48,7 @@
   const chips = (row) => {
     const box = make("span", "chips");
     const add = (cls, text) => box.append(make("span", `chip ${cls}`, text));
-    for (const part of ["unwanted", "wanted", "other"]) {
-      measures.forEach(([, of, mark], i) => { if (of === part && score(row, i)) add(MARKS[part], mark); });
-    }
+    addVerdicts(add, measures, row);
     if (measures.some((_, i) => score(row, i) === null)) add("open", "unscored");
     if (data.stops[row[STOP]] !== "end") add("open", data.stops[row[STOP]] === "length" ? "cut off" : "failed to generate");
     if (!box.childElementCount) add("plain", "none");
@@ -135,42 +116,25 @@
   const kind = (pair) => tests.grader(pair) ? "same reply, other verdict" : tests.verdict(pair) ? "other verdict" : "other wording";
   const card = (pair, open) => {
     const [a] = pair;
-    const box = make("details", "card");
-    const head = make("summary");
     const mark = make("span", "chips");
     mark.append(make("span", `chip ${tests.verdict(pair) ? "open" : "plain"}`, kind(pair)));
-    head.append(make("span", "who", data.arms[a[ARM]][1]), make("span", "where", `${data.contexts[a[CONTEXT]]}, seed ${data.seeds[a[SEED]]}, ${strings[a[PROBLEM]]}`), mark);
-    box.append(head);
-    const render = () => { if (box.open && box.childElementCount === 1) box.append(body(pair)); };
-    box.addEventListener("toggle", render);
-    box.open = open;
-    render();
-    return box;
+    return folded([
+      make("span", "who", data.arms[a[ARM]][1]),
+      make("span", "where", `${data.contexts[a[CONTEXT]]}, seed ${data.seeds[a[SEED]]}, ${strings[a[PROBLEM]]}`),
+      mark,
+    ], () => body(pair), open);
   };
 
   const show = () => {
-    const pages = Math.max(1, Math.ceil(found.length / PAGE));
-    list.replaceChildren(...found.slice(page * PAGE, (page + 1) * PAGE).map((pair, i) => card(pair, i < 2)));
+    showPage(list, found, page, PAGE, (pair, i) => card(pair, i < 2));
     byId("found").textContent = found.length ? `${found.length.toLocaleString("en")} of ${pairs.length.toLocaleString("en")} pairs` : "No pair matches. Clear a filter to see more.";
-    byId("page").textContent = `Page ${page + 1} of ${pages}`;
-    byId("prev").disabled = page === 0;
-    byId("next").disabled = page >= pages - 1;
   };
-  const turn = (by) => { page += by; show(); byId("found").scrollIntoView({ block: "nearest" }); };
-  byId("prev").addEventListener("click", () => turn(-1));
-  byId("next").addEventListener("click", () => turn(1));
-
-  let waiting = 0;
-  fields.text.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(filter, 150); });
-  for (const field of [fields.arm, fields.context, fields.seed, fields.what]) field.addEventListener("change", filter);
-  byId("filters").addEventListener("submit", (event) => event.preventDefault());
-  byId("filters").addEventListener("reset", () => setTimeout(filter, 0));
+  listen(fields, filter, (by) => { page += by; show(); byId("found").scrollIntoView({ block: "nearest" }); });
 
   // A number of a table opens the pairs that it counts.
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a.jump");
     if (!link) return;
-    const at = (names, name) => { const i = names.indexOf(name); return i < 0 ? "" : String(i); };
     fields.arm.value = at(data.arms.map((known) => known[0]), link.dataset.arm);
     fields.context.value = at(data.contexts, link.dataset.context);
     fields.seed.value = fields.what.value = fields.text.value = "";

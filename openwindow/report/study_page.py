@@ -16,7 +16,7 @@ from openwindow.formatting import VERDICT_MARKS, compact, count, counted, durati
 from openwindow.report import charts, curves, evals_section
 from openwindow.report.browser import browsed
 from openwindow.report.costs_section import costs_view
-from openwindow.report.html import HERE, filled, write_page
+from openwindow.report.html import filled, script_of, write_page
 from openwindow.report.readings import nats
 from openwindow.results.eval_transcripts import Samples, eval_samples
 from openwindow.results.load import items, load_run, mapping, number, text
@@ -56,7 +56,7 @@ def build_report(run: Path, most: int | None = None) -> Path:
 
 def render(run: Run, samples: Samples = Samples((), 0), most: int | None = None) -> str:  # noqa: B008 - frozen
     """The page as text; `samples` are transcripts of evals, `most` as in `build_report`."""
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script = script_of("rows.js", "page.js")
     learned = evals_section.section(run.results, run.metrics, samples, arm_labels(run), arm_tones(run))
     values = {**_summary(run), **_evidence(run), **browsed(run, samples, arm_labels(run), most), **_origins(run), **learned}
     return filled("study.html.jinja", script, values, filters={"nats": nats})

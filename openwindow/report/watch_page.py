@@ -13,7 +13,7 @@ from markupsafe import Markup
 from openwindow.files.records import TrainingRollout
 from openwindow.formatting import count, duration, percent, rate
 from openwindow.report.browser import TRAINING
-from openwindow.report.html import HERE, filled, write_page
+from openwindow.report.html import filled, script_of, write_page
 from openwindow.report.strips import Curve, Link, Marked, Panel, Spot, Strip, multiples, scale_of
 from openwindow.report.transcripts import Names, payload
 from openwindow.results.rl_curves import watched
@@ -75,7 +75,7 @@ def write_watch_page(results: Mapping[str, Any], lines: Lines, shown: Shown, fol
 
 def render(results: Mapping[str, Any], lines: Lines, shown: Shown) -> str:
     """The page as text; `lines` are the steps in order, as metrics.jsonl has them."""
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    script = script_of("rows.js", "page.js")
     marks = sorted(shown.measures.values(), key=lambda m: m.part != "unwanted")
     held = count(shown.total, "rollout")
     if len(shown.rollouts) < shown.total:
