@@ -10,7 +10,7 @@ from typing import Any
 from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
 from openwindow.files.records import Cell, Rollout
-from openwindow.files.run_files import PLACES, finite, is_step, read_json, rows_in
+from openwindow.files.run_files import finite, in_units, is_step, read_json, rows_in
 from openwindow.files.run_results import RunResults
 from openwindow.formatting import percent
 from openwindow.results.load import mapping, read_meanings, read_rollouts, text
@@ -88,7 +88,7 @@ def _arms(config: Json, results: RunResults, curves: Mapping[tuple[str, int], An
 
 def _curves(run: Path) -> dict[tuple[str, int], list[Json]]:
     """The lines of metrics.jsonl by arm and seed: of the cells, where there are any, since the run's own is made at its end."""
-    parts = [part for place in PLACES for part in sorted(run.glob(f"{place}/metrics.jsonl"))] or [run / "metrics.jsonl"]
+    parts = in_units(run, "metrics.jsonl") or [run / "metrics.jsonl"]
     found: dict[tuple[str, int], list[Json]] = {}
     for part in parts:
         for row in rows_in(part, is_step):

@@ -19,7 +19,7 @@ from openwindow.experiment.overrides import explain
 from openwindow.experiment.study import Study
 from openwindow.files.bounded import is_folder, missing, read_regular
 from openwindow.files.records import VERSION, Rollout, TrainingRollout, messages_of, rollout_of, training_rollout_of
-from openwindow.files.run_files import PLACES, Note, Reader, counted, finite
+from openwindow.files.run_files import Note, Reader, counted, finite, in_units
 from openwindow.files.run_results import RunResults
 from openwindow.results.records import Arm, Context, Json, Metric, Run, TrainRow
 from openwindow.types import Measure, Message, Part, StopReason
@@ -131,8 +131,7 @@ def read_metrics(run: Path, notes: list[Note] | None = None) -> list[Metric]:
     reader, _ = _opened(run, notes)
     if not missing(run / "metrics.jsonl"):
         return list(_metrics(reader))
-    parts = [part for place in PLACES for part in sorted(run.glob(f"{place}/metrics.jsonl"))]
-    return [metric for part in parts for metric in _metric_lines(reader, part)]
+    return [metric for part in in_units(run, "metrics.jsonl") for metric in _metric_lines(reader, part)]
 
 
 def _opened(run: Path, notes: list[Note] | None) -> tuple[_Reader, list[str]]:
