@@ -101,10 +101,10 @@ class Execution:
         check_apart(self.environment, drawn(self.study), self.study.seeds)
         if "system" in self._positions() and (said := note(self.model)) is not None:
             self.reporter.say(said)
-        for name, arm in self.study.arms.items():
+        for arm in self.study.arms.values():
             arm.check_runnable()
-            if name in self.part.arms:
-                arm.check_environment(self.environment)
+        for name in self.part.arms:
+            self.study.arms[name].check_environment(self.environment)
         check_templates(self.model, self.study.arms.values())
         starts = self.part.start_seeds(self.study)
         self._came = snapshot(self.model) if len(starts) > 1 else None

@@ -25,7 +25,7 @@ from openwindow.evals.base import PASS_SHARE
 from openwindow.evals.scoring.measures import Cell, by_scenario, cell, empty, mean_of, means_of
 from openwindow.evals.scoring.rows import ProbeRow
 from openwindow.files.run_results import EvalExtras
-from openwindow.stats import Estimate
+from openwindow.stats import Comparison, Estimate
 from openwindow.stats.clusters import cluster_rate, mean_difference
 
 UNIT = "nats, summed from the first token in which the two continuations differ"
@@ -85,8 +85,7 @@ def probe_level(rows: Sequence[ProbeRow], value: Callable[[ProbeRow], float]) ->
     main, controls, _ = _sides(rows)
     kept = _above_control(rows, value) if controls else _by_scenario(main, value)
     c = mean_difference(kept, dict.fromkeys(kept, 0.0), unit="scenario")
-    e = Estimate(c.difference, c.low, c.high, c.n_pairs, 0, c.by_seed, c.reason, c.method)
-    return cell(e, sum(r.scenario in kept for r in rows), 0, scenarios=c.n_pairs)
+    return cell(_estimate(c), sum(r.scenario in kept for r in rows), 0, scenarios=c.n_pairs)
 
 
 def probe_difference(a: Sequence[ProbeRow], b: Sequence[ProbeRow], value: Callable[[ProbeRow], float] = margin) -> Cell:
@@ -102,8 +101,7 @@ def probe_difference(a: Sequence[ProbeRow], b: Sequence[ProbeRow], value: Callab
     c = mean_difference(left, right, unit="scenario")
     kept = left.keys() & right.keys()
     used = [r for r in (*a, *b) if r.scenario in kept and (controlled or r.role == "main")]
-    e = Estimate(c.difference, c.low, c.high, c.n_pairs, 0, c.by_seed, c.reason, c.method)
-    return cell(e, len(used), 0, p=c.p, scenarios=c.n_pairs, controlled=controlled)
+    return cell(_estimate(c), len(used), 0, p=c.p, scenarios=c.n_pairs, controlled=controlled)
 
 
 def _above_control(rows: Sequence[ProbeRow], value: Callable[[ProbeRow], float]) -> dict[str, float]:
@@ -115,9 +113,8 @@ def _lift(rows: Sequence[ProbeRow]) -> Cell:
     """How large the signal is, paired by scenario."""
     high, low, _ = _signal(rows)
     c = mean_difference(high, low, unit="scenario")
-    e = Estimate(c.difference, c.low, c.high, c.n_pairs, 0, c.by_seed, c.reason, c.method)
     main, controls, baselines = _sides(rows)
-    return cell(e, len(main) + len(baselines or controls), 0, p=c.p)
+    return cell(_estimate(c), len(main) + len(baselines or controls), 0, p=c.p)
 
 
 def _by_scenario(rows: Sequence[ProbeRow], value: Callable[[ProbeRow], float] = margin) -> dict[str, float]:
@@ -128,6 +125,11 @@ def _sides(rows: Sequence[ProbeRow]) -> tuple[list[ProbeRow], list[ProbeRow], li
     """Main items, controls, and baselines."""
     main, controls, baselines = ([r for r in rows if r.role == role] for role in ("main", "control", "baseline"))
     return main, controls, baselines
+
+
+def _estimate(c: Comparison) -> Estimate:
+    """A difference as an estimate."""
+    return Estimate(c.difference, c.low, c.high, c.n_pairs, 0, c.by_seed, c.reason, c.method)
 
 
 def _likelihood(row: ProbeRow) -> float:
