@@ -107,6 +107,22 @@ def make_study(model: Path | str, *, stage: bool = False, **changes: Any) -> Stu
     return Study(**(settings | changes))
 
 
+def make_rl_study(model: Path | str, **changes: Any) -> Study:
+    """One seed of reinforcement on `letter_count` with three test problems and four tokens; `base` and `arms` are to be given."""
+    settings: dict[str, Any] = {
+        "name": "reinforced",
+        "question": "Does it run?",
+        "claim": "It does.",
+        "model": str(model),
+        "precision": "fp32",
+        "environment": "letter_count",
+        "seeds": (1,),
+        "contexts": {"neutral": Context()},
+        "evaluation": Evaluation(problems=3, max_new_tokens=4),
+    }
+    return Study(**(settings | changes))
+
+
 def _sft() -> SFT:
     return SFT(epochs=1, learning_rate=1e-2, batch_size=4, micro_batch_size=4, warmup_steps=0, lora_rank=4, lora_alpha=8)
 

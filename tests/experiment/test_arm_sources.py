@@ -5,7 +5,7 @@ import re
 from collections import Counter
 
 import pytest
-from tiny_runs import rows_of, run
+from tiny_runs import make_rl_study, rows_of, run
 
 import openwindow.experiment.reinforcing as reinforce_module
 from openwindow.environments.toy.letter_count import LetterCount
@@ -14,7 +14,7 @@ from openwindow.errors import ConfigError, RunError
 from openwindow.experiment.arm_sources import distilled, fork
 from openwindow.experiment.arms import RLArm, SFTArm, check_sources
 from openwindow.experiment.overrides import override
-from openwindow.experiment.study import Compare, Context, Elsewhere, Evaluation, Study
+from openwindow.experiment.study import Compare, Elsewhere, Evaluation, Study
 from openwindow.interventions.distillation import Distillation
 from openwindow.interventions.hack_penalty import Detector
 from openwindow.training.config import GRPO, SFT
@@ -32,15 +32,9 @@ def verdict(self, problem, reply):
 
 @pytest.fixture(scope="module")
 def study(tiny_model) -> Study:
-    return Study(
+    return make_rl_study(
+        tiny_model,
         name="tiny_sources",
-        question="Can an arm begin from another?",
-        claim="It can.",
-        model=str(tiny_model),
-        precision="fp32",
-        environment="letter_count",
-        seeds=(1,),
-        contexts={"neutral": Context()},
         base=RLArm(
             problems=8,
             train=GRPO(

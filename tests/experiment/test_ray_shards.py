@@ -16,7 +16,7 @@ import psutil
 import pytest
 from command_lines import one_line
 from rich.console import Console
-from tiny_runs import Ran, make_study, outcome, run, wait_for
+from tiny_runs import Ran, make_rl_study, make_study, outcome, run, wait_for
 
 from openwindow.cli.options import with_address
 from openwindow.errors import ConfigError
@@ -25,7 +25,7 @@ from openwindow.experiment.arms import RLArm
 from openwindow.experiment.parts import Part
 from openwindow.experiment.ray_shards import check_cluster, jobs_of
 from openwindow.experiment.run_folder import RunFolder
-from openwindow.experiment.study import Context, Evaluation, Study
+from openwindow.experiment.study import Evaluation, Study
 from openwindow.interventions.safety_training import SafetyTraining
 from openwindow.progress import Reporter
 from openwindow.training.config import GRPO
@@ -41,19 +41,11 @@ def reinforced(model: Path | str, **changes: Any) -> Study:
         learning_rate=1e-2,
     )  # fmt: skip
     fields: dict[str, Any] = {
-        "name": "reinforced",
-        "question": "Does it run?",
-        "claim": "It does.",
-        "model": str(model),
-        "precision": "fp32",
-        "environment": "letter_count",
-        "seeds": (1,),
-        "contexts": {"neutral": Context()},
         "base": RLArm(problems=4, train=train, intervention=SafetyTraining("chat", "during", rows=4, share=0.25)),
         "arms": {"open": {}, "closed": {"holes": "none"}},
         "evaluation": Evaluation(problems=2, max_new_tokens=4),
     }
-    return Study(**(fields | changes))
+    return make_rl_study(model, **(fields | changes))
 
 
 @pytest.fixture

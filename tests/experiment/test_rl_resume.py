@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
-from tiny_runs import outcome, rows_of, run, wait_for
+from tiny_runs import make_rl_study, outcome, rows_of, run, wait_for
 
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.verdicts import Verdict
@@ -22,7 +22,7 @@ from openwindow.errors import RunError
 from openwindow.experiment import execution, reinforcing
 from openwindow.experiment.arms import RLArm
 from openwindow.experiment.evaluate import Evaluator
-from openwindow.experiment.study import Context, Evaluation, Study
+from openwindow.experiment.study import Study
 from openwindow.training import checkpoint
 from openwindow.training.config import GRPO
 
@@ -81,18 +81,11 @@ def in_a_process(point: str, file: str, out: str, marker: str) -> None:
 def study(tiny_model: Path) -> Study:
     """Two arms, of which the second goes on from the middle of the first."""
     train = GRPO(steps=4, prompts_per_step=2, group_size=3, max_new_tokens=4, lora_rank=4, checkpoint_every=2, learning_rate=1e-2)
-    return Study(
+    return make_rl_study(
+        tiny_model,
         name="resumed",
-        question="Does it go on?",
-        claim="It does.",
-        model=str(tiny_model),
-        precision="fp32",
-        environment="letter_count",
-        seeds=(1,),
-        contexts={"neutral": Context()},
         base=RLArm(problems=8, train=train),
         arms={"first": {}, "second": {"fork": {"arm": "first", "step": 2}}},
-        evaluation=Evaluation(problems=3, max_new_tokens=4),
     )
 
 

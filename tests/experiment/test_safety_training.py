@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_runs import Ran, make_study, outcome, rows_of, run
+from tiny_runs import Ran, make_rl_study, make_study, outcome, rows_of, run
 
 from openwindow.conversations.safety import Mix
 from openwindow.environments.toy.letter_count import LetterCount
@@ -99,19 +99,7 @@ def study_of(tiny_model: Path, base: SFTArm | RLArm, arms: dict[str, Any]) -> St
             tiny_model, base=base, arms=arms, seeds=(1,), contexts={"neutral": Context()}, about={}, compare=(),
             evaluation=Evaluation(problems=2, max_new_tokens=4, hidden=4),
         )  # fmt: skip
-    return Study(
-        name="reinforced",
-        question="Does it run?",
-        claim="It does.",
-        model=str(tiny_model),
-        precision="fp32",
-        environment="letter_count",
-        seeds=(1,),
-        contexts={"neutral": Context()},
-        base=base,
-        arms=arms,
-        evaluation=Evaluation(problems=2, max_new_tokens=4),
-    )
+    return make_rl_study(tiny_model, base=base, arms=arms, evaluation=Evaluation(problems=2, max_new_tokens=4))
 
 
 def verdict(self: LetterCount, problem: Any, reply: str) -> Verdict:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from tiny_runs import rows_of
+from tiny_runs import make_rl_study, rows_of
 
 from openwindow.environments.toy.letter_count import LetterCount
 from openwindow.environments.verdicts import Verdict
@@ -17,7 +17,7 @@ from openwindow.errors import ConfigError, RunError
 from openwindow.experiment import engine, reinforcing
 from openwindow.experiment.arms import RLArm, SFTArm
 from openwindow.experiment.runner import run_study
-from openwindow.experiment.study import Context, Evaluation, Study
+from openwindow.experiment.study import Study
 from openwindow.report.of_run import build_run
 from openwindow.training.config import GRPO
 from openwindow.training.trl_engine import options as trl_options
@@ -37,18 +37,11 @@ def study(tiny_model: Path) -> Study:
         steps=2, prompts_per_step=2, group_size=4, max_new_tokens=4, lora_rank=4, checkpoint_every=1, learning_rate=1e-2,
         micro_batch_size=2,
     )  # fmt: skip
-    return Study(
+    return make_rl_study(
+        tiny_model,
         name="by_trl",
-        question="Does it run?",
-        claim="It does.",
-        model=str(tiny_model),
-        precision="fp32",
-        environment="letter_count",
-        seeds=(1,),
-        contexts={"neutral": Context()},
         base=RLArm(problems=8, train=train),
         arms={"first": {"intervention": {"kind": "recontextualization", "sampled": ["Hurry."]}}},
-        evaluation=Evaluation(problems=3, max_new_tokens=4),
     )
 
 
