@@ -81,7 +81,8 @@ def run_study(
             tell_damage(folder, console, _within(part))
             with noted(folder):
                 _execute(study, environment, folder, console, evals, device, part, wait, engine, sampler)
-        if others := folder.claims.others():
+        # Whoever only concludes may have looked before this part was finished: that one is waited for.
+        if others := [holder for holder in folder.claims.others() if holder.name != WHOLE]:
             return others
         with folder.turn(WHOLE):
             conclude(folder, left_of(study, folder))

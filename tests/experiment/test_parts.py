@@ -21,7 +21,7 @@ from openwindow.errors import ConfigError, OpenWindowError
 from openwindow.experiment import execution, starting_point
 from openwindow.experiment.arm_training import train_arm
 from openwindow.experiment.parts import Part, needs
-from openwindow.experiment.run_folder import RunFolder
+from openwindow.experiment.run_folder import WHOLE, RunFolder
 from openwindow.experiment.runner import finish, run_study
 from openwindow.experiment.study import Context, Data, Evaluation, SFTArm, Study
 from openwindow.interventions.safety_training import SafetyTraining
@@ -133,6 +133,22 @@ def test_the_same_command_twice_shares_the_work_and_what_a_killed_process_had_is
 
 
 @pytest.mark.slow
+def test_the_last_to_finish_concludes_although_another_is_concluding(whole: Whole, tmp_path: Path) -> None:
+    out, log = tmp_path / "out", tmp_path / "log"
+    assert ended([started(whole.study, out, Part.of(whole.study, ["untrained", "asked"]), log)]) == [0]
+    done = [out / "arms/plain" / f"seed-{seed}" / "done.json" for seed in whole.study.seeds]
+    with RunFolder(out) as concluding:
+        last = started(whole.study, out, Part.of(whole.study, ["plain"]), log)
+        wait_for(done[0].exists, 60)
+        with concluding.turn(WHOLE):  # as whoever finished the other part, and has not seen the end of this one
+            wait_for(done[1].exists, 60)
+            last.join(1)
+            assert last.is_alive()
+    assert ended([last]) == [0]
+    equal(out, whole)
+
+
+@pytest.mark.slow
 def test_results_of_a_part_say_what_is_missing(
     whole: Whole, tmp_path: Path, study_file: Any, openwindow: Callable[..., Ran]
 ) -> None:
@@ -181,7 +197,7 @@ def test_an_arm_waits_for_the_one_it_needs(tiny_study: MakeStudy, tmp_path: Path
     assert "arm 'followed' at seed 1 needs arms/plain/seed-1, which is not finished and which nobody is training" in said
     assert "--arms plain --only-seeds 1," in said and not (alone / "arms").exists()
     first = started(study, out, Part.of(study, ["plain"]), log)
-    wait_for(lambda: bool(RunFolder(out).claims.others()) or not first.is_alive(), 60)
+    wait_for(lambda: "arms/plain/seed-1" in [holder.name for holder in RunFolder(out).claims.others()] or not first.is_alive(), 60)
     assert ended([first, started(study, out, Part.of(study, ["followed"]), log)]) == [0, 0]
     equal(out, in_one(study, tmp_path / "whole"))
 
