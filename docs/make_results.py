@@ -207,7 +207,8 @@ def study_table(run: Kept, page: Path) -> str:
     seeds, model, commit, times = origin(run)
     path = f"results/{run.folder.name}/report.html" if page.parent.name == "docs" else f"{run.folder.name}/report.html"
     path = f"docs/results/{run.folder.name}/report.html" if page.name == "README.md" else path
-    lines = [f"Seeds {seeds}; {model}; commit {commit}; runs on these test problems: {times}; [report]({path}).", ""]
+    said = f"Seeds {seeds}; {model}; commit {commit}; runs on these test problems: {times}; [report]({path})."
+    lines = [f"**`{run.folder.name}`**. {said}", ""]
     if "settings" in run.results:
         return "\n".join([*lines, *_ranking(run), ""])
     measure, plain = run.plain

@@ -30,6 +30,8 @@ FEWER = {"prompt_ranking": 2}
 """studies with fewer seeds"""
 OTHER_MODEL = 3
 """seeds of a run with another model than the embedded one"""
+LARGE = {"natural_em": 5_000_000, "wind_tunnel": 5_000_000}
+"""bytes of studies whose results and page alone, with evals of many arms, have more than the usual size"""
 
 
 @pytest.fixture(scope="module")
@@ -137,8 +139,9 @@ def test_results_that_are_changed_by_hand_are_refused(root: Path) -> None:
 def test_kept_runs_are_small_finished_and_of_fresh_seeds(run: object) -> None:
     assert isinstance(run, DOCS.Kept)
     mark = kept_of(run.folder)
-    assert mark is not None and mark.size <= SIZE
-    assert sum(path.stat().st_size for path in run.folder.rglob("*") if path.is_file()) <= SIZE
+    sizes = [path.stat().st_size for path in run.folder.rglob("*") if path.is_file()]
+    assert mark is not None and sum(sizes) <= mark.size <= LARGE.get(run.study, SIZE)
+    assert max(sizes) <= SIZE
     least = FEWER.get(run.study, SEEDS) if run.results.get("model") in (None, "smollm2") else OTHER_MODEL
     assert min(run.seeds) >= FIRST_SEED and len(run.seeds) >= least
     assert not run.results.get("missing") and not run.provenance.get("dirty")

@@ -96,9 +96,10 @@ def _fitted(source: Source, made: Path, size: int, say: Callable[[str], None]) -
     say("measuring the page without rows")
     bare = _written(source, made, whole, {}, curves)
     if bare[1] > size:
+        over = (bare[1] - size) / MEGABYTE + 0.1
         raise ConfigError(
-            f"--size {size / MEGABYTE:g}: results, curves and page of {source.run} have {bare[1] / MEGABYTE:.2f} MB without any "
-            f"row; expected room for them; give at least --size {bare[1] / MEGABYTE + 0.1:.1f}"
+            f"--size leaves {size / MEGABYTE:.2f} MB for {source.run}, whose results, curves and page have "
+            f"{bare[1] / MEGABYTE:.2f} MB without any row; expected room for them; raise it by {over:.1f}, in a ranking for each run"
         )
     most, best, fits = (size - bare[1]) / 2, 0.0, bare
     for at in range(TRIES):
