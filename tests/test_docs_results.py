@@ -144,7 +144,8 @@ def test_kept_runs_are_small_finished_and_of_fresh_seeds(run: object) -> None:
     assert max(sizes) <= SIZE
     least = FEWER.get(run.study, SEEDS) if run.results.get("model") in (None, "smollm2") else OTHER_MODEL
     assert min(run.seeds) >= FIRST_SEED and len(run.seeds) >= least
-    assert not run.results.get("missing") and not run.provenance.get("dirty")
+    assert not run.results.get("missing") and not run.results.get("evals", {}).get("missing")
+    assert not run.provenance.get("dirty")
 
 
 @pytest.mark.slow

@@ -99,7 +99,7 @@ def _fitted(source: Source, made: Path, size: int, say: Callable[[str], None]) -
         over = (bare[1] - size) / MEGABYTE + 0.1
         raise ConfigError(
             f"--size leaves {size / MEGABYTE:.2f} MB for {source.run}, whose results, curves and page have "
-            f"{bare[1] / MEGABYTE:.2f} MB without any row; expected room for them; raise it by {over:.1f}, in a ranking for each run"
+            f"{bare[1] / MEGABYTE:.2f} MB without rows; expected room for them; raise it by {over:.1f} (of a ranking, for each run)"
         )
     most, best, fits = (size - bare[1]) / 2, 0.0, bare
     for at in range(TRIES):
