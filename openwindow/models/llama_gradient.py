@@ -229,7 +229,7 @@ def _run_back(
     width = linears[0].weight.shape[1]
     rank = wide.shape[1] - width
     low_grad = grad[:, grad.shape[1] - rank :]
-    grads = grad[:, : grad.shape[1] - rank].split([len(linear.weight) for linear in linears], dim=1)
+    grads = grad[:, : grad.shape[1] - rank].split_with_sizes([len(linear.weight) for linear in linears], dim=1)
     ups, at = [], 0
     for linear, own in zip(linears, grads, strict=True):
         if linear.up is not None:
@@ -272,7 +272,7 @@ class _Mlp(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_NH: torch.Tensor) -> Any:
         half: _Half = ctx.half
         x_NH, wide, scale_N1, both, silu, wide_inner = ctx.saved_tensors
@@ -320,7 +320,7 @@ class _Attention(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad_NH: torch.Tensor) -> Any:
         half: _Half = ctx.half
         heads: Heads = ctx.tree.heads
@@ -329,7 +329,7 @@ class _Attention(torch.autograd.Function):
         hidden, dim = x_NH.shape[1], cos.shape[-1]
         attended_grad, of_out = _out_back(half, grad_NH, attended)
         grad = _wide(x_NH, half.into, heads.all * dim)
-        of_heads = grad[:, : heads.all * dim].unflatten(1, (heads.all, dim))
+        of_heads = grad[:, : heads.all * dim].view(len(x_NH), heads.all, dim)
         for level, weight in zip(ctx.tree.levels, weights, strict=True):
             _attended_back(attended_grad, mixed, level, weight, ctx.scale, heads, of_heads)
         _turn_(of_heads[:, : heads.queries + heads.keys], cos, -sin)
