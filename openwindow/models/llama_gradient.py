@@ -162,8 +162,8 @@ def _turn_(heads_NHD: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> Non
 
 def _normed(x_NH: torch.Tensor, half: _Half, out: torch.Tensor) -> torch.Tensor:
     """Writes the normed input to `out`; returns the reciprocal (N, 1) of its root mean square, in float32."""
-    size = torch.linalg.vector_norm(x_NH, dim=-1, keepdim=True, dtype=torch.float32)
-    scale_N1 = (size.square_() / x_NH.shape[-1] + half.eps).rsqrt_()
+    size: torch.Tensor = torch.linalg.vector_norm(x_NH, dim=-1, keepdim=True, dtype=torch.float32)
+    scale_N1: torch.Tensor = (size.square_() / x_NH.shape[-1] + half.eps).rsqrt_()
     torch.mul((x_NH * scale_N1).to(x_NH.dtype), half.norm, out=out)
     return scale_N1
 
