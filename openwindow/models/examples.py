@@ -23,6 +23,12 @@ class Example:
         """Tokens that are trained on."""
         return len(self.tokens) - self.prompt - sum(end - start for start, end in self.gaps)
 
+    @property
+    def predicted(self) -> list[int]:
+        """Where the tokens are that are trained on."""
+        gaps = {position for start, end in self.gaps for position in range(start, end)}
+        return [position for position in range(self.prompt, len(self.tokens)) if position not in gaps]
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

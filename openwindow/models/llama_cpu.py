@@ -14,7 +14,7 @@ Where this differs from the modules of transformers, whose results it equals up 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,11 @@ _HIDDEN = -1e30  # score of a padded key; finite, so that a row of nothing but p
 
 def can_decode(network: Any) -> bool:
     """Whether `Llama` runs this network: Llama or Qwen 2 on the CPU, of plain linear layers or switched-on LoRA, without hooks."""
+    return is_llama(network, is_linear)
+
+
+def is_llama(network: Any, takes: Callable[[nn.Module], bool]) -> bool:
+    """Whether a network is Llama or Qwen 2 on the CPU, without hooks, of linear layers that `takes` approves of."""
     base = network.get_base_model() if isinstance(network, PeftModel) else network
     if type(base) is Qwen2ForCausalLM and base.config.use_sliding_window:
         return False
@@ -44,7 +49,7 @@ def can_decode(network: Any) -> bool:
         base.config.hidden_act == "silu"
         and base.config.rope_parameters["rope_type"] not in ("dynamic", "longrope")  # these change with the length
         and type(base.model.embed_tokens) is nn.Embedding
-        and all(is_linear(part) for part in [*parts, base.lm_head] if not type(part).__name__.startswith("SiLU"))
+        and all(takes(part) for part in [*parts, base.lm_head] if not type(part).__name__.startswith("SiLU"))
         and {p.device.type for p in parameters} == {"cpu"}
         and len({p.dtype for p in parameters}) == 1
         and sum(p.numel() * p.element_size() for p in parameters) <= _MOST_BYTES

@@ -9,8 +9,8 @@ Three engines, one for each kind of sharing:
 3. `Probes`: of several continuations per prompt, on the runner and the cache that replies are sampled with, so that one pass over
    the prompts serves both (`Probes.watch`).
 
-Each equals the plain forward pass over prompt and text up to rounding (tests/models/test_scoring.py). Logits are computed only
-where a token that counts is predicted.
+The first two run on `llama_gradient` where it takes the network. Each equals the plain forward pass over prompt and text up to
+rounding (tests/models/test_scoring.py). Logits are computed only where a token that counts is predicted.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache
 
+from openwindow.models import llama_gradient
 from openwindow.models.base import Conversation, Progress
 from openwindow.models.examples import Example, collate, shared_tokens
 from openwindow.models.hf import LocalModel
@@ -32,6 +33,7 @@ from openwindow.models.llama_cpu import Llama
 from openwindow.models.memory import settle_memory
 from openwindow.models.prefixes import shared_prefix
 from openwindow.models.sampling import Prefilled, Step, prefill, ready
+from openwindow.models.token_tree import TokenTree
 
 BATCH_TOKENS = 4096
 """maximum tokens of one forward pass of `log_probabilities`, padding included"""
@@ -72,6 +74,8 @@ def _response_states(
     network: Any, rows: Sequence[Example], device: torch.device, plain_head: bool
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """What `_head` makes the logits of (N, H), the tokens (N,) that they predict, and the number (N,) of the row of each."""
+    if plain_head and llama_gradient.can_run(network, max(len(e.tokens) for e in rows)):
+        return _tree_states(network, [(e.tokens, e.predicted) for e in rows])
     batch = collate(rows, device)
     cache = None
     if len(batch.prefix):
@@ -82,6 +86,20 @@ def _response_states(
     return states_NH, batch.targets_N, batch.predicts.nonzero()[:, 0]
 
 
+def _tree_states(
+    network: Any, rows: Sequence[tuple[tuple[int, ...], Sequence[int]]]
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """As `_response_states`, of rows with the positions of those of their tokens that are predicted."""
+    tree = TokenTree([tokens[:-1] for tokens, _ in rows], llama_gradient.heads_of(network), network.dtype)
+    where, targets, numbers = [], [], []
+    for number, (tokens, predicted) in enumerate(rows):
+        at = tree.at(tokens[:-1])
+        where += [at[position - 1] for position in predicted]
+        targets += [tokens[position] for position in predicted]
+        numbers += [number] * len(predicted)
+    return llama_gradient.states(network, tree, torch.tensor(where)), torch.tensor(targets), torch.tensor(numbers)
+
+
 def completion_logits(
     network: Any, groups: Sequence[Group], device: torch.device, plain_head: bool
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -89,6 +107,15 @@ def completion_logits(
 
     Each prompt is run once, whatever the number of its completions.
     """
+    longest = max(len(group.prompt) + max(map(len, group.completions)) for group in groups)
+    if plain_head and llama_gradient.can_run(network, longest):
+        whole = [
+            (group.prompt + completion, range(len(group.prompt), len(group.prompt) + len(completion)))
+            for group in groups
+            for completion in group.completions
+        ]
+        states_NH, targets_N, _ = _tree_states(network, whole)
+        return _head(network, states_NH, plain_head), targets_N
     prompts = [group.prompt[:-1] for group in groups]
     rows = [(number, (group.prompt[-1], *completion)) for number, group in enumerate(groups) for completion in group.completions]
     of_row = torch.tensor([number for number, _ in rows], device=device)

@@ -8,7 +8,10 @@ from collections.abc import Iterator, Sequence, Sized
 
 from openwindow.models.examples import Example
 
-_PASS = 64  # tokens of padding that cost about as much as another forward pass: the prefix again, and its overhead
+PASS = 64
+"""tokens of padding that cost about as much as another forward pass: the prefix again, and its overhead"""
+PASS_UNPADDED = 512
+"""the same where only the attention is padded"""
 
 
 def shuffled_batches(examples: Sized, size: int, rng: random.Random) -> list[list[int]]:
@@ -32,17 +35,17 @@ def rows_of_step(examples: Sequence[Example], count: int, step: int, seed: int) 
     return list(itertools.islice(in_turn(examples, random.Random(f"beside/{seed}")), step * count, (step + 1) * count))
 
 
-def passes_by_length(examples: Sequence[Example], size: int) -> list[list[Example]]:
+def passes_by_length(examples: Sequence[Example], size: int, most: int = PASS) -> list[list[Example]]:
     """The examples of one batch, short ones first, divided into forward passes of at most `size` rows with little padding.
 
-    A pass ends when another row would make its padding cost more than another pass.
+    A pass ends when another row would make its padding more than `most` tokens, which cost about as much as another pass.
     """
     parts: list[list[Example]] = []
     padding = 0
     for example in sorted(examples, key=lambda e: len(e.tokens)):
         if parts and len(parts[-1]) < size:
             padding += len(parts[-1]) * (len(example.tokens) - len(parts[-1][-1].tokens))
-            if padding <= _PASS:
+            if padding <= most:
                 parts[-1].append(example)
                 continue
         parts.append([example])

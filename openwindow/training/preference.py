@@ -7,7 +7,8 @@ How it departs from the plainest loop (and from TRL's `DPOTrainer`):
    computed once, before the loop, in the same passes. There is no second model in memory.
 2. Log-probabilities are sums over the response tokens, those of calls of tools included and what the tools gave back left out.
    What both answers begin with, such as a first call, cancels.
-3. Both answers of a pair are in one forward pass; the loss is averaged over the pairs of the optimiser's batch, however it is cut.
+3. Both answers of a pair are in one forward pass, in which LoRA on the CPU runs their prompt once (`models/llama_gradient.py`); the
+   loss is averaged over the pairs of the optimiser's batch, however it is cut.
 4. Batches, logits, optimiser and schedule are those of `training/sft.py`; so are checks for what is not finite.
 """
 

@@ -8,7 +8,8 @@ How it departs from the plainest loop (and from TRL's `SFTTrainer`):
    are padded on the right, so that the causal mask alone keeps padding out and attention needs no other. Batches are drawn at
    random and only then cut by length into forward passes: little padding, and no batch of rows that are alike.
 3. The tokens that all prompts of a micro-batch begin with (system message, template) are run once, and their keys and values
-   are expanded; the gradient flows through the expansion and is the same.
+   are expanded; the gradient flows through the expansion and is the same. On the CPU, LoRA on a Llama or Qwen 2 runs in our own
+   forward and backward pass (`models/llama_gradient.py`), where rows share all that they begin with and only attention is padded.
 4. Weights may be bf16; the optimiser then keeps float32 masters of the trained ones and copies them back, so that steps
    smaller than bf16's resolution are not lost (Micikevicius et al. 2018, https://arxiv.org/abs/1710.03740).
 5. LoRA or full fine-tuning is decided by what the caller left trainable; nothing else differs.
@@ -27,10 +28,11 @@ from typing import Any
 import torch
 
 from openwindow.errors import DataError, RunError
+from openwindow.models import llama_gradient
 from openwindow.models.examples import Example
 from openwindow.models.hf import LocalModel
 from openwindow.models.scoring import response_logits
-from openwindow.training.batches import passes_by_length, rows_of_step, shuffled_batches
+from openwindow.training.batches import PASS, PASS_UNPADDED, passes_by_length, rows_of_step, shuffled_batches
 from openwindow.training.config import SFT
 from openwindow.training.forward import training_mode
 from openwindow.training.optimizer import MasterAdamW, check_finite
@@ -138,8 +140,10 @@ def accumulate(model: LocalModel, rows: Sequence[Example], size: int, weight: fl
     A forward pass has at most `size` rows.
     """
     targets, loss = sum(e.response for e in rows), 0.0
-    for same in passes_by_length(rows, size):
-        part = response_loss(model.network, same, model.device, model.has_plain_head()) / targets
+    plain_head = model.has_plain_head()
+    unpadded = plain_head and llama_gradient.can_run(model.network, max((len(e.tokens) for e in rows), default=0))
+    for same in passes_by_length(rows, size, PASS_UNPADDED if unpadded else PASS):
+        part = response_loss(model.network, same, model.device, plain_head) / targets
         torch.autograd.backward(part * weight)
         loss += float(part.detach())
     return loss

@@ -57,7 +57,8 @@ def test_every_engine_finds_what_a_plain_forward_pass_finds(model, plain_head, m
 
 
 def test_answers_are_scored_by_the_pass_that_trains_them_to_the_last_bit(model, monkeypatch):
-    """The vocabulary matrix in one piece, as training applies it."""
+    """The vocabulary matrix in one piece, as training applies it, and the weights frozen, as below an adapter."""
+    model.network.requires_grad_(False)
     monkeypatch.setattr(scoring, "_HEAD", 10**6)
     batch = sorted(examples_of(model), key=lambda e: len(e.tokens))
     found = of_targets(*response_logits(model.network, batch, model.device, model.has_plain_head()))
