@@ -62,7 +62,8 @@ class Run:
     """Everything in a run folder. `cells` is keyed by (arm, measure, context), `train` and `safety`, the
     conversations of safety training, by arm and then seed.
 
-    `rollouts` are what the numbers count; `training` are RL's training rollouts, with their step as the context.
+    `rollouts` are what the numbers count; `training` are RL's training rollouts, with their step as the context, and `at_steps`
+    those on test problems in the middle of the training.
     """
 
     config: Json
@@ -81,5 +82,6 @@ class Run:
     safety: Mapping[str, Mapping[int, tuple[TrainRow, ...]]]
     rollouts: tuple[Rollout, ...]
     training: tuple[TrainingRollout, ...]
+    at_steps: tuple[Rollout, ...]
     diff: str
     notes: tuple[Note, ...]
