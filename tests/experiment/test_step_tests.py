@@ -25,6 +25,7 @@ from openwindow.interventions.distillation import Distillation
 from openwindow.interventions.hack_penalty import HackPenalty
 from openwindow.interventions.rl_prompting import Hint
 from openwindow.interventions.safety_training import SafetyTraining
+from openwindow.results.build import results_of
 from openwindow.studies import STUDIES
 from openwindow.training.config import GRPO
 
@@ -122,6 +123,10 @@ def test_only_a_step_that_is_missing_is_measured_again(
     shutil.copytree(both[1], out)
     shutil.rmtree(out / "arms/hinted/seed-1/test-step-2")
     (out / "arms/plain/seed-1/test-step-1/rollouts.jsonl").write_text("{", encoding="utf-8")
+    found = results_of(out)
+    assert found["missing"] == [{"arm": "hinted", "seed": 1, "reason": "it is not measured after step 2"}]
+    assert {"what": "curve of hinted over training, seed 1", "reason": "step 2 is not measured"} in found["unmeasured"]
+    assert found["comparisons"][1]["difference"] is None and found["comparisons"][0]["difference"] is not None
     asked = []
     measure = Evaluator.measure
 
