@@ -13,8 +13,8 @@ from openwindow.report.strips import Curve, Link, Panel, Spot, Strip, multiples,
 from openwindow.results.load import items, mapping, number, text
 from openwindow.results.records import Json
 
-WIDTH, HEIGHT = 520.0, 250.0
-"""of a panel, and of its plot: room for many arms"""
+WIDTH, ALONE, HEIGHT = 520.0, 1030.0, 280.0
+"""width of a panel, and of the only one, and height of its plot: room for many arms"""
 
 
 class Row(NamedTuple):
@@ -42,7 +42,7 @@ def over_training(found: Json, labels: Mapping[str, str], tones: Mapping[str, st
     contexts = [str(context) for context in items(found.get("contexts"))]
     panels = [panel for measure in measures for panel in _panels(arms, measure, contexts, labels, tones)]
     return {
-        "panels": multiples("over", panels, WIDTH, HEIGHT),
+        "panels": multiples("over", panels, WIDTH if len(panels) > 1 else ALONE, HEIGHT),
         "problems": number(found, "problems"),
         "rows": [
             Row(arm, measure, context, _area(mapping(cell, "area")), _half(mapping(cell, "half")), _halves(mapping(cell, "half")))

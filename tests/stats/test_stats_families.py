@@ -166,4 +166,4 @@ def test_areas_under_curves_cover_over_families():
         assert low == {} and np.mean(list(shares.values())) >= 0.95
     same = [one.rejected for (_, _, of), one in found.items() if of[0] == of[1]]
     assert max(same) <= most(0.07, 300) and np.mean(same) <= 0.05
-    assert found[10, 0.0, (4, 2)].supported + found[10, 0.0, (4, 2)].rejected >= 0.8
+    assert found[3, 0.0, (4, 2)].rejected >= 0.8, "areas taken for coins, as rates are, are told apart in 36 %"
