@@ -50,7 +50,8 @@ def over_training(found: Json, labels: Mapping[str, str], tones: Mapping[str, st
             for context in contexts
             for arm, cell in _cells(arms, measure, context, labels)
         ],
-        "several": len(contexts) > 1 or len(measures) > 1,
+        "several_measures": len(measures) > 1,
+        "several_contexts": len(contexts) > 1,
         "without": [(labels.get(arm, arm), reason) for arm in labels if (reason := text(mapping(arms, arm), "reason"))],
         "differences": [_difference(row) for row in compared],
         "steps": sorted({step for row in compared for step in _difference(row)["steps"] if step is not None}),

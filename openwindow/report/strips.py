@@ -129,7 +129,7 @@ def multiples(kind: str, panels: Sequence[Panel], width: float = WIDTH, height: 
     `width` is that of a figure, `height` that of a strip.
     """
     names = [c for p in panels for s in p.strips for c in s.curves if not c.fine]
-    right = width - min(ROOM, max([_LETTER * max(len(c.label), len(c.beside)) + 12.0 for c in names], default=0.0))
+    right = width - min(ROOM, max([_LETTER * max(len(c.label), len(c.beside)) + 18.0 for c in names], default=0.0))
     most = max((len(p.strips) for p in panels), default=0)
     room = [max(len(_below(p.strips[i])) for p in panels if i < len(p.strips)) for i in range(most)]
     return tuple(Markup(_panel(p, identifier(kind, place), (width, height), right, room)) for place, p in enumerate(panels))

@@ -161,7 +161,9 @@ def _half(line: _Line) -> dict[str, Any]:
         "by_seed": [None if half == math.inf else half for half in halves],
         "censored": [half == math.inf for half in halves],
         "last": line.steps[-1],
-        "reason": f"{_never(late, len(known), line)}, so the mean is not known" if late else e.reason,
+        "reason": f"{_never(late, len(known), line)}, so the mean is not known"
+        if late
+        else (e.reason if known else "at no seed is there a rate at every step"),
     }
 
 
