@@ -37,8 +37,9 @@ check: $(STAMP)  ## format, lint, types
 	$(BIN)/ruff check openwindow tests benchmarks
 	$(BIN)/mypy
 
-docs: $(STAMP)  ## docs/cli.md from the help texts
+docs: $(STAMP)  ## docs/cli.md from the help texts; results in README.md and docs/ from the kept runs in docs/results
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_results.py
 
 constraints: $(STAMP)  ## constraints.txt: the versions that the tests passed with
 	$(BIN)/python docs/make_constraints.py
