@@ -97,8 +97,13 @@ class Run:
             return self.kept.counts
         unscored = Counter(r.reason or "no reason recorded" for r in self.rollouts if None in r.scores.values())
         trained = {arm: _trained(seeds) for arm, seeds in self.train.items()}
-        numbers = {"replies": len(self.rollouts), "at_steps": len(self.at_steps), "training": len(self.training)}
-        return Counts(**numbers, unscored=dict(unscored), trained=trained)
+        return Counts(
+            replies=len(self.rollouts),
+            at_steps=len(self.at_steps),
+            training=len(self.training),
+            unscored=dict(unscored),
+            trained=trained,
+        )
 
 
 def _trained(seeds: Mapping[int, tuple[TrainRow, ...]]) -> Trained:
