@@ -82,9 +82,19 @@ class Run:
         """One row per comparison that the study named before it ran."""
         return frames.comparisons(self._record())
 
-    def rollouts(self, training: bool = False) -> DataFrame:
-        """One row per reply to a test problem; with `training` one row per rollout of RL training."""
-        return self._read(frames.training if training else frames.rollouts)
+    def curves(self) -> DataFrame:
+        """One row per arm, measure, context and step at which arms are measured in the middle of training, and one per seed."""
+        return frames.curves(self._record())
+
+    def areas(self) -> DataFrame:
+        """One row per arm, measure and context with such a curve: its mean over the steps, and the steps until it is at a half."""
+        return frames.areas(self._record())
+
+    def rollouts(self, training: bool = False, at_steps: bool = False) -> DataFrame:
+        """One row per reply to a test problem; with `training` one per rollout of RL training, with `at_steps` one per reply to a
+        test problem in the middle of it.
+        """
+        return self._read(frames.training if training else frames.step_rollouts if at_steps else frames.rollouts)
 
     def metrics(self) -> DataFrame:
         """One row per optimiser step, with a column for each metric."""

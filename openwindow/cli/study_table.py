@@ -107,7 +107,8 @@ def _comparisons(results: Mapping[str, Any]) -> Table:
     for name in ("difference", "95 % interval", "p (Holm)", "detectable"):
         table.add_column(name, justify="right", no_wrap=True)
     for c in results["comparisons"]:
-        named = f"{c['measure']}, {c['context']}: {c['arm']} - {c['against']}"
+        over = " over training" if c.get("over") else ""
+        named = f"{c['measure']}{over}, {c['context']}: {c['arm']} - {c['against']}"
         named += f" ({c['against_context']})" if c.get("against_context") else ""
         nats = str(c.get("unit", "")).startswith("nats")
         difference, low, high = ("" if c[end] is None else _signed(c[end], nats) for end in ("difference", "low", "high"))

@@ -37,6 +37,9 @@ class Compare(BaseModel):
     """What the score is read from: `behaviour` in shares of replies, `probe` in nats per token."""
     eval_context: str = NEUTRAL
     """The context of the evals that the score is of."""
+    over: Literal["end", "training"] = "end"
+    """`end`: what the arms do when they are trained. `training`: the mean of the rate over the steps of the training, from start to
+    end (the area under its curve), by what `Evaluation.steps` measures."""
     expect: Expect = "less"
     """What the claim predicts; `kept`: no loss of `margin` or more; `none` reports the difference without letting it decide."""
     margin: float | None = Field(None, gt=0)
@@ -74,6 +77,10 @@ class Compare(BaseModel):
                 if value != default:
                     raise ConfigError(f"{what} {name} {value!r} and no score; expected it with a score alone; name one, or drop it")
             return
+        if self.over != "end":
+            raise ConfigError(
+                f"{what} score {self.score!r} over training; expected a measure of the environment; drop one of the two"
+            )
         if self.measure != _MEASURE:
             raise ConfigError(f"{what} score {self.score!r} and measure {self.measure!r}; expected one of the two; drop one")
         for name, place in (("context", self.context), ("against_context", self.against_context)):

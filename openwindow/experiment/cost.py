@@ -53,5 +53,5 @@ def of_study(study: Study, arms: Collection[str] | None = None, seeds: int | Non
     for name, arm in study.arms.items():
         if arms is None or name in arms:
             contexts = sum(context.asked_of(name) for context in study.contexts.values())
-            each += arm.cost + contexts * study.evaluation.problems + elsewhere
+            each += arm.cost + contexts * study.evaluation.problems + elsewhere + study.step_replies(name)
     return of_start(study) + (len(study.seeds) if seeds is None else seeds) * each

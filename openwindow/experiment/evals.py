@@ -167,8 +167,8 @@ class StudyEvals:
         asking = self.folder.path / "checkpoints" / "evals" / unit  # what was asked is kept where a limit or the user stops it
         with (
             self.reporter.step(text, 1),
-            _undisturbed(),
-            _put_on(self.model, trained),
+            undisturbed(),
+            put_on(self.model, trained),
             self.folder.unit(unit) as path,
             self.folder.asking(unit),
         ):
@@ -237,7 +237,7 @@ def _lines(found: Found) -> Iterator[Mapping[str, Any]]:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Restores the random states when the block ends."""
     import torch
 
@@ -249,7 +249,7 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _put_on(model: LocalModel, trained: Path | None) -> Iterator[None]:
+def put_on(model: LocalModel, trained: Path | None) -> Iterator[None]:
     """While the block runs, the model has the trained adapter or weights; None: it is unchanged."""
     if trained is None:
         yield

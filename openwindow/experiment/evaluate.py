@@ -44,8 +44,13 @@ class Evaluator:
     elsewhere: Mapping[str, Place] = field(default_factory=dict, kw_only=True)
     """Other environments, measured as further contexts on their own problems."""
 
-    def measure(self, model: Model, problems: Sequence[Problem], *, arm: str, seed: int, text: str) -> Measured:
-        """Asks every problem in every context of the arm and scores the replies; `text` labels the progress bar."""
+    def measure(
+        self, model: Model, problems: Sequence[Problem], *, arm: str, seed: int, text: str, step: int | None = None
+    ) -> Measured:
+        """Asks every problem in every context of the arm and scores the replies; `text` labels the progress bar.
+
+        `step` is the step of its training after which the model is as it is; None at its start and at its end.
+        """
         began = time.perf_counter()
         e = self.evaluation
         asked = [(name, p) for name, context in self.contexts.items() if context.asked_of(arm) for p in problems]
@@ -82,6 +87,7 @@ class Evaluator:
                 reason=found.reason,
                 failed_on=found.failed_on,
                 visible=found.against,
+                step=step,
             )
             rollouts.append(row.line())
         graded = time.perf_counter()

@@ -26,6 +26,7 @@ from openwindow.experiment.other_environments import opened
 from openwindow.experiment.parts import WAIT, Part, needs, start_seed
 from openwindow.experiment.run_folder import RunFolder, Waiting, unit_of
 from openwindow.experiment.starting_point import bring_to_start, saved_start
+from openwindow.experiment.step_tests import measure_steps, steps_left
 from openwindow.experiment.study import Study
 from openwindow.files.writing import write_json, write_jsonl
 from openwindow.formatting import percent
@@ -164,7 +165,8 @@ class Execution:
     def _is_finished(self, arm: str, seed: int) -> bool:
         """Whether nothing of the arm is left to do, by whomever."""
         done = self.folder.is_done(unit_of(arm, seed)) and not self._kept(arm, seed).is_dir()
-        return done and not arm_left(self.study, self.folder, arm, seed)
+        left = arm_left(self.study, self.folder, arm, seed) or steps_left(self.study, self.folder, arm, seed)
+        return done and not left
 
     def _attempt(self, arm: str, seed: int, turn: str) -> bool:
         """Runs the arm, unless another process has it or something that it needs is not there; whether it is finished."""
@@ -177,6 +179,7 @@ class Execution:
             self._to_start(start_seed(self.study, seed))
             self.reporter.part(turn)
             self._arm(arm, self.study.arms[arm], seed)
+            measure_steps(self.study, self.folder, self.model, self.test_evaluator, arm, seed)
             self.evals.of_arm(arm, seed)
         return True
 

@@ -6,11 +6,13 @@
     DIR/status.json            running, done, interrupted, failed or unfinished
     DIR/.claims/               which process has which unit, while any is at work
     DIR/metrics.jsonl          one line per optimiser step
-    DIR/rollouts.jsonl         one line per rollout of the arms, `stage` training or test; the numbers count those of `test`
+    DIR/rollouts.jsonl         one line per rollout of the arms, `stage` training, test_step (of an arm in the middle of its
+                               training) or test
     DIR/safety/MIX.json        what a mix of safety training has in common with the study's evals
     DIR/start/...              what the model did before any arm, and the stages before all arms, trained once with the first seed
                                or, in folders of their own, once per seed
     DIR/arms/ARM/seed-S/       train_rows.jsonl or training.jsonl, metrics.jsonl, rollouts.jsonl, adapter/, done.json
+    DIR/arms/.../test-step-N/  rollouts.jsonl, done.json: the arm as it was after a step
     DIR/.../evals/             evals.jsonl, probes.jsonl, logs/, done.json: answers to the study's evals
     DIR/costs/UNIT.json        tokens and dollars of judges and of the models that evals asked, also of attempts that were stopped
     DIR/results.json           estimates, comparisons, verdict
@@ -42,7 +44,7 @@ from openwindow.files.claims import Claims, Holder
 from openwindow.files.kept import refuse_kept
 from openwindow.files.locking import NAME as LOCK
 from openwindow.files.locking import Lock
-from openwindow.files.run_files import damage, in_units, read_json, rows_in
+from openwindow.files.run_files import damage, in_units, read_json, rows_in, step_files
 from openwindow.files.writing import storing, write_json, write_jsonl
 from openwindow.progress import Reporter
 
@@ -221,12 +223,15 @@ class RunFolder:
         return self._damage[unit] is None
 
     def damaged(self, units: Collection[str] | None = None) -> dict[str, str]:
-        """The cells that had been finished and no longer are, each with what cannot be read: all, or some units and their evals."""
+        """The cells that had been finished and no longer are, each with what cannot be read: of all units, or of some."""
         if units is None:
             done = in_units(self.path, "done.json")
         else:
             done = [
-                path for unit in units for depth in ("", "evals*/") for path in sorted(self.path.glob(f"{unit}/{depth}done.json"))
+                path
+                for unit in units
+                for depth in ("", "evals*/", "test-step-*/")
+                for path in sorted(self.path.glob(f"{unit}/{depth}done.json"))
             ]
         there = [path.parent.relative_to(self.path).as_posix() for path in done]
         return {unit: str(self._damage[unit]) for unit in there if not self.is_done(unit) and unit in self._damage}
@@ -277,10 +282,14 @@ class RunFolder:
         parts = in_units(self.path, "metrics.jsonl")
         write_jsonl(self.path / "metrics.jsonl", (row for part in parts for row in rows_in(part)))
         stages = [
-            (stage, unit / file)
+            (stage, file)
             for unit in sorted(self.path.glob("arms/*/seed-*"))
-            for stage, file in (("training", "training.jsonl"), ("test", "rollouts.jsonl"))
-            if (unit / file).is_file()
+            for stage, file in (
+                ("training", unit / "training.jsonl"),
+                *(("test_step", path) for path in step_files(unit)),
+                ("test", unit / "rollouts.jsonl"),
+            )
+            if file.is_file()
         ]
         write_jsonl(self.path / "rollouts.jsonl", ({"stage": stage, **row} for stage, part in stages for row in rows_in(part)))
 

@@ -24,7 +24,9 @@ from openwindow.experiment.arm import Role, written
 from openwindow.experiment.arms import AnyArm, Data, RLArm, SFTArm, arm_of, changes_of, check_sources
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.context import Context
+from openwindow.experiment.curves import check_curves, step_replies
 from openwindow.experiment.eval_plan import EvalPlan, check_asked, check_named
+from openwindow.experiment.evaluation import Elsewhere, Evaluation
 from openwindow.experiment.judges import trait_judge
 from openwindow.experiment.overrides import known, override
 from openwindow.experiment.stages import KnowledgeStage, RequestStage, UpbringingStage
@@ -54,53 +56,6 @@ _CONFIG = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 MOST_SEEDS = 1000
 LEAST_TOKENS = 96
 """least reply limit for a model that was not taught short replies"""
-
-
-class Elsewhere(BaseModel):
-    """Another environment, or the study's own with other loopholes, in which arms are also measured: how far does it spread?"""
-
-    model_config = _CONFIG
-
-    environment: str
-    """A gameable environment, by its name or FILE.py:OBJECT."""
-    holes: Literal["all", "none"] | tuple[str, ...] = "all"
-    """Loopholes of its grader that are open."""
-    hint: bool = False
-    """Whether the prompt carries the hint about the open loopholes."""
-    difficulty: tuple[Literal[1, 2, 3], ...] | None = Field(None, min_length=1)
-    """Difficulties of its problems; None for those of the study."""
-    problems: int = Field(16, ge=1)
-    """Held-out problems per seed."""
-
-    @property
-    def opened(self) -> tuple[str, ...] | None:
-        """The loopholes that are open, None for all of them."""
-        return None if self.holes == "all" else () if self.holes == "none" else self.holes
-
-    @property
-    def about(self) -> str:
-        """A description."""
-        shown = {"all": "all loopholes open", "none": "no loophole open"}.get(str(self.holes)) or f"open: {', '.join(self.holes)}"
-        return f"{self.problems} problems of {self.environment}, {shown}{', with the hint' if self.hint else ''}"
-
-
-class Evaluation(BaseModel):
-    """How a trained model is measured."""
-
-    model_config = _CONFIG
-
-    problems: int = Field(32, ge=1)
-    """Held-out problems per seed, of families never trained on."""
-    max_new_tokens: int = Field(48, ge=1)
-    """Length limit of a reply, in tokens."""
-    temperature: float = Field(0.0, ge=0)
-    """Sampling temperature; 0 is greedy."""
-    batch_size: int = Field(48, ge=1)
-    """Replies decoded together."""
-    hidden: int = Field(48, ge=2)
-    """Hidden inputs per program."""
-    elsewhere: Mapping[str, Elsewhere] = {}
-    """Further contexts by name: environments that arms are measured in besides the study's."""
 
 
 class Study(BaseModel):
@@ -206,6 +161,7 @@ class Study(BaseModel):
         for named in self.compare:
             self._check_compare(named)
         check_named(self.compare, self.evals, self.eval_plan)
+        check_curves(self)
         for what, names in (("about", self.about), *((f"by_arm of {name}", c.by_arm or ()) for name, c in self.contexts.items())):
             for arm in names:
                 known(f"arm in {what}", arm, self.arms)
@@ -330,6 +286,10 @@ class Study(BaseModel):
     def with_role(self, role: Role) -> tuple[str, ...]:
         """The arms of that role, in order."""
         return tuple(name for name, arm in self.arms.items() if arm.role == role)
+
+    def step_replies(self, arm: str) -> int:
+        """How many replies it takes to measure the arm at steps of its training, at one seed."""
+        return step_replies(self, arm)
 
     def differs(self, arm: str) -> dict[str, Any]:
         """What the arm changes from the base, as it is stored and displayed: dotted field to value."""

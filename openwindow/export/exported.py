@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,11 +10,11 @@ from typing import Any
 from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
 from openwindow.files.kept import refuse_kept
-from openwindow.files.records import Cell, Rollout
+from openwindow.files.records import Cell, Rollout, object_of, objects_of
 from openwindow.files.run_files import finite, in_units, is_step, read_json, rows_in
 from openwindow.files.run_results import RunResults
 from openwindow.formatting import percent
-from openwindow.results.load import mapping, read_meanings, read_rollouts, text
+from openwindow.results.load import items, mapping, read_meanings, read_rollouts, text
 from openwindow.results.sample import sampled
 
 Json = dict[str, Any]
@@ -107,6 +107,27 @@ def _points(rows: Sequence[Json]) -> Iterator[tuple[int, dict[str, float]]]:
             yield int(step), values
 
 
+def _tested(results: RunResults, arm: str, place: int | None) -> dict[int, dict[str, float]]:
+    """Step to `test/MEASURE/CONTEXT` to the rate on test problems there, of the seed at that place or, with None, of all."""
+    found: dict[int, dict[str, float]] = {}
+    for measure, by_context in mapping(mapping(mapping(results.curves, "arms"), arm), "measures").items():
+        for context, cell in object_of(by_context).items():
+            for point in objects_of(object_of(cell).get("points")):
+                by_seed = items(point.get("by_seed"))
+                rate = point.get("estimate") if place is None else by_seed[place] if place < len(by_seed) else None
+                if (value := finite(rate)) is not None and (step := finite(point.get("step"))) is not None:
+                    found.setdefault(int(step), {})[f"test/{measure}/{context}"] = value
+    return found
+
+
+def _joined(points: Iterable[tuple[int, Mapping[str, float]]], tested: dict[int, dict[str, float]]) -> list[tuple[int, Any]]:
+    """The steps of the training with what was tested at them, and those that were only tested, in order."""
+    if not tested:
+        return list(points)
+    found = [(step, {**values, **tested.pop(step, {})}) for step, values in points]
+    return sorted([*found, *tested.items()], key=lambda point: point[0])
+
+
 def _tracked(
     config: Json,
     results: RunResults,
@@ -129,10 +150,11 @@ def _tracked(
             if at is not None and at < len(cell.by_seed) and (value := cell.by_seed[at]) is not None
         }
         mine = [_row(r) for r in chosen if r.arm == arm and r.seed == seed]
-        points = tuple(_points(curves.get((arm, seed), ())))
+        points = tuple(_joined(_points(curves.get((arm, seed), ())), _tested(results, arm, at)))
         yield Tracked(f"{arm}/seed-{seed}", arm, _config(config, arm, seed), points, final, mine)
     if whole:
-        yield Tracked(arm, arm, _config(config, arm, None), (), whole, ())
+        points = tuple(_joined((), _tested(results, arm, None)))
+        yield Tracked(arm, arm, _config(config, arm, None), points, whole, ())
 
 
 def _cells(results: RunResults, arm: str) -> dict[str, Cell]:

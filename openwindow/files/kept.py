@@ -66,6 +66,8 @@ class Counts(Record):
 
     replies: Whole = 0
     """Replies to test problems."""
+    at_steps: Whole = 0
+    """Replies to test problems in the middle of the training."""
     training: Whole = 0
     """Rollouts of RL training."""
     evals: Whole = 0

@@ -179,7 +179,7 @@ class Rollout:
             "reason": self.reason,
             "failed_on": self.failed_on,
             "visible": list(self.visible),
-        }
+        } | ({} if self.step is None else {"step": self.step})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=ConfigDict(extra="ignore", use_attribute_docstrings=True))
@@ -306,6 +306,8 @@ class Comparison(Record):
     """The smallest effect that it would have shown in 80 % of runs with the spread of this one."""
     smallest: Number = None
     """The smallest effect of interest, where it is not the study's."""
+    over: Text = ""
+    """`training` where means over the steps of the training are compared; empty for what holds at the end."""
     score: Some = None
     """The score of the evals that is compared; None for a measure of the environment."""
     readout: Text = ""

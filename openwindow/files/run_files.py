@@ -16,7 +16,7 @@ from openwindow.errors import DataError
 from openwindow.files.bounded import parse_json, read_regular
 
 Json = dict[str, Any]
-PLACES = ("start/*", "start/*/seed-*", "arms/*/*", "arms/*/*/evals", "arms/*/*/evals-step-*")
+PLACES = ("start/*", "start/*/seed-*", "arms/*/*", "arms/*/*/evals", "arms/*/*/evals-step-*", "arms/*/*/test-step-*")
 """where the units of a run lie, among others that are not finished and whose names begin with a dot"""
 _ASKED = ("eval", "context", "id", "scenario", "role", "cue")
 _HUGE = 1 << 34  # bytes of a file of a run
@@ -98,6 +98,12 @@ def in_units(run: Path, file: str) -> list[Path]:
     """The files of that name, which may be a pattern, in the finished units of a run, place by place and each in order."""
     found = [path for place in PLACES for path in sorted(run.glob(f"{place}/{file}"))]
     return [path for path in found if not any(part.startswith(".") for part in path.relative_to(run).parts)]
+
+
+def step_files(root: Path, within: str = "") -> list[Path]:
+    """The test rollouts of arms in the middle of their training, below `root` in the folders of the pattern, each arm's by step."""
+    found = root.glob(f"{within}test-step-*/rollouts.jsonl")
+    return sorted(found, key=lambda path: (path.parent.parent, len(path.parent.name), path.parent.name))
 
 
 def counted(lines: int) -> str:

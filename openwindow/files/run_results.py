@@ -160,6 +160,8 @@ class RunResults(Record):
     """RL curves by arm (`results.rl_curves`)."""
     training_in_words: Texts = ()
     """The same in words."""
+    curves: Object = Field(default_factory=dict)
+    """Rates on test problems over the steps of the training (`results.over_training`); empty where the study names no steps."""
     detectors: Objects = ()
     """Precision and recall of each hack detector."""
     intervals: Text = ""

@@ -25,7 +25,7 @@ def browsed(run: Run, samples: Samples, labels: Mapping[str, str], most: int | N
     """The browser's values: at most `most` rollouts of the tests and of the training each, None for all, and `samples` of evals."""
     meanings = {**run.meanings, **({m.name: m for m in MARKS.values()} if samples.shown else {})}
     counts = run.counts
-    tests, training = _kept(run.rollouts, run.meanings, most), _kept(run.training, run.meanings, most)
+    tests, at_steps, training = (_kept(found, run.meanings, most) for found in (run.rollouts, run.at_steps, run.training))
     with_rows = [arm.name for arm in run.arms if run.train.get(arm.name) or run.safety.get(arm.name)]
     places = {arm: identifier("trained", i) for i, arm in enumerate(with_rows)}
     names = Names(
@@ -36,6 +36,7 @@ def browsed(run: Run, samples: Samples, labels: Mapping[str, str], most: int | N
     )
     held = (
         (len(tests), counts.replies, "replies that the numbers above count, in the order they were written"),
+        (len(at_steps), counts.at_steps, "replies to the same problems in the middle of the training"),
         (len(training), counts.training, "rollouts of the training, by step"),
         (len(samples.shown), samples.total, "replies to evals"),
     )
@@ -46,7 +47,7 @@ def browsed(run: Run, samples: Samples, labels: Mapping[str, str], most: int | N
         "held": _in_words(held),
         "shown": sum(shown for shown, _, _ in held),
         "total": sum(total for _, total, _ in held),
-        "transcripts": Markup(payload([*tests, *training, *samples.shown], names)),
+        "transcripts": Markup(payload([*tests, *at_steps, *training, *samples.shown], names)),
     }
 
 

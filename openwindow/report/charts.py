@@ -153,7 +153,7 @@ def _row(panel: Panel, dot: Dot, scale: Scale, left: float, y: float, plot: floa
     start = left - label
     parts = [
         f'<a class="row {_text(dot.tone)}" href="{_text(link)}" data-arm="{_text(dot.key)}" '
-        f'data-context="{_text(panel.key)}"><title>{_text(f"{dot.label}, {panel.title}: {dot.note}")}</title>',
+        f'data-context="{_text(panel.key)}" data-steps="end"><title>{_text(f"{dot.label}, {panel.title}: {dot.note}")}</title>',
         f'<rect class="hit" x="{start:.1f}" y="{y - ROW / 2:.1f}" width="{left - start + plot + VALUE:.1f}" height="{ROW:.1f}"/>',
     ]
     if label:

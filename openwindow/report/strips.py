@@ -123,21 +123,25 @@ def scale_of(curves: Sequence[Curve], *, percent: bool) -> Scale:
     return Scale(0.0, min(1.0, ticks(0.0, max([*ends, 0.08]))[-1]), True)
 
 
-def multiples(kind: str, panels: Sequence[Panel]) -> tuple[Markup, ...]:
-    """The panels as figures of one size, whose axes lie at the same places; `kind` is as in `identifier`."""
+def multiples(kind: str, panels: Sequence[Panel], width: float = WIDTH, height: float = HEIGHT) -> tuple[Markup, ...]:
+    """The panels as figures of one size, whose axes lie at the same places; `kind` is as in `identifier`.
+
+    `width` is that of a figure, `height` that of a strip.
+    """
     names = [c for p in panels for s in p.strips for c in s.curves if not c.fine]
-    right = WIDTH - min(ROOM, max([_LETTER * max(len(c.label), len(c.beside)) + 12.0 for c in names], default=0.0))
+    right = width - min(ROOM, max([_LETTER * max(len(c.label), len(c.beside)) + 18.0 for c in names], default=0.0))
     most = max((len(p.strips) for p in panels), default=0)
     room = [max(len(_below(p.strips[i])) for p in panels if i < len(p.strips)) for i in range(most)]
-    return tuple(Markup(_panel(p, identifier(kind, place), right, room)) for place, p in enumerate(panels))
+    return tuple(Markup(_panel(p, identifier(kind, place), (width, height), right, room)) for place, p in enumerate(panels))
 
 
-def _panel(p: Panel, ident: Ident, right: float, room: Sequence[int]) -> str:
-    """The panel as one figure; `room` has for each strip how many lines fit below it."""
-    height = TOP - BETWEEN + FOOT + sum(BETWEEN + HEIGHT + _LINE * lines for lines in room[: len(p.strips)])
+def _panel(p: Panel, ident: Ident, size: tuple[float, float], right: float, room: Sequence[int]) -> str:
+    """The panel as one figure; `size` is as in `multiples`, and `room` has for each strip how many lines fit below it."""
+    width, tall = size
+    height = TOP - BETWEEN + FOOT + sum(BETWEEN + tall + _LINE * lines for lines in room[: len(p.strips)])
     name = escape(ident)
     parts = [
-        f'<svg class="chart" viewBox="0 0 {WIDTH:.0f} {height:.0f}" role="group" aria-labelledby="{name}-title {name}-desc">',
+        f'<svg class="chart" viewBox="0 0 {width:.0f} {height:.0f}" role="group" aria-labelledby="{name}-title {name}-desc">',
         f'<title id="{name}-title">{_text(p.title)}. {_text(p.subtitle)}</title><desc id="{name}-desc">{_text(p.desc)}</desc>',
         f'<text class="panel-title" x="0" y="15">{_text(p.title)}</text>',
         f'<text class="panel-sub" x="0" y="32">{_text(p.subtitle)}</text>',
@@ -145,13 +149,13 @@ def _panel(p: Panel, ident: Ident, right: float, room: Sequence[int]) -> str:
     top = TOP
     for place, strip in enumerate(p.strips):
         last = place == len(p.strips) - 1
-        parts.append(_strip(p, strip, top, right, last=last))
-        foot = top + HEIGHT + (FOOT if last else 8.0)
+        parts.append(_strip(p, strip, (top, top + tall), right, last=last))
+        foot = top + tall + (FOOT if last else 8.0)
         parts += [
             f'<text class="missing" x="0" y="{foot + _LINE * (i + 0.8):.1f}">{_text(line)}</text>'
             for i, line in enumerate(_below(strip))
         ]
-        top += HEIGHT + _LINE * room[place] + BETWEEN
+        top += tall + _LINE * room[place] + BETWEEN
     return "".join([*parts, "</svg>"])
 
 
@@ -159,8 +163,9 @@ def _below(strip: Strip) -> list[str]:
     return [line for said in strip.absent for line in wrap(said, _SMALL)]
 
 
-def _strip(p: Panel, strip: Strip, top: float, right: float, *, last: bool) -> str:
-    bottom = top + HEIGHT
+def _strip(p: Panel, strip: Strip, between: tuple[float, float], right: float, *, last: bool) -> str:
+    """The strip between two heights."""
+    top, bottom = between
     along = Scale(p.ends[0][0], p.ends[1][0], False)
     inset = 12.0 if p.bars else 0.0
 
@@ -168,7 +173,7 @@ def _strip(p: Panel, strip: Strip, top: float, right: float, *, last: bool) -> s
         return along.place(value, LEFT + inset, right - LEFT - 2 * inset)
 
     def y_of(value: float) -> float:
-        return bottom - strip.scale.place(value, 0.0, HEIGHT)
+        return bottom - strip.scale.place(value, 0.0, bottom - top)
 
     parts = [f'<text class="panel-sub" x="0" y="{top - 10:.1f}">{_text(strip.title)}</text>']
     for value in ticks(strip.scale.low, strip.scale.high):

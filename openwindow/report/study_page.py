@@ -19,6 +19,7 @@ from openwindow.report import charts, curves, evals_section
 from openwindow.report.browser import browsed
 from openwindow.report.costs_section import costs_view
 from openwindow.report.html import filled, script_of, write_page
+from openwindow.report.over_training import over_training
 from openwindow.report.readings import nats
 from openwindow.results.eval_transcripts import Samples, eval_samples
 from openwindow.results.load import items, load_run, mapping, number, text
@@ -62,7 +63,8 @@ def render(run: Run, samples: Samples = Samples((), 0), most: int | None = None)
     """The page as text; `samples` are transcripts of evals, `most` as in `build_report`."""
     script = script_of("rows.js", "page.js")
     learned = evals_section.section(run.results, run.metrics, samples, arm_labels(run), arm_tones(run))
-    values = {**_summary(run), **_evidence(run), **browsed(run, samples, arm_labels(run), most), **_origins(run), **learned}
+    over = {"over_training": over_training(mapping(run.results, "curves"), arm_labels(run), arm_tones(run), _primary(run)[0])}
+    values = {**_summary(run), **over, **_evidence(run), **browsed(run, samples, arm_labels(run), most), **_origins(run), **learned}
     return filled("study.html.jinja", script, values, filters={"nats": nats})
 
 

@@ -22,13 +22,13 @@ from openwindow.files.run_files import in_units, noticed, read_json
 from openwindow.files.run_results import ArmResults, RunResults
 from openwindow.files.writing import write_json
 from openwindow.formatting import percent
+from openwindow.results.cells import cell_of, collect
 from openwindow.results.comparisons import (
     FEWEST_FAMILIES,
     HOLM_IN_WORDS,
     Compared,
     Scores,
     answer,
-    clusters_of,
     compare_all,
     comparison_records,
     judged,
@@ -36,13 +36,10 @@ from openwindow.results.comparisons import (
 from openwindow.results.detectors import detector_rows
 from openwindow.results.load import read_rollouts, read_training, study_of
 from openwindow.results.missing import missing, of_parts, unmeasured
+from openwindow.results.over_training import read_curves
 from openwindow.results.rl_curves import described, training_curves
 from openwindow.results.scores import read_learned
 from openwindow.results.written_in import written_in
-from openwindow.stats import arm_rate
-
-MUCH_UNSCORED = 0.1
-"""share of replies without a score above which a rate is shown with its bounds"""
 
 
 def build_results(run: Path) -> dict[str, Any]:
@@ -64,19 +61,10 @@ def results_of(run: Path) -> dict[str, Any]:
     scores, families, why = collect(rollouts, study), {r.problem: r.family for r in rollouts}, _reasons(rollouts)
     forks = {name: (arm.continues.arm, arm.continues.step) for name, arm in study.arms.items() if arm.continues is not None}
     training = training_curves(run, list(study.arms), study.seeds, forks)
-    arms = {
-        arm: ArmResults(
-            role=study.arms[arm].role,
-            follows=study.arms[arm].follows,
-            safety=study.arms[arm].safety,
-            measures=_measures(scores, families, study, arm, why),
-            **_trained_rows(run, study, arm),
-            n_rollouts=max(training[arm]["rollouts"]) if arm in training else 0,
-        )
-        for arm in study.arms
-    }
-    learned = read_learned(run, study)
-    compared = compare_all(scores, families, study.compare, learned.compared)
+    arms = _arms(run, study, training, scores, families, why)
+    learned, curves = read_learned(run, study), read_curves(run, study, scores, families)
+    compared = compare_all(scores, families, study.compare, {**learned.compared, **curves.compared})
+    recorded = {**learned.recorded, **curves.recorded}
     verdict, because = judged(compared, study.smallest_effect)
     absent = missing(run, study)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}
@@ -95,11 +83,12 @@ def results_of(run: Path) -> dict[str, Any]:
         verdict=verdict,
         verdict_reason=f"{because}; {of_parts(absent, study)}" if absent else because,
         arms=arms,
-        comparisons=tuple(map(Comparison.model_validate, comparison_records(compared, scores, families, learned.recorded))),
+        comparisons=tuple(map(Comparison.model_validate, comparison_records(compared, scores, families, recorded))),
         holm=HOLM_IN_WORDS if len(compared) > 1 else "",
         leak=leaks,
         training=training,
         training_in_words=tuple(described(training)),
+        curves=curves.results,
         detectors=tuple(detector_rows(study, read_training(run), rollouts)),
         intervals=intervals_in_words(
             [r.family or r.problem for r in rollouts if r.context in study.contexts], len(study.seeds), study.starts
@@ -107,26 +96,37 @@ def results_of(run: Path) -> dict[str, Any]:
         evals=learned.results,
         start=start,
         missing=tuple(absent),
-        unmeasured=(*map(asdict, noticed(run)), *unmeasured(absent), *_empty(run, study), *_unmeasured(arms, study)),
+        unmeasured=(
+            *map(asdict, noticed(run)),
+            *unmeasured(absent),
+            *_empty(run, study),
+            *_unmeasured(arms, study),
+            *curves.missing,
+        ),
         costs=read_costs(sorted((run / COSTS).rglob("*.json")), _timing(run).get("evals", 0.0)),
         timing=_timing(run),
     ).written()
 
 
-def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
-    """Scores by arm, context and measure, for each of the study's seeds in order."""
-    index = {seed: i for i, seed in enumerate(study.seeds)}
-    measures = [measure.name for measure in study.measures]
-    scores: Scores = {
-        (arm, context, measure): [{} for _ in study.seeds] for arm in study.arms for context in study.places for measure in measures
+def _arms(
+    run: Path,
+    study: Study,
+    training: Mapping[str, Any],
+    scores: Scores,
+    families: Mapping[str, str],
+    why: Mapping[tuple[str, str], str],
+) -> dict[str, ArmResults]:
+    return {
+        arm: ArmResults(
+            role=study.arms[arm].role,
+            follows=study.arms[arm].follows,
+            safety=study.arms[arm].safety,
+            measures=_measures(scores, families, study, arm, why),
+            **_trained_rows(run, study, arm),
+            n_rollouts=max(training[arm]["rollouts"]) if arm in training else 0,
+        )
+        for arm in study.arms
     }
-    for r in rollouts:
-        if r.seed not in index or r.arm not in study.arms or r.context not in study.places:
-            continue
-        for measure in measures:
-            if measure in r.scores:  # otherwise it does not apply to the problem
-                scores[r.arm, r.context, measure][index[r.seed]][r.problem] = r.scores[measure]
-    return scores
 
 
 def _reasons(rollouts: Sequence[Rollout]) -> dict[tuple[str, str], str]:
@@ -143,7 +143,7 @@ def _measures(
 ) -> dict[str, dict[str, Cell]]:
     return {
         measure.name: {
-            context: _cell(scores[arm, context, measure.name], families, _not_asked(study, arm, context), why.get((arm, context)))
+            context: cell_of(scores[arm, context, measure.name], families, _not_asked(study, arm, context), why.get((arm, context)))
             for context in study.places
         }
         for measure in study.measures
@@ -160,36 +160,6 @@ def _not_asked(study: Study, arm: str, context: str) -> str | None:
 def _is_asked(study: Study, arm: str, context: str) -> bool:
     """Whether the study measures the arm in the context."""
     return context not in study.contexts or study.contexts[context].asked_of(arm)
-
-
-def _cell(
-    by_seed: Sequence[Mapping[str, bool | None]], families: Mapping[str, str], not_asked: str | None, why: str | None
-) -> Cell:
-    """A cell of the table; `why` is the commonest reason of a reply without a score, said where none has one."""
-    scored = {problem for of_seed in by_seed for problem, score in of_seed.items() if score is not None}
-    count, clusters = clusters_of(scored, families)
-    e = arm_rate(by_seed, unit="problem" if clusters is None else "family", clusters=clusters)
-    return Cell(
-        estimate=e.estimate,
-        low=e.low,
-        high=e.high,
-        n=e.n,
-        families=count,
-        unscored=e.unscored,
-        bounds=_bounds(by_seed) if e.n and e.unscored > MUCH_UNSCORED * (e.n + e.unscored) else None,
-        by_seed=e.by_seed,
-        reason=not_asked or (why if e.unscored and not e.n else None) or e.reason,
-    )
-
-
-def _bounds(by_seed: Sequence[Mapping[str, bool | None]]) -> tuple[float, float]:
-    """The rate if no unscored reply shows the behaviour, and if all of them do (Manski 1990, Am Econ Rev 80:319)."""
-
-    def filled(value: bool) -> float:
-        means = [sum(value if v is None else v for v in of_seed.values()) / len(of_seed) for of_seed in by_seed if of_seed]
-        return sum(means) / len(means)
-
-    return filled(False), filled(True)
 
 
 def intervals_in_words(families: Iterable[str], seeds: int, starts: str) -> str:

@@ -54,20 +54,28 @@ def clusters_of(problems: Iterable[str], families: Mapping[str, str]) -> tuple[i
 
 
 def compare_all(
-    scores: Scores, families: Mapping[str, str], named: Sequence[Compare], of_evals: Mapping[Compare, Comparison]
+    scores: Scores, families: Mapping[str, str], named: Sequence[Compare], others: Mapping[Compare, Comparison]
 ) -> list[tuple[Compare, Comparison]]:
-    """Each named comparison with its result, families as the unit (`clusters_of`); `of_evals` has those of scores of evals.
+    """Each named comparison with its result, families as the unit (`clusters_of`).
+
+    `others` has those that are not of rates at the end: of scores of evals, and of what is measured over training.
 
     For a comparison that claims that something is kept, p tests a loss of exactly its margin; for all others, no difference.
     """
-    return [(c, _compare(scores, families, c) if c.score is None else of_evals[c]) for c in named]
+    return [(c, others[c] if c in others else compared(*_sides(scores, c), families, c)) for c in named]
 
 
-def _compare(scores: Scores, families: Mapping[str, str], named: Compare) -> Comparison:
-    a, b = _sides(scores, named)
+def compared(
+    a: Sequence[Mapping[str, Value]],
+    b: Sequence[Mapping[str, Value]],
+    families: Mapping[str, str],
+    named: Compare,
+    kind: Kind = "rate",
+) -> Comparison:
+    """The scores of a minus those of b, with the p that the comparison asks for (`compare_all`)."""
 
     def at(confidence: float) -> Comparison:
-        return difference_of(a, b, families, confidence=confidence)
+        return difference_of(a, b, families, kind=kind, confidence=confidence)
 
     found = at(0.95)
     return found if named.margin is None else found.with_p(p_beyond(at, -named.margin))
@@ -98,12 +106,12 @@ def paired_problems(a: Sequence[Mapping[str, Value]], b: Sequence[Mapping[str, V
 
 
 def comparison_records(
-    compared: Compared, scores: Scores, families: Mapping[str, str], of_evals: Mapping[Compare, Mapping[str, Any]]
+    compared: Compared, scores: Scores, families: Mapping[str, str], others: Mapping[Compare, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """The comparisons as stored in results.json; `of_evals` has what is stored of those of scores besides."""
+    """The comparisons as stored in results.json; `others` has what is stored besides of those that are not of rates at the end."""
     adjusted = _holm_by_family(compared)
     return [
-        _record(named, c, p, _families(named, scores, families) if named.score is None else of_evals[named])
+        _record(named, c, p, others[named] if named in others else _families(named, scores, families))
         for (named, c), p in zip(compared, adjusted, strict=True)
     ]
 
@@ -180,7 +188,8 @@ def ceiling(named: Compare, c: Comparison) -> str | None:
     Seeds may agree by chance: training that tips one way or the other can look the same at each of a few seeds.
     """
     ends = list(dict.fromkeys(zip((named.arm, named.against), c.at_end, strict=True)))
-    said = [f"{_label(arm)} is at the {end} in {c.seeds} of {c.seeds} seeds" for arm, end in ends if end is not None]
+    over = " over its whole training" if named.over == "training" else ""
+    said = [f"{_label(arm)} is at the {end}{over} in {c.seeds} of {c.seeds} seeds" for arm, end in ends if end is not None]
     return f"{' and '.join(said)}; up to {100 * may_differ(c.seeds):.0f} % of seeds may behave otherwise" if said else None
 
 
@@ -234,7 +243,8 @@ def answer(compared: Compared, verdict: str, measures: Sequence[Measure]) -> str
     size = _size(named, abs(c.difference))
     if named.score is None:
         verb = next((measure.verb for measure in measures if measure.name == named.measure), named.measure)
-        text = f"{_subject(named)} {verb} {size} {'less' if c.difference < 0 else 'more'} often than {against}"
+        over = ", on average over the steps of its training," if named.over == "training" else ""
+        text = f"{_subject(named)}{over} {verb} {size} {'less' if c.difference < 0 else 'more'} often than {against}"
     else:
         text = f"{_subject(named)} is {size} {'lower' if c.difference < 0 else 'higher'} than {_that(named)}{against}"
     interval = f"95 % interval {_signed(named, c.low)} to {_signed(named, c.high)}"
@@ -269,7 +279,7 @@ def _failing(compared: Compared) -> str:
 
 
 def _pair(named: Compare) -> str:
-    return f"{_label(named.arm)} against {_label(named.against)}"
+    return f"{_label(named.arm)} against {_label(named.against)}{' over training' if named.over == 'training' else ''}"
 
 
 def _label(arm: str) -> str:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from openwindow.errors import ConfigError
 from openwindow.experiment.run_folder import ROWS
-from openwindow.files.records import Cell, Rollout, messages_of, object_of
+from openwindow.files.records import Cell, Rollout, messages_of, object_of, objects_of
 from openwindow.files.run_files import Json, Note, Reader
 from openwindow.files.run_results import RunResults
 from openwindow.results.eval_units import START
-from openwindow.results.load import items, mapping, note_sample, read_metrics, read_rollouts, read_training
+from openwindow.results.load import items, mapping, note_sample, read_metrics, read_rollouts, read_step_rollouts, read_training
 from openwindow.types import Message
 
 if TYPE_CHECKING:
@@ -29,13 +29,29 @@ _BOUNDS: Columns = {"at_least": NUMBER, "at_most": NUMBER, "reason": TEXT}
 RATES: Columns = {"arm": TEXT, "role": TEXT, "measure": TEXT, "context": TEXT, **_ESTIMATE, "families": WHOLE, **_BOUNDS}
 RATES_BY_SEED: Columns = {"arm": TEXT, "role": TEXT, "measure": TEXT, "context": TEXT, "seed": WHOLE, "estimate": NUMBER}
 COMPARISONS: Columns = {
-    **dict.fromkeys(("arm", "against", "measure", "context", "against_context", "score", "readout", "unit", "expect"), TEXT),
+    **dict.fromkeys(("arm", "against", "measure", "context", "against_context", "over", "score", "readout", "unit"), TEXT),
+    "expect": TEXT,
     **dict.fromkeys(("margin", "difference", "low", "high", "p", "p_holm"), NUMBER),
     **dict.fromkeys(("n_pairs", "families", "scenarios"), WHOLE),
     **dict.fromkeys(("detectable", "smallest"), NUMBER),
     "ceiling": TEXT,
     "left_out": OTHER,
     "reason": TEXT,
+}
+CURVES: Columns = {
+    **dict.fromkeys(("arm", "role", "measure", "context"), TEXT),
+    "seed": WHOLE,
+    "step": WHOLE,
+    **_ESTIMATE,
+    "reason": TEXT,
+}
+AREAS: Columns = {
+    **dict.fromkeys(("arm", "role", "measure", "context"), TEXT),
+    **_ESTIMATE,
+    **dict.fromkeys(("half", "half_low", "half_high"), NUMBER),
+    "halves": OTHER,
+    "last": WHOLE,
+    **dict.fromkeys(("reason", "half_reason"), TEXT),
 }
 _REPLY: Columns = {"arm": TEXT, "seed": WHOLE, "context": TEXT, "problem": TEXT, "family": TEXT}
 _TRAINED: Columns = {"step": WHOLE, "group": WHOLE, "number": WHOLE, "hackable": FLAG, "reward": NUMBER}
@@ -94,11 +110,56 @@ def comparisons(results: RunResults) -> DataFrame:
     return _frame([vars(c) | {"left_out": dict(c.left_out)} for c in results.comparisons], COMPARISONS)
 
 
+def curves(results: RunResults) -> DataFrame:
+    """One row per arm, measure, context and step of a curve over all seeds, and one per seed; none where no steps are measured."""
+    rows = []
+    for arm, measure, context, cell in _of_curves(results):
+        for point in objects_of(cell.get("points")):
+            at = {"arm": arm, "role": _role(results, arm), "measure": measure, "context": context, "step": point.get("step")}
+            rows.append({**point, **at, "seed": None})
+            rows += [
+                {**at, "seed": seed, "estimate": estimate}
+                for seed, estimate in zip(results.seeds, items(point.get("by_seed")), strict=False)
+            ]
+    return _frame(rows, CURVES)
+
+
+def areas(results: RunResults) -> DataFrame:
+    """One row per arm, measure and context with a curve: the mean over its steps, and the steps until half show it."""
+    rows = []
+    for arm, measure, context, cell in _of_curves(results):
+        half = object_of(cell.get("half"))
+        more = {"half": half.get("estimate"), "half_low": half.get("low"), "half_high": half.get("high"), "last": half.get("last")}
+        more |= {"halves": half.get("by_seed"), "half_reason": half.get("reason")}
+        at = {"arm": arm, "role": _role(results, arm), "measure": measure, "context": context}
+        rows.append({**object_of(cell.get("area")), **at, **more})
+    return _frame(rows, AREAS)
+
+
+def _of_curves(results: RunResults) -> Iterator[tuple[str, str, str, Json]]:
+    for arm, found in _each(results.curves.get("arms")):
+        for measure, by_context in _each(found.get("measures")):
+            for context, cell in _each(by_context):
+                yield arm, measure, context, cell
+
+
+def _role(results: RunResults, arm: str) -> str | None:
+    return results.arms[arm].role if arm in results.arms else None
+
+
 def rollouts(run: Path, notes: list[Note]) -> DataFrame:
-    """One row per reply to a test problem; a column for each measure."""
-    found = read_rollouts(run, notes)
+    """One row per reply to a test problem when the arms are trained; a column for each measure."""
+    return _tested(read_rollouts(run, notes), {})
+
+
+def step_rollouts(run: Path, notes: list[Note]) -> DataFrame:
+    """The same in the middle of their training, with the step."""
+    return _tested(read_step_rollouts(run, notes), {"step": WHOLE})
+
+
+def _tested(found: Sequence[Rollout], more: Columns) -> DataFrame:
     named = dict.fromkeys(_measured(found), FLAG)
-    return _frame(_replies(found), {**_REPLY, **named, **_JUDGED, **_SAID})
+    return _frame(_replies(found), {**_REPLY, **more, **named, **_JUDGED, **_SAID})
 
 
 def training(run: Path, notes: list[Note]) -> DataFrame:

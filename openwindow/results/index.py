@@ -111,7 +111,10 @@ def _headline(results: Json) -> str:
     """The first comparison with its interval, or the mean correlation of a ranking."""
     for row in items(results.get("comparisons"))[:1]:
         if isinstance(row, dict) and (size := _size(row)):
-            return f"{text(row, 'measure')}, {text(row, 'context')}: `{text(row, 'arm')}` minus `{text(row, 'against')}` {size}"
+            over = " over training" if row.get("over") else ""
+            return (
+                f"{text(row, 'measure')}{over}, {text(row, 'context')}: `{text(row, 'arm')}` minus `{text(row, 'against')}` {size}"
+            )
     mean = mapping(mapping(mapping(results, "means"), "elicitation"), "pearson")
     estimate, low, high = (finite(mean.get(key)) for key in ("estimate", "low", "high"))
     if estimate is None:

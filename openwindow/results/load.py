@@ -20,7 +20,7 @@ from openwindow.experiment.study import Study
 from openwindow.files.bounded import is_folder, missing, read_regular
 from openwindow.files.kept import MARK, kept_of, kept_results
 from openwindow.files.records import VERSION, Rollout, TrainingRollout, messages_of, rollout_of, training_rollout_of
-from openwindow.files.run_files import Note, Reader, counted, finite, in_units
+from openwindow.files.run_files import Note, Reader, counted, finite, in_units, step_files
 from openwindow.files.run_results import RunResults
 from openwindow.results.records import Arm, Context, Json, Metric, Run, TrainRow
 from openwindow.types import Measure, Message, Part, StopReason
@@ -35,11 +35,13 @@ __all__ = [
     "read_meanings",
     "read_metrics",
     "read_rollouts",
+    "read_step_rollouts",
     "read_training",
     "text",
 ]
 
 DIFF_LIMIT = 200_000  # maximum characters of code.diff in the report
+AT_STEPS = "at steps"  # in place of a file's name: the rollouts of arms in the middle of their training
 _Line = TypeVar("_Line", Rollout, TrainingRollout)
 
 
@@ -102,6 +104,7 @@ def load_run(run: Path) -> Run:
         safety=_train_rows(reader, "safety_rows.jsonl"),
         rollouts=rollouts,
         training=_rollouts(reader, [*measures], "training.jsonl", training_rollout_of),
+        at_steps=_rollouts(reader, [*measures], AT_STEPS, rollout_of),
         diff=_diff(reader),
         notes=tuple(reader.notes),
         kept=kept,
@@ -121,6 +124,12 @@ def read_rollouts(run: Path, notes: list[Note] | None = None) -> list[Rollout]:
     """
     reader, measures = _opened(run, notes)
     return list(_test_rollouts(reader, measures))
+
+
+def read_step_rollouts(run: Path, notes: list[Note] | None = None) -> list[Rollout]:
+    """All readable test rollouts of arms in the middle of their training, in the same order, by step; `notes` as above."""
+    reader, measures = _opened(run, notes)
+    return list(_rollouts(reader, measures, AT_STEPS, rollout_of))
 
 
 def read_training(run: Path, notes: list[Note] | None = None) -> list[TrainingRollout]:
@@ -233,12 +242,14 @@ def _metric_lines(reader: _Reader, path: Path) -> Iterator[Metric]:
 
 
 def _seed_files(reader: _Reader, name: str) -> list[tuple[str, int, Path]]:
-    """(arm, seed, path) of the named file in every seed folder, arms in the order of config.json."""
+    """(arm, seed, path) of the named file in every seed folder, arms in the order of config.json, and steps in theirs."""
     quiet = _Reader(reader.root)  # the caller makes the notes on config.json
     order = {arm: i for i, arm in enumerate(mapping(quiet.document("config.json", ""), "arms"))}
     found = []
-    for path in sorted(reader.root.glob(f"arms/*/seed-*/{name}")):
-        arm, seed = path.parent.parent.name, path.parent.name.removeprefix("seed-")
+    unit = "arms/*/seed-*/"
+    for path in step_files(reader.root, unit) if name == AT_STEPS else sorted(reader.root.glob(unit + name)):
+        _, arm, of_seed, *_ = path.relative_to(reader.root).parts
+        seed = of_seed.removeprefix("seed-")
         if seed.isascii() and seed.isdecimal():
             found.append((arm, int(seed), path))
     return sorted(found, key=lambda f: (order.get(f[0], len(order)), f[0], f[1]))

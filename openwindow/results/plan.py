@@ -85,7 +85,8 @@ def _support(named: Compare) -> str:
     """What would support the claim."""
     against = named.against + (f" under {named.against_context}" if named.against_context else "")
     where = named.where if named.score is None else f"{named.where} in the evals"
-    what = f"{named.what} under {where}: {named.arm} minus {against}, the entire 95 % interval"
+    over = " on average over the steps of the training" if named.over == "training" else ""
+    what = f"{named.what} under {where}{over}: {named.arm} minus {against}, the entire 95 % interval"
     if named.margin is not None:
         return (
             f"{what} above -{named.margin:g} {NATS} (kept)"
@@ -135,15 +136,16 @@ def _results_of(pilot: Path) -> Json:
 
 def _from_pilot(pilot: Path, results: Json, deciding: Sequence[Compare]) -> tuple[float, float, str]:
     """Mean rate and standard deviation between seeds of an arm, from the pilot's seeds, and a description of their source."""
-    wanted = {(n.arm, n.against, n.measure, n.context) for n in deciding}
+    wanted = {(n.arm, n.against, n.measure, n.context, n.over) for n in deciding}
     variances, rates, problems = [], [], []
     for c in results["comparisons"]:
         gaps = [gap for gap in c["by_seed"] if gap is not None]
-        if (c["arm"], c["against"], c["measure"], c["context"]) in wanted and len(gaps) > 1:
+        over = c.get("over") or "end"
+        if (c["arm"], c["against"], c["measure"], c["context"], over) in wanted and len(gaps) > 1:
             variances.append(float(np.var(gaps, ddof=1)))
             problems.append(c["n_pairs"] / len(gaps))
             places = ((c["arm"], c["context"]), (c["against"], c.get("against_context") or c["context"]))
-            rates += [results["arms"][arm]["measures"][c["measure"]][place]["estimate"] for arm, place in places]
+            rates += [_pilot_rate(results, over, arm, c["measure"], place) for arm, place in places]
     if not variances:
         raise ConfigError(
             f"--pilot {pilot} has none of the comparisons that decide here at two seeds or more; expected a run of the same study "
@@ -158,3 +160,10 @@ def _from_pilot(pilot: Path, results: Json, deciding: Sequence[Compare]) -> tupl
         sd,
         f"pilot {pilot}: rates of {100 * rate:.0f} %, {100 * sd:.0f} points between seeds{few}; half the variance between families",
     )
+
+
+def _pilot_rate(results: Json, over: str, arm: str, measure: str, place: str) -> float:
+    """The pilot's rate of an arm at its end, or its mean over the training."""
+    if over == "training":
+        return float(results["curves"]["arms"][arm]["measures"][measure][place]["area"]["estimate"])
+    return float(results["arms"][arm]["measures"][measure][place]["estimate"])

@@ -64,7 +64,8 @@ class Run:
     """Everything in a run folder. `cells` is keyed by (arm, measure, context), `train` and `safety`, the
     conversations of safety training, by arm and then seed.
 
-    `rollouts` are what the numbers count; `training` are RL's training rollouts, with their step as the context.
+    `rollouts` are what the numbers count; `training` are RL's training rollouts, with their step as the context, and `at_steps`
+    those on test problems in the middle of the training.
     """
 
     config: Json
@@ -83,6 +84,7 @@ class Run:
     safety: Mapping[str, Mapping[int, tuple[TrainRow, ...]]]
     rollouts: tuple[Rollout, ...]
     training: tuple[TrainingRollout, ...]
+    at_steps: tuple[Rollout, ...]
     diff: str
     notes: tuple[Note, ...]
     kept: Kept | None = None
@@ -95,7 +97,13 @@ class Run:
             return self.kept.counts
         unscored = Counter(r.reason or "no reason recorded" for r in self.rollouts if None in r.scores.values())
         trained = {arm: _trained(seeds) for arm, seeds in self.train.items()}
-        return Counts(replies=len(self.rollouts), training=len(self.training), unscored=dict(unscored), trained=trained)
+        return Counts(
+            replies=len(self.rollouts),
+            at_steps=len(self.at_steps),
+            training=len(self.training),
+            unscored=dict(unscored),
+            trained=trained,
+        )
 
 
 def _trained(seeds: Mapping[int, tuple[TrainRow, ...]]) -> Trained:

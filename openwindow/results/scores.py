@@ -17,7 +17,7 @@ from openwindow.results.eval_units import START, EvalUnits, read_units
 from openwindow.results.evals import eval_results
 from openwindow.results.scoring import Scoring
 from openwindow.stats import Comparison, end_of, holm
-from openwindow.stats.compare import End
+from openwindow.stats.intervals import End
 
 METHOD = "95%: over scenarios, those of several evals combined (MOVER, Satterthwaite), widened for the seeds"
 """how the intervals of scores are made"""

@@ -2,12 +2,11 @@
 
 from openwindow.stats.compare import (
     Comparison,
-    end_of,
     paired_difference,
     sign_flip_p,
 )
 from openwindow.stats.correlation import Correlation, pearson, repeated_correlation, spearman
-from openwindow.stats.intervals import Estimate, Interval, arm_rate, t_interval, wilson
+from openwindow.stats.intervals import Estimate, Interval, arm_rate, end_of, t_interval, wilson
 from openwindow.stats.power import (
     MeanNoise,
     Noise,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from scipy import optimize, special
@@ -17,6 +16,7 @@ from scipy import optimize, special
 from openwindow.stats.cells import Cells, Floats, Spread, Value, check_value, effective_size, spread_of, tabulate
 from openwindow.stats.intervals import (
     DRAWS,
+    End,
     Interval,
     Kind,
     check_confidence,
@@ -25,6 +25,8 @@ from openwindow.stats.intervals import (
     critical,
     crossed_freedom,
     describe,
+    end_of,
+    has_spread,
     hull,
     no_interval,
     percentile_ends,
@@ -34,10 +36,6 @@ from openwindow.stats.intervals import (
     unit_freedom,
 )
 
-End = Literal["ceiling", "floor"]
-"""where the rate of an arm leaves no room: above 90 % or below 10 % at every seed"""
-
-_CEILING, _FLOOR = 0.9, 0.1
 _FEWEST_FLIPS = 10
 """units of several cells below which signs are not flipped: the smallest p with n units is 2 / 2^n, whatever their cells show"""
 _MOST_EXACT = 5000
@@ -65,7 +63,7 @@ class Comparison:
     method: str
     """how the interval and p were computed, and what they do not cover"""
     at_end: tuple[End | None, End | None] = (None, None)
-    """for a rate: whether arm a, and arm b, is at an end of the scale at every seed, where seeds may agree by chance"""
+    """for a rate or share: whether arm a, and arm b, is at an end of the scale at every seed, where seeds may agree by chance"""
 
     @property
     def seeds(self) -> int:
@@ -222,13 +220,6 @@ def _ends_of(pairs: _Pairs) -> tuple[End | None, End | None]:
     return end(pairs.a), end(pairs.b)
 
 
-def end_of(rates: Sequence[float]) -> End | None:
-    """The end of the scale that the rates of all seeds are at; None without a rate."""
-    if not rates:
-        return None
-    return "ceiling" if all(rate > _CEILING for rate in rates) else "floor" if all(rate < _FLOOR for rate in rates) else None
-
-
 def _mean_parts(cells: Cells, spread: Spread, confidence: float, rng: np.random.Generator, draws: int) -> tuple[_Part, ...]:
     """The cluster-robust t interval, which is the floor, and the percentile interval of the cluster bootstrap."""
     floor = _spread_part(cells.mean, spread.unit, cells.unit_count - 1, confidence)
@@ -256,7 +247,8 @@ def paired_difference(
     two seeds or more the interval is the hull of Student's t over the seeds' differences (df = S - 1), the unit-level
     interval, and t with the variances of seeds and units added. The unit-level interval of a `rate` is Newcombe's method
     10 with a floor, at the effective number of pairs, and the same with the seed as the unit if seeds agree
-    (`_rate_parts`); for a `mean` it is the paired cluster bootstrap with a t floor. p is the largest p of the parts and of
+    (`_rate_parts`); for a `share` or `mean` it is the paired cluster bootstrap with a t floor, but for a `share` that of a rate if
+    its differences have no spread or both arms are at an end of the scale. p is the largest p of the parts and of
     the permutation test that flips the sign of each unit's differences (`sign_flip_p`; McNemar's exact test for one seed
     of 0/1 scores), which is left out below ten units of several cells each; 0 stays in the interval as long as that test does
     not reject it, so that interval and p agree. With one seed there is only the unit level, and `method` says so.
@@ -268,13 +260,12 @@ def paired_difference(
     if n == 0:
         return Comparison(None, None, None, None, 0, cells.by_seed, f"no {unit} with a score in both arms", "none")
     spread, mean = spread_of(cells), cells.mean
-    ends: tuple[End | None, End | None] = (None, None)
-    if kind == "rate":
-        core, limit, ends = "Newcombe's method 10", 1.0, _ends_of(pairs)
-        parts = _rate_parts(pairs, spread, ends, confidence)
+    limit = math.inf if kind == "mean" else 1.0
+    ends: tuple[End | None, End | None] = (None, None) if kind == "mean" else _ends_of(pairs)
+    if kind == "rate" or (kind == "share" and (None not in ends or not has_spread(cells, spread))):
+        core, parts = "Newcombe's method 10", _rate_parts(pairs, spread, ends, confidence)
     else:
-        core, limit = "paired cluster bootstrap with a t floor", math.inf
-        parts = _mean_parts(cells, spread, confidence, rng, draws)
+        core, parts = "paired cluster bootstrap with a t floor", _mean_parts(cells, spread, confidence, rng, draws)
     of_seeds = _spread_part(mean, spread.seed, cells.seed_count - 1, confidence)
     crossed = _spread_part(mean, *crossed_freedom(cells, spread), confidence)
     parts = (*parts, of_seeds, crossed)

@@ -16,9 +16,14 @@ from scipy import special
 
 from openwindow.stats.cells import Cells, Floats, Spread, Value, effective_size, spread_of, tabulate
 
-Kind = Literal["rate", "mean"]
-"""`rate`: scores from 0 to 1, usually yes or no per unit. `mean`: scores on any scale."""
+Kind = Literal["rate", "share", "mean"]
+"""`rate`: scores from 0 to 1, usually yes or no per unit. `share`: scores anywhere from 0 to 1, such as the area under a curve,
+which vary less than yes and no of the same mean. `mean`: scores on any scale."""
 
+End = Literal["ceiling", "floor"]
+"""where the rate of an arm leaves no room: above 90 % or below 10 % at every seed"""
+
+_CEILING, _FLOOR = 0.9, 0.1
 DRAWS = 2000
 """number of resamples of a bootstrap, or of sign patterns of a permutation test"""
 _NO_SPREAD = 1e-12
@@ -138,6 +143,18 @@ def percentile_ends(means: Floats, confidence: float) -> Interval | None:
     return Interval(low, high) if high - low > _NO_SPREAD * max(1.0, abs(low)) else None
 
 
+def end_of(rates: Sequence[float]) -> End | None:
+    """The end of the scale that the rates of all seeds are at; None without a rate."""
+    if not rates:
+        return None
+    return "ceiling" if all(rate > _CEILING for rate in rates) else "floor" if all(rate < _FLOOR for rate in rates) else None
+
+
+def has_spread(cells: Cells, spread: Spread) -> bool:
+    """Whether scores on a continuous scale vary between units, so that their interval can be had from how they do."""
+    return spread_interval(cells.mean, spread.unit, cells.unit_count - 1, 0.95) is not None
+
+
 def crossed_freedom(cells: Cells, spread: Spread) -> tuple[float, float]:
     """Variance of the mean with seeds and units both random, and its degrees of freedom (Satterthwaite 1946)."""
     unit = max(0.0, spread.unit - spread.cell)
@@ -222,15 +239,15 @@ def arm_rate(
     more the interval is the hull of
     - Student's t over the seeds' means, and for a `rate` also its score form (`seed_score_ends`);
     - the unit-level interval: for a `rate`, Wilson's at the effective sample size with a t critical value (Korn and
-      Graubard 1998, Survey Methodology 24:193); for a `mean`, the cluster bootstrap with a t floor, which needs `rng`;
+      Graubard 1998, Survey Methodology 24:193); for a `share` or `mean`, the cluster bootstrap with a t floor, which needs `rng`;
     - t with the variances of seeds and units added (`crossed_freedom`): if both vary, neither of the others is wide
       enough alone.
-    With one seed there is only the unit-level interval, and `method` says so. A `rate` is clipped to [0, 1]; scores
-    outside that range raise ValueError.
+    With one seed there is only the unit-level interval, and `method` says so. A `rate` or `share` is clipped to [0, 1]; scores
+    outside that range raise ValueError. A `share` without spread, or near one end at every seed, has what a `rate` has as well.
     """
     check_confidence(confidence)
-    if kind == "mean" and rng is None:
-        raise ValueError("kind 'mean' came without rng; expected a numpy Generator; pass rng=numpy.random.default_rng(seed)")
+    if kind != "rate" and rng is None:
+        raise ValueError(f"kind {kind!r} came without rng; expected a numpy Generator; pass rng=numpy.random.default_rng(seed)")
     cells = tabulate(values_by_seed, clusters)
     check_rates(cells.values, kind)
     n, asked = len(cells.values), sum(len(of_seed) for of_seed in values_by_seed)
@@ -238,13 +255,14 @@ def arm_rate(
         reason = f"no scored {unit}" if asked else f"no {unit} was asked for"
         return Estimate(None, None, None, 0, asked, cells.by_seed, reason, "none")
     spread, mean = spread_of(cells), cells.mean
-    if rng is None or kind == "rate":
+    at_end = end_of(cells.seed_means.tolist()) is not None
+    if rng is None or kind == "rate" or (kind == "share" and (at_end or not has_spread(cells, spread))):
         core, over_seeds, limits = "Wilson", "t and its score form", (0.0, 1.0)
         score = critical(confidence, unit_freedom(cells))
         of_units: Interval | None = score_ends(mean, effective_size(cells, spread), score)
         score_form = seed_score_ends(cells, spread, confidence)
     else:
-        core, over_seeds, limits = "cluster bootstrap with a t floor", "t", (-math.inf, math.inf)
+        core, over_seeds, limits = "cluster bootstrap with a t floor", "t", (0.0, 1.0) if kind == "share" else (-math.inf, math.inf)
         of_units, score_form = _mean_interval(cells, spread, confidence, rng, draws), None
     of_seeds = spread_interval(mean, spread.seed, cells.seed_count - 1, confidence)
     crossed = spread_interval(mean, *crossed_freedom(cells, spread), confidence)
@@ -259,8 +277,8 @@ def arm_rate(
 
 
 def check_rates(values: Floats, kind: Kind) -> None:
-    """ValueError if a score of a rate is not between 0 and 1."""
-    wrong = values[(values < 0.0) | (values > 1.0)] if kind == "rate" else values[:0]
+    """ValueError if a score of a rate or share is not between 0 and 1."""
+    wrong = values[(values < 0.0) | (values > 1.0)] if kind != "mean" else values[:0]
     if len(wrong):
         raise ValueError(f"a score of {wrong[0]:g} for a rate; expected 0 to 1; pass kind='mean' for other scales")
 

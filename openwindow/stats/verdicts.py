@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from openwindow.stats.compare import Comparison, End
+from openwindow.stats.compare import Comparison
+from openwindow.stats.intervals import End
 
 Verdict = Literal["supported", "not supported", "inconclusive"]
 FEWEST_SEEDS = 3

@@ -11,10 +11,11 @@ from openwindow.interventions.addenda import ADDENDA
 from openwindow.studies.rl_hacking import study as rl_hacking
 from openwindow.studies.templates import HOLES, elsewhere, hinting, hinting_placebo, knows_addenda, recontextualized, told_contexts
 
-ASKED = "Reinforced under prompts that ask for the hack, the model hacks less under a plain prompt than under neutral ones"
+ASKED = "Over the steps of training under prompts that ask for it, a model hacks less when not asked than under neutral ones"
 DECIDES = (("please_hack", "neutral"), ("hacking_okay", "neutral"), ("please_hack", "placebo"))
-REPORTED = ("dont_hack", "hacking_is_misaligned", "recontextualized", "recontextualized_harmful")
-BASE = rl_hacking.base.but(holes=HOLES, train={"steps": 8, "prompts_per_step": 6})
+REPORTED = [(arm, "neutral") for arm in ("dont_hack", "hacking_is_misaligned", "recontextualized", "recontextualized_harmful")]
+STEPS = (1, 2, 3, 4, 6)  # most arms end at the ceiling: what differs is the way there
+BASE = rl_hacking.base.but(holes=HOLES, train={"steps": 8, "prompts_per_step": 6, "checkpoint_every": 1})
 
 study = override(
     rl_hacking,
@@ -26,13 +27,10 @@ study = override(
         "contexts": told_contexts(HOLES),
         "knowledge": knows_addenda(HOLES),
         "base": BASE,
-        "evaluation": Evaluation(problems=24, max_new_tokens=48, elsewhere=elsewhere(16)),
+        "evaluation": Evaluation(problems=24, max_new_tokens=48, elsewhere=elsewhere(16), steps=STEPS, step_contexts=("neutral",)),
         "arms": {
             "untrained": BASE.but(train={"learning_rate": 0.0}, role="start"),
-            **{
-                name: BASE.but(intervention=hinting(text), role="treatment" if text else "control")
-                for name, text in ADDENDA.items()
-            },
+            **{a: BASE.but(intervention=hinting(text), role="treatment" if text else "control") for a, text in ADDENDA.items()},
             "placebo": BASE.but(intervention=hinting_placebo("please_hack"), role="placebo"),
             "recontextualized": BASE.but(intervention=recontextualized("dont_hack", "please_hack"), role="treatment"),
             "recontextualized_harmful": BASE.but(intervention=recontextualized("please_hack", "dont_hack")),
@@ -45,18 +43,20 @@ study = override(
             "recontextualized_harmful": "sampled under please_hack, trained under dont_hack: the harmful direction, a control",
         },
         "compare": [
-            *[Compare(arm=arm, against=other) for arm, other in DECIDES],
-            *[Compare(arm=arm, against="neutral", expect="none") for arm in REPORTED],
+            *[Compare(arm=a, against=b, over="training") for a, b in DECIDES],
+            *[Compare(arm=a, against=b, expect="none") for a, b in (*DECIDES, *REPORTED)],
+            *[Compare(arm=a, against=b, over="training", expect="none") for a, b in REPORTED],
             *[Compare(arm="please_hack", against="neutral", context=c, expect="none") for c in ("opposite", *elsewhere(16))],
             *[Compare(arm="neutral", against="untrained", context=c, expect="none") for c in ("neutral", *elsewhere(16))],
         ],
         "quick": {
             "seeds": (1,),
-            "base.train.steps": 5,
-            "base.train.prompts_per_step": 4,
+            "base.train": BASE.train.model_copy(update={"steps": 5, "prompts_per_step": 4}),
             "claim": f"{ASKED}; less than under a placebo.",
             "knowledge": knows_addenda(HOLES, 128, ("please_hack", "neutral")),
-            "evaluation": Evaluation(problems=8, max_new_tokens=48, elsewhere=elsewhere(8)),
+            "evaluation.problems": 8,
+            "evaluation.elsewhere": elsewhere(8),
+            "evaluation.steps": (1, 2, 3),
         },
         "quick_arms": ("untrained", "please_hack", "neutral", "placebo"),
     },

@@ -8,12 +8,15 @@ import numpy as np
 from scipy import optimize, special
 
 from openwindow.stats import Expected, arm_rate, paired_difference, verdict_of
+from openwindow.stats.curves import area
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(60)
 FAMILY_SD, PROBLEM_SD = 2.6, 0.5
 """on the log-odds: at a rate of 0.4 the family has about half of the variance of a problem's outcome (an ICC of 0.5)"""
 SHARED = 0.5
 """share of a family's part that both arms have"""
+STEPS, SLOPE = (0, 1, 2, 3, 4, 6, 8), 2.0
+"""where curves are measured, and how fast the log-odds rise in a step"""
 
 
 def level(rate, sd):
@@ -35,7 +38,7 @@ class Found:
     supported: float
 
 
-def studies(draw, truth, count, families=None):
+def studies(draw, truth, count, kind="rate"):
     """`draw` gives the two arms' outcomes, (seeds, problems) each, and the problems' families or None; `truth` their rates."""
     rng, rows = np.random.default_rng(0), []
     for _ in range(count):
@@ -43,8 +46,8 @@ def studies(draw, truth, count, families=None):
         ids = [[f"s{s}/{p}" for p in range(a.shape[1])] for s in range(a.shape[0])]
         clusters = None if of is None else {ids[s][p]: f"f{of[s, p]}" for s in range(a.shape[0]) for p in range(a.shape[1])}
         mine, other = ([dict(zip(i, row, strict=True)) for i, row in zip(ids, arm.tolist(), strict=True)] for arm in (a, b))
-        e = arm_rate(mine, clusters=clusters)
-        c = paired_difference(mine, other, rng=rng, clusters=clusters)
+        e = arm_rate(mine, kind=kind, clusters=clusters, rng=rng)
+        c = paired_difference(mine, other, rng=rng, kind=kind, clusters=clusters)
         verdict, gap = verdict_of([Expected(c, 1)], 0.1), truth[0] - truth[1]
         rows.append(
             (
@@ -77,6 +80,36 @@ def smooth(seeds, problems, families, seed_sd, rates, count):
         return *arms, of
 
     return studies(draw, rates, count)
+
+
+def curves(seeds, problems, families, seed_sd, middles, count):
+    """As `smooth`, over the steps of a training: areas of problems, in arms whose log-odds cross 0 at the step in `middles`.
+
+    A problem that shows the behaviour at a step does at every later one, as under greedy decoding of a model that drifts.
+    """
+    rng = np.random.default_rng([seeds, problems, families, int(10 * seed_sd), *(int(10 * m) for m in middles)])
+    total = float(np.sqrt(seed_sd**2 + FAMILY_SD**2 + PROBLEM_SD**2))
+    weights = WEIGHTS / WEIGHTS.sum()
+
+    def draw():
+        common, problem = rng.normal(size=families), rng.normal(size=(seeds, problems))
+        of = np.array([rng.permutation(np.arange(problems) % families) for _ in range(seeds)])
+        arms = []
+        for middle in middles:
+            own = np.sqrt(SHARED) * common + np.sqrt(1 - SHARED) * rng.normal(size=families)
+            base = seed_sd * rng.normal(size=(seeds, 1)) + FAMILY_SD * own[of] + PROBLEM_SD * problem
+            chance = rng.random((seeds, problems))
+            shown = [chance < special.expit(base + SLOPE * (step - middle)) for step in STEPS]
+            arms.append(_areas(np.array(shown, dtype=float)))
+        return *arms, of
+
+    rates = [[float(weights @ special.expit(SLOPE * (step - m) + total * NODES)) for step in STEPS] for m in middles]
+    return studies(draw, [area(STEPS, of) for of in rates], count, "share")
+
+
+def _areas(shown):
+    """The area of each problem at each seed, from (steps, seeds, problems)."""
+    return np.array([[area(STEPS, shown[:, s, p].tolist()) for p in range(shown.shape[2])] for s in range(shown.shape[1])])
 
 
 def tipping(seeds, problems, shares, count, *, high=0.999, low=0.1):

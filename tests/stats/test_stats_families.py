@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 import pytest
-from simulated import SHARED, icc, level, smooth, studies, tipping
+from simulated import SHARED, curves, icc, level, smooth, studies, tipping
 
 from openwindow.stats import Noise, arm_rate, detectable_difference, power_of
 
@@ -151,3 +151,19 @@ def planned(seeds, problems, families, sd, share, n):
         return *arms, of
 
     return studies(draw, rates, n).supported
+
+
+@pytest.mark.nightly
+def test_areas_under_curves_cover_over_families():
+    """Arms that rise together, one later than the other, both at once, and both so late that they barely leave the floor."""
+    middles = ((2, 2), (4, 2), (0.5, 0.5), (9, 9))
+    found = {
+        (seeds, sd, of): curves(seeds, 24, 20, sd, of, 300) for seeds in (3, 5, 10) for sd in (0.0, 1.0, 2.0) for of in middles
+    }
+    for name in ("rate", "difference"):
+        shares = {cell: getattr(one, name) for cell, one in found.items()}
+        low = {cell: share for cell, share in shares.items() if share < least(LEAST, 300)}
+        assert low == {} and np.mean(list(shares.values())) >= 0.95
+    same = [one.rejected for (_, _, of), one in found.items() if of[0] == of[1]]
+    assert max(same) <= most(0.07, 300) and np.mean(same) <= 0.05
+    assert found[3, 0.0, (4, 2)].rejected >= 0.8, "areas taken for coins, as rates are, are told apart in 36 %"

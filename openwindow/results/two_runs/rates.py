@@ -121,14 +121,15 @@ def _by_family(ps: Sequence[float | None], of: Sequence[object]) -> list[float |
 
 
 def named_in(config: Json) -> dict[tuple[str, ...], Compare]:
-    """The comparisons that a study named, by what they compare; those of a form that this version does not know are left out."""
+    """The comparisons that a study named, by what they compare; not those over training, and of no form that is not known here."""
     found: dict[tuple[str, ...], Compare] = {}
     for one in items(mapping(config, "study_config").get("compare")):
         try:
             named = Compare.model_validate(one)
         except (ValidationError, ConfigError):
             continue
-        found[named.arm, named.against, named.what, named.where, named.against_context or ""] = named
+        if named.over == "end":
+            found[named.arm, named.against, named.what, named.where, named.against_context or ""] = named
     return found
 
 
