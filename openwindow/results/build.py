@@ -74,7 +74,7 @@ def results_of(run: Path) -> dict[str, Any]:
         for arm in study.arms
     }
     learned = read_learned(run, study)
-    compared = compare_all(scores, families, study.compare, learned.compared)
+    compared = compare_all(scores, families, study.compare, learned.compared, why)
     verdict, because = judged(compared, study.smallest_effect)
     absent = missing(run, study)
     leaks = {arm: leak for arm in study.arms if (leak := _leak(arms, arm, study)) is not None}

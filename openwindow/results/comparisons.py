@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -54,17 +55,25 @@ def clusters_of(problems: Iterable[str], families: Mapping[str, str]) -> tuple[i
 
 
 def compare_all(
-    scores: Scores, families: Mapping[str, str], named: Sequence[Compare], of_evals: Mapping[Compare, Comparison]
+    scores: Scores,
+    families: Mapping[str, str],
+    named: Sequence[Compare],
+    of_evals: Mapping[Compare, Comparison],
+    why: Mapping[tuple[str, str], str],
 ) -> list[tuple[Compare, Comparison]]:
     """Each named comparison with its result, families as the unit (`clusters_of`); `of_evals` has those of scores of evals.
 
+    `why` has the commonest reason for which a reply of an arm in a context has no score.
+
     For a comparison that claims that something is kept, p tests a loss of exactly its margin; for all others, no difference.
     """
-    return [(c, _compare(scores, families, c) if c.score is None else of_evals[c]) for c in named]
+    return [(c, _compare(scores, families, c, why) if c.score is None else of_evals[c]) for c in named]
 
 
-def _compare(scores: Scores, families: Mapping[str, str], named: Compare) -> Comparison:
+def _compare(scores: Scores, families: Mapping[str, str], named: Compare, why: Mapping[tuple[str, str], str]) -> Comparison:
     a, b = _sides(scores, named)
+    if (reason := _nothing_of(named, a, b, why)) is not None:
+        return replace(difference_of(a, b, families), reason=reason)
 
     def at(confidence: float) -> Comparison:
         return difference_of(a, b, families, confidence=confidence)
@@ -85,6 +94,19 @@ def difference_of(
     clusters = clusters_of(paired_problems(a, b), families)[1]
     rng, unit = np.random.default_rng(0), "problem" if clusters is None else "family"
     return paired_difference(a, b, rng=rng, kind=kind, unit=unit, clusters=clusters, confidence=confidence)
+
+
+def _nothing_of(
+    named: Compare, a: Sequence[Mapping[str, Value]], b: Sequence[Mapping[str, Value]], why: Mapping[tuple[str, str], str]
+) -> str | None:
+    """Why there is nothing to compare where no reply of a side has a score; None if both sides have some."""
+    sides = ((named.arm, named.context, a), (named.against, named.against_context or named.context, b))
+    blank = [(arm, context, any(side)) for arm, context, side in sides if all(v is None for seed in side for v in seed.values())]
+    reasons = [why[arm, context] for arm, context, asked in blank if asked and (arm, context) in why]
+    if not blank or reasons:
+        return reasons[0] if reasons else None
+    arms = " and ".join(dict.fromkeys(_label(arm) for arm, *_ in blank))
+    return f"no reply of {arms} {'has a score' if any(asked for *_, asked in blank) else 'is there'}"
 
 
 def _sides(scores: Scores, named: Compare) -> tuple[list[dict[str, bool | None]], list[dict[str, bool | None]]]:
