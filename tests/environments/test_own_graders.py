@@ -85,6 +85,22 @@ class Needs:
     def __init__(self, rows): ...
     def tasks(self): return []
     def score(self, task, reply): return 1.0
+class Env: __module__ = "verifiers.v1.env"
+class UserSimEnv(Env): taskset = []
+class Data:
+    prompt = prompt_text = "What is 1 + 1?"
+    def __init__(self, **fields): vars(self).update(fields)
+class ToolTask:
+    config, data = None, Data(prompt="What is 1 + 1?")
+    @classmethod
+    def toolsets(cls, config): return ["search"]
+class OpenTask(ToolTask): data = Data(prompt=None)
+class Tools:
+    __module__ = "verifiers.v1.taskset"
+    def load(self): ...
+    def __iter__(self): return iter([ToolTask()])
+class Opened(Tools):
+    def __iter__(self): return iter([OpenTask()])
 class Empty:
     def tasks(self): return []
     def score(self, task, reply): return 1.0
@@ -215,6 +231,17 @@ WRONG: list[tuple[str, str, str]] = [
     ("forms.py:takes_other", "", "is the function takes_other(a, b): expected an environment"),
     ("forms.py:Needs", "", "is the class Needs: expected an environment"),
     ("forms.py:Empty", "", "its tasks() gave []: expected at least one"),
+    (
+        "forms.py:UserSimEnv",
+        "",
+        "that runs its agents over several turns (UserSimEnv), and conversations of several turns are not run",
+    ),
+    (
+        "forms.py:Tools",
+        "",
+        "task 0 gives the model tools, so that it has several turns, and conversations of several turns are not",
+    ),
+    ("forms.py:Opened", "", "task 0 has no prompt, since a simulated user opens its conversation"),
     ("forms.py:absent", "", "defines no 'absent'"),
     ("nothing_here:x", "", "cannot load nothing_here:x"),
     ("forms.py:contains", "", "scores replies and has no prompts; expected a data file"),
