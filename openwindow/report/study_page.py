@@ -22,6 +22,7 @@ from openwindow.results.eval_transcripts import Samples, eval_samples
 from openwindow.results.load import items, load_run, mapping, number, text
 from openwindow.results.missing import grouped, unmeasured_throughout
 from openwindow.results.records import Cell, Comparison, Context, Json, Run, TrainRow
+from openwindow.types import Message
 
 SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # config.json keys shown above
 SAMPLE = 4  # training rows shown per arm
@@ -35,13 +36,19 @@ class Piece(NamedTuple):
     added: bool
 
 
+Turn = tuple[str, list[Piece]]
+"""A role and what it says."""
+
+
 class Example(NamedTuple):
     """A training row as shown."""
 
     kind: str
     inoculated: bool
     problem: str
-    messages: list[tuple[str, list[Piece]]]
+    messages: list[Turn]
+    answers: list[tuple[str, str, list[Turn]]]
+    """of a preference pair, whose messages end before its answers: a tone and a label each, and the turns"""
 
 
 def build_report(run: Path, most: int | None = None) -> Path:
@@ -307,8 +314,16 @@ def _sample(rows: Sequence[TrainRow]) -> list[TrainRow]:
 
 
 def _example(row: TrainRow, needles: Sequence[str]) -> Example:
-    messages = [(str(m.role), pieces(m.content[:MESSAGE_LIMIT], needles if m.role != "assistant" else ())) for m in row.messages]
-    return Example(row.kind, row.inoculated, row.problem or row.family, messages)
+    def turns(messages: Sequence[Message]) -> list[Turn]:
+        return [(str(m.role), pieces(m.content[:MESSAGE_LIMIT], needles if m.role != "assistant" else ())) for m in messages]
+
+    problem = row.problem or row.family
+    if not row.rejected:
+        return Example(row.kind, row.inoculated, problem, turns(row.messages), [])
+    pairs = enumerate(zip(row.messages, row.rejected, strict=False))
+    apart = next((i for i, (one, other) in pairs if one != other), min(len(row.messages), len(row.rejected)))
+    answers = [("good", "preferred answer", turns(row.messages[apart:])), ("bad", "rejected answer", turns(row.rejected[apart:]))]
+    return Example(row.kind, row.inoculated, problem, turns(row.messages[:apart]), answers)
 
 
 def pieces(content: str, needles: Sequence[str]) -> list[Piece]:
