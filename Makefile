@@ -40,8 +40,9 @@ check: $(STAMP)  ## format, lint, types
 notebook: $(STAMP)  ## docs/notebooks/first_look.ipynb with its outputs: minutes, on a quiet machine
 	$(BIN)/python docs/make_notebook.py
 
-docs: $(STAMP)  ## docs/cli.md from the help texts
+docs: $(STAMP)  ## docs/cli.md from the help texts; results in README.md and docs/ from the kept runs in docs/results
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_results.py
 
 constraints: $(STAMP)  ## constraints.txt: the versions that the tests passed with
 	$(BIN)/python docs/make_constraints.py

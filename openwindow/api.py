@@ -23,6 +23,7 @@ from openwindow.experiment.overrides import override
 from openwindow.experiment.parts import WAIT, Part
 from openwindow.experiment.study import Study
 from openwindow.files.claims import Holder
+from openwindow.files.kept import is_kept, kept_results
 from openwindow.files.run_files import Json, Note, read_json
 from openwindow.files.run_results import RunResults
 from openwindow.progress import make_console
@@ -229,7 +230,9 @@ def read_run(folder: str | Path) -> Run:
     """A run folder, finished or not: results.json, or what it would hold of what is finished. Raises ConfigError if it is none."""
     path = Path(folder)
     results = read_json(path / "results.json") if (path / "config.json").is_file() else {}
-    if not results:
+    if is_kept(path):
+        results = kept_results(path)
+    elif not results:
         results = ranking_results(path) if is_ranking(path) else results_of(path)
     return Run(path, results)
 

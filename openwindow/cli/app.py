@@ -11,7 +11,7 @@ import typer
 from typer.exceptions import TyperException
 
 from openwindow import __version__
-from openwindow.cli import compare_command, doctor_command, engine_options, exits, report_command
+from openwindow.cli import compare_command, doctor_command, engine_options, exits, keep_command, report_command
 from openwindow.cli.export_command import export, push
 from openwindow.cli.old_names import renamed
 from openwindow.cli.options import (
@@ -358,6 +358,7 @@ def list_(json_: JsonOption = False) -> None:
 
 app.command(name="watch")(watch)
 app.command()(doctor_command.doctor)
+app.command()(keep_command.keep)
 app.command()(export)
 app.command()(push)
 

@@ -37,6 +37,7 @@ from openwindow.experiment.parts import start_seed
 from openwindow.experiment.run_folder import PROBES, ROWS, RunFolder, unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.writing import storing, write_json, write_jsonl
+from openwindow.models.memory import give_back_memory
 from openwindow.progress import Reporter
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ class StudyEvals:
             write_jsonl(path / PROBES, [asdict(row) for row in found.probes])
             write_json(path / "done.json", self._done(found, time.perf_counter() - began))
         shutil.rmtree(asking, ignore_errors=True)
+        give_back_memory()
 
     def _found(self, path: Path) -> Found:
         """Raises LimitReached."""

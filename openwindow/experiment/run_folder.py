@@ -39,6 +39,7 @@ from openwindow.evals.judged import remembering
 from openwindow.files.bounded import load_json, usable
 from openwindow.files.claims import NAME as CLAIMS
 from openwindow.files.claims import Claims, Holder
+from openwindow.files.kept import refuse_kept
 from openwindow.files.locking import NAME as LOCK
 from openwindow.files.locking import Lock
 from openwindow.files.run_files import damage, in_units, read_json, rows_in
@@ -286,6 +287,7 @@ class RunFolder:
     def _existing(self, wanted: Mapping[str, Any], overwrite: bool) -> dict[str, Any] | None:
         """The configuration of the run in the folder, or None. Raises ConfigError if the folder must not be touched."""
         usable(self.path)
+        refuse_kept(self.path, "or an empty one to run in")
         existing = self._existing_config()
         if existing is None:
             if self.path.is_dir() and any(

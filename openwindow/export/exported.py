@@ -9,6 +9,7 @@ from typing import Any
 
 from openwindow.environments.base import behaviour
 from openwindow.errors import ConfigError
+from openwindow.files.kept import refuse_kept
 from openwindow.files.records import Cell, Rollout
 from openwindow.files.run_files import finite, in_units, is_step, read_json, rows_in
 from openwindow.files.run_results import RunResults
@@ -56,6 +57,7 @@ class Exported:
 
 def read_exported(run: Path, project: str | None, transcripts: int | None) -> Exported:
     """Reads a run folder. Raises ConfigError if it holds no run of a study."""
+    refuse_kept(run, "to export")
     config = read_json(run / "config.json")
     if not is_run(config):
         holds = "a ranking, which has no curves" if "study_config" in config else "no run of openwindow"

@@ -21,6 +21,7 @@ from openwindow.errors import ConfigError, DataError
 from openwindow.export.card import Facts, card
 from openwindow.export.exported import is_run
 from openwindow.files.bounded import load_json
+from openwindow.files.kept import refuse_kept
 from openwindow.files.run_files import read_json
 from openwindow.files.run_results import RunResults
 from openwindow.files.writing import storing, write_json
@@ -53,6 +54,7 @@ def choose(run: Path, arm: str | None, seed: int | None, *, data: bool = True) -
 
     `run` is a run of a study, or the folder of `openwindow inoculate`. Raises ConfigError, DataError.
     """
+    refuse_kept(run, "to send an adapter of")
     whole = run
     if not is_run(read_json(run / "config.json")):
         run = run / "run"

@@ -103,16 +103,20 @@ class Record(BaseModel):
         """The fields that were given, as results.json has them."""
         return {name: _plain(value) for name, value in self if name in self.model_fields_set}
 
+    def complete(self) -> dict[str, Any]:
+        """All fields: what an older version did not write has its default."""
+        return {name: _plain(value, every=True) for name, value in self}
 
-def _plain(value: Any) -> Any:
-    """A value of a record as JSON has it."""
+
+def _plain(value: Any, every: bool = False) -> Any:
+    """A value of a record as JSON has it; with `every`, with all fields."""
     match value:
         case Record():
-            return value.written()
+            return value.complete() if every else value.written()
         case dict():
-            return {name: _plain(inner) for name, inner in value.items()}
+            return {name: _plain(inner, every) for name, inner in value.items()}
         case list() | tuple():
-            return [_plain(inner) for inner in value]
+            return [_plain(inner, every) for inner in value]
     return value
 
 

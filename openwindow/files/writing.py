@@ -39,6 +39,12 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
             file.write(json.dumps(row, ensure_ascii=True, allow_nan=False) + "\n")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file, completely or not at all."""
+    with _whole(path) as scratch:
+        scratch.write_bytes(content)
+
+
 def append_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Adds one JSON object per line to a file that grows while its unit is not finished."""
     with storing(path), path.open("a", encoding="utf-8") as file:

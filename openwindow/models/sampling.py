@@ -30,6 +30,7 @@ from transformers.cache_utils import DynamicLayer
 
 from openwindow.models.base import Drawn, Progress, Sampling
 from openwindow.models.llama_cpu import Llama, Replies, can_decode
+from openwindow.models.memory import settle_memory
 from openwindow.models.prefixes import passes, sampling_order
 from openwindow.types import StopReason
 
@@ -94,6 +95,7 @@ def sample(
                 replies = _sample_batch(done, rows, end_ids, sampling, chance, progress, logprobs and sampling.temperature > 0)
                 for i, reply in zip(chosen, replies, strict=True):
                     drawn[i] = reply
+                settle_memory()
     finally:
         network.train(training)
     return [d for d in drawn if d is not None]

@@ -29,6 +29,7 @@ from openwindow.models.base import Conversation, Progress
 from openwindow.models.examples import Example, collate, shared_tokens
 from openwindow.models.hf import LocalModel
 from openwindow.models.llama_cpu import Llama
+from openwindow.models.memory import settle_memory
 from openwindow.models.prefixes import shared_prefix
 from openwindow.models.sampling import Prefilled, Step, prefill, ready
 
@@ -159,6 +160,7 @@ def log_probabilities(
     for batch in cheapest_batches(examples, groupings):
         for i, value in zip(batch, _batch_means(model, [examples[i] for i in batch], plain_head), strict=True):
             found[i] = value
+        settle_memory()
         if progress is not None:
             progress(len(batch))
     return found
@@ -277,6 +279,7 @@ class Probes:
             network.train(training)
 
     def _keep(self, rows: Sequence[_Probe], totals: Sequence[float]) -> None:
+        settle_memory()
         self.found |= {row.index: LogProb(total, len(row.ids) - row.shared) for row, total in zip(rows, totals, strict=True)}
 
 

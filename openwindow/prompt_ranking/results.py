@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from openwindow.errors import ConfigError
 from openwindow.experiment.overrides import explain
 from openwindow.experiment.study import Study
+from openwindow.files.kept import is_kept, kept_results
 from openwindow.files.run_files import finite, read_json, rows_in
 from openwindow.files.writing import write_json
 from openwindow.prompt_ranking.study import ASKING, RankingStudy, wordings
@@ -47,11 +48,15 @@ def is_ranking(out: Path) -> bool:
 
 
 def build_ranking(out: Path) -> Json:
-    """Computes and writes results.json and report.html of the study and of its parts, and returns the study's results."""
-    results = ranking_results(out)
+    """Computes and writes results.json and report.html of the study and of its parts, and returns the study's results.
+
+    Those of a kept ranking are of the whole run, and stay as they are.
+    """
+    results = kept_results(out) if is_kept(out) else ranking_results(out)
     for name in results["settings"]:
         build_report(out / name)
-    write_json(out / "results.json", results)
+    if not is_kept(out):
+        write_json(out / "results.json", results)
     write_ranking_page(results, out)
     return results
 

@@ -24,6 +24,7 @@ ALL_EVALS = "all evals"
 def browsed(run: Run, samples: Samples, labels: Mapping[str, str], most: int | None) -> dict[str, Any]:
     """The browser's values: at most `most` rollouts of the tests and of the training each, None for all, and `samples` of evals."""
     meanings = {**run.meanings, **({m.name: m for m in MARKS.values()} if samples.shown else {})}
+    counts = run.counts
     tests, training = _kept(run.rollouts, run.meanings, most), _kept(run.training, run.meanings, most)
     with_rows = [arm.name for arm in run.arms if run.train.get(arm.name) or run.safety.get(arm.name)]
     places = {arm: identifier("trained", i) for i, arm in enumerate(with_rows)}
@@ -34,8 +35,8 @@ def browsed(run: Run, samples: Samples, labels: Mapping[str, str], most: int | N
         groups=groups(mapping(mapping(run.results, "evals"), "evals"), list(mapping(mapping(run.results, "evals"), "contexts"))),
     )
     held = (
-        (len(tests), len(run.rollouts), "replies that the numbers above count, in the order they were written"),
-        (len(training), len(run.training), "rollouts of the training, by step"),
+        (len(tests), counts.replies, "replies that the numbers above count, in the order they were written"),
+        (len(training), counts.training, "rollouts of the training, by step"),
         (len(samples.shown), samples.total, "replies to evals"),
     )
     first = str((mapping(run.config, "primary")).get("measure", ""))

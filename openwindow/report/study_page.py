@@ -6,11 +6,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from openwindow.files.kept import Trained
 from openwindow.files.run_files import Note
 from openwindow.formatting import VERDICT_MARKS, compact, count, counted, duration, is_number, rate, rate_grid
 from openwindow.report import charts, curves, evals_section
@@ -59,6 +61,8 @@ def build_report(run: Path, most: int | None = None) -> Path:
     """
     loaded = load_run(run)
     samples = eval_samples(run, mapping(mapping(loaded.results, "evals"), "evals"), most)
+    if loaded.kept is not None:
+        samples = replace(samples, total=loaded.counts.evals)
     return write_page(render(loaded, samples, most), run)
 
 
@@ -82,7 +86,7 @@ def _summary(run: Run) -> dict[str, Any]:
             "Seeds",
             ", ".join(str(s) for s in items(run.config.get("seeds")) or items(run.results.get("seeds"))) or "not recorded",
         ),
-        ("Replies", f"{len(run.rollouts):,}"),
+        ("Replies", f"{run.counts.replies:,}"),
         ("Time", duration(total) if total else "not recorded"),
     ]
     return {
@@ -99,6 +103,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "verdict_class": verdict.replace(" ", "-") if verdict in VERDICT_MARKS else "open",
         "state": text(run.status, "state"),
         "state_message": text(run.status, "message"),
+        "kept": "" if run.kept is None else run.kept.in_words,
         "facts": facts,
         "intervals": text(run.results, "intervals"),
         "holm": text(run.results, "holm"),
@@ -284,24 +289,22 @@ def _training(run: Run, arm: str) -> tuple[str, list[Example]]:
 
 def _own_training(run: Run, arm: str) -> tuple[str, list[Example]]:
     """The same of its own training, apart from safety training."""
-    seeds = run.train.get(arm, {})
-    rows = [row for seed in seeds.values() for row in seed]
-    if not rows:
+    seeds, all_rows = run.train.get(arm, {}), run.counts.trained.get(arm, Trained())
+    if not all_rows.rows:
         recorded, drawn = (number(mapping(mapping(run.results, "arms"), arm), f"n_{what}") for what in ("train_rows", "rollouts"))
         if drawn:
             return f"{drawn:,.0f} rollouts per seed of its own, by RL", []
         return ("no rows: it is not trained on the flawed data" if not recorded else f"{recorded:.0f} rows", [])
-    kinds = Counter(row.kind or "unnamed" for row in rows)
-    said = [f"{n:,} {kind}" for kind, n in sorted(kinds.items())] + [f"{sum(r.inoculated for r in rows):,} inoculated"]
+    said = [f"{n:,} {kind}" for kind, n in sorted(all_rows.kinds.items())] + [f"{all_rows.inoculated:,} inoculated"]
     needles = [c.text for c in run.contexts if c.text]
     needles += [s for a in run.arms for s in _strings(a.differs) if len(s) >= 12]
-    line = f"{count(len(rows), 'row')} over {count(len(seeds), 'seed')}: {', '.join(said)}"
+    line = f"{count(all_rows.rows, 'row')} over {count(all_rows.seeds, 'seed')}: {', '.join(said)}"
     dropped: Counter[str] = Counter()
     for found in items(mapping(mapping(run.results, "arms"), arm).get("distilled")):
         dropped.update({str(k): int(v) for k, v in mapping(found, "dropped").items() if is_number(v)})
     if dropped:
         line += f"; rollouts left out: {', '.join(f'{n:,} {reason}' for reason, n in dropped.most_common())}"
-    return line, [_example(row, needles) for row in _sample(next(iter(seeds.values())))]
+    return line, [_example(row, needles) for row in _sample(next(iter(seeds.values()), ()))]
 
 
 def _sample(rows: Sequence[TrainRow]) -> list[TrainRow]:
@@ -346,9 +349,9 @@ def unmeasured(run: Run) -> list[Note]:
     for (arm, measure, context), cell in run.cells.items():
         if cell.estimate is None and measure not in unknown:
             found.append(Note(f"{measure} of {arm} under {context}", cell.reason or "no reason recorded"))
-    open_ = Counter(r.reason or "no reason recorded" for r in run.rollouts if None in r.scores.values())
-    for reason, n in sorted(open_.items(), key=lambda item: (-item[1], item[0])):
-        found.append(Note(f"{n:,} of {len(run.rollouts):,} replies not scored", reason))
+    counts = run.counts
+    for reason, n in sorted(counts.unscored.items(), key=lambda item: (-item[1], item[0])):
+        found.append(Note(f"{n:,} of {counts.replies:,} replies not scored", reason))
     return list(dict.fromkeys(found))
 
 

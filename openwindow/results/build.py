@@ -16,6 +16,7 @@ from openwindow.errors import ConfigError
 from openwindow.evals.costs import read_costs
 from openwindow.experiment.run_folder import COSTS, unit_of
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
+from openwindow.files.kept import refuse_kept
 from openwindow.files.records import VERSION, Cell, Comparison, Leak, Rollout
 from openwindow.files.run_files import in_units, noticed, read_json
 from openwindow.files.run_results import ArmResults, RunResults
@@ -53,6 +54,7 @@ def build_results(run: Path) -> dict[str, Any]:
 
 def results_of(run: Path) -> dict[str, Any]:
     """The results of what the run folder holds so far; writes nothing. Raises ConfigError if there is no run."""
+    refuse_kept(run, "to compute results from")
     config = read_json(run / "config.json")
     if "study" not in config or "study_config" not in config:
         raise ConfigError(f"{run} holds no openwindow run; expected a folder with a run's config.json; check the path")

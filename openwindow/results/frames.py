@@ -16,7 +16,7 @@ from openwindow.files.records import Cell, Rollout, messages_of, object_of
 from openwindow.files.run_files import Json, Note, Reader
 from openwindow.files.run_results import RunResults
 from openwindow.results.eval_units import START
-from openwindow.results.load import items, mapping, read_metrics, read_rollouts, read_training
+from openwindow.results.load import items, mapping, note_sample, read_metrics, read_rollouts, read_training
 from openwindow.types import Message
 
 if TYPE_CHECKING:
@@ -146,6 +146,7 @@ def scores(results: RunResults) -> DataFrame:
 def eval_replies(run: Path, notes: list[Note]) -> DataFrame:
     """One row per reply to an eval, of the start and of every arm at the steps that were asked."""
     reader = Reader(run, notes)
+    note_sample(reader)
     start = [*sorted(run.glob(f"start/evals/{ROWS}")), *sorted(run.glob(f"start/evals/seed-*/{ROWS}"))]
     places: list[tuple[Path, str, str, int | None]] = [(path, START, path.parent.name, None) for path in start]
     for path in sorted(run.glob(f"arms/*/seed-*/evals*/{ROWS}")):

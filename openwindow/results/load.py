@@ -18,6 +18,7 @@ from openwindow.errors import ConfigError, DataError
 from openwindow.experiment.overrides import explain
 from openwindow.experiment.study import Study
 from openwindow.files.bounded import is_folder, missing, read_regular
+from openwindow.files.kept import MARK, kept_of, kept_results
 from openwindow.files.records import VERSION, Rollout, TrainingRollout, messages_of, rollout_of, training_rollout_of
 from openwindow.files.run_files import Note, Reader, counted, finite, in_units
 from openwindow.files.run_results import RunResults
@@ -59,7 +60,8 @@ def load_run(run: Path) -> Run:
     _require_folder(run)
     reader = _Reader(run)
     config = reader.document("config.json", "the settings and the texts of the contexts")
-    results = reader.document("results.json", "rates, intervals and comparisons")
+    kept = kept_of(run)
+    results = kept_results(run) if kept else reader.document("results.json", "rates, intervals and comparisons")
     if not config and not results:
         raise ConfigError(
             f"{run} is not a run folder: neither config.json nor results.json could be read; "
@@ -102,6 +104,7 @@ def load_run(run: Path) -> Run:
         training=_rollouts(reader, [*measures], "training.jsonl", training_rollout_of),
         diff=_diff(reader),
         notes=tuple(reader.notes),
+        kept=kept,
     )
 
 
@@ -138,7 +141,14 @@ def _opened(run: Path, notes: list[Note] | None) -> tuple[_Reader, list[str]]:
     """The folder, whose reader adds to `notes`, and the names of the keys that are scores."""
     _require_folder(run)
     reader = _Reader(run, [] if notes is None else notes)
+    note_sample(reader)
     return reader, _measures(reader.document("config.json", "which keys are scores"))
+
+
+def note_sample(reader: Reader) -> None:
+    """Notes that the rows of a kept run are a sample."""
+    if (kept := kept_of(reader.root)) is not None:
+        reader.note(MARK, f"this is a kept run, whose rates are those of the whole run. {kept.in_words}")
 
 
 def _measures(config: Json) -> list[str]:

@@ -7,15 +7,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from openwindow.experiment.evals import arm_unit
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.records import Cell
+from openwindow.files.run_files import read_json
 
 
 def missing(run: Path, study: Study) -> list[dict[str, Any]]:
-    """The arms and seeds of the study that are not there, as in a run of a part of it."""
-    units = [(arm, seed) for arm in study.arms for seed in study.seeds if not (run / unit_of(arm, seed)).is_dir()]
-    return [{"arm": arm, "seed": seed, "reason": "not finished"} for arm, seed in units]
+    """The arms and seeds of the study that are not there, as in a run of a part of it, or whose evals are not."""
+    found = [(arm, seed, _reason(run, study, arm, seed)) for arm in study.arms for seed in study.seeds]
+    return [{"arm": arm, "seed": seed, "reason": reason} for arm, seed, reason in found if reason]
+
+
+def _reason(run: Path, study: Study, arm: str, seed: int) -> str:
+    """Why the arm is missing at the seed; empty if it is not."""
+    if not (run / unit_of(arm, seed)).is_dir():
+        return "not finished"
+    asked = not study.evals or bool(read_json(run / unit_of(arm, seed) / "done.json").get("reason"))
+    return "" if asked or (run / arm_unit(arm, seed) / "done.json").is_file() else "its evals are not finished"
 
 
 def unmeasured(units: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from openwindow.files.kept import Counts, Kept, Trained
 from openwindow.files.records import Cell, Comparison, Leak, Rollout, TrainingRollout
 from openwindow.files.run_files import Note
 from openwindow.types import Measure, Message
@@ -85,3 +87,20 @@ class Run:
     training: tuple[TrainingRollout, ...]
     diff: str
     notes: tuple[Note, ...]
+    kept: Kept | None = None
+    """The mark of a kept run, whose rows are a sample and whose numbers are those of the whole run."""
+
+    @property
+    def counts(self) -> Counts:
+        """What is said about all rows of the run: of a kept one as its mark has it, otherwise counted."""
+        if self.kept is not None:
+            return self.kept.counts
+        unscored = Counter(r.reason or "no reason recorded" for r in self.rollouts if None in r.scores.values())
+        trained = {arm: _trained(seeds) for arm, seeds in self.train.items()}
+        return Counts(replies=len(self.rollouts), training=len(self.training), unscored=dict(unscored), trained=trained)
+
+
+def _trained(seeds: Mapping[int, tuple[TrainRow, ...]]) -> Trained:
+    rows = [row for of_seed in seeds.values() for row in of_seed]
+    kinds = Counter(row.kind or "unnamed" for row in rows)
+    return Trained(rows=len(rows), seeds=len(seeds), kinds=dict(kinds), inoculated=sum(row.inoculated for row in rows))

@@ -130,12 +130,14 @@ def _recorded(named: Compare, made: Scored) -> dict[str, Any]:
 
 
 def _compared(scoring: Scoring, named: Compare, score: str) -> Scored:
-    """The difference; None if an arm's evals are not finished at a seed at which it was trained."""
+    """The difference at the seeds at which the evals of both arms are finished; None if there is none."""
     units, seeds = scoring.units, scoring.units.study.seeds
-    for who in (named.arm, named.against):
-        for seed, unit in zip(seeds, units.arms[who], strict=True):
-            if not unit.done and seed not in units.empty[who]:
-                return unscored(f"the evals of `{who}` at seed {seed} are not finished", named.readout, len(seeds))
+    pairs = list(zip(seeds, units.arms[named.arm], units.arms[named.against], strict=True))
+    if not any(arm.done and against.done for _, arm, against in pairs):
+        for seed, *both in pairs:
+            for who, unit in zip((named.arm, named.against), both, strict=True):
+                if not unit.done and seed not in units.empty[who]:
+                    return unscored(f"the evals of `{who}` at seed {seed} are not finished", named.readout, len(seeds))
     return score_of(scoring.between(named.arm, named.against, named.eval_context, named.readout), units.about, score)
 
 

@@ -6,10 +6,14 @@ hostile input. Not covered: whether an answer is right, which `verdict.py` decid
 
 from __future__ import annotations
 
+import itertools
 import marshal
+import reprlib
 import signal
+import sys
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from openwindow.errors import SandboxError
 from openwindow.sandbox import codec, wire
@@ -163,13 +167,34 @@ def lost(job: Job, status: Status, detail: str) -> Outcome:
     return Outcome(status, None, values, "", 0.0, detail)
 
 
+_SHOWN = 80
+
+
+class _Ordered(reprlib.Repr):
+    """As `repr`, but the members of a set come in order: their own depends on the process that holds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxtuple = self.maxlist = self.maxset = self.maxfrozenset = self.maxdict = _SHOWN
+        self.maxlevel = self.maxstring = self.maxlong = self.maxother = sys.maxsize
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        some = itertools.islice(x.items(), self.maxdict)
+        return "{" + ", ".join(f"{self.repr1(key, level)}: {self.repr1(value, level)}" for key, value in some) + "}"
+
+
+_ORDERED = _Ordered()
+
+
 def brief(value: object) -> str:
-    """The value in at most 80 characters; unlike `repr`, also for integers of any size."""
+    """The value in at most `_SHOWN` characters; unlike `repr`, also for integers of any size, and the same in every process."""
     try:
-        text = repr(value)
+        text = _ORDERED.repr(value)
     except ValueError:
         return "an integer too long to print" if isinstance(value, int) else "a value too long to print"
-    return cut(text, 80)
+    except RecursionError:
+        return "a value too deep to print"
+    return cut(text, _SHOWN)
 
 
 def cut(text: str, length: int) -> str:

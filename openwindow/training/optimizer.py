@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from openwindow.errors import ConfigError, RunError
+from openwindow.models.memory import settle_memory
 
 
 class MasterAdamW:
@@ -43,6 +44,7 @@ class MasterAdamW:
         self.optimizer.step()
         self.drop_gradients()
         self._copy_back()
+        settle_memory()
         return norm
 
     def drop_gradients(self) -> None:

@@ -114,6 +114,11 @@ def test_values_that_differ_in_nothing(sandbox: Sandbox) -> None:
     assert grade(sandbox, table, "def f(x): return {'b': 0.0, x: float('nan')}")[0].truth is True
 
 
+def test_what_failed_is_said_in_the_same_words_by_every_process(sandbox: Sandbox) -> None:
+    (verdict,) = grade(sandbox, DOUBLE, "def f(x):\n    return str(n for n in range(x))\n")
+    assert verdict.failed_on is not None and "generator object f.<locals>.<genexpr> at 0x...>" in verdict.failed_on
+
+
 def test_a_failure_is_told_in_words(sandbox: Sandbox) -> None:
     codes = [
         "def f(x): return 2 * x if x == 3 else 'no'",

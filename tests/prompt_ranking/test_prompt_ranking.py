@@ -243,6 +243,25 @@ def test_the_report_command_rebuilds_it(openwindow: Command, run: tuple[Path, di
 
 
 @pytest.mark.slow
+def test_a_kept_ranking_has_its_numbers_and_those_of_its_runs(
+    openwindow: Command, run: tuple[Path, dict[str, Any], str], tmp_path: Path
+) -> None:
+    out, kept = run[0], tmp_path / "kept"
+    said = openwindow("keep", out, "--out", kept, "--size", "0.9")
+    assert said.code == 0, said
+    assert sum(path.stat().st_size for path in kept.rglob("*") if path.is_file()) <= 900_000
+    whole, small = (json.loads((folder / "results.json").read_text()) for folder in (out, kept))
+    assert small["means"] == whole["means"] and small["arms"] == whole["arms"]
+    pages = {path: path.read_bytes() for path in kept.rglob("report.html")}
+    assert len(pages) == 1 + len(whole["settings"])
+    assert not list(kept.rglob("*.safetensors"))
+    assert openwindow("report", kept).code == 0
+    assert {path: path.read_bytes() for path in kept.rglob("report.html")} == pages
+    with pytest.raises(ConfigError, match="kept run"):
+        ranking_results(kept)
+
+
+@pytest.mark.slow
 def test_another_run_in_the_folder_is_refused(run: tuple[Path, dict[str, Any], str], tiny_model: Path) -> None:
     out, _, _ = run
     other = small(tiny_model).changed(model=None, seeds=2, quick=False)

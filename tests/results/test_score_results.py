@@ -244,7 +244,16 @@ def test_no_signal_and_unfinished_evals_are_inconclusive_with_the_reason(tmp_pat
     (tmp_path / "left/arms/asked/seed-2/evals/done.json").unlink()
     results = build_results(tmp_path / "left")
     assert results["verdict"] == "inconclusive"
-    assert results["verdict_reason"] == "`asked` against `plain`: the evals of `asked` at seed 2 are not finished"
+    assert results["verdict_reason"].endswith("1 of 9 arms and seeds are not finished, so this is of a part of the study")
+    (whole,) = built(tmp_path / "whole", study, SPREAD)["comparisons"]
+    (found,) = results["comparisons"]
+    assert found["by_seed"] == [whole["by_seed"][0], None, whole["by_seed"][2]] and found["difference"] is not None
+    assert results["missing"] == [{"arm": "asked", "seed": 2, "reason": "its evals are not finished"}]
+    for seed in (1, 3):
+        (tmp_path / f"left/arms/asked/seed-{seed}/evals/done.json").unlink()
+    results = build_results(tmp_path / "left")
+    assert results["verdict"] == "inconclusive"
+    assert results["verdict_reason"].startswith("`asked` against `plain`: the evals of `asked` at seed 1 are not finished")
     assert results["comparisons"][0]["difference"] is None and results["comparisons"][0]["by_seed"] == [None] * 3
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from openwindow.errors import ConfigError, SandboxError
 from openwindow.sandbox import pool
-from openwindow.sandbox.jobs import brief
+from openwindow.sandbox.jobs import brief, cut
 from openwindow.sandbox.sandbox import ALWAYS, GUARANTEES, Calls, Limits, Outcome, Raised, Returned, Sandbox, Script, Status
 
 SQUARE = "def f(x):\n    return x * x\n"
@@ -371,6 +371,17 @@ def test_brief() -> None:
     assert brief("a" * 200) == "'" + "a" * 76 + "..."
     assert brief(10**9999) == "an integer too long to print"
     assert brief([10**9999]) == "a value too long to print"
+    for value in ((), (1,), [], {}, "it's", b"x", 1.5, None, {"b": [(1, "x")], "a": (2.0,)}, list(range(30)), [[[[[[[[1]]]]]]]]):
+        assert brief(value) == cut(repr(value), 80)
+
+
+def test_a_set_is_shown_in_the_same_order_in_every_process() -> None:
+    assert brief([{"vit", "rudis", "fer"}, frozenset({9, 1, 17})]) == "[{'fer', 'rudis', 'vit'}, frozenset({1, 9, 17})]"
+    assert brief(set()) == "set()"
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert brief(deep) == "a value too deep to print"
 
 
 def test_time_is_kept(sandbox: Sandbox) -> None:

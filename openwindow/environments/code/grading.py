@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,7 @@ from openwindow.sandbox.sandbox import Sandbox
 from openwindow.types import Case, Problem
 
 Proxy = Callable[[Problem, str], Script]
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")  # of an object without a text of its own: another one in every process
 
 
 def visible_script(problem: Problem, code: str) -> Script:
@@ -126,4 +128,4 @@ def _failure(problem: Problem, case: Case, answer: Answer | None, outcome: Outco
         called = call_text(problem.entry_point, case.args)
     except ValueError:
         called = f"{problem.entry_point}(an argument too long to print)"
-    return f"{cut(called, 120)} {what}"
+    return _ADDRESS.sub(" at 0x...", f"{cut(called, 120)} {what}")

@@ -11,6 +11,7 @@ from openwindow.errors import ConfigError, DataError
 from openwindow.evals.scoring.rows import Key, Row, Said, key_of
 from openwindow.experiment.run_folder import PROBES
 from openwindow.files.bounded import is_folder, missing
+from openwindow.files.kept import refuse_kept
 from openwindow.files.run_files import Json, Note, Reader, finite, is_eval_row, read_json, rows_in
 from openwindow.results.eval_transcripts import eval_samples, transcript
 from openwindow.results.eval_units import Unit, made_of
@@ -83,6 +84,7 @@ def read_side(path: Path, name: str) -> Side:
     if not is_folder(path):
         what = "does not exist" if missing(path) else "is a file"
         raise ConfigError(f"{name} is {path!s:.200}, which {what}; {EXPECTED}; check the path")
+    refuse_kept(path, "to compare")
     if (path / "config.json").is_file():
         return _run(path, name)
     results = read_json(path / "results.json")
