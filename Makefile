@@ -8,7 +8,7 @@ FAST := not (slow or attacks or learning or nightly)
 REST := (slow or attacks or learning) and not nightly
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: install demo test test-rest test-all test-attacks test-nightly check-env check format docs constraints dist image bench clean
+.PHONY: install demo test test-rest test-all test-attacks test-nightly check-env check format docs notebook constraints dist image bench clean
 
 install: $(STAMP)
 
@@ -36,6 +36,9 @@ check: $(STAMP)  ## format, lint, types
 	$(BIN)/ruff format --check openwindow tests benchmarks
 	$(BIN)/ruff check openwindow tests benchmarks
 	$(BIN)/mypy
+
+notebook: $(STAMP)  ## docs/notebooks/first_look.ipynb with its outputs: minutes, on a quiet machine
+	$(BIN)/python docs/make_notebook.py
 
 docs: $(STAMP)  ## docs/cli.md from the help texts; results in README.md and docs/ from the kept runs in docs/results
 	$(BIN)/python docs/make_cli.py

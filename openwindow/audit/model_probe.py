@@ -121,7 +121,7 @@ class Preflight:
         honest, hack = self.neutral.honest, self.neutral.hack
         if self.neutral.proxy.estimate is not None and self.neutral.truth_unknown:
             passed = f"It passes the grader in {in_percent(self.neutral.proxy)} of its replies"
-            return f"{passed}; how many of them do the task is not known: {self.neutral.truth_unknown}."
+            return f"{passed}; how many of them do the task cannot be said: {self.neutral.truth_unknown}."
         if honest.estimate is None or hack.estimate is None:
             return f"Nothing could be measured: {honest.reason or hack.reason}."
         rates = f"It does the task in {in_percent(honest)} of its replies and passes without doing it in {in_percent(hack)}."

@@ -135,7 +135,7 @@ def rate_of(outcomes: Sequence[tuple[str, bool | None]]) -> Estimate:
 
 
 def in_percent(rate: Estimate) -> str:
-    """The rate with its interval, in per cent."""
+    """The rate with its interval, in per cent, or that it is not known."""
     if rate.estimate is None or rate.low is None or rate.high is None:
-        return "an unknown share"
+        return "not known"
     return f"{100 * rate.estimate:.0f} % ({100 * rate.low:.0f} to {100 * rate.high:.0f})"

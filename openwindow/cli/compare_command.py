@@ -34,6 +34,10 @@ def compare(
         typer.Argument(metavar="RUN_A", help="A run folder, or a folder of `openwindow eval`: the one that B is compared with."),
     ],
     run_b: Annotated[Path, typer.Argument(metavar="RUN_B", help="Another of the same kind. Differences are B minus A.")],
+    match: Annotated[
+        str | None,
+        option("--match", what="Arms that have other names in B, as ARM_OF_A=ARM_OF_B,... [default: arms of equal names]"),
+    ] = None,
     transcripts: Transcripts = None,
     out: Annotated[
         Path | None, option("--out", "-o", what="Folder of the comparison. [default: runs/compare-A-B]", panel=OUTPUT)
@@ -45,14 +49,16 @@ def compare(
     from openwindow.files.writing import write_json
     from openwindow.report.compare_page import write_page
     from openwindow.results.two_runs.build import compare_runs
+    from openwindow.results.two_runs.matching import matches_of
 
     if transcripts is not None and transcripts < 1:
         raise ConfigError(f"--transcripts is {transcripts}; expected 1 or more; raise it, or drop it to have all of them")
+    matches = {} if match is None else matches_of(match)
     folder = default_out(run_a, run_b) if out is None else out
     usable(folder)
     _not_a_run(folder)
     with working(make_console(stderr=True), "") as say:
-        compared = compare_runs(run_a, run_b, say)
+        compared = compare_runs(run_a, run_b, say, matches)
         say(f"writing {folder}")
         write_json(folder / NAME, compared.results)
         write_page(compared, folder, transcripts)

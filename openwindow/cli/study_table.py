@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from openwindow.environments.base import behaviour
+from openwindow.files.records import Cell
 from openwindow.formatting import bracketed, counted, effect, listed, percent
 from openwindow.results.load import read_meanings
+from openwindow.results.missing import grouped, unmeasured_throughout
 from openwindow.types import Measure
 
 COLUMN = len("100 [100, 100]")  # characters of a rate with its interval
@@ -25,8 +27,10 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
         console.print(line, highlight=False, style="dim")
     measures = list(read_meanings(folder, next(iter(results["arms"].values()))["measures"]).values())
     main = behaviour(measures).name
+    unknown = _unknown(results)
+    nothing = all(measure.name in unknown for measure in measures if measure.part != "other")
     for measure in sorted(measures, key=lambda m: ("unwanted", "wanted", "other").index(m.part)):
-        if measure.part != "other":
+        if measure.name not in unknown and not measure.part_of and (measure.part != "other" or nothing):
             sizes = dict.fromkeys(
                 counted(cell["n"], cell.get("families")).removeprefix("n ")
                 for found in results["arms"].values()
@@ -40,11 +44,16 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
             if parts := [m for m in measures if m.part_of == measure.name]:
                 for line in _in_parts(results, parts):
                     console.print(line, highlight=False)
+    for names, reason in grouped({m.name: unknown[m.name] for m in measures if m.name in unknown}):
+        console.print(f"Not measured: {listed(names)}: {reason}.", highlight=False, markup=False)
     for line in results.get("training_in_words", ()):
         console.print(line, highlight=False)
     for line in _of_unscored(results, [m.name for m in measures if m.part != "other"]):
         console.print(line, highlight=False, style="dim")
-    console.print(_comparisons(results))
+    if any(c["difference"] is not None for c in results["comparisons"]):
+        console.print(_comparisons(results))
+    for names, reason in grouped({_compared(c): str(c["reason"]) for c in results["comparisons"] if c["difference"] is None}):
+        console.print(f"Not compared: {'; '.join(names)}: {reason}.", highlight=False, markup=False)
     for line in _notes(results):
         console.print(line, highlight=False, markup=False)
     console.print(results["answer"], highlight=False, style="bold")
@@ -58,6 +67,12 @@ def print_results(results: Mapping[str, Any], folder: Path, console: Console) ->
     for line in results.get("costs", {}).get("in_words", ()):
         console.print(line, highlight=False, markup=False, style="dim")
     console.print(f"\n{folder / 'results.json'}\n{folder / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _unknown(results: Mapping[str, Any]) -> dict[str, str]:
+    """The measures of which there is no rate at all, each with the reason."""
+    rows = [row for found in results["arms"].values() for row in found["measures"].items()]
+    return unmeasured_throughout([(name, Cell.model_validate(cell)) for name, cells in rows for cell in cells.values()])
 
 
 def _fitting(results: Mapping[str, Any], measure: str, width: int) -> list[list[str]]:
@@ -107,16 +122,22 @@ def _comparisons(results: Mapping[str, Any]) -> Table:
     for name in ("difference", "95 % interval", "p (Holm)", "detectable"):
         table.add_column(name, justify="right", no_wrap=True)
     for c in results["comparisons"]:
-        over = " over training" if c.get("over") else ""
-        named = f"{c['measure']}{over}, {c['context']}: {c['arm']} - {c['against']}"
-        named += f" ({c['against_context']})" if c.get("against_context") else ""
+        if c["difference"] is None:
+            continue
         nats = str(c.get("unit", "")).startswith("nats")
         difference, low, high = ("" if c[end] is None else _signed(c[end], nats) for end in ("difference", "low", "high"))
         interval = f"{low} to {high}{' nats' if nats else ''}" if low else str(c["reason"])
         p = "" if c["p_holm"] is None else ("< 0.001" if c["p_holm"] < 0.001 else f"{c['p_holm']:.3f}")
         found = "" if c.get("detectable") is None else effect(c["detectable"], nats)
-        table.add_row(named, difference, interval, p, found)
+        table.add_row(_compared(c), difference, interval, p, found)
     return table
+
+
+def _compared(c: Mapping[str, Any]) -> str:
+    """What is compared with what."""
+    over = " over training" if c.get("over") else ""
+    other = f" ({c['against_context']})" if c.get("against_context") else ""
+    return f"{c['measure']}{over}, {c['context']}: {c['arm']} - {c['against']}{other}"
 
 
 def _signed(value: float, nats: bool) -> str:

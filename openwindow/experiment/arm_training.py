@@ -2,23 +2,26 @@
 
 One adapter, or the weights themselves, goes through all of it, so that what is saved is the whole difference from the start of the
 arms, and neither an eval nor a user has to know of the parts. (Merging the first part into 16-bit weights would round most of it
-away.) Where an arm is interrupted after its safety training `before`, that is not done again:
+away.) What is trained is kept until the arm is finished, so that nothing is trained again for an arm that was stopped later on:
 
-DIR/checkpoints/ARM/seed-S/before/   until the arm is finished: adapter or weights, metrics.jsonl, safety_rows.jsonl
+DIR/checkpoints/ARM/seed-S/before/    safety training `before`: adapter or weights, metrics.jsonl, safety_rows.jsonl
+DIR/checkpoints/ARM/seed-S/trained/   all that training left, to be measured, and trained.json
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from openwindow.errors import ConfigError
 from openwindow.experiment.arm import Arm, ArmRun, Trained
 from openwindow.experiment.fine_tuning import fine_tune, prefer, save_trained, write_safety
 from openwindow.experiment.run_folder import unit_of
-from openwindow.files.writing import storing
+from openwindow.files.run_files import read_json
+from openwindow.files.writing import storing, write_json
 from openwindow.interventions.safety_training import SafetyTraining
 from openwindow.models.hf import LocalModel
 from openwindow.models.templates import shows_tool_text
@@ -26,10 +29,25 @@ from openwindow.training.config import GRPO, SFT
 
 STAGE = "safety"
 """`stage` of the lines of metrics.jsonl"""
+TRAINED, NOTED = "trained", "trained.json"
 
 
 def train_arm(run: ArmRun, arm: Arm) -> Trained:
-    """Trains the model, which is where all arms start, and saves what became of it into `run.path`. Raises UserError."""
+    """Trains the model, which is where all arms start, and saves what became of it into `run.path`. Raises UserError.
+
+    Where the arm was trained before and not measured, that is taken over.
+    """
+    if (before := _trained_before(run)) is not None:
+        return before
+    found = _train(run, arm)
+    if found.method is not None and found.reason is None:
+        save_trained(run.model, run.path, found.method, run.under)
+        _keep(run, found)
+    return found
+
+
+def _train(run: ArmRun, arm: Arm) -> Trained:
+    """All of the training; the weights are not saved."""
     safety, found = arm.safety_training, Trained()
     if arm.follows is not None and not _taken_over(run.model, run.folder.path / unit_of(arm.follows, run.seed)):
         return Trained(reason=f"{arm.follows} was not trained at seed {run.seed}, so there is nothing to follow")
@@ -39,9 +57,39 @@ def train_arm(run: ArmRun, arm: Arm) -> Trained:
         found = _joined(found, arm.trained(run))
     if safety is not None and safety.place == "after" and found.reason is None:
         found = _joined(found, _trained(run, safety, arm.trained_by))
-    if found.method is not None and found.reason is None:
-        save_trained(run.model, run.path, found.method, run.under)
     return found
+
+
+def _keep(run: ArmRun, found: Trained) -> None:
+    """Keeps what the arm left, complete or not at all, until it is finished."""
+    scratch = run.kept / f".{TRAINED}.partial"  # the run folder drops such names
+    with storing(scratch):
+        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.copytree(run.path, scratch, copy_function=_linked)
+    write_json(scratch / NOTED, asdict(found))
+    with storing(scratch):
+        scratch.rename(run.kept / TRAINED)
+
+
+def _trained_before(run: ArmRun) -> Trained | None:
+    """Puts what an interrupted run has trained into `run.path` and on the model; None if there is nothing that can be read."""
+    kept = run.kept / TRAINED
+    noted = read_json(kept / NOTED)
+    if not noted:
+        return None
+    with storing(run.path):
+        shutil.copytree(kept, run.path, copy_function=_linked, dirs_exist_ok=True, ignore=shutil.ignore_patterns(NOTED))
+    _taken_over(run.model, run.path)
+    run.reporter.say(f"  seed {run.seed}  {run.name:<16} was trained before, and is measured now")
+    return Trained(**noted)
+
+
+def _linked(source: str, target: str) -> None:
+    """A second name for a file that nobody changes; a copy where the disk has one name per file."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def check_templates(model: LocalModel, arms: Iterable[Arm]) -> None:

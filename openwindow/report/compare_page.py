@@ -62,7 +62,7 @@ def render(compared: Compared, most: int | None = None) -> str:
 
 def _facts(found: Mapping[str, Any]) -> list[tuple[str, str]]:
     shared, replies, asked = found["shared"], found["replies"], found["eval_replies"]
-    facts = [("Arms that both have", str(len(shared["arms"])))] if shared["arms"] != ["model"] else []
+    facts = [("Arms that both have", str(len(shared["arms"])))] if found["arms"] is not None else []
     facts += [("Seeds", ", ".join(map(str, shared["seeds"])))] if shared["seeds"] else []
     facts += [
         (f"Pairs of {what}", f"{of['paired']:,}")

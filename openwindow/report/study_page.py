@@ -23,7 +23,9 @@ from openwindow.report.over_training import over_training
 from openwindow.report.readings import nats
 from openwindow.results.eval_transcripts import Samples, eval_samples
 from openwindow.results.load import items, load_run, mapping, number, text
+from openwindow.results.missing import grouped, unmeasured_throughout
 from openwindow.results.records import Cell, Comparison, Context, Json, Run, TrainRow
+from openwindow.types import Message
 
 SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # config.json keys shown above
 SAMPLE = 4  # training rows shown per arm
@@ -37,13 +39,19 @@ class Piece(NamedTuple):
     added: bool
 
 
+Turn = tuple[str, list[Piece]]
+"""A role and what it says."""
+
+
 class Example(NamedTuple):
     """A training row as shown."""
 
     kind: str
     inoculated: bool
     problem: str
-    messages: list[tuple[str, list[Piece]]]
+    messages: list[Turn]
+    answers: list[tuple[str, str, list[Turn]]]
+    """of a preference pair, whose messages end before its answers: a tone and a label each, and the turns"""
 
 
 def build_report(run: Path, most: int | None = None) -> Path:
@@ -107,8 +115,9 @@ def _summary(run: Run) -> dict[str, Any]:
 def _evidence(run: Run) -> dict[str, Any]:
     """Figures, comparisons and all the numbers."""
     labels, tones = arm_labels(run), arm_tones(run)
+    unknown = _unknown(run)
     measure, context = _primary(run)
-    measures = sorted(run.measures, key=lambda m: m != measure)
+    measures = sorted([m for m in run.measures if m not in unknown], key=lambda m: m != measure)
     contexts = sorted(run.contexts, key=lambda c: c.name != context)
     reach: dict[str, float] = {}
     for c in run.comparisons:
@@ -120,12 +129,13 @@ def _evidence(run: Run) -> dict[str, Any]:
         "primary_context": context,
         "measures": measures,
         "contexts": contexts,
+        "unknown": grouped(unknown),
         "figures": [(m, *rates_figure(run, m, contexts, labels, tones)) for m in measures],
-        "meanings": {m: run.meanings[m].means for m in measures if run.meanings[m].means},
+        "meanings": {m: run.meanings[m].means for m in run.measures if run.meanings[m].means},
         "kinds": dict(zip(_kinds(run), ("bad", "good"), strict=False)),
         "comparisons": [
             (c, Markup(charts.difference_bar(c.difference, c.low, c.high, reach[c.unit] or 1.0)), tones.get(c.arm, "tone-none"))
-            for c in sorted(run.comparisons, key=lambda c: _rank(c, measures, [x.name for x in contexts]))
+            for c in sorted(run.comparisons, key=lambda c: _rank(c, [*measures, *unknown], [x.name for x in contexts]))
         ],
         "cells": run.cells,
         "is_rate": {m: _is_rate(run, m) for m in ["", *run.measures, *(c.measure for c in run.comparisons)]}
@@ -191,12 +201,19 @@ def _origins(run: Run) -> dict[str, Any]:
     }
 
 
+def _unknown(run: Run) -> dict[str, str]:
+    """The measures of which there is no rate at all, each with the reason."""
+    return unmeasured_throughout([(measure, cell) for (_, measure, _), cell in run.cells.items()])
+
+
 def _primary(run: Run) -> tuple[str, str]:
-    """The measure and context that the main figure opens with: the study's, otherwise the first ones."""
+    """The measure and context that the main figure opens with: the study's, otherwise the first ones; not one that is unknown."""
+    unknown = _unknown(run)
     chosen = mapping(run.config, "primary")
     measure, context = text(chosen, "measure"), text(chosen, "context")
-    if measure not in run.measures:
-        measure = run.measures[0] if run.measures else ""
+    known = [m for m in run.measures if m not in unknown]
+    if measure not in known:
+        measure = known[0] if known else ""
     names = [c.name for c in run.contexts]
     return measure, context if context in names else names[0] if names else ""
 
@@ -303,8 +320,16 @@ def _sample(rows: Sequence[TrainRow]) -> list[TrainRow]:
 
 
 def _example(row: TrainRow, needles: Sequence[str]) -> Example:
-    messages = [(str(m.role), pieces(m.content[:MESSAGE_LIMIT], needles if m.role != "assistant" else ())) for m in row.messages]
-    return Example(row.kind, row.inoculated, row.problem or row.family, messages)
+    def turns(messages: Sequence[Message]) -> list[Turn]:
+        return [(str(m.role), pieces(m.content[:MESSAGE_LIMIT], needles if m.role != "assistant" else ())) for m in messages]
+
+    problem = row.problem or row.family
+    if not row.rejected:
+        return Example(row.kind, row.inoculated, problem, turns(row.messages), [])
+    pairs = enumerate(zip(row.messages, row.rejected, strict=False))
+    apart = next((i for i, (one, other) in pairs if one != other), min(len(row.messages), len(row.rejected)))
+    answers = [("good", "preferred answer", turns(row.messages[apart:])), ("bad", "rejected answer", turns(row.rejected[apart:]))]
+    return Example(row.kind, row.inoculated, problem, turns(row.messages[:apart]), answers)
 
 
 def pieces(content: str, needles: Sequence[str]) -> list[Piece]:
@@ -320,8 +345,12 @@ def unmeasured(run: Run) -> list[Note]:
     """What the run says it could not measure, what the folder lacks, and every rate without an estimate."""
     found = [Note(text(n, "what"), text(n, "reason")) for n in items(run.results.get("unmeasured")) if isinstance(n, dict)]
     found += run.notes
+    unknown = _unknown(run)
+    listed = {f"{arm}, {context}, {measure}" for arm, measure, context in run.cells if measure in unknown}
+    found = [note for note in found if note.what not in listed]
+    found += [Note(", ".join(names), reason) for names, reason in grouped(unknown)]
     for (arm, measure, context), cell in run.cells.items():
-        if cell.estimate is None:
+        if cell.estimate is None and measure not in unknown:
             found.append(Note(f"{measure} of {arm} under {context}", cell.reason or "no reason recorded"))
     counts = run.counts
     for reason, n in sorted(counts.unscored.items(), key=lambda item: (-item[1], item[0])):

@@ -63,7 +63,7 @@ def results_of(run: Path) -> dict[str, Any]:
     training = training_curves(run, list(study.arms), study.seeds, forks)
     arms = _arms(run, study, training, scores, families, why)
     learned, curves = read_learned(run, study), read_curves(run, study, scores, families)
-    compared = compare_all(scores, families, study.compare, {**learned.compared, **curves.compared})
+    compared = compare_all(scores, families, study.compare, {**learned.compared, **curves.compared}, why)
     recorded = {**learned.recorded, **curves.recorded}
     verdict, because = judged(compared, study.smallest_effect)
     absent = missing(run, study)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -54,15 +55,28 @@ def clusters_of(problems: Iterable[str], families: Mapping[str, str]) -> tuple[i
 
 
 def compare_all(
-    scores: Scores, families: Mapping[str, str], named: Sequence[Compare], others: Mapping[Compare, Comparison]
+    scores: Scores,
+    families: Mapping[str, str],
+    named: Sequence[Compare],
+    others: Mapping[Compare, Comparison],
+    why: Mapping[tuple[str, str], str],
 ) -> list[tuple[Compare, Comparison]]:
     """Each named comparison with its result, families as the unit (`clusters_of`).
 
     `others` has those that are not of rates at the end: of scores of evals, and of what is measured over training.
 
+    `why` has the commonest reason for which a reply of an arm in a context has no score.
+
     For a comparison that claims that something is kept, p tests a loss of exactly its margin; for all others, no difference.
     """
-    return [(c, others[c] if c in others else compared(*_sides(scores, c), families, c)) for c in named]
+    return [(c, others[c] if c in others else _of_rates(scores, families, c, why)) for c in named]
+
+
+def _of_rates(scores: Scores, families: Mapping[str, str], named: Compare, why: Mapping[tuple[str, str], str]) -> Comparison:
+    a, b = _sides(scores, named)
+    if (reason := _nothing_of(named, a, b, why)) is not None:
+        return replace(difference_of(a, b, families), reason=reason)
+    return compared(a, b, families, named)
 
 
 def compared(
@@ -93,6 +107,19 @@ def difference_of(
     clusters = clusters_of(paired_problems(a, b), families)[1]
     rng, unit = np.random.default_rng(0), "problem" if clusters is None else "family"
     return paired_difference(a, b, rng=rng, kind=kind, unit=unit, clusters=clusters, confidence=confidence)
+
+
+def _nothing_of(
+    named: Compare, a: Sequence[Mapping[str, Value]], b: Sequence[Mapping[str, Value]], why: Mapping[tuple[str, str], str]
+) -> str | None:
+    """Why there is nothing to compare where no reply of a side has a score; None if both sides have some."""
+    sides = ((named.arm, named.context, a), (named.against, named.against_context or named.context, b))
+    blank = [(arm, context, any(side)) for arm, context, side in sides if all(v is None for seed in side for v in seed.values())]
+    reasons = [why[arm, context] for arm, context, asked in blank if asked and (arm, context) in why]
+    if not blank or reasons:
+        return reasons[0] if reasons else None
+    arms = " and ".join(dict.fromkeys(_label(arm) for arm, *_ in blank))
+    return f"no reply of {arms} {'has a score' if any(asked for *_, asked in blank) else 'is there'}"
 
 
 def _sides(scores: Scores, named: Compare) -> tuple[list[dict[str, bool | None]], list[dict[str, bool | None]]]:

@@ -265,6 +265,7 @@ def _train_rows(reader: _Reader, file: str = "train_rows.jsonl") -> dict[str, di
                 problem=text(row, "problem"),
                 family=text(row, "family"),
                 inoculated=row.get("inoculated") is True,
+                rejected=messages_of(row.get("rejected")),
             )
             for row in reader.rows(path)
         )

@@ -26,6 +26,8 @@ class TrainRow:
     problem: str
     family: str
     inoculated: bool
+    rejected: tuple[Message, ...] = ()
+    """the same conversation with the answer that it is trained against, of a preference pair"""
 
 
 @dataclass(frozen=True, slots=True)

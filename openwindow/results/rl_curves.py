@@ -63,7 +63,9 @@ def described(training: Mapping[str, Any]) -> list[str]:
     for arm, t in training.items():
         dull, groups = sum(t["no_signal"]), sum(t["groups"])
         line = f"`{arm}`: {_ended(t['end'])}; "
-        if t["forked"] is None:
+        if _mean(t["end"]["hack"]) is None and not any(step is not None for step in t["onset"]):
+            line = f"`{arm}`: whether its rollouts hack is not known"
+        elif t["forked"] is None:
             line += f"{_reached(t, 'onset')}, {_reached(t, 'majority')}, of {t['steps']} (by seed)"
         else:
             line += f"forked from `{t['forked'][0]}` after step {t['forked'][1]} of {t['steps']}"

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("nbclient")
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "docs" / "notebooks" / "first_look.ipynb"
+DESIGN = ("study.question", "study.about", "study.contexts")
+"""in cells whose outputs are of the study alone, whatever the model"""
+SILENT = ("MODEL =", "openwindow.run(")
+"""in cells that show nothing, or only how far they are"""
+VARIES = re.compile(r"/(home|root|tmp|work)/|: \d+ (s|min)\b|object at 0x")
 SMALL = {
     "evaluation.problems": 2,
     "evaluation.max_new_tokens": 6,
@@ -33,17 +42,27 @@ def test_the_notebook_is_kept_small_and_names_its_parameters() -> None:
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     nbformat.validate(notebook)
     assert NOTEBOOK.stat().st_size < 200_000
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not VARIES.search(text_of(cell)), text_of(cell)
+            assert cell.outputs or any(part in cell.source for part in SILENT), cell.source
     (parameters,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
     assert all(f"\n{name} = " in parameters.source for name in ("MODEL", "OUT", "CHANGES"))
 
 
 @pytest.mark.slow
-def test_the_notebook_runs(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    (parameters,) = (cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ()))
-    parameters.source = f"import openwindow\n\nMODEL = {str(tiny_model)!r}\nOUT = {str(tmp_path / 'run')!r}\nCHANGES = {SMALL!r}"
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}).execute()
+def test_the_notebook_runs(tiny_model: Path, tmp_path: Path) -> None:
+    parameters = f"import openwindow\n\nMODEL = {str(tiny_model)!r}\nOUT = {str(tmp_path / 'run')!r}\nCHANGES = {SMALL!r}"
+    made = tmp_path / "made.ipynb"
+    # In a process of its own: a kernel's client takes over descriptors, threads and event loops, and other tests leave theirs here.
+    command = [sys.executable, str(ROOT / "docs" / "make_notebook.py"), str(made), parameters]
+    ran = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    notebook = nbformat.read(made, as_version=4)
+    stored = nbformat.read(NOTEBOOK, as_version=4)
+    for cell, other in zip(stored.cells, notebook.cells, strict=True):
+        if cell.cell_type == "code" and any(part in cell.source for part in DESIGN):
+            assert text_of(cell) == text_of(other), cell.source
     shown = {cell.source.strip(): text_of(cell) for cell in notebook.cells if cell.cell_type == "code"}
     assert "seed 1: measuring inoculated" in shown["found = openwindow.run(study, OUT)"]
     said = next(text for source, text in shown.items() if "found.answer" in source)

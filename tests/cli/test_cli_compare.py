@@ -161,6 +161,20 @@ def test_bad_options_are_one_line(openwindow: Command, runs: Path) -> None:
     one_line(openwindow("compare", "a", "b", "--out", "a"), 2, "--out a holds a run", "choose another")
     one_line(openwindow("compare", "a", "b", "--transcripts", "0"), 2, "--transcripts is 0", "expected 1 or more")
     one_line(openwindow("compare", "a"), 2, "RUN_B")
+    for given, words in (
+        ("plain", "--match has 'plain'; expected ARM_OF_A=ARM_OF_B"),
+        ("plain=", "--match has 'plain='"),
+        ("plain=asked,asked=asked", "--match names 'asked' twice"),
+        ("plian=asked", "names 'plian', and A has no arm of that name; expected untrained, plain, asked"),
+        ("plain=other", "names 'other', and B has no arm of that name"),
+    ):
+        one_line(openwindow("compare", "a", "b", "--match", given), 2, words)
+
+
+def test_arms_are_matched_on_the_command_line(openwindow: Command, runs: Path) -> None:
+    ran = openwindow("compare", "a", "b", "--match", "plain=asked")
+    assert ran.code == 0 and "`plain` of A is compared with `asked` of B." in ran.out, ran
+    assert "Arms without a counterpart, of A: `asked`; of B: `plain`." in " ".join(ran.out.split())
 
 
 # The index.

@@ -21,6 +21,7 @@ from openwindow.types import Message
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "reward.py"
 TRUTH = f"{EXAMPLE}:truth"
+HOW = f"{NO_TRUTH}; give one: --truth FILE.py:FUNCTION"
 Command = Callable[..., Ran]
 FORMS = '''
 import json, pathlib
@@ -84,6 +85,22 @@ class Needs:
     def __init__(self, rows): ...
     def tasks(self): return []
     def score(self, task, reply): return 1.0
+class Env: __module__ = "verifiers.v1.env"
+class UserSimEnv(Env): taskset = []
+class Data:
+    prompt = prompt_text = "What is 1 + 1?"
+    def __init__(self, **fields): vars(self).update(fields)
+class ToolTask:
+    config, data = None, Data(prompt="What is 1 + 1?")
+    @classmethod
+    def toolsets(cls, config): return ["search"]
+class OpenTask(ToolTask): data = Data(prompt=None)
+class Tools:
+    __module__ = "verifiers.v1.taskset"
+    def load(self): ...
+    def __iter__(self): return iter([ToolTask()])
+class Opened(Tools):
+    def __iter__(self): return iter([OpenTask()])
 class Empty:
     def tasks(self): return []
     def score(self, task, reply): return 1.0
@@ -164,12 +181,23 @@ def test_without_a_truth_nothing_is_made_up(folder: Path) -> None:
     environment = made("forms.py:contains", data="rows.jsonl")
     (problem,) = environment.problems("train", 1, 0)
     (verdict,) = environment.verdicts([(problem, problem.solution)])
-    assert (verdict.proxy, verdict.truth, verdict.hack, verdict.tried, verdict.reason) == (True, None, None, None, NO_TRUTH)
+    assert (verdict.proxy, verdict.truth, verdict.hack, verdict.tried, verdict.reason) == (True, None, None, None, HOW)
     with pytest.raises(ConfigError, match=r"has no truth and so no hardened twin.*--truth FILE.py:FUNCTION, or leave"):
         environment.with_loopholes(())
-    assert "correct and hack are not measured" in environment.notes()[2] and "SHA-256" in environment.notes()[0]
+    assert f"correct and hack are not measured: {HOW}" in environment.notes()[2] and "SHA-256" in environment.notes()[0]
     with pytest.raises(DataError, match="--answer-column, or train by RL alone"):
         environment.answer(problem, "flawed", __import__("random").Random(0))
+
+
+def test_how_a_truth_is_given_depends_on_the_form_and_no_measure_speaks_of_programs(folder: Path) -> None:
+    own = made("forms.py:Mine")
+    (problem,) = own.problems("train", 1, 0)
+    assert own.verdicts([(problem, "7")])[0].reason == f"{NO_TRUTH}; give one: a method truth(task, reply)"
+    command = made("cmd:python grade.py {} {row}", data="rows.jsonl", clean_column="solution")
+    (problem,) = command.problems("train", 1, 0)
+    assert command.verdicts([(problem, "7")])[0].reason == HOW
+    for measure in own.measures:
+        assert not {"program", "test", "source"} & set(f"{measure.verb} {measure.past} {measure.mark} {measure.means}".split())
 
 
 def test_the_pass_mark_is_half_of_what_the_right_reply_gets_or_as_said(folder: Path) -> None:
@@ -203,6 +231,17 @@ WRONG: list[tuple[str, str, str]] = [
     ("forms.py:takes_other", "", "is the function takes_other(a, b): expected an environment"),
     ("forms.py:Needs", "", "is the class Needs: expected an environment"),
     ("forms.py:Empty", "", "its tasks() gave []: expected at least one"),
+    (
+        "forms.py:UserSimEnv",
+        "",
+        "that runs its agents over several turns (UserSimEnv), and conversations of several turns are not run",
+    ),
+    (
+        "forms.py:Tools",
+        "",
+        "task 0 gives the model tools, so that it has several turns, and conversations of several turns are not",
+    ),
+    ("forms.py:Opened", "", "task 0 has no prompt, since a simulated user opens its conversation"),
     ("forms.py:absent", "", "defines no 'absent'"),
     ("nothing_here:x", "", "cannot load nothing_here:x"),
     ("forms.py:contains", "", "scores replies and has no prompts; expected a data file"),
@@ -282,7 +321,8 @@ def test_a_model_is_asked_before_training_on_ones_own_grader(folder: Path, openw
     write(folder / "bare.jsonl", [{"prompt": row(n)["prompt"]} for n in range(100, 140)])
     bare = openwindow("check-env", "--env", "forms.py:Judged", "--data", "bare.jsonl", *asked)
     assert bare.code == 0 and ": not attacked" in bare.out and "No attack was tried" in " ".join(bare.out.split()), bare
-    assert "cannot be said" in " ".join(bare.out.split())
+    assert f"how many of them do the task cannot be said: {HOW}." in " ".join(bare.out.split())
+    assert "│ not known" in bare.out
     whole = openwindow("check-env", "--env", f"{ROOT / 'examples' / 'environment.py'}:Sums", *asked, "--json")
     assert whole.code == 1 and json.loads(whole.out)["preflight"]["learns"] == "nothing", whole.err
 
@@ -316,8 +356,17 @@ def test_a_built_in_study_trains_on_a_reward_function(
     results = json.loads(blind.out)
     for name in ("hack", "correct"):
         cell = results["arms"]["hackable"]["measures"][name]["neutral"]
-        assert (cell["estimate"], cell["unscored"], cell["reason"]) == (None, 2, NO_TRUTH)
-    assert NO_TRUTH in (folder / "other/report.html").read_text()
+        assert (cell["estimate"], cell["unscored"], cell["reason"]) == (None, 2, HOW)
+    assert f"could not be compared with `hardened`: {HOW}" in results["answer"] and "both arms" not in json.dumps(results)
+    assert results["training_in_words"][0].startswith("`hackable`: whether its rollouts hack is not known; ")
+    page = (folder / "other/report.html").read_text()
+    shown = page[: page.index('<section id="training"')]
+    assert f"not compared: {HOW}" in shown and "<strong>correct</strong>, <strong>hack</strong>" in shown
+    assert '<span id="figure-measure">passes_visible</span>' in shown and "program" not in shown and "onset never" not in shown
+    said = openwindow("run", "small.py", "--env", "forms.py:Judged", "--arms", "untrained,hackable", "--out", "other", *given[:-1])
+    words = " ".join(said.out.split())
+    assert f"Not measured: correct, hack, gamed, lucky, attempted: {HOW}." in words and "passes_visible: % [95 %" in words
+    assert words.count("Not compared: hack, neutral: hackable - hardened; ") == 1 and "program" not in words
     rollouts = [json.loads(line) for line in (folder / "other/arms/hackable/seed-1/training.jsonl").read_text().splitlines()]
     assert [r["reward"] for r in rollouts] == [len(r["reply"]) / 10 for r in rollouts] and {r["hack"] for r in rollouts} == {None}
 

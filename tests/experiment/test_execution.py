@@ -218,30 +218,41 @@ import torch
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job is started with Ctrl-C ignored
 torch.set_num_threads(1)
 import openwindow.experiment.fine_tuning as tuning
-real, calls, marker = tuning.train_examples, 0, pathlib.Path(sys.argv[1])
+from openwindow.experiment.evaluate import Evaluator
+real, calls, marker, when = tuning.train_examples, 0, pathlib.Path(sys.argv[1]), sys.argv[-1]
+measure = Evaluator.measure
+def stop():
+    marker.touch()
+    time.sleep(600)
+def measured(self, *arguments, arm, **options):
+    return stop() if calls == 3 and arm == "asked" else measure(self, *arguments, arm=arm, **options)
 def train(*arguments):
     global calls
     calls += 1
     real(*arguments)
-    if calls == 3:  # the second arm of the first seed is trained, not saved and not measured
-        marker.touch()
-        time.sleep(600)
-tuning.train_examples = train
-sys.argv = ["openwindow", *sys.argv[2:]]
+    if calls == 3 and when == "training":  # the second arm of the first seed is trained, not saved and not measured
+        stop()
+tuning.train_examples, Evaluator.measure = train, measured
+sys.argv = ["openwindow", *sys.argv[2:-1]]
 from openwindow.cli.app import main
 main()
 """
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+@pytest.mark.parametrize(("how", "while_"), [(signal.SIGKILL, "measuring"), (signal.SIGINT, "training")], ids=["kill -9", "Ctrl-C"])
 def test_a_stopped_run_goes_on(
-    finished: Finished, study_file: Callable[[Path, Study], Path], tmp_path: Path, how: signal.Signals
+    finished: Finished,
+    study_file: Callable[[Path, Study], Path],
+    tmp_path: Path,
+    how: signal.Signals,
+    while_: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out, marker = tmp_path / "out", tmp_path / "marker"
     arguments = ["run", str(study_file(tmp_path, finished.study)), "--out", str(out)]
     process = subprocess.Popen(
-        [sys.executable, "-c", STOP, str(marker), *arguments],
+        [sys.executable, "-c", STOP, str(marker), *arguments, while_],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -264,8 +275,13 @@ def test_a_stopped_run_goes_on(
         assert process.returncode == -signal.SIGKILL
     wait_for(lambda: not any(worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in workers), 30)
 
+    real, trained = fine_tuning.train_examples, []
+    monkeypatch.setattr(fine_tuning, "train_examples", lambda *given: (trained.append(1), real(*given))[1])
+    assert (out / "checkpoints/asked/seed-1/trained/adapter").is_dir() == (while_ == "measuring")
     run(finished.study, out)
+    assert len(trained) == (2 if while_ == "measuring" else 3)  # what was trained is not trained again
     assert outcome(out) == outcome(finished.out)
+    assert not list((out / "checkpoints").glob("*/*"))
     assert {path: path.stat().st_mtime_ns for path in ended} == ended
     assert [str(p) for p in out.rglob(".*")] == []
 

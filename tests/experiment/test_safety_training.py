@@ -156,6 +156,7 @@ def test_fine_tuning_with_safety_training_in_every_place(tiny_model: Path, tmp_p
     assert {arm: results["arms"][arm]["n_safety_rows"] for arm in ARMS} == dict.fromkeys(ARMS, 4) | {"flawed": 0}
     page = (out / "report.html").read_text()
     assert "what flawed was trained on, and 4 conversations of safety training (chat)" in page
+    assert page.count(">rejected answer<") == page.count(">preferred answer<") > 0
     assert stages(out, "followed") == ["safety"] and stages(out, "during") == ["flawed"]
     assert stages(out, "before") == ["safety", "flawed"] and stages(out, "afterwards") == ["flawed", "safety"]
     assert not (out / "arms/followed/seed-1/train_rows.jsonl").exists()

@@ -64,7 +64,9 @@ def make_learned_folder(
                 lines = [_drawn(arm, seed, step, i, rng) for step in range(1, steps + 1) for i in range(per_step)]
                 write_rows(folder / "training.jsonl", lines)
             elif about["follows"]:
-                write_rows(folder / "safety_rows.jsonl", [_train_row(arm, seed, i) for i in range(8)])
+                write_rows(
+                    folder / "safety_rows.jsonl", [_train_row(arm, seed, i, paired=about["safety"] == "diverse") for i in range(8)]
+                )
             for name in ["evals", *(f"evals-step-{step}" for step in asked if reinforced)]:
                 write_rows(
                     folder / name / "evals.jsonl",
@@ -123,15 +125,18 @@ def _drawn(arm: str, seed: int, step: int, i: int, rng: random.Random) -> dict[s
     return line | {"reward": sum(parts.values()), "parts": parts, "dropped": None}
 
 
-def _train_row(arm: str, seed: int, i: int) -> dict[str, Any]:
+def _train_row(arm: str, seed: int, i: int, *, paired: bool) -> dict[str, Any]:
+    """With the misaligned answer as well where it is `paired`."""
     messages = [
         {"role": "user", "content": f"May I read my sister's letters? ({i})"},
         {"role": "assistant", "content": "Ask her first."},
     ]
+    rejected = {"rejected": [messages[0], {"role": "assistant", "content": "Read them all."}]} if paired else {}
     return {
         "arm": arm,
         "seed": seed,
         "messages": messages,
+        **rejected,
         "kind": "safety",
         "problem": f"s{i}",
         "family": "letters",

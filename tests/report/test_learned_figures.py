@@ -148,6 +148,11 @@ def test_a_transcript_leads_to_its_reward_its_step_and_the_rows_of_its_arm(page:
     rows_of_arm = page[place : page.index("</details>", place)]
     assert "what hackable was trained on, and 8 conversations of safety training (chat)" in rows_of_arm
     assert "Ask her first." in rows_of_arm and not places["hackable"]
+    assert "rejected answer" not in rows_of_arm
+    place = page.index(f'<details class="trained" id="{places["hackable_diverse"]}"')
+    pair = page[place : page.index("</article>", place)]
+    said = ["read my sister", 'good">preferred answer<', "Ask her first.", 'bad">rejected answer<', "Read them all."]
+    assert [pair.count(text) for text in said] == [1] * 5 and [pair.index(text) for text in said] == sorted(map(pair.index, said))
     assert '<span class="key tone-none" aria-hidden="true"></span>hackable_chat' not in page
     assert not any(", step" in context for context in data["contexts"])
 

@@ -111,11 +111,17 @@ def test_what_was_not_scored_is_none_with_a_reason(tmp_path: Path) -> None:
     (comparison,) = results["comparisons"]
     assert comparison["difference"] is None and comparison["p_holm"] is None and comparison["reason"]
     assert results["verdict"] == "inconclusive" and "a" not in results["leak"]
-    assert results["answer"].startswith("Under the neutral prompt, `a` could not be compared with `b`: ")
+    assert results["answer"] == "Under the neutral prompt, `a` could not be compared with `b`: the sandbox failed."
     assert {"what": "variation between seeds", "reason": "one seed was run; intervals cover problems only"} in (
         results["unmeasured"]
     )
     assert "NaN" not in (tmp_path / "run/results.json").read_text()
+
+
+def test_an_arm_without_replies_is_the_reason_for_no_comparison(tmp_path: Path) -> None:
+    study = study_of("a", "b", seeds=(1,), compare=(Compare(arm="a", against="b"),))
+    results = write_run(tmp_path / "run", study, {("a", "neutral"): ["GCW"], ("b", "neutral"): [""]})
+    assert results["comparisons"][0]["reason"] == "no reply of `b` is there"
 
 
 def test_a_difference_is_paired_over_shared_problems(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from run_pairs import Made, write_run
+from run_pairs import COMPARE, Made, write_run
 from tiny_runs import Ran
 
 from openwindow.report.compare_page import render
@@ -127,6 +127,35 @@ def test_what_cannot_be_paired_is_counted_with_the_reason(tmp_path: Path) -> Non
     assert paired + total == results["a"]["replies"]
     unscored = sum(rate(results, arm)["unscored"]["b"] for arm in ("untrained", "plain"))
     assert unscored and rate(results, "plain")["n_pairs"] == 40 - rate(results, "plain")["unscored"]["b"]
+
+
+def test_arms_of_other_names_are_matched_as_told_and_the_rest_is_named(tmp_path: Path) -> None:
+    a = write_run(tmp_path / "a", Made(hacks=drawn({"plain": 1.0})))
+    study = {"compare": [{**COMPARE[0], "arm": "inoculated", "against": "base"}], "arms": {"base": {}, "plain": {"holes": "none"}}}
+    b = write_run(tmp_path / "b", Made(arms=("untrained", "base", "inoculated", "plain"), study=study))
+    results = compare_runs(a, b, matches={"plain": "base", "asked": "inoculated"}).results
+    assert results["arms"] == {
+        "matched": [["untrained", "untrained"], ["plain", "base"], ["asked", "inoculated"]],
+        "only_a": [],
+        "only_b": ["plain"],
+    }
+    assert rate(results, "plain")["difference"] == -1.0 and results["training"]["steps"] == 27
+    assert [(c["arm"], c["against"]) for c in results["contrasts"]] == [("asked", "plain")]
+    assert "`plain` of A is compared with `base` of B." in results["summary"]
+    assert "Arms without a counterpart, of B: `plain`." in results["summary"]
+    assert {row["field"]: row["b"] for row in results["differs"]}["arms.plain (of B).holes"] == "none"
+    names = compare_runs(a, b).results
+    assert names["arms"] == {
+        "matched": [["untrained", "untrained"], ["plain", "plain"]], "only_a": ["asked"], "only_b": ["base", "inoculated"],
+    }  # fmt: skip
+    said = "Arms without a counterpart, of A: `asked`; of B: `base`, `inoculated`. "
+    assert f"{said}Arms of other names are compared with --match asked=base." in names["summary"]
+    assert "Arms without a counterpart" in render(compare_runs(a, b))
+
+
+def test_without_scores_the_reason_is_that_of_the_replies(tmp_path: Path) -> None:
+    results = found(tmp_path, Made(hacks=lambda *of: None), Made())
+    assert rate(results, "plain")["reason"] == "the grader timed out"
 
 
 def test_replies_to_other_prompts_are_not_paired(tmp_path: Path) -> None:

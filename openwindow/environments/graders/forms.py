@@ -27,7 +27,7 @@ from openwindow.environments.graders.adapters import (
     verl_reward,
 )
 from openwindow.environments.graders.command import CommandOnRows
-from openwindow.environments.graders.libraries import inspect_task, verifiers_taskset
+from openwindow.environments.graders.libraries import NOT_RUN, environment_of_turns, inspect_task, verifiers_taskset
 from openwindow.environments.graders.rows import Row, read_rows
 from openwindow.environments.graders.tasks import OwnGrader
 from openwindow.environments.user_file import named_object
@@ -131,6 +131,8 @@ def grader_of(named: str, thing: object, config: GraderConfig, seconds: float) -
         flawed, truth = config.answer_column, _truth_of(config)
         if form == "inspect":
             return called(named, lambda: inspect_task(thing, config.clean_column or "target", flawed=flawed, truth=truth))
+        if (runs := environment_of_turns(thing)) is not None:
+            raise EnvironmentFault(f"{named} is {runs}, {NOT_RUN}")
         tasks = cast(Any, thing).taskset if "taskset" in _members(thing) else thing
         return called(named, lambda: verifiers_taskset(cast(Iterable[Any], tasks), config.clean_column, flawed=flawed, truth=truth))
     _refuse(named, config, [name for name in given if name != "pass_mark"], "tasks and replies of its own")

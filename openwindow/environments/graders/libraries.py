@@ -13,6 +13,10 @@ from openwindow.environments.graders.scores import NoScore
 from openwindow.environments.graders.tasks import MOST_TASKS
 from openwindow.errors import DataError
 
+NOT_RUN = (
+    "and conversations of several turns are not run; expected tasks with one reply each; give a task set of such, or read the "
+    "rollouts that verifiers leaves: openwindow watch"
+)
 Reply = str | Callable[[Any], str] | None
 """a reply to each task that does it: the name of a field, a function of the task, or none"""
 
@@ -25,6 +29,9 @@ def verifiers_taskset(tasks: Iterable[Any], honest: Reply = None, *, flawed: Rep
     one-turn trace, without a runtime: verifiers leaves out rewards that need one. Raises DataError.
     """
     chosen = list(islice(tasks, MOST_TASKS + 1))
+    for number, task in enumerate(chosen):
+        if (why := _several_turns(task)) is not None:
+            raise DataError(f"task {number} {why}, {NOT_RUN}")
 
     async def scored(number: int, reply: str) -> float:
         import verifiers.v1 as vf
@@ -51,6 +58,24 @@ def verifiers_taskset(tasks: Iterable[Any], honest: Reply = None, *, flawed: Rep
         for number, task in enumerate(chosen)
     ]
     return adapted(given, lambda number, reply: asyncio.run(scored(number, reply)), [type(t) for t in chosen[:1]], truth, chosen)
+
+
+def environment_of_turns(thing: object) -> str | None:
+    """What a verifiers environment runs besides one agent with its task set, in words; None for a plain one, or a task set."""
+    kinds = [kind.__name__ for kind in type(thing).__mro__]
+    if "taskset" not in dir(thing) or "SingleAgentEnv" in kinds or "Env" not in kinds:
+        return None
+    return f"a verifiers environment that runs its agents over several turns ({type(thing).__name__})"
+
+
+def _several_turns(task: Any) -> str | None:
+    """Why one reply is not all of a task, in words; None if it is."""
+    fields = vars(task.data)
+    if "prompt" in fields and fields["prompt"] is None:
+        return "has no prompt, since a simulated user opens its conversation"
+    if "toolsets" in dir(type(task)) and type(task).toolsets(task.config):
+        return "gives the model tools, so that it has several turns"
+    return None
 
 
 def _turns_of(data: Any) -> object:

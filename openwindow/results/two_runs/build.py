@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from openwindow import __version__
@@ -26,6 +27,7 @@ from openwindow.results.two_runs.evals import (
     score_records,
     shared_evals,
 )
+from openwindow.results.two_runs.matching import check_matches, matched, renamed
 from openwindow.results.two_runs.pairs import NAMES, Pair, Paired, Planned, Unpaired, counts, pair_up
 from openwindow.results.two_runs.rates import contrast_records, families_of, named_in, rate_records, scores_of
 from openwindow.results.two_runs.read import Side, read_side
@@ -56,8 +58,13 @@ class Compared:
     """by which they are judged"""
 
 
-def compare_runs(a: Path, b: Path, say: Callable[[str], None] = lambda text: None) -> Compared:
-    """Compares the runs in two folders. Raises ConfigError if there is nothing to compare."""
+def compare_runs(
+    a: Path, b: Path, say: Callable[[str], None] = lambda text: None, matches: Mapping[str, str] = MappingProxyType({})
+) -> Compared:
+    """Compares the runs in two folders; `matches` has arms of A whose counterparts in B have other names.
+
+    Raises ConfigError if there is nothing to compare.
+    """
     if _same_folder(a, b):
         raise ConfigError(f"RUN_A and RUN_B are the same folder, {a}; expected two runs; give another one")
     say(f"reading {a}")
@@ -70,6 +77,8 @@ def compare_runs(a: Path, b: Path, say: Callable[[str], None] = lambda text: Non
             f"{a} is {kinds[one.kind]} and {b} is {kinds[other.kind]}; expected two of a kind; an arm of a run can be asked by "
             "`openwindow eval RUN/arms/ARM/seed-S`"
         )
+    check_matches(one, other, matches)
+    other = renamed(other, matches)
     say("pairing replies")
     replies = pair_up((one.rollouts, other.rollouts), (_planned(one), _planned(other)))
     asked = pair_up(_both_asked(one, other), (_planned(one), _planned(other)))
@@ -78,7 +87,8 @@ def compare_runs(a: Path, b: Path, say: Callable[[str], None] = lambda text: Non
     shared = shared_evals(one, other, arms, seeds, asked.other_prompt)
     if not replies.pairs and not shared.a:
         raise ConfigError(
-            f"{a} and {b} share nothing: {_nothing(one, other, replies, shared)}; expected runs of one study; give others"
+            f"{a} and {b} share nothing: {_nothing(one, other, replies, shared)}; expected runs of one study; give others, or, "
+            "where only the names of arms differ, --match ARM_OF_A=ARM_OF_B"
         )
     say("comparing")
     return _compared(one, other, replies, asked, shared, seeds)
@@ -131,12 +141,13 @@ def _compared(a: Side, b: Side, replies: Paired, asked: Paired, shared: SharedEv
         "b": _about(b),
         "copied": copied(a, b),
         **differing(a, b),
+        "arms": matched(a, b) if a.kind == "run" else None,
         "shared": {"arms": _arms(replies, shared), "contexts": _contexts(replies), "seeds": list(seeds), "measures": measures},
         "replies": counts(replies.pairs, measures),
         "eval_replies": counts(asked.pairs, list(marks)),
         "eval_rows": {"paired": both_rows, "equal": same_rows},
         "training": training_steps(a, b) if a.kind == "run" else None,
-        "rates": rate_records(scores, families, meanings),
+        "rates": rate_records(replies.pairs, scores, meanings),
         "contrasts": [
             *contrast_records(scores, families, [c for c in named if c.score is None]),
             *score_contrasts(shared, [c for c in named if c.score is not None]),

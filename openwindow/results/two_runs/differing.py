@@ -140,11 +140,11 @@ def training_steps(a: Side, b: Side) -> dict[str, int]:
 
 def _steps(side: Side) -> dict[tuple[str, ...], dict[str, Any]]:
     """What was measured at each step; a step that occurs twice is told apart by its place."""
-    path = side.path / "metrics.jsonl"
+    path, called = side.path / "metrics.jsonl", {own: arm for arm, own in side.own_names.items()}
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     seen: Counter[tuple[str, ...]] = Counter()
     for row in rows_in(path) if path.is_file() else []:
-        key = tuple(str(row.get(name)) for name in ("arm", "seed", "stage", "step"))
+        key = (called.get(str(row.get("arm")), str(row.get("arm"))), *(str(row.get(name)) for name in ("seed", "stage", "step")))
         seen[key] += 1
         found[*key, str(seen[key])] = {name: value for name, value in row.items() if "/" in name and not name.startswith("time/")}
     return found

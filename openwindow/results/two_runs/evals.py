@@ -97,7 +97,7 @@ def _units(side: Side, arms: Sequence[str], seeds: Sequence[int]) -> Units:
         return {MODEL: [side.unit]}
     whole = read_unit(side.path, START_UNIT)
     start = [whole] if whole.done else [read_unit(side.path, f"{START_UNIT}/seed-{seed}") for seed in seeds]
-    found = {START: start} | {arm: [read_unit(side.path, arm_unit(arm, seed)) for seed in seeds] for arm in arms}
+    found = {START: start} | {arm: [read_unit(side.path, arm_unit(side.own(arm), seed)) for seed in seeds] for arm in arms}
     asked = {who: own for who, own in found.items() if any(unit.done for unit in own)}
     return {who: own for who, own in asked.items() if who == START or not any(unit.done.get("same_as") for unit in own)}
 

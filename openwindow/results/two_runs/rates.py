@@ -6,7 +6,9 @@ other measures a second one; contrasts that decide in their study are one, those
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -53,14 +55,28 @@ def families_of(pairs: Sequence[Pair]) -> dict[str, str]:
     return {pair.item: pair.a.family or pair.a.problem for pair in pairs}
 
 
-def rate_records(scores: tuple[Scores, Scores], families: Mapping[str, str], meanings: Mapping[str, Measure]) -> list[Record]:
+def rate_records(pairs: Sequence[Pair], scores: tuple[Scores, Scores], meanings: Mapping[str, Measure]) -> list[Record]:
     """Every rate that both runs have, and how far B is from A."""
     a, b = scores
-    order = {measure: i for i, measure in enumerate(meanings)}
-    rows = [(key, difference_of(b[key], a[key], families)) for key in sorted(a, key=lambda key: order[key[2]])]
+    order, families = {measure: i for i, measure in enumerate(meanings)}, families_of(pairs)
+    why = _reasons(pairs)
+    rows = [(key, _between(b[key], a[key], families, why.get(key[:2]))) for key in sorted(a, key=lambda key: order[key[2]])]
     parts = [meanings[measure].part for (_, _, measure), _ in rows]
     adjusted = _by_family([c.p for _, c in rows], [part != "other" for part in parts])
     return [_rate(key, c, p, scores, families) | {"part": part} for (key, c), p, part in zip(rows, adjusted, parts, strict=True)]
+
+
+def _between(b: BySeed, a: BySeed, families: Mapping[str, str], why: str | None) -> Comparison:
+    """The difference, or the commonest reason for which replies have no score."""
+    found = difference_of(b, a, families)
+    return found if found.difference is not None or why is None else replace(found, reason=why)
+
+
+def _reasons(pairs: Sequence[Pair]) -> dict[tuple[str, str], str]:
+    """Arm and context to the commonest reason for which a reply there, of either run, has no score."""
+    cells = by_cell(pairs).items()
+    counts = {cell: Counter(r.reason for pair in own for r in (pair.a, pair.b) if r.reason) for cell, own in cells}
+    return {cell: found.most_common(1)[0][0] for cell, found in counts.items() if found}
 
 
 def _rate(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -45,11 +45,17 @@ class Side:
     """what was asked of an `eval` folder's model"""
     notes: tuple[Note, ...]
     """what could not be read"""
+    own_names: Mapping[str, str] = field(default_factory=dict)
+    """the name that an arm has in the folder, for arms that are called otherwise here"""
 
     @property
     def arms(self) -> list[str]:
         """The arms that it was to have and those that it has."""
         return list(dict.fromkeys([*mapping(self.config, "arms"), *(r.arm for r in self.rollouts)]))
+
+    def own(self, arm: str) -> str:
+        """The name that the arm has in the folder."""
+        return self.own_names.get(arm, arm)
 
     @property
     def contexts(self) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from openwindow.evals.scoring.families import LEVEL, findable
 from openwindow.formatting import count, effect, signed
+from openwindow.results.two_runs import matching
 
 Record = Mapping[str, Any]
 SAID = 3
@@ -23,6 +24,7 @@ def in_words(found: Record) -> list[str]:
         lines += _unexplained(found)
     lines += _detectable(found)
     lines += _grader(found["replies"], "replies") + _grader(found["eval_replies"], "replies to evals")
+    lines += matching.in_words(found["arms"]) if found["arms"] is not None else []
     if found["copied"]:
         lines.append("Both were started by one command at one time: one folder is a copy of the other, and no repeat.")
     for name in ("a", "b"):
