@@ -14,7 +14,7 @@ from openwindow.environments.base import behaviour
 from openwindow.files.records import Cell
 from openwindow.formatting import bracketed, counted, effect, listed, percent
 from openwindow.results.load import read_meanings
-from openwindow.results.missing import grouped, unmeasured_throughout
+from openwindow.results.unmeasured import grouped, unmeasured_throughout
 from openwindow.types import Measure
 
 COLUMN = len("100 [100, 100]")  # characters of a rate with its interval

@@ -23,8 +23,8 @@ from openwindow.report.over_training import over_training
 from openwindow.report.readings import nats
 from openwindow.results.eval_transcripts import Samples, eval_samples
 from openwindow.results.load import items, load_run, mapping, number, text
-from openwindow.results.missing import grouped, unmeasured_throughout
 from openwindow.results.records import Cell, Comparison, Context, Json, Run, TrainRow
+from openwindow.results.unmeasured import grouped, unmeasured_throughout
 from openwindow.types import Message
 
 SHOWN_ABOVE = ("study", "question", "claim", "claim_id", "arms", "contexts", "meanings")  # config.json keys shown above

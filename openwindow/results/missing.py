@@ -1,9 +1,8 @@
-"""What is not there: arms and seeds that are not finished, and measures that no reply has a score for."""
+"""The arms and seeds of a study that its folder does not hold, because they are not finished."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from openwindow.experiment.evals import arm_unit
 from openwindow.experiment.run_folder import unit_of
 from openwindow.experiment.step_tests import step_unit
 from openwindow.experiment.study import Study
-from openwindow.files.records import Cell
 from openwindow.files.run_files import read_json
 
 
@@ -43,18 +41,3 @@ def of_parts(absent: Sequence[Mapping[str, Any]], study: Study) -> str:
     """How much of the study the results are of, in words."""
     total = len(study.arms) * len(study.seeds)
     return f"{len(absent)} of {total} arms and seeds are not finished, so this is of a part of the study"
-
-
-def unmeasured_throughout(cells: Iterable[tuple[str, Cell]]) -> dict[str, str]:
-    """The measures without an estimate in any of the cells, given with their measures, each with its commonest reason."""
-    reasons: dict[str, Counter[str]] = {}
-    known: set[str] = set()
-    for measure, cell in cells:
-        reasons.setdefault(measure, Counter())[cell.reason or "no reason recorded"] += 1 + cell.unscored
-        known |= {measure} if cell.estimate is not None else set()
-    return {measure: counts.most_common(1)[0][0] for measure, counts in reasons.items() if measure not in known}
-
-
-def grouped(reasons: Mapping[str, str]) -> list[tuple[list[str], str]]:
-    """Each different reason once, with the names of all that have it."""
-    return [([name for name, said in reasons.items() if said == reason], reason) for reason in dict.fromkeys(reasons.values())]
