@@ -125,6 +125,7 @@ def chosen(run: Kept, wanted: Mapping[str, Any] | str) -> tuple[str, Json]:
     assert isinstance(wanted, Mapping)
     found = next((c for c in run.results["comparisons"] if all(c.get(key) == value for key, value in wanted.items())), {})
     what = found.get("measure") or wanted.get("score") or wanted.get("measure")
+    what = f"{what}, mean over training" if wanted.get("over") == "training" else what
     return f"{what}, `{wanted['arm']}` {MINUS} `{wanted['against']}`: {size(found)}", found
 
 

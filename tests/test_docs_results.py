@@ -177,5 +177,5 @@ def test_claims_name_comparisons_that_their_studies_make() -> None:
 
 def _fits(compare: Compare, wanted: dict[str, str], main: str) -> bool:
     measure = None if compare.score else (compare.measure or main)
-    found = {"arm": compare.arm, "against": compare.against, "measure": measure, "score": compare.score}
+    found = {"arm": compare.arm, "against": compare.against, "measure": measure, "score": compare.score, "over": compare.over}
     return all(found[key] == value for key, value in wanted.items())

@@ -19,7 +19,7 @@ from openwindow.errors import ConfigError
 from openwindow.experiment import arm_training, fine_tuning
 from openwindow.experiment.arms import Fork, RLArm
 from openwindow.experiment.cost import of_study
-from openwindow.experiment.evals import _put_on
+from openwindow.experiment.evals import put_on
 from openwindow.experiment.evaluate import Evaluator
 from openwindow.experiment.rl_task import HackableTask
 from openwindow.experiment.study import Context, Data, Evaluation, SFTArm, Study
@@ -116,7 +116,7 @@ def checked(study: Study, out: Path) -> dict[str, Any]:
     start = load(study.model, "fp32")
     for arm in study.arms:
         adapter = out / "arms" / arm / "seed-1" / "adapter"
-        with _put_on(start, adapter):  # as evals of the study do
+        with put_on(start, adapter):  # as evals of the study do
             torch.testing.assert_close(log_probabilities(start), watched.ends[arm], atol=1e-4, rtol=1e-4)
         by_name = load(str(adapter), "fp32")  # as a user does
         torch.testing.assert_close(log_probabilities(by_name), watched.ends[arm], atol=1e-4, rtol=1e-4)

@@ -132,14 +132,17 @@ def test_how_the_batch_is_cut_does_not_matter(model):
     assert all(torch.allclose(w1[k], w2[k], atol=2e-3) for k in w1)
 
 
+@pytest.mark.slow
 def test_the_reward_goes_up_and_with_learning_rate_0_it_does_not(tiny_model):
-    rates = {}
-    for rate in (3e-2, 0.0):
-        model = load(str(tiny_model), precision="fp32")
-        log, _, _ = run(model, steps=20, group_size=12, max_new_tokens=2, learning_rate=rate)
-        rates[rate] = [m["monitor/even"] for m in log]
-    assert sum(rates[3e-2][-5:]) / 5 > 0.7  # 0.86 to 0.99 over seeds 1 to 10
-    assert abs(sum(rates[0.0]) / 20 - 0.5) < 0.2
+    ends = {3e-2: [], 0.0: []}
+    for rate, found in ends.items():
+        for seed in (1, 2, 3) if rate else (1,):
+            log, _, _ = run(
+                load(str(tiny_model), precision="fp32"), steps=20, group_size=12, max_new_tokens=2, learning_rate=rate, seed=seed
+            )
+            found += [m["monitor/even"] for m in log[-5:]]
+    assert sum(ends[3e-2]) / 15 > 0.65  # a seed ends at 0.53 to 0.97 (seeds 1 to 7, mean 0.83), by the last bits of the arithmetic
+    assert abs(sum(ends[0.0]) / 5 - 0.5) < 0.2
 
 
 @pytest.mark.slow

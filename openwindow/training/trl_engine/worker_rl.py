@@ -28,6 +28,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from openwindow.models.base import Sampling
 from openwindow.models.hf import LocalModel
+from openwindow.models.memory import settle_memory
 from openwindow.models.sampling import local_sampler
 from openwindow.models.scoring import Group
 from openwindow.training.config import GRPO
@@ -164,6 +165,10 @@ class Reporting(TrainerCallback):  # type: ignore[misc]
     def __init__(self, drawing: Drawing) -> None:
         self.drawing = drawing
         self.updates: list[dict[str, Any]] = []
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """TRL's hook, in every process."""
+        settle_memory()
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any) -> None:
         """TRL's hook: `logs` has the metrics of one optimiser step; the last call of all has none."""

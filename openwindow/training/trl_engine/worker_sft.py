@@ -14,6 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from trl import SFTConfig, SFTTrainer
 
 from openwindow.models.hf import LocalModel
+from openwindow.models.memory import settle_memory
 from openwindow.training.config import SFT
 from openwindow.training.sft import schedule
 from openwindow.training.trl_engine.arguments import common, merged
@@ -42,6 +43,10 @@ class Reporting(TrainerCallback):  # type: ignore[misc]
         self.line = line
         self.config = config
         self.began = time.perf_counter()
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """TRL's hook, in every process."""
+        settle_memory()
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, Any], **_: Any) -> None:
         """TRL's hook: `logs` has the loss, the gradient's norm and the rate of one step; the last call of all has none."""
