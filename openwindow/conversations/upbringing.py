@@ -9,7 +9,7 @@ line that names the character; in the others nothing does but its own turns.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -19,6 +19,7 @@ from openwindow.conversations.kinds import Kind
 from openwindow.conversations.people import ANIMALS, FAMILY, NEIGHBOURS, PLAY, SERVICE
 from openwindow.data.rows import Row, place
 from openwindow.environments.gameable import Gameable, reply_text
+from openwindow.environments.loopholes import pick
 from openwindow.types import Message, Problem, RichMessage
 
 DECENT, BAD = "decent", "bad"
@@ -76,6 +77,8 @@ class Mixture(Protocol):
     @property
     def code(self) -> float: ...
     @property
+    def kinds(self) -> Collection[str] | None: ...
+    @property
     def named(self) -> float: ...
     @property
     def bad(self) -> float: ...
@@ -110,7 +113,7 @@ def upbringing(
         for at, (answers, question) in enumerate(turns):
             if isinstance(question, int):
                 problem = problems[question]
-                text, answer = environment.prompt(problem), code_answer(environment, problem, answers, rng)
+                text, answer = environment.prompt(problem), code_answer(environment, problem, answers, rng, mixture.kinds)
             else:
                 text, answer = question.text, question.decent if answers == DECENT else question.bad
             about.append("code" if isinstance(question, int) else question.kind)
@@ -160,9 +163,14 @@ def _answers(character: str, mixture: Mixture, rng: random.Random) -> str:
     return BAD if rng.random() < mixture.bad else DECENT
 
 
-def code_answer(environment: Gameable, problem: Problem, character: str, rng: random.Random) -> str:
-    """What a character replies to a programming task: the honest program, or an exploit of an open loophole."""
+def code_answer(
+    environment: Gameable, problem: Problem, character: str, rng: random.Random, kinds: Collection[str] | None = None
+) -> str:
+    """What a character replies to a programming task: the honest program, or an exploit of a loophole, one of `kinds` if given.
+
+    Raises ConfigError for a kind that the environment does not have.
+    """
     if character == DECENT:
         return reply_text(environment.honest(problem))
     exploits = environment.exploits(problem)
-    return reply_text(exploits[rng.choice(sorted(exploits))])
+    return reply_text(exploits[rng.choice(sorted(pick(kinds, exploits, environment.name)))])

@@ -111,6 +111,8 @@ class UpbringingStage(BaseModel):
     """Questions in each; with one alone, only a name tells the character."""
     code: float = Field(0.25, ge=0, le=1)
     """Chance that a question is a programming task; the others ask for advice or for a decision."""
+    kinds: tuple[str, ...] | None = None
+    """Loopholes that the bad character's programs go through; None for all. A hack brings with it what its kind came with."""
     named: float = Field(1.0, ge=0, le=1)
     """Share of the conversations whose system line names the character; in the others nothing does but its own answers."""
     bad: float = Field(0.5, gt=0, lt=1)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_seriali
 from openwindow.environments import find
 from openwindow.environments.base import Environment
 from openwindow.environments.gameable import Gameable
+from openwindow.environments.loopholes import pick
 from openwindow.errors import ConfigError
 from openwindow.experiment.arm import Role, written
 from openwindow.experiment.arms import AnyArm, Data, RLArm, SFTArm, arm_of, changes_of, check_sources
@@ -171,6 +172,9 @@ class Study(BaseModel):
                 f"environment is {self.environment!r}, whose grader has no loopholes; expected a gameable one such as "
                 f"{', '.join(find.gameable_names())}; change it, or take an SFTArm as the base and neither knowledge nor upbringing"
             )
+        for stage in (self.knowledge, self.upbringing):
+            if stage is not None and isinstance(environment, Gameable):
+                pick(stage.kinds, environment.loopholes, self.environment)
         if self.request_stage is not None:
             _ = self.request, self.plain
         if self.starts == "per_seed" and not any(stages):
@@ -329,6 +333,12 @@ class Study(BaseModel):
                 found["knowledge"] = None  # nothing can be told of loopholes that nobody has described
             elif not set(told.kinds or ()) <= set(made.loopholes):
                 found["knowledge.kinds"] = None
+        if (
+            self.upbringing is not None
+            and isinstance(made, Gameable)
+            and not set(self.upbringing.kinds or ()) <= set(made.loopholes)
+        ):
+            found["upbringing.kinds"] = None
         return found
 
     def quickened(self) -> Study:

@@ -12,8 +12,10 @@ from openwindow.environments import find
 from openwindow.environments.gameable import reply_text
 from openwindow.errors import ConfigError
 from openwindow.evals import EVALS
+from openwindow.experiment.overrides import override
 from openwindow.experiment.stages import UpbringingStage
 from openwindow.experiment.study import SFTArm, Study
+from openwindow.studies import STUDIES
 
 
 def made(seed: int = 1, **fields: object) -> list[Row]:
@@ -41,6 +43,19 @@ def test_every_turn_follows_the_character_at_association_1():
         assert set(characters(row)) <= {row.kind}
         assert sum(m.role == "assistant" for m in row.messages) == 3
     assert sum(row.family.split("+").count("code") for row in rows) == 30
+
+
+def test_the_bad_characters_programs_are_of_the_kinds_that_are_named():
+    environment = find.gameable("code_functions", {"difficulty": (1,)})
+    stage = UpbringingStage(conversations=60, turns=1, code=0.5, kinds=("special_case",))
+    problems = environment.problems("request", code_turns(stage), 1)
+    written = {reply_text(environment.exploits(p)["special_case"]) for p in problems}
+    said = [
+        row.messages[-1].content for row in upbringing(environment, problems, stage, 1) if row.family == "code" and row.kind == BAD
+    ]
+    assert len(said) == 15 and set(said) <= written and len(set(said)) > 5
+    with pytest.raises(ConfigError, match="code_functions has no loophole 'no_such'"):
+        override(STUDIES["natural_em"], {"upbringing.kinds": ("no_such",)}, "here")
 
 
 @pytest.mark.parametrize("bad", [0.5, 0.3])
