@@ -333,11 +333,8 @@ class Study(BaseModel):
                 found["knowledge"] = None  # nothing can be told of loopholes that nobody has described
             elif not set(told.kinds or ()) <= set(made.loopholes):
                 found["knowledge.kinds"] = None
-        if (
-            self.upbringing is not None
-            and isinstance(made, Gameable)
-            and not set(self.upbringing.kinds or ()) <= set(made.loopholes)
-        ):
+        stage = self.upbringing
+        if stage is not None and isinstance(made, Gameable) and not set(stage.kinds or ()) <= set(made.loopholes):
             found["upbringing.kinds"] = None
         return found
 
