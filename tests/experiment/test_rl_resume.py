@@ -211,6 +211,7 @@ def test_a_training_whose_log_is_lost_is_refused(study: Study, tmp_path: Path, p
     stop_at(patch, "measuring", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run(study, tmp_path / "out")
+    shutil.rmtree(tmp_path / "out" / KEPT / "trained")  # as if it had been stopped a moment before, at the end of its training
     (tmp_path / "out" / KEPT / name).unlink()
     with pytest.raises(
         RunError, match=rf"{name} has no line of step 1, yet .* at step 4; .*; delete .*{KEPT} to train again"

@@ -27,6 +27,8 @@ from openwindow.files.run_files import read_json
 from openwindow.files.writing import write_json
 
 NAME = "asking.json"
+_STOPPED = ("CancelledError", "KeyboardInterrupt")
+"""how Inspect's error of a sample begins that was being asked when the user stopped the run"""
 _OURS = {"cost", "token", "custom"}
 """types of Inspect's limits by which `spending` stops a sample"""
 
@@ -77,12 +79,12 @@ def complete(logs: Sequence[EvalLog], epochs: int) -> list[EvalLog]:
 
 
 def is_done(sample: EvalSample) -> bool:
-    """Whether the sample was asked and judged to its end; one that failed for another reason is done."""
+    """Whether the sample was asked and judged to its end; one that failed for another reason than being stopped is done."""
     score = (sample.scores or {}).get(SCORER)
     if sample.limit is not None and sample.limit.type in _OURS:
         return False
     if score is None:
-        return sample.error is not None
+        return sample.error is not None and not sample.error.message.startswith(_STOPPED)
     return STOPPED not in (score.explanation or "") and not (score.metadata or {}).get("stopped")
 
 
