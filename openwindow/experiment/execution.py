@@ -18,7 +18,7 @@ from openwindow.experiment.arm import Arm, ArmRun, Trained
 from openwindow.experiment.arm_training import check_templates, train_arm
 from openwindow.experiment.engine import NAME, launched
 from openwindow.experiment.engine import note as note_engine
-from openwindow.experiment.evals import StudyEvals, arm_left, start_left
+from openwindow.experiment.evals import StudyEvals, start_left
 from openwindow.experiment.evaluate import Evaluator, Rates, rates
 from openwindow.experiment.fine_tuning import snapshot
 from openwindow.experiment.ledger import note_test_run
@@ -26,7 +26,7 @@ from openwindow.experiment.other_environments import opened
 from openwindow.experiment.parts import WAIT, Part, needs, start_seed
 from openwindow.experiment.run_folder import RunFolder, Waiting, unit_of
 from openwindow.experiment.starting_point import bring_to_start, saved_start
-from openwindow.experiment.step_tests import measure_steps, steps_left
+from openwindow.experiment.step_tests import is_finished, measure_steps
 from openwindow.experiment.study import Study
 from openwindow.files.writing import write_json, write_jsonl
 from openwindow.formatting import percent
@@ -164,9 +164,7 @@ class Execution:
 
     def _is_finished(self, arm: str, seed: int) -> bool:
         """Whether nothing of the arm is left to do, by whomever."""
-        done = self.folder.is_done(unit_of(arm, seed)) and not self._kept(arm, seed).is_dir()
-        left = arm_left(self.study, self.folder, arm, seed) or steps_left(self.study, self.folder, arm, seed)
-        return done and not left
+        return is_finished(self.study, self.folder, arm, seed) and not self._kept(arm, seed).is_dir()
 
     def _attempt(self, arm: str, seed: int, turn: str) -> bool:
         """Runs the arm, unless another process has it or something that it needs is not there; whether it is finished."""

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from openwindow.errors import ConfigError, OpenWindowError, RunError
-from openwindow.experiment.evals import arm_left, start_left
+from openwindow.experiment.evals import start_left
 from openwindow.experiment.parts import Part, needs, start_seed
 from openwindow.experiment.run_folder import RunFolder, unit_of
 from openwindow.experiment.start_units import is_trained
+from openwindow.experiment.step_tests import is_finished
 from openwindow.experiment.study import Study
 from openwindow.progress import Reporter
 
@@ -59,7 +60,7 @@ def jobs_of(study: Study, folder: RunFolder, part: Part) -> list[Job]:
     }
     jobs = [*starts.values()]
     for arm, seed in part.units:
-        if folder.is_done(unit_of(arm, seed)) and not arm_left(study, folder, arm, seed):
+        if is_finished(study, folder, arm, seed):
             continue
         before = [starts[first].name] if (first := start_seed(study, seed)) in starts else []
         inside = [unit for unit in needs(study, arm, seed) if unit in {job.name for job in jobs}]

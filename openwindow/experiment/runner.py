@@ -14,14 +14,14 @@ from openwindow.errors import LimitReached, ModelError, OpenWindowError, RunErro
 from openwindow.evals.base import Eval
 from openwindow.experiment.engine import check as check_engine
 from openwindow.experiment.engine import check_sampler
-from openwindow.experiment.evals import arm_left, evals_of, start_left, start_unit
+from openwindow.experiment.evals import evals_of, start_left, start_unit
 from openwindow.experiment.parts import WAIT, Part
 from openwindow.experiment.provenance import provenance
 from openwindow.experiment.run_folder import WHOLE, RunFolder, unit_of
 from openwindow.experiment.safety_overlap import lines_of, overlaps
 from openwindow.experiment.safety_overlap import write as write_overlaps
 from openwindow.experiment.start_units import START, is_trained, stage_unit
-from openwindow.experiment.step_tests import steps_left
+from openwindow.experiment.step_tests import is_finished
 from openwindow.experiment.study import Study
 from openwindow.files.claims import Holder
 from openwindow.files.run_files import read_json
@@ -172,12 +172,7 @@ def left_of(study: Study, folder: RunFolder, part: Part | None = None) -> list[s
     part = Part.of(study) if part is None else part
     starts = [stage_unit(START, study, seed) for seed in part.start_seeds(study) if not is_trained(study, folder, seed)]
     starts += [start_unit(study, seed) for seed in part.start_seeds(study) if start_left(study, folder, seed)]
-    arms = [
-        unit_of(arm, seed)
-        for arm, seed in part.units
-        if not folder.is_done(unit_of(arm, seed)) or arm_left(study, folder, arm, seed) or steps_left(study, folder, arm, seed)
-    ]
-    return [*starts, *arms]
+    return [*starts, *(unit_of(arm, seed) for arm, seed in part.units if not is_finished(study, folder, arm, seed))]
 
 
 def describe(study: Study) -> dict[str, Any]:

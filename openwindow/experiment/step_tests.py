@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openwindow.experiment.curves import own_steps, places
-from openwindow.experiment.evals import put_on, undisturbed
+from openwindow.experiment.evals import arm_left, put_on, undisturbed
 from openwindow.experiment.run_folder import RunFolder, unit_of
 from openwindow.experiment.study import Study
 from openwindow.files.writing import write_json, write_jsonl
@@ -34,6 +34,12 @@ def steps_left(study: Study, folder: RunFolder, arm: str, seed: int) -> list[int
         return []
     left = [step for step in own_steps(study, arm) if not folder.is_done(step_unit(arm, seed, step))]
     return [step for step in left if _adapter(folder, arm, seed, step).is_dir()]
+
+
+def is_finished(study: Study, folder: RunFolder, arm: str, seed: int) -> bool:
+    """Whether the arm is trained and measured, at its end, at its steps and by its evals."""
+    done = folder.is_done(unit_of(arm, seed))
+    return done and not arm_left(study, folder, arm, seed) and not steps_left(study, folder, arm, seed)
 
 
 def _adapter(folder: RunFolder, arm: str, seed: int, step: int) -> Path:

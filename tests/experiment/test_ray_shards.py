@@ -127,6 +127,20 @@ def test_what_is_left_is_one_job_for_each_arm_and_seed_after_what_it_needs(tmp_p
     assert [job.after for job in jobs_of(own, folder, Part.of(own, ["plain"]))] == [(), (), (first,), ("start, seed 2",)]
 
 
+def test_an_arm_that_is_still_to_be_measured_at_a_step_is_a_job(tmp_path: Path) -> None:
+    arms = {"start": {"train.learning_rate": 0.0, "intervention": None}, "open": {}}
+    study = reinforced("no/model", arms=arms, evaluation=Evaluation(problems=2, max_new_tokens=4, steps=(2,)))
+    for arm in arms:
+        saved = tmp_path / "arms" / arm / "seed-1" / "checkpoints" / "step-2"
+        saved.mkdir(parents=True)
+        (saved.parents[1] / "done.json").write_text("{}", encoding="utf-8")
+    assert [job.name for job in jobs_of(study, RunFolder(tmp_path), Part.of(study))] == ["arms/open/seed-1"]
+    measured = tmp_path / "arms/open/seed-1/test-step-2"
+    measured.mkdir()
+    (measured / "done.json").write_text("{}", encoding="utf-8")
+    assert jobs_of(study, RunFolder(tmp_path), Part.of(study)) == []
+
+
 @pytest.mark.parametrize(
     ("given", "found"),
     [
