@@ -69,7 +69,12 @@ def test_a_run_from_start_to_report(tiny_study: MakeStudy, tmp_path: Path, name:
     page = (out / "report.html").read_text(encoding="utf-8")
     assert all(str(escape(measure.means)) in page and f'value="is:{measure.name}"' in page for measure in study.measures)
     said = printed.getvalue()
-    assert main.name in said  # with its rates, or among the measures that no reply has a score for
+    if any(cell["estimate"] is not None for of in results["arms"].values() for cell in of["measures"][main.name].values()):
+        assert f"{main.name}: % [95 % interval] of replies {main.means}" in said
+    else:
+        listed = [line for line in said.splitlines() if line.startswith("Not measured: ")]
+        assert any(main.name in line for line in listed) and f"{main.name}: %" not in said
+    assert "asked - plain (requested)" in said
     assert (f"Largest {main.name} rate in any context that does not ask for it, %" in said) == bool(results["leak"])
 
 
