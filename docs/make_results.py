@@ -21,7 +21,7 @@ from typing import Any
 
 from openwindow.files.kept import MARK, kept_results
 from openwindow.files.run_files import read_json
-from openwindow.formatting import MINUS, percent, signed
+from openwindow.formatting import MINUS, measured, percent, signed
 
 ROOT = Path(__file__).parents[1]
 CLAIMS, EARLIER = "docs/claims.json", "docs/results/earlier.json"
@@ -125,8 +125,7 @@ def chosen(run: Kept, wanted: Mapping[str, Any] | str) -> tuple[str, Json]:
     assert isinstance(wanted, Mapping)
     found = next((c for c in run.results["comparisons"] if all(c.get(key) == value for key, value in wanted.items())), {})
     what = found.get("measure") or wanted.get("score") or wanted.get("measure")
-    what = f"{what}, mean over training" if wanted.get("over") == "training" else what
-    return f"{what}, `{wanted['arm']}` {MINUS} `{wanted['against']}`: {size(found)}", found
+    return f"{measured(str(what), wanted.get('over'))}, `{wanted['arm']}` {MINUS} `{wanted['against']}`: {size(found)}", found
 
 
 def tested_on(found: Mapping[str, Any]) -> str:
@@ -225,7 +224,7 @@ def study_table(run: Kept, page: Path) -> str:
     for c in run.results["comparisons"]:
         if c.get("expect") != "none":
             p = "" if c.get("p_holm") is None else "< 0.001" if c["p_holm"] < 0.001 else f"{c['p_holm']:.3f}"
-            what = f"{c['measure']}, {c['context']}: `{c['arm']}` {MINUS} `{c['against']}`"
+            what = f"{measured(c['measure'], c.get('over'))}, {c['context']}: `{c['arm']}` {MINUS} `{c['against']}`"
             lines.append(f"| {what} | {c.get('expect', '')} | {size(c)} | {p} |")
     said = f"**{verdict_of(run).capitalize()}**: {run.results.get('verdict_reason', '')}. {run.results.get('answer', '')}"
     return "\n".join([*lines, "", signed_text(said), ""])

@@ -77,6 +77,11 @@ def claimed(expect: str, margin: float | None, nats: bool = False) -> str:
     return {"less": "less", "more": "more", "kept": f"kept{lost}", "none": "described"}.get(expect, "")
 
 
+def measured(measure: str, over: object) -> str:
+    """What a comparison is of: a measure, of the trained arms or on average over the steps of their training (`Compare.over`)."""
+    return f"{measure} over training" if over == "training" else measure
+
+
 def counted(n: int, families: int | None) -> str:
     """The number of scored replies, and the number of families of their problems: `n 96 of 31 families`."""
     return f"n {n:,}" + ("" if not families else f" of {families} famil{'y' if families == 1 else 'ies'}")

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from openwindow.environments.base import behaviour
 from openwindow.files.records import Cell
-from openwindow.formatting import bracketed, counted, effect, listed, percent
+from openwindow.formatting import bracketed, counted, effect, listed, measured, percent
 from openwindow.results.load import read_meanings
 from openwindow.results.unmeasured import grouped, unmeasured_throughout
 from openwindow.types import Measure
@@ -135,9 +135,8 @@ def _comparisons(results: Mapping[str, Any]) -> Table:
 
 def _compared(c: Mapping[str, Any]) -> str:
     """What is compared with what."""
-    over = " over training" if c.get("over") else ""
     other = f" ({c['against_context']})" if c.get("against_context") else ""
-    return f"{c['measure']}{over}, {c['context']}: {c['arm']} - {c['against']}{other}"
+    return f"{measured(c['measure'], c.get('over'))}, {c['context']}: {c['arm']} - {c['against']}{other}"
 
 
 def _signed(value: float, nats: bool) -> str:

@@ -9,11 +9,11 @@ from openwindow.errors import ConfigError
 from openwindow.files.bounded import load_json
 from openwindow.files.kept import MARK, Kept, Sampled, fingerprint
 from openwindow.files.records import VERSION
-from openwindow.files.writing import write_bytes, write_json
+from openwindow.files.writing import write_json
 from openwindow.prompt_ranking.results import is_ranking
-from openwindow.report.keep import SIZE, KeptRun, check_kept_from, keep_run, replacing
+from openwindow.report.keep import SIZE, KeptRun, check_kept_from, keep_run, replacing, write_documents
 from openwindow.report.ranking_page import write_ranking_page
-from openwindow.results.keeping import SEED, compactly, read_source
+from openwindow.results.keeping import SEED, read_source
 from openwindow.watch.run import is_watched
 
 
@@ -35,8 +35,7 @@ def keep_ranking(run: Path, out: Path, size: int, say: Callable[[str], None]) ->
     if not parts:
         raise ConfigError(f"{run} has no results.json with a finished part; expected one; `openwindow report {run}` makes it")
     with replacing(out) as made:
-        for name, document in source.documents.items():
-            write_bytes(made / name, compactly(document)) if name == "results.json" else write_json(made / name, document)
+        write_documents(source, made)
         write_ranking_page(results, made)
         room = size - sum(path.stat().st_size for path in made.iterdir()) - 4000  # the mark
         kept = [keep_run(run / name, made / name, max(0, room // len(parts)), say) for name in parts]

@@ -89,6 +89,12 @@ def replacing(out: Path) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
+def write_documents(source: Source, made: Path) -> None:
+    """Writes the run's documents; results.json without spaces, as it is the largest."""
+    for name, document in source.documents.items():
+        write_bytes(made / name, compactly(document)) if name == "results.json" else write_json(made / name, document)
+
+
 def _fitted(source: Source, made: Path, size: int, say: Callable[[str], None]) -> tuple[Kept, int]:
     """Writes as many rows as fit with their page; the most that was tried and fitted."""
     whole = _mark(source, size)
@@ -127,8 +133,7 @@ def _written(source: Source, made: Path, whole: Kept, rows: Mapping[str, list[Ro
     """Writes the folder with these rows and its page; the mark, and the bytes of all files."""
     for path in made.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for name, document in source.documents.items():
-        write_bytes(made / name, compactly(document)) if name == "results.json" else write_json(made / name, document)
+    write_documents(source, made)
     if source.diff:
         write_bytes(made / "code.diff", source.diff.encode())
     files: dict[Path, list[bytes]] = {}

@@ -5,8 +5,7 @@ It reads files and imports no torch, so that `openwindow report DIR` works on an
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,12 @@ from openwindow.evals.costs import read_costs
 from openwindow.experiment.run_folder import COSTS, unit_of
 from openwindow.experiment.study import KnowledgeStage, RequestStage, Study, UpbringingStage
 from openwindow.files.kept import refuse_kept
-from openwindow.files.records import VERSION, Cell, Comparison, Leak, Rollout
+from openwindow.files.records import VERSION, Cell, Comparison, Leak
 from openwindow.files.run_files import in_units, noticed, read_json
 from openwindow.files.run_results import ArmResults, RunResults
 from openwindow.files.writing import write_json
 from openwindow.formatting import percent
-from openwindow.results.cells import cell_of, collect
+from openwindow.results.cells import cell_of, collect, reasons_of
 from openwindow.results.comparisons import (
     FEWEST_FAMILIES,
     HOLM_IN_WORDS,
@@ -58,7 +57,7 @@ def results_of(run: Path) -> dict[str, Any]:
     study = study_of(run, config)
     provenance, start = read_json(run / "provenance.json"), read_json(run / "start" / "summary.json")
     rollouts = read_rollouts(run)
-    scores, families, why = collect(rollouts, study), {r.problem: r.family for r in rollouts}, _reasons(rollouts)
+    scores, families, why = collect(rollouts, study), {r.problem: r.family for r in rollouts}, reasons_of(rollouts)
     forks = {name: (arm.continues.arm, arm.continues.step) for name, arm in study.arms.items() if arm.continues is not None}
     training = training_curves(run, list(study.arms), study.seeds, forks)
     arms = _arms(run, study, training, scores, families, why)
@@ -127,15 +126,6 @@ def _arms(
         )
         for arm in study.arms
     }
-
-
-def _reasons(rollouts: Sequence[Rollout]) -> dict[tuple[str, str], str]:
-    """Arm and context to the commonest reason for which a reply there has no score."""
-    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for r in rollouts:
-        if r.reason:
-            found[r.arm, r.context][r.reason] += 1
-    return {place: counts.most_common(1)[0][0] for place, counts in found.items()}
 
 
 def _measures(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -31,6 +32,15 @@ def collect(rollouts: Sequence[Rollout], study: Study) -> Scores:
             if measure in r.scores:  # otherwise it does not apply to the problem
                 scores[r.arm, r.context, measure][index[r.seed]][r.problem] = r.scores[measure]
     return scores
+
+
+def reasons_of(rollouts: Iterable[Rollout]) -> dict[tuple[str, str], str]:
+    """Arm and context to the commonest reason for which a reply there has no score."""
+    found: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for r in rollouts:
+        if r.reason:
+            found[r.arm, r.context][r.reason] += 1
+    return {place: counts.most_common(1)[0][0] for place, counts in found.items()}
 
 
 def cell_of(

@@ -10,7 +10,7 @@ from typing import Any
 from openwindow.errors import ConfigError
 from openwindow.files.bounded import is_folder, missing
 from openwindow.files.run_files import Json, Reader, finite
-from openwindow.formatting import effect, signed
+from openwindow.formatting import effect, measured, signed
 from openwindow.results.load import items, mapping, text
 
 RESULTS, COMPARISON = "results.json", "compare.json"
@@ -111,10 +111,8 @@ def _headline(results: Json) -> str:
     """The first comparison with its interval, or the mean correlation of a ranking."""
     for row in items(results.get("comparisons"))[:1]:
         if isinstance(row, dict) and (size := _size(row)):
-            over = " over training" if row.get("over") else ""
-            return (
-                f"{text(row, 'measure')}{over}, {text(row, 'context')}: `{text(row, 'arm')}` minus `{text(row, 'against')}` {size}"
-            )
+            what = measured(text(row, "measure"), row.get("over"))
+            return f"{what}, {text(row, 'context')}: `{text(row, 'arm')}` minus `{text(row, 'against')}` {size}"
     mean = mapping(mapping(mapping(results, "means"), "elicitation"), "pearson")
     estimate, low, high = (finite(mean.get(key)) for key in ("estimate", "low", "high"))
     if estimate is None:

@@ -6,7 +6,6 @@ other measures a second one; contrasts that decide in their study are one, those
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 
 from openwindow.errors import ConfigError
 from openwindow.experiment.compare import Compare
+from openwindow.results.cells import reasons_of
 from openwindow.results.comparisons import (
     Scores,
     ceiling,
@@ -59,7 +59,7 @@ def rate_records(pairs: Sequence[Pair], scores: tuple[Scores, Scores], meanings:
     """Every rate that both runs have, and how far B is from A."""
     a, b = scores
     order, families = {measure: i for i, measure in enumerate(meanings)}, families_of(pairs)
-    why = _reasons(pairs)
+    why = reasons_of(r for pair in pairs for r in (pair.a, pair.b))
     rows = [(key, _between(b[key], a[key], families, why.get(key[:2]))) for key in sorted(a, key=lambda key: order[key[2]])]
     parts = [meanings[measure].part for (_, _, measure), _ in rows]
     adjusted = _by_family([c.p for _, c in rows], [part != "other" for part in parts])
@@ -70,13 +70,6 @@ def _between(b: BySeed, a: BySeed, families: Mapping[str, str], why: str | None)
     """The difference, or the commonest reason for which replies have no score."""
     found = difference_of(b, a, families)
     return found if found.difference is not None or why is None else replace(found, reason=why)
-
-
-def _reasons(pairs: Sequence[Pair]) -> dict[tuple[str, str], str]:
-    """Arm and context to the commonest reason for which a reply there, of either run, has no score."""
-    cells = by_cell(pairs).items()
-    counts = {cell: Counter(r.reason for pair in own for r in (pair.a, pair.b) if r.reason) for cell, own in cells}
-    return {cell: found.most_common(1)[0][0] for cell, found in counts.items() if found}
 
 
 def _rate(
