@@ -22,6 +22,7 @@ from typing import Any
 from openwindow.files.kept import MARK, kept_results
 from openwindow.files.run_files import read_json
 from openwindow.formatting import MINUS, measured, percent, signed
+from openwindow.studies import RANKINGS, STUDIES
 
 ROOT = Path(__file__).parents[1]
 CLAIMS, EARLIER = "docs/claims.json", "docs/results/earlier.json"
@@ -191,13 +192,17 @@ def _not_run(root: Path, study: str) -> str:
     return f"`{study}` | {NOT_RUN}; {where} |" + " |" * 5
 
 
-def _claim_row(run: Kept, wanted: Mapping[str, Any] | str | None) -> str:
-    if wanted is None:
-        mean = run.results.get("means", {}).get("elicitation", {}).get("pearson", {})
-        estimate, over = correlation(mean), f"{len(run.results.get('settings', {}))} environments"
-    else:
+def _headline(run: Kept, wanted: Mapping[str, Any] | str | None) -> tuple[str, str]:
+    """What a claim takes from a run, and over what it generalises; `wanted` is None for a ranking."""
+    if wanted is not None:
         estimate, found = chosen(run, wanted)
-        over = tested_on(found)
+        return estimate, tested_on(found)
+    mean = run.results.get("means", {}).get("elicitation", {}).get("pearson", {})
+    return correlation(mean), f"{len(run.results.get('settings', {}))} environments"
+
+
+def _claim_row(run: Kept, wanted: Mapping[str, Any] | str | None) -> str:
+    estimate, over = _headline(run, wanted)
     name = f"[`{run.folder.name}`](results/{run.folder.name}/report.html)"
     return f"{name} | {verdict_of(run)} | {estimate} | {over} | {' | '.join(origin(run))}"
 
@@ -245,16 +250,20 @@ def signed_text(text: str) -> str:
     return re.sub(r"(?<![\w.])-(?=\d)", MINUS, text)
 
 
-def found_table(text: str, runs: Sequence[Kept], studies: Sequence[str]) -> tuple[str, str]:
-    """README's table, a row per study: from its kept run, or as it stood; and the rows that stand as they stood."""
+def found_table(root: Path, text: str, runs: Sequence[Kept]) -> tuple[str, str]:
+    """README's table, a row per study in their order: from its kept run, or as it stood; and the rows that stand as they stood."""
     rows = [line for line in text.splitlines() if line.startswith("| `")]
-    have = {run.study for run in runs} | {run.folder.name for run in runs}
-    left = [row for row in rows if not _covered(row, studies) <= have]
-    made = []
+    have, order = {run.study for run in runs}, [*STUDIES, *RANKINGS]
+    left = {row: _covered(row, order) for row in rows if not _covered(row, order) <= have}
+    claims = json.loads((root / CLAIMS).read_text(encoding="utf-8"))
+    made = {}
     for run in runs:
-        answer = signed_text(str(run.results.get("answer", "")))
-        made.append(f"| `{run.folder.name}` | {run.results.get('question', '')} | {verdict_of(run)}: {answer} |")
-    return "\n".join(["| study | question | answer |", "|---|---|---|", *left, *made]) + "\n", "\n".join(left)
+        asked = [one for claim in claims if run.study in claim["studies"] for one in claim["studies"][run.study] or [None]]
+        said = "; ".join(dict.fromkeys(_headline(run, one)[0] for one in asked))
+        name = f"[`{run.folder.name}`](docs/results/{run.folder.name}/report.html)"
+        made[f"| {name} | {run.results.get('question', '')} | **{verdict_of(run)}**: {said} |"] = {run.study}
+    every = sorted((left | made).items(), key=lambda one: min((order.index(s) for s in one[1] if s in order), default=len(order)))
+    return "\n".join(["| study | question | answer |", "|---|---|---|", *(row for row, _ in every)]) + "\n", "\n".join(left)
 
 
 def _covered(row: str, studies: Sequence[str]) -> set[str]:
@@ -273,7 +282,6 @@ def pages(root: Path) -> list[Path]:
 
 def filled(root: Path, page: Path, runs: Sequence[Kept]) -> tuple[str, str]:
     """The page as it should be, and what of it was not made here."""
-    studies = [study for claim in json.loads((root / CLAIMS).read_text(encoding="utf-8")) for study in claim["studies"]]
     text = page.read_text(encoding="utf-8")
     rest: list[str] = []
     whole: list[str] = []
@@ -283,7 +291,7 @@ def filled(root: Path, page: Path, runs: Sequence[Kept]) -> tuple[str, str]:
         if what == "claims":
             made = claims_table(root, runs)
         elif what == "found":
-            made, left = found_table(made, runs, studies)
+            made, left = found_table(root, made, runs)
         elif own := [run for run in runs if run.study == what]:
             made = "\n".join(study_table(run, page) for run in own)
         else:

@@ -41,9 +41,17 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return keep_run(make_run_folder(place, rows=45, seeds=(11, 12, 13)), place / "kept", 300_000).folder
 
 
+STOOD = {
+    "quickstart": f"No mitigation against inoculated: {MINUS}79 points (commit `b009b46`).\n",
+    "found": "| study | question | answer |\n|---|---|---|\n| `quickstart` | contained? | yes, by 79 points |\n"
+    "| `rl_hacking` | taught? | yes (+92 points [83, 96], commit `55d3120`) |\n",
+}
+"""what stands on the pages of `root` before its run is kept, by the block that a kept run of the study fills"""
+
+
 @pytest.fixture
 def root(small: Path, tmp_path: Path) -> Path:
-    """The pages, and a kept run of quickstart among them."""
+    """The pages as they are without any kept run, and one of quickstart beside them, which is not on them yet."""
     place = tmp_path / "project"
     (place / "docs").mkdir(parents=True)
     shutil.copy(ROOT / "README.md", place)
@@ -53,6 +61,13 @@ def root(small: Path, tmp_path: Path) -> Path:
     for path in (ROOT / "docs" / "results").iterdir():
         if path.is_file():
             shutil.copy(path, place / "docs" / "results")
+    for page in DOCS.pages(place):
+        text = DOCS.BLOCK.sub(lambda block: block[1] + STOOD.get(block["what"], "") + block[4], page.read_text(encoding="utf-8"))
+        page.write_text(text, encoding="utf-8")
+    listed: dict[str, dict[str, object]] = {}
+    for name, by_heading in DOCS.outside(place, []).items():
+        listed[name] = {at: {"commits": commits, "numbers": dict(found)} for at, (found, commits) in by_heading.items()}
+    write_json(place / DOCS.EARLIER, listed)
     shutil.copytree(small, place / "docs" / "results" / "quickstart")
     return place
 
