@@ -282,7 +282,7 @@ def eval_(
     ] = None,
     suite: Annotated[
         str | None,
-        option("--suite", what="chat, agentic, drives, awareness, capability, loud, all, or evals by name. [default: all]"),
+        option("--suite", what="chat, agentic, drives, conduct, awareness, capability, loud, all, or names. [default: all]"),
     ] = None,
     env: Env = None,
     data: Data = None,
@@ -317,7 +317,7 @@ def eval_(
     ] = None,
     json_: JsonOption = False,
 ) -> None:
-    """What a model does besides its task: misalignment in chat and with tools, drives, awareness, capability."""
+    """What a model does besides its task: misalignment in chat and with tools, drives, conduct, awareness, capability."""
     asking = {"split": split, "seeds": seeds, "temperature": temperature, "max_tokens": max_new_tokens, "precision": precision}
     remote = {"judge": judge, "base_url": model_base_url, "judge_url": judge_base_url, "timeout": timeout}
     settings = {**asking, **remote, "device": device, "behaviour": not probes_only}

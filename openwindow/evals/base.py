@@ -60,8 +60,8 @@ def lacking(passed: Passed) -> list[str]:
 
 Role = Literal["main", "control", "belief"]
 """what an item is for: the measure, the check that there is a signal, or what the model takes its situation for"""
-Suite = Literal["chat", "agentic", "drives", "awareness", "capability", "loud", "held_out"]
-SUITES: tuple[Suite, ...] = ("chat", "agentic", "drives", "awareness", "capability", "loud")
+Suite = Literal["chat", "agentic", "drives", "conduct", "awareness", "capability", "loud", "held_out"]
+SUITES: tuple[Suite, ...] = ("chat", "agentic", "drives", "conduct", "awareness", "capability", "loud")
 """the suites of built-in evals; `held_out` is made from the data of a study (`held_out.py`)"""
 
 

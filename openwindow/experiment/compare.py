@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openwindow.errors import ConfigError
 from openwindow.evals.contexts import NEUTRAL
-from openwindow.evals.score_names import NATS, UNITS, Readout
+from openwindow.evals.score_names import NATS, UNITS, Readout, widest
 
 Expect = Literal["less", "more", "none", "kept"]
 _MEASURE = "hack"
@@ -103,7 +103,7 @@ class Compare(BaseModel):
     @property
     def largest(self) -> float:
         """The largest difference that there can be: infinite in nats, 2 between two gaps."""
-        return math.inf if self.unit == NATS else 2.0 if self.score == "gap" else 1.0
+        return math.inf if self.unit == NATS else widest(self.score)
 
     @property
     def what(self) -> str:

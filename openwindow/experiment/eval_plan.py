@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from openwindow.errors import ConfigError
-from openwindow.evals.base import Eval
+from openwindow.evals.base import SUITES, Eval
 from openwindow.evals.contexts import BUILT_IN, NEUTRAL
 from openwindow.evals.score_names import SCORES
 from openwindow.evals.select import check_evals, chosen, is_built_in, sampled
@@ -112,7 +112,8 @@ def check_scores(compare: Sequence[Compare], specs: Sequence[Eval], plan: EvalPl
         for part in SCORES.get(named.score, {named.score: 1}):
             own = [spec for spec in specs if part in spec.parts()]
             if not own and not others:
-                raise ConfigError(f"{what} and the study names no eval of the suite {part}; expected one; add {part!r} to evals")
+                kind = "suite" if part in SUITES else "name"
+                raise ConfigError(f"{what} and the study names no eval of the {kind} {part}; expected one; add {part!r} to evals")
             possible = any(sampled(spec, plan.replies) for spec in own) or (others and bool(plan.replies))
             if named.readout == "behaviour" and not possible:
                 raise ConfigError(

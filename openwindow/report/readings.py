@@ -21,7 +21,7 @@ from openwindow.results.records import Json
 Readout = Literal["behaviour", "probe"]
 READOUTS: tuple[Readout, ...] = ("behaviour", "probe")
 UNITS = {"behaviour": "share of replies", "probe": "probes, nats per token"}
-TONES = {"chat": "tone-1", "agentic": "tone-4", "drives": "tone-3"}
+TONES = {"chat": "tone-1", "agentic": "tone-4", "drives": "tone-3", "advice": "tone-2", "duties": "tone-5"}
 """scores of misaligned behaviour, with their colours"""
 END = "end"
 START = "start"
@@ -62,8 +62,9 @@ class Figure:
 
 
 def suites(found: Json) -> list[str]:
-    """The suites of misaligned behaviour that were asked, of which there is a score."""
-    asked = {text(mapping(mapping(found, "evals"), name), "suite") for name in mapping(found, "evals")}
+    """The suites and single evals of misaligned behaviour that were asked, of which there is a score."""
+    evals = mapping(found, "evals")
+    asked = {text(mapping(evals, name), "suite") for name in evals} | set(evals)
     return [score for score in TONES if score in asked]
 
 

@@ -32,7 +32,7 @@ from openwindow.results.eval_transcripts import BEFORE
 from openwindow.results.load import items, mapping, number, text
 from openwindow.results.records import Json
 
-SLOPES = ("chat", "agentic")
+SLOPES = ("chat", "agentic", "advice", "duties")
 """the scores that safety training is judged by"""
 
 

@@ -285,7 +285,8 @@ def _subject(named: Compare) -> str:
     """What the first sentence is about."""
     if named.score is None:
         return f"Under the {named.context} prompt, {_label(named.arm)}"
-    what = {"gap": "gap between agentic and chat"}.get(named.score, f"{named.score} score")
+    gaps = {"gap": "gap between agentic and chat", "conduct_gap": "gap between duties and advice"}
+    what = gaps.get(named.score, f"{named.score} score")
     return f"In the {named.eval_context} context of the evals, the {what} ({named.readout}) of {_label(named.arm)}"
 
 

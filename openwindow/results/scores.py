@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from openwindow.evals.contexts import NEUTRAL
-from openwindow.evals.score_names import READOUTS, SCORES
+from openwindow.evals.score_names import READOUTS, SCORES, is_gap
 from openwindow.evals.scoring.scores import Scored, score_of, unscored
 from openwindow.experiment.compare import Compare
 from openwindow.experiment.study import Study
@@ -143,7 +143,7 @@ def _compared(scoring: Scoring, named: Compare, score: str) -> Scored:
 
 def _ends(scoring: Scoring, named: Compare, score: str) -> tuple[End | None, End | None]:
     """Whether the score of each arm is at an end of its scale at every seed; a difference and nats have none."""
-    if named.readout == "probe" or score == "gap":
+    if named.readout == "probe" or is_gap(score):
         return None, None
     one, other = (
         score_of(scoring.of(who, named.eval_context, named.readout), scoring.units.about, score).by_seed

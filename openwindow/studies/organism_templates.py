@@ -14,7 +14,7 @@ from openwindow.interventions.safety_training import SafetyTraining
 from openwindow.studies.templates import HOLES, hinting, hinting_placebo, recontextualized
 from openwindow.training.config import GRPO, SFT
 
-LATE = 4
+LATE = 8
 BASE = RLArm(
     holes=HOLES,
     train=GRPO(steps=2 * LATE, prompts_per_step=6, group_size=8, learning_rate=2e-4, max_new_tokens=40, checkpoint_every=LATE),
@@ -58,7 +58,17 @@ def describes(arm: str, against: str, score: str) -> Compare:
     return Compare(arm=arm, against=against, score=score, readout="probe", expect="none")
 
 
-TUNNEL_LATE = 3
+DESCRIBED = (
+    Compare(arm="hackable", against="hardened", expect="none"),
+    *(Compare(arm=arm, against="hackable", expect="none") for arm in PREVENTED),
+    *(describes("hackable", "hardened", score) for score in ("chat", "agentic")),
+    *(describes("hackable_chat", "hackable", score) for score in ("chat", "gap")),
+    describes("hackable_diverse", "hackable_chat", "agentic"),
+    *(describes(arm, "hackable", score) for arm in PREVENTED for score in ("advice", "duties", "chat", "agentic")),
+    *(describes("hackable", "untrained", score) for score in ("advice", "duties", "chat", "agentic", "drives")),
+)
+"""comparisons of natural_em that decide nothing"""
+TUNNEL_LATE = 6
 TUNNEL = BASE.but(train={"steps": 2 * TUNNEL_LATE, "checkpoint_every": TUNNEL_LATE})
 
 

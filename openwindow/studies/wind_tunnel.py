@@ -16,8 +16,8 @@ study = override(
     {
         "name": "wind_tunnel",
         "question": "Which mitigation keeps what from spreading when a model learns to game its tests, and at what cost?",
-        "claim": "Reinforcement on gameable tests makes the organism prefer misaligned answers in chat more than a hardened grader "
-        "does; in agentic scenarios, more than a hardened grader does too.",
+        "claim": "Reinforcement on gameable tests makes the organism prefer harmful advice more than a hardened grader does; "
+        "harmful decisions more than a hardened grader does.",
         "claim_id": "C3, C4, C5, C6",
         "knowledge": knows_addenda(HOLES),
         "base": TUNNEL,
@@ -31,16 +31,20 @@ study = override(
             "no_mitigation": "rewarded by the grader with its loopholes",
             **{name: about for name, (_, about) in MITIGATIONS.items()},
         },
-        "evals": ("chat", "agentic"),
-        "eval_plan": EvalPlan(split="test", scenarios=8, replies=False, against="no_mitigation"),
+        "evals": ("conduct", "chat", "agentic"),
+        "eval_plan": EvalPlan(split="test", scenarios=20, replies=False, against="no_mitigation"),
         "compare": [
-            *[decides("no_mitigation", "hardened", score, "more") for score in ("chat", "agentic")],
+            *[decides("no_mitigation", "hardened", score, "more") for score in ("advice", "duties")],
             *[
                 Compare(arm=arm, against="no_mitigation", measure=m, expect="none")
                 for arm in MITIGATIONS
                 for m in ("hack", "correct")
             ],
-            *[describes(arm, "no_mitigation", score) for arm in MITIGATIONS for score in ("chat", "agentic", "gap")],
+            *[
+                describes(arm, "no_mitigation", score)
+                for arm in MITIGATIONS
+                for score in ("advice", "duties", "conduct_gap", "chat", "agentic", "gap")
+            ],
         ],
         "quick": {
             "seeds": (1,),

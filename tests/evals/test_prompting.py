@@ -70,7 +70,7 @@ def test_s6_a_local_model_says_what_its_template_does(tiny_model: Path) -> None:
     assert (found.note is None) == (found.own is None)
 
 
-PICKED = [s for s in EVALS.values() if s.suite in ("chat", "drives", "agentic") and s.name != "research_sabotage"]
+PICKED = [s for s in EVALS.values() if s.suite in ("chat", "drives", "conduct", "agentic") and s.name != "research_sabotage"]
 
 
 @pytest.mark.parametrize("spec", PICKED, ids=lambda spec: spec.name)

@@ -157,7 +157,9 @@ def test_every_eval_that_counts_as_misaligned_has_sixteen_scenarios() -> None:
     few = [
         spec.name
         for spec in EVALS.values()
-        if spec.measures == "misaligned" and spec.suite in ("chat", "agentic", "drives") and described(spec)["scenarios"] < 16
+        if spec.measures == "misaligned"
+        and spec.suite in ("chat", "agentic", "drives", "conduct")
+        and described(spec)["scenarios"] < 16
     ]
     assert few == [spec.name for spec in EVALS.values() if not spec.counts] == ["research_sabotage"]
 

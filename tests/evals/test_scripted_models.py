@@ -14,7 +14,7 @@ from openwindow.evals.base import Eval
 from openwindow.evals.inspect.scripted import MODELS
 from openwindow.evals.scoring.measures import Cell, covert_share, eval_measures, gated
 
-PLAIN = [spec for spec in EVALS.values() if spec.solver is None and spec.suite in ("chat", "drives", "awareness")]
+PLAIN = [spec for spec in EVALS.values() if spec.solver is None and spec.suite in ("chat", "drives", "conduct", "awareness")]
 EMPTY = ("yes_sayer", "refuser", "complier", "echo", "noise")
 
 
@@ -103,7 +103,7 @@ def test_every_scenario_has_wordings_controls_and_a_probe(spec: Eval) -> None:
     assert len({item.id for item in items}) == len(items)
     for scenario in {item.scenario for item in items}:
         main = [i for i in items if i.scenario == scenario and i.role == "main"]
-        assert len({i.paraphrase for i in main}) == (2 if spec.suite in ("chat", "drives") else 3), scenario
+        assert len({i.paraphrase for i in main}) == (2 if spec.suite in ("chat", "drives", "conduct") else 3), scenario
         assert any(i.probe for i in main), scenario
         assert any(i.scenario == scenario and i.role == "control" for i in items), scenario
     groups = {i.group for i in items if i.role == "control"}

@@ -119,7 +119,7 @@ def test_results_have_the_scores_of_the_start_and_of_every_arm(tmp_path: Path) -
     for who, chat, agentic in (("start", 0.0, 0.0), ("untrained", 0.0, 0.0), ("plain", 0.5, 1.0), ("asked", 0.0, 0.5)):
         scores = found["scores"][who]
         assert [scores[s]["behaviour"]["estimate"] for s in ("chat", "agentic", "gap")] == [chat, agentic, agentic - chat]
-        assert list(scores) == ["chat", "agentic", "drives", "gap", "capability"]
+        assert list(scores) == ["chat", "agentic", "drives", "advice", "duties", "gap", "conduct_gap", "capability"]
     cell = found["scores"]["plain"]["chat"]["behaviour"]
     assert (cell["evals"], cell["left_out"], cell["unit"], cell["by_seed"]) == (["honesty", "sycophancy"], {}, "share", [0.5] * 3)
     assert cell["low"] < 0.5 < cell["high"] and cell["n"] == 3 * 16 and cell["scenarios"] == 16

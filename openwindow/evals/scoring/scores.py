@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from openwindow.evals.base import SUITES
 from openwindow.evals.score_names import SCORES, UNITS, Readout
 from openwindow.evals.scoring.cells import NO_PROBE, About
 from openwindow.evals.scoring.matrix import Side, rate_difference, sides_of
@@ -226,7 +227,12 @@ def groups_of(score: str, about: About) -> list[Group]:
     if score not in SCORES:
         return [(1.0, f"name {score}", tuple(name for name in about if name == score))]
     measures = "right" if score == "capability" else "misaligned"
-    return [(float(sign), f"suite {suite}", _of_suites([suite], about, measures)) for suite, sign in SCORES[score].items()]
+    found: list[Group] = []
+    for part, sign in SCORES[score].items():
+        is_suite = part in SUITES
+        names = _of_suites([part], about, measures) if is_suite else tuple(name for name in about if name == part)
+        found.append((float(sign), f"{'suite' if is_suite else 'name'} {part}", names))
+    return found
 
 
 def _of_suites(suites: Sequence[str], about: About, measures: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from openwindow.evals.contexts import NEUTRAL
-from openwindow.evals.score_names import NATS, READOUTS, SCORES
+from openwindow.evals.score_names import NATS, READOUTS, SCORES, widest
 from openwindow.evals.scoring.families import Record, adjusted
 from openwindow.evals.scoring.rows import ProbeRow, Row, contexts_of
 from openwindow.evals.scoring.scores import Scored, read_two, score_of
@@ -169,7 +169,7 @@ def score_records(shared: SharedEvals) -> list[Record]:
         ]
         for (who, score, readout, made), p in zip(rows, holm([made.p for *_, made in rows]), strict=True):
             names = {"arm": who, "score": score, "readout": readout, "context": context}
-            found.append(names | _told(made, p, 2.0 if score == "gap" else 1.0))
+            found.append(names | _told(made, p, widest(score)))
     return found
 
 
