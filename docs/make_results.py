@@ -2,7 +2,8 @@
 
 A kept run is a folder docs/results/NAME that `openwindow keep RUN --out docs/results/NAME` wrote. What stands between the markers
 `<!-- made from results.json: WHAT -->` and `<!-- end -->` comes from its results.json: `claims` is the table of docs/claims.json,
-`found` the one of README.md, and the name of a study its own table. Where no run of a study is kept, what stands there stays.
+`minutes` what the runs took,
+`found` the table of README.md, and the name of a study its own table. Where no run of a study is kept, what stands there stays.
 
 Everything outside of what is made here is checked for results (`numbers`): percentages, points, nats, intervals, shares like 0.72.
 Only those of docs/results/earlier.json may stand there, by page and section, with the commits that they were measured at, which the
@@ -250,6 +251,19 @@ def signed_text(text: str) -> str:
     return re.sub(r"(?<![\w.])-(?=\d)", MINUS, text)
 
 
+def minutes_table(runs: Sequence[Kept]) -> str:
+    """How long each run took, by what was done."""
+    lines = ["| study | seeds | precision | training | sampling | evals | grading | all |", "|---" * 8 + "|"]
+    for run in runs:
+        spent = run.results.get("timing") or {}
+        if spent:
+            parts = [f"{spent.get(part, 0.0) / 60:.0f}" for part in ("train", "generate", "evals", "grade")]
+            about = (len(run.seeds), run.resolved.get("resolved", {}).get("precision", ""))
+            cells = [f"`{run.folder.name}`", *map(str, about), *parts, f"{sum(spent.values()) / 60:.0f}"]
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def found_table(root: Path, text: str, runs: Sequence[Kept]) -> tuple[str, str]:
     """README's table, a row per study in their order: from its kept run, or as it stood; and the rows that stand as they stood."""
     rows = [line for line in text.splitlines() if line.startswith("| `")]
@@ -290,6 +304,8 @@ def filled(root: Path, page: Path, runs: Sequence[Kept]) -> tuple[str, str]:
         what, made, left = block["what"], block["text"], ""
         if what == "claims":
             made = claims_table(root, runs)
+        elif what == "minutes":
+            made = minutes_table(runs)
         elif what == "found":
             made, left = found_table(root, made, runs)
         elif own := [run for run in runs if run.study == what]:

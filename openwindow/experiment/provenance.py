@@ -34,7 +34,8 @@ def provenance(command: list[str]) -> dict[str, Any]:
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "cpu": _cpu(),
-        "threads": os.cpu_count(),
+        "cores": os.cpu_count(),
+        "threads": _threads(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": " ".join(command),
     }
@@ -48,6 +49,14 @@ def _git(root: Path, *arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout if done.returncode == 0 else ""
+
+
+def _threads() -> int:
+    """How many threads torch takes by default: OMP_NUM_THREADS, or the cores that this process may use."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _cpu() -> str:
