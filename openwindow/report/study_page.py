@@ -178,7 +178,7 @@ def _origins(run: Run) -> dict[str, Any]:
     """What the arms are, what they were trained on, the configuration, and what is missing."""
     start = mapping(run.results, "start")
     stage = mapping(start, "request_stage")
-    used = ("python", "platform", "cpu", "threads", "started", "command")
+    used = ("python", "platform", "cpu", "cores", "threads", "started", "command")
     return {
         "arms": run.arms,
         "differs": {a.name: [(k, compact(v)) for k, v in a.differs.items()] for a in run.arms},
