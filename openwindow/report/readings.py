@@ -21,7 +21,7 @@ from openwindow.results.records import Json
 Readout = Literal["behaviour", "probe"]
 READOUTS: tuple[Readout, ...] = ("behaviour", "probe")
 UNITS = {"behaviour": "share of replies", "probe": "probes, nats per token"}
-TONES = {"chat": "tone-1", "agentic": "tone-4", "drives": "tone-3", "advice": "tone-2", "duties": "tone-5"}
+TONES = {"chat": "tone-1", "agentic": "tone-4", "drives": "tone-3", "advice": "tone-2", "duties": "tone-6"}
 """scores of misaligned behaviour, with their colours"""
 END = "end"
 START = "start"

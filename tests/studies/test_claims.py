@@ -72,3 +72,11 @@ def test_the_claim_on_other_data_has_the_clauses_of_the_studys_own() -> None:
     for name, made in ON_DATA.items():
         changes = made(STUDIES[name])
         assert changes["claim"].count("; ") == STUDIES[name].claim.count("; ") and changes["claim"] != STUDIES[name].claim
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_no_comparison_is_named_twice(name: str) -> None:
+    """Each counts in the correction for their number."""
+    for study in all_of(name):
+        named = [compare.model_dump(exclude={"expect", "margin", "smallest"}) for compare in study.compare]
+        assert [one for one in named if named.count(one) > 1] == []
