@@ -2,8 +2,8 @@
 
 A kept run is a folder docs/results/NAME that `openwindow keep RUN --out docs/results/NAME` wrote. What stands between the markers
 `<!-- made from results.json: WHAT -->` and `<!-- end -->` comes from its results.json: `claims` is the table of docs/claims.json,
-`minutes` what the runs took,
-`found` the table of README.md, and the name of a study its own table. Where no run of a study is kept, what stands there stays.
+`minutes` what the runs took, `found` the table of README.md, and the name of a study its own table. Where no run of a study is
+kept, what stands there stays.
 
 Everything outside of what is made here is checked for results (`numbers`): percentages, points, nats, intervals, shares like 0.72.
 Only those of docs/results/earlier.json may stand there, by page and section, with the commits that they were measured at, which the
@@ -266,9 +266,9 @@ def minutes_table(runs: Sequence[Kept]) -> str:
 
 def found_table(root: Path, text: str, runs: Sequence[Kept]) -> tuple[str, str]:
     """README's table, a row per study in their order: from its kept run, or as it stood; and the rows that stand as they stood."""
-    rows = [line for line in text.splitlines() if line.startswith("| `")]
     have, order = {run.study for run in runs}, [*STUDIES, *RANKINGS]
-    left = {row: _covered(row, order) for row in rows if not _covered(row, order) <= have}
+    stood = {line: _covered(line, order) for line in text.splitlines() if line.startswith("| `")}
+    left = {row: about for row, about in stood.items() if not about <= have}
     claims = json.loads((root / CLAIMS).read_text(encoding="utf-8"))
     made = {}
     for run in runs:

@@ -64,10 +64,8 @@ DESCRIBED = (
     *(describes("hackable", "hardened", score) for score in ("chat", "agentic")),
     *(describes("hackable_chat", "hackable", score) for score in ("chat", "gap")),
     describes("hackable_diverse", "hackable_chat", "agentic"),
-    describes("please_hack", "hackable", "duties"),
-    *(describes(arm, "hackable", "advice") for arm in PREVENTED[1:]),
-    *(describes(arm, "hackable", "duties") for arm in PREVENTED[1:]),
-    *(describes(arm, "hackable", score) for arm in PREVENTED for score in ("chat", "agentic")),
+    *(describes(arm, "hackable", "advice") for arm in PREVENTED if arm != "please_hack"),  # which decides
+    *(describes(arm, "hackable", score) for arm in PREVENTED for score in ("duties", "chat", "agentic")),
     *(describes("hackable", "untrained", score) for score in ("advice", "duties", "chat", "agentic", "drives")),
 )
 """comparisons of natural_em that decide nothing"""

@@ -224,12 +224,10 @@ def groups_of(score: str, about: About) -> list[Group]:
     if score == MISALIGNED:
         suites = [suite for name in ("chat", "agentic", "drives") for suite in SCORES[name]]
         return [(1.0, f"suites {', '.join(suites)}", _of_suites(suites, about, "misaligned"))]
-    if score not in SCORES:
-        return [(1.0, f"name {score}", tuple(name for name in about if name == score))]
     measures = "right" if score == "capability" else "misaligned"
     found: list[Group] = []
-    for part, sign in SCORES[score].items():
-        is_suite = part in SUITES
+    for part, sign in SCORES.get(score, {score: 1}).items():
+        is_suite = score in SCORES and part in SUITES  # awareness is an eval as well, and alone it is that
         names = _of_suites([part], about, measures) if is_suite else tuple(name for name in about if name == part)
         found.append((float(sign), f"{'suite' if is_suite else 'name'} {part}", names))
     return found
